@@ -1,0 +1,59 @@
+"""posebench: score, train and compare monocular 3D human pose lifters under exactly stated protocols.
+
+The functions below are the command line's verbs. They are looked up when first used, so that ``import posebench`` costs nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from posebench.checks import check
+    from posebench.comparison import compare
+    from posebench.data import open_dataset
+    from posebench.errors import PosebenchError
+    from posebench.evaluate import score
+    from posebench.predictions import open_predictions, save_predictions
+    from posebench.protocol import find_protocols, load_protocol, protocol_ids
+    from posebench.result import Result, load_result
+
+__all__ = [
+    "PosebenchError",
+    "Result",
+    "check",
+    "compare",
+    "find_protocols",
+    "load_protocol",
+    "load_result",
+    "open_dataset",
+    "open_predictions",
+    "protocol_ids",
+    "save_predictions",
+    "score",
+]
+
+_HOME = {
+    "PosebenchError": "errors",
+    "Result": "result",
+    "check": "checks",
+    "compare": "comparison",
+    "find_protocols": "protocol",
+    "load_protocol": "protocol",
+    "load_result": "result",
+    "open_dataset": "data",
+    "open_predictions": "predictions",
+    "protocol_ids": "protocol",
+    "save_predictions": "predictions",
+    "score": "evaluate",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'posebench' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"posebench.{_HOME[name]}"), name)
+    # Looked up once: from now on the name is an attribute like any other.
+    globals()[name] = value
+    return value

@@ -1,0 +1,7 @@
+"""``python -m posebench``."""
+
+import sys
+
+from posebench.cli import main
+
+sys.exit(main())

@@ -1,0 +1,157 @@
+"""Cameras: world to camera to pixels and back, with Human3.6M's distortion model.
+
+**Convention.** World and camera coordinates in millimetres; camera frame x right, y down, z forward; pixels from the top-left
+corner. ``X_camera = R (X_world - position)``: ``R`` maps world axes to camera axes, ``position`` is the camera centre in the world
+(Martinez' convention; mmpose stores ``R`` transposed and metres, VideoPose3D the camera-to-world quaternion and metres).
+
+Sources: Martinez ``src/cameras.py``, VideoPose3D ``common/camera.py``; both agree to 3e-13 px once VideoPose3D's tangential
+pair, stored swapped, is put in OpenCV order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+
+
+def _zeros(n: int) -> Array:
+    return np.zeros(n)
+
+
+@dataclass(frozen=True, eq=False)
+class Camera:
+    """A calibrated camera.
+
+    Attributes:
+        rotation: (3, 3), world axes to camera axes.
+        position: (3,) mm, camera centre in the world.
+        focal: (2,) px.
+        centre: (2,) px, principal point.
+        size: (width, height) px.
+        radial: (3,) k1 k2 k3.
+        tangential: (2,) p1 p2 in OpenCV order (p1 goes with y in the factor, see :meth:`project`).
+
+    Example:
+        >>> import numpy as np
+        >>> camera = Camera(np.eye(3), np.zeros(3), np.array([1000.0, 1000.0]), np.array([500.0, 500.0]), (1000, 1000))
+        >>> camera.project(np.array([[100.0, 0.0, 2000.0]]))
+        array([[550., 500.]])
+    """
+
+    rotation: Array
+    position: Array
+    focal: Array
+    centre: Array
+    size: tuple[int, int]
+    radial: Array = field(default_factory=lambda: _zeros(3))
+    tangential: Array = field(default_factory=lambda: _zeros(2))
+
+    def to_camera(self, world: npt.ArrayLike) -> Array:
+        """World points (..., 3) mm to camera points (..., 3) mm."""
+        return (np.asarray(world, dtype=np.float64) - self.position) @ self.rotation.T
+
+    def to_world(self, points: npt.ArrayLike) -> Array:
+        """Camera points (..., 3) mm to world points (..., 3) mm."""
+        return np.asarray(points, dtype=np.float64) @ self.rotation + self.position
+
+    def project(self, points: npt.ArrayLike, *, clamp: bool = False) -> Array:
+        """Camera points (..., 3) mm to pixels (..., 2).
+
+        **Convention.** With xx = (x/z, y/z) and r2 = |xx|^2: factor = 1 + k1 r2 + k2 r2^2 + k3 r2^3 + p1 y + p2 x and
+        pixel = focal (xx factor + (p2, p1) r2) + centre. This is H36M's own model: OpenCV's tangential term has a factor 2
+        on the products. A point at z = 0 gives infinite pixels; a point behind the camera is mirrored, as in every peer.
+
+        Args:
+            points: (..., 3) mm.
+            clamp: clip xx to [-1, 1] before distortion, as VideoPose3D does (+-45 degrees off axis).
+        """
+        points = np.asarray(points, dtype=np.float64)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            xx = points[..., :2] / points[..., 2:]
+        if clamp:
+            xx = np.clip(xx, -1.0, 1.0)
+        r2 = np.sum(xx**2, axis=-1, keepdims=True)
+        k1, k2, k3 = self.radial
+        factor = 1.0 + r2 * (k1 + r2 * (k2 + r2 * k3)) + xx @ self.tangential[::-1, None]
+        out: Array = self.focal * (xx * factor + self.tangential[::-1] * r2) + self.centre
+        return out
+
+    def back_project(self, pixels: npt.ArrayLike, depth: npt.ArrayLike) -> Array:
+        """Pixels (..., 2) at ``depth`` (...) mm along z to camera points (..., 3) mm; exact for a camera without distortion.
+
+        Raises:
+            ValueError: the camera has distortion (its inverse has no closed form).
+        """
+        if np.any(self.radial) or np.any(self.tangential):
+            raise ValueError("back_project needs a camera without distortion")
+        z = np.asarray(depth, dtype=np.float64)[..., None]
+        xy = (np.asarray(pixels, dtype=np.float64) - self.centre) / self.focal * z
+        return np.concatenate([xy, z], axis=-1)
+
+
+def rotation_from_quaternion(quaternion: npt.ArrayLike) -> Array:
+    """Rotation matrices (..., 3, 3) of quaternions (..., 4) in (w, x, y, z) order, normalised first.
+
+    Example:
+        >>> rotation_from_quaternion([1.0, 0.0, 0.0, 0.0]).tolist()
+        [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+    """
+    q = np.asarray(quaternion, dtype=np.float64)
+    w, x, y, z = np.moveaxis(q / np.linalg.norm(q, axis=-1, keepdims=True), -1, 0)
+    rows = [
+        [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+        [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+        [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+    ]
+    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
+
+
+def rotation_xyz(degrees: npt.ArrayLike) -> Array:
+    """Rotations (..., 3, 3) about the fixed x, then y, then z axis: ``Rz Ry Rx``, from angles (..., 3) in degrees.
+
+    This is ASF/AMC's ``XYZ`` order (``spec``: CMU Acclaim format).
+
+    Example:
+        >>> rotation_xyz([0.0, 0.0, 90.0]).round(12).tolist()
+        [[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
+    """
+    angles = np.deg2rad(np.asarray(degrees, dtype=np.float64))
+    (sx, sy, sz), (cx, cy, cz) = np.moveaxis(np.sin(angles), -1, 0), np.moveaxis(np.cos(angles), -1, 0)
+    rows = [
+        [cy * cz, sx * sy * cz - cx * sz, cx * sy * cz + sx * sz],
+        [cy * sz, sx * sy * sz + cx * cz, cx * sy * sz - sx * cz],
+        [-sy, sx * cy, cx * cy],
+    ]
+    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
+
+
+def look_at(position: npt.ArrayLike, target: npt.ArrayLike, up: npt.ArrayLike) -> Array:
+    """Rotation (3, 3), world axes to camera axes, of a camera at ``position`` that looks at ``target`` with image y down.
+
+    **Convention.** ``up`` is the world's up direction; all three (3,), mm. Camera x points to the image's right.
+
+    Raises:
+        ValueError: the line of sight is parallel to ``up``.
+    """
+    forward = np.asarray(target, dtype=np.float64) - np.asarray(position, dtype=np.float64)
+    right = np.cross(forward, np.asarray(up, dtype=np.float64))
+    if not np.linalg.norm(right) > 0:
+        raise ValueError("the line of sight is parallel to up")
+    down = np.cross(forward, right)
+    return np.stack([axis / np.linalg.norm(axis) for axis in (right, down, forward)])
+
+
+def screen_coordinates(pixels: npt.ArrayLike, size: tuple[int, int]) -> Array:
+    """Pixels (..., 2) to VideoPose3D's screen coordinates: both axes divided by the **width**, x in [-1, 1].
+
+    Example:
+        >>> screen_coordinates([[1000.0, 500.0]], (1000, 1000)).tolist()
+        [[1.0, 0.0]]
+    """
+    width, height = size
+    out: Array = np.asarray(pixels, dtype=np.float64) / width * 2 - np.array([1.0, height / width])
+    return out
