@@ -1,0 +1,50 @@
+"""Datasets: from files to clips. :func:`open_dataset` opens one by name; :data:`DATASETS` says what there is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from os import PathLike
+
+from posebench.data.clip import Clip, ClipInfo, Dataset, describe
+from posebench.errors import PosebenchError
+
+__all__ = ["DATASETS", "Clip", "ClipInfo", "Dataset", "Source", "describe", "open_dataset"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """What ``posebench data list`` says of a dataset."""
+
+    description: str
+    licence: str
+    obtain: str
+
+
+DATASETS = {
+    "cmu": Source(
+        "157 takes of real motion capture (12 subjects) under four simulated cameras each, 30 Hz, 17 joints",
+        "CMU Graphics Lab: free for all uses, not to be resold; an acknowledgement is asked for",
+        "posebench data fetch cmu",
+    ),
+}
+
+
+def open_dataset(name: str, root: str | PathLike[str] | None = None, *, progress: Callable[[int, int], None] | None = None) -> Dataset:
+    """Open a dataset by name.
+
+    Args:
+        name: one of :data:`DATASETS`.
+        root: the folder of its files.
+        progress: called with (files read, files in all) where files have to be parsed.
+
+    Raises:
+        PosebenchError: no such dataset, no root where one is needed, or files that cannot be used.
+    """
+    if name not in DATASETS:
+        raise PosebenchError(f"dataset {name!r}", f"one of {', '.join(DATASETS)}", "posebench data list")
+    if root is None:
+        raise PosebenchError(f"no folder for dataset {name}", "--root DIR", f"to obtain it: {DATASETS[name].obtain}")
+    from posebench.data.cmu import open_cmu
+
+    return open_cmu(root, progress)

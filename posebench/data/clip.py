@@ -1,0 +1,147 @@
+"""Clips, and the dataset that loads them: what every dataset hands to scoring and training.
+
+**Convention.** Poses are absolute, millimetres, camera frame (x right, y down, z forward); keypoints are pixels from the top-left
+corner; joints in the order of the named skeleton (:mod:`posebench.skeleton`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from posebench.errors import PosebenchError
+from posebench.geometry import Camera
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ClipInfo:
+    """What is known of a clip without reading its poses.
+
+    Attributes:
+        id: ``subject/take/camera``, for example ``S07/07_01/c0``.
+        subject: for example ``S07``.
+        take: subject and trial, ``S07/07_01``: the unique key of the recorded performance, shared by its cameras.
+        camera: for example ``c0``.
+        action: the take's label, ``walk``.
+        frames: T, at the dataset's frame rate.
+    """
+
+    id: str
+    subject: str
+    take: str
+    camera: str
+    action: str
+    frames: int
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """One take seen by one camera.
+
+    Attributes:
+        info: names, action and length.
+        pose: (T, J, 3) mm, camera frame, absolute.
+        skeleton: id of the joint order.
+        fps: frames per second.
+        camera: calibration, or None where the data has none.
+        sources: what computes or reads the keypoints of each source; call :meth:`keypoints`.
+    """
+
+    info: ClipInfo
+    pose: Array
+    skeleton: str
+    fps: float
+    camera: Camera | None
+    sources: Mapping[str, Callable[[], Array]]
+
+    @property
+    def id(self) -> str:
+        """The clip id, ``subject/take/camera``."""
+        return self.info.id
+
+    def keypoints(self, source: str) -> Array:
+        """2D joints of this clip from ``source``, (T, J, 2) px.
+
+        Raises:
+            PosebenchError: the clip has no such source; the message names those it has.
+        """
+        try:
+            read = self.sources[source]
+        except KeyError:
+            raise PosebenchError(
+                f"keypoint source {source!r} for clip {self.id}", f"one of {', '.join(self.sources)}", "choose with --keypoints"
+            ) from None
+        return read()
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """An opened dataset: the list of its clips, and the means to load them.
+
+    Attributes:
+        name: ``cmu``, ...
+        version: of the definition (takes, cameras, frame rate), not of the files.
+        skeleton: id of the joint order of every clip.
+        fps: frames per second of every clip.
+        infos: clip id to what is known without loading, in dataset order.
+        fingerprint: sha256 (hex) of the content, independent of how the files are packed.
+        official: the frame counts equal the definition's.
+        splits: split name (``train``, ``test``) to subjects.
+        keypoint_sources: names that :meth:`Clip.keypoints` takes.
+        load: clip id to :class:`Clip`.
+        note: what differs from the definition, in words; empty where nothing does.
+    """
+
+    name: str
+    version: str
+    skeleton: str
+    fps: float
+    infos: dict[str, ClipInfo]
+    fingerprint: str
+    official: bool
+    splits: dict[str, tuple[str, ...]]
+    keypoint_sources: tuple[str, ...]
+    load: Callable[[str], Clip] = field(repr=False)
+    note: str = ""
+
+    def clip_ids(self, split: str | None = None) -> list[str]:
+        """Ids of a split, or of all clips, in dataset order.
+
+        Raises:
+            PosebenchError: no such split.
+        """
+        if split is None:
+            return list(self.infos)
+        if split not in self.splits:
+            raise PosebenchError(f"split {split!r}", f"one of {', '.join(self.splits)}", "choose with --split")
+        return [info.id for info in self.infos.values() if info.subject in self.splits[split]]
+
+    def clips(self, split: str | None = None) -> Iterator[Clip]:
+        """Load the clips of a split, or all, one after the other."""
+        return map(self.load, self.clip_ids(split))
+
+
+def describe(dataset: Dataset) -> dict[str, object]:
+    """What ``posebench data info`` shows of a dataset: JSON values, a line each."""
+
+    def count(split: str) -> str:
+        infos = [dataset.infos[id] for id in dataset.clip_ids(split)]
+        takes = len({info.take for info in infos})
+        return f"{', '.join(dataset.splits[split])}: {takes} takes, {len(infos)} clips, {sum(info.frames for info in infos)} poses"
+
+    return {
+        "dataset": f"{dataset.name} {dataset.version}",
+        "official": dataset.official,
+        "note": dataset.note,
+        "fingerprint": dataset.fingerprint,
+        "skeleton": dataset.skeleton,
+        "fps": dataset.fps,
+        "keypoints": ", ".join(dataset.keypoint_sources),
+        "actions": ", ".join(sorted({info.action for info in dataset.infos.values()})),
+        **{split: count(split) for split in dataset.splits},
+    }
