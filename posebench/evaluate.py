@@ -1,0 +1,174 @@
+"""Scoring: one pass over a prediction file, in which the checks see what the metrics see."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from posebench import stats
+from posebench.checks import Submission, layout_findings, open_submission, refuse
+from posebench.finding import Finding
+from posebench.measure import ClipSums, measure_clip, oracle_names, parts_of, scored
+from posebench.predictions import Predictions
+from posebench.protocol import Metric, Protocol, load_protocol
+from posebench.result import Result, environment
+from posebench.scope import Scope
+from posebench.slices import Row, Sums, average, group_means
+from posebench.symptoms import Evidence
+
+
+def score(
+    predictions: str | os.PathLike[str],
+    protocol: str | Protocol,
+    *,
+    root: str | os.PathLike[str] | None = None,
+    truth: str | os.PathLike[str] | None = None,
+    allow_partial: bool = False,
+    per_frame: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Result:
+    """Score a prediction file under a protocol.
+
+    **Convention.** The predicted root is subtracted before scoring. Checks run on the way; an error among their findings refuses the
+    file. The same input gives the same numbers, to the bit.
+
+    Args:
+        predictions: a file in posebench's format (``.npz`` or ``.h5``).
+        protocol: its id, a ``.toml`` file, or a loaded protocol.
+        root: the owner's folder of the protocol's dataset.
+        truth: a truth file instead of a dataset; such results never enter the board.
+        allow_partial: score what is there and stamp the result, where clips or frames are missing.
+        per_frame: keep the value of every frame.
+        progress: called with (clips done, clips in all).
+
+    Returns:
+        A :class:`posebench.result.Result`; ``result.value("PA-MPJPE")`` is a number, ``result.save("r.json")`` writes it.
+
+    Raises:
+        PosebenchError: a file is missing, damaged or of another format, or a check found an error (exit code 1).
+    """
+    started = time.perf_counter()
+    protocol = load_protocol(protocol) if isinstance(protocol, str) else protocol
+    with open_submission(predictions, protocol, root=root, truth=truth) as submission:
+        findings = layout_findings(submission, allow_partial=allow_partial)
+        refuse(findings, submission)
+        wanted = scored(protocol, metric_scale=submission.file.meta.metric_scale)
+        rows, clips, evidence = _pass(submission, wanted, per_frame, progress)
+        findings += evidence.findings()
+        refuse(findings, submission)
+        return _result(submission, wanted, rows, clips, findings, time.perf_counter() - started)
+
+
+def _pass(
+    submission: Submission, wanted: list[Metric], per_frame: bool, progress: Callable[[int, int], None] | None
+) -> tuple[list[Row], list[ClipSums], Evidence]:
+    rows, sums = [], []
+    evidence = Evidence(submission.scope.protocol, submission.file.meta, len(submission.clips))
+    for done, clip in enumerate(submission.clips):
+        pred, truth, frames = submission.pair(clip)
+        one = measure_clip(submission.scope.protocol, wanted, pred, truth, frames, to_mm=submission.file.meta.to_mm, per_frame=per_frame)
+        evidence.add(clip, pred, truth, one, submission.scope.camera(clip))
+        info = submission.scope.clips[clip]
+        rows.append(Row(clip, info.subject, info.take, info.camera, info.action))
+        sums.append(one)
+        if progress:
+            progress(done + 1, len(submission.clips))
+    return rows, sums, evidence
+
+
+def _result(
+    submission: Submission, wanted: list[Metric], rows: list[Row], clips: list[ClipSums], findings: list[Finding], seconds: float
+) -> Result:
+    scope, file = submission.scope, submission.file
+    protocol = scope.protocol
+    names = [metric.name for metric in wanted]
+    parts = {metric.name: parts_of(metric, protocol) for metric in wanted}
+    oracles = oracle_names(wanted) if submission.hypotheses > 1 else []
+    parts |= {name: parts[name.rsplit(" ", 1)[0]] for name in oracles}
+    sums = {name: _stack(name, clips, part) for name, part in parts.items()}
+    draw = stats.resample(rows, protocol.headline)
+    tables = {
+        metric.name: _table(metric.unit, protocol, rows, sums.get(metric.name), draw)
+        for metric in (*protocol.metrics, *protocol.diagnostics)
+    }
+    ranked = {metric.name for metric in protocol.metrics}
+    diagnostics = {name: table for name, table in tables.items() if name not in ranked}
+    diagnostics |= {name: _table("mm", protocol, rows, sums[name], draw) for name in oracles}
+    return Result(
+        protocol={"id": protocol.id, "version": protocol.version, "digest": protocol.digest, "headline": protocol.headline},
+        data=scope.data,
+        predictions=_described(file, submission),
+        coverage=_coverage(scope, clips),
+        invalid={
+            "poses": sum(one.invalid for one in clips),
+            "non-finite": sum(one.nonfinite for one in clips),
+            "non-positive N-scale": sum(one.nonpositive_scale for one in clips),
+        },
+        metrics={name: table for name, table in tables.items() if name in ranked},
+        diagnostics=diagnostics,
+        findings=[finding.as_dict() for finding in findings],
+        environment=environment(),
+        wall_time_s=round(seconds, 3),
+        rows=rows,
+        sums=sums,
+        frames={
+            f"{row.clip}/{name}": np.concatenate(one.frames[name])
+            for row, one in zip(rows, clips, strict=True)
+            for name in names
+            if one.frames
+        },
+    )
+
+
+def _stack(name: str, clips: list[ClipSums], parts: tuple[str, ...]) -> Sums:
+    empty = np.zeros(max(1, len(parts)))
+    return Sums(
+        total=np.stack([one.total.get(name, empty) for one in clips]),
+        count=np.array([one.count.get(name, 0.0) for one in clips]),
+        parts=parts,
+    )
+
+
+def _table(unit: str, protocol: Protocol, rows: list[Row], sums: Sums | None, draw: stats.Resampling | None) -> dict[str, Any]:
+    """The result's entry for one metric; values are None where the file's scale leaves them empty."""
+    if sums is None or not sums.count.any():
+        return {"value": None, "unit": unit, "low": None, "high": None, "by": dict.fromkeys(protocol.averages), "groups": {}}
+    by = {kind: float(average(rows, sums.row_total, sums.count, kind)) for kind in protocol.averages}
+    bounds = stats.interval(rows, sums.row_total, sums.count, protocol.headline, draw)
+    groups = {key: group_means(rows, sums, key) for key in ("action", "subject", "camera", "take")}
+    if sums.parts:
+        values = average(rows, sums.total, sums.count, protocol.headline)
+        groups["joint"] = {part: float(value) for part, value in zip(sums.parts, values, strict=True)}
+    low, high = bounds or (None, None)
+    return {"value": by[protocol.headline], "unit": unit, "low": low, "high": high, "by": by, "groups": groups}
+
+
+def _described(file: Predictions, submission: Submission) -> dict[str, Any]:
+    meta = file.meta
+    return {
+        "file": Path(file.path).name,
+        "sha256": file.sha256(),
+        "method": meta.method,
+        "keypoints": meta.keypoints,
+        "supervision": meta.supervision,
+        "skeleton": meta.skeleton,
+        "scale": meta.scale,
+        "hypotheses": submission.hypotheses,
+        "scored as": "mean pose (P-Agg)" if submission.hypotheses > 1 else "given",
+    }
+
+
+def _coverage(scope: Scope, clips: list[ClipSums]) -> dict[str, Any]:
+    found = sum(one.poses for one in clips)
+    return {
+        "poses": found,
+        "poses wanted": scope.poses,
+        "clips": len(clips),
+        "clips wanted": len(scope.clips),
+        "partial": found != scope.poses,
+    }

@@ -1,0 +1,133 @@
+"""Strict reading of a table from a TOML or JSON file: every field is asked for once, what is left over is an error."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from posebench.errors import PosebenchError
+
+_MISSING: Any = object()
+
+
+class Fields:
+    """One table of a file. ``where`` is the file (and table) that messages name, ``advice`` what they say to do next.
+
+    Each method returns the named field, checked, and raises :class:`PosebenchError` naming it otherwise; :meth:`finish` raises if a
+    field was never asked for.
+    """
+
+    def __init__(self, content: dict[str, Any], where: str, advice: str) -> None:
+        self._content = content
+        self._where = where
+        self._advice = advice
+        self._asked: set[str] = set()
+
+    def wrong(self, key: str, found: object, wanted: str) -> PosebenchError:
+        """The error for a field that holds ``found``."""
+        return PosebenchError(
+            f"{self._where}: {key} = {found!r}" if found is not _MISSING else f"{self._where}: no {key}", wanted, self._advice
+        )
+
+    def names(self) -> list[str]:
+        """Names of all fields in the table."""
+        return list(self._content)
+
+    def _take(self, key: str, kind: type | tuple[type, ...], wanted: str, default: Any = _MISSING) -> Any:
+        self._asked.add(key)
+        value = self._content.get(key, default)
+        if value is _MISSING or not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise self.wrong(key, value, wanted)
+        return value
+
+    def text(self, key: str, default: Any = _MISSING) -> str:
+        """A string."""
+        return str(self._take(key, str, "a string", default))
+
+    def flag(self, key: str) -> bool:
+        """A flag, true or false."""
+        return bool(self._take(key, bool, "true or false"))
+
+    def whole(self, key: str) -> int:
+        """A whole number from 1."""
+        value = int(self._take(key, int, "a whole number from 1"))
+        if value < 1:
+            raise self.wrong(key, value, "a whole number from 1")
+        return value
+
+    def number(self, key: str) -> float:
+        """A finite number."""
+        value = self._take(key, (int, float), "a number")
+        if not abs(value) < 1e300:  # also refuses nan
+            raise self.wrong(key, value, "a number")
+        return float(value)
+
+    def choice(self, key: str, choices: Iterable[str], default: Any = _MISSING) -> str:
+        """One of ``choices``."""
+        choices = list(choices)
+        value = str(self._take(key, str, "one of " + ", ".join(choices), default))
+        if value not in choices:
+            raise self.wrong(key, value, "one of " + ", ".join(choices))
+        return value
+
+    def maybe_choice(self, key: str, choices: Iterable[str]) -> str | None:
+        """One of ``choices``, or None where the field is absent or null."""
+        self._asked.add(key)
+        return None if self._content.get(key) is None else self.choice(key, choices)
+
+    def texts(self, key: str, choices: Collection[str] | None = None) -> tuple[str, ...]:
+        """A list of different strings, each of ``choices`` if given; empty if the field is absent."""
+        wanted = "a list of different strings" + ("" if choices is None else " out of " + ", ".join(choices))
+        values = self._take(key, list, wanted, [])
+        if not all(isinstance(value, str) and (choices is None or value in choices) for value in values) or len(set(values)) != len(values):
+            raise self.wrong(key, values, wanted)
+        return tuple(values)
+
+    def grid(self, key: str) -> tuple[float, float, float]:
+        """Thresholds as a table {first, last, step}."""
+        part = self.table(key)
+        first, last, step = part.number("first"), part.number("last"), part.number("step")
+        part.finish()
+        count = (last - first) / step if step > 0 else 0.0
+        if count < 1 or abs(count - round(count)) > 1e-9:
+            raise self.wrong(key, (first, last, step), "first < last, a whole number of steps apart")
+        return first, last, step
+
+    def records(self, key: str, width: int) -> list[list[str]]:
+        """A list of lists of ``width`` strings."""
+        wanted = f"a list of lists of {width} strings"
+        rows = self._take(key, list, wanted)
+        if not all(isinstance(row, list) and len(row) == width and all(isinstance(item, str) for item in row) for row in rows):
+            raise self.wrong(key, "other rows", wanted)
+        return [list(row) for row in rows]
+
+    def columns(self, key: str, length: int) -> tuple[list[float], list[float]]:
+        """Two lists of ``length`` finite numbers each."""
+        wanted = f"two lists of {length} finite numbers"
+        lists = self._take(key, list, wanted)
+        numbers = (int, float)
+        if len(lists) != 2 or not all(
+            isinstance(column, list) and len(column) == length and all(type(x) in numbers and abs(x) < float("inf") for x in column)
+            for column in lists
+        ):
+            raise self.wrong(key, "other numbers", wanted)
+        return [float(x) for x in lists[0]], [float(x) for x in lists[1]]
+
+    def table(self, key: str) -> Fields:
+        """A table; an absent one is empty."""
+        return Fields(self._take(key, dict, "a table", {}), f"{self._where}: [{key}]", self._advice)
+
+    def tables(self, key: str) -> list[Fields]:
+        """A list of tables; an absent one is empty."""
+        items = self._take(key, list, "a list of tables", [])
+        if not all(isinstance(item, dict) for item in items):
+            raise self.wrong(key, items, "a list of tables")
+        return [Fields(item, f"{self._where}: {key}[{i}]", self._advice) for i, item in enumerate(items)]
+
+    def finish(self) -> None:
+        """Raise if the table has a field that nobody asked for."""
+        unknown = sorted(set(self._content) - self._asked)
+        if unknown:
+            raise PosebenchError(
+                f"{self._where}: unknown {', '.join(unknown)}", "only " + (", ".join(sorted(self._asked)) or "no fields"), self._advice
+            )

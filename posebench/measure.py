@@ -1,0 +1,213 @@
+"""One clip under a protocol: the sums of every metric over its frames, in one pass and in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from posebench import hypotheses, metrics
+from posebench.align import aligned, residuals
+from posebench.protocol import Metric, Protocol
+
+Array = npt.NDArray[np.float64]
+
+#: Frames handled at a time: a long clip costs no more memory than this many poses.
+CHUNK = 4096
+_HISTORY = 2  # the second difference looks two frames back
+
+
+@dataclass
+class ClipSums:
+    """Sums of one clip: ``total[name]`` (K,), ``count[name]``; with them what the checks want to know.
+
+    ``frames[name]`` holds the value of every frame (NaN where a difference has no predecessor) if they were asked for.
+    """
+
+    total: dict[str, Array] = field(default_factory=dict)
+    count: dict[str, float] = field(default_factory=dict)
+    poses: int = 0
+    nonfinite: int = 0
+    invalid: int = 0
+    nonpositive_scale: int = 0
+    frames: dict[str, list[Array]] = field(default_factory=dict)
+
+    def add(self, name: str, values: Array) -> None:
+        """Add values (n, K) of n frames."""
+        total = values.sum(axis=0)
+        self.total[name] = self.total[name] + total if name in self.total else total
+        self.count[name] = self.count.get(name, 0.0) + len(values)
+
+
+def parts_of(metric: Metric, protocol: Protocol) -> tuple[str, ...]:
+    """What the columns of a metric's sums are: joints, bones (by child), bone pairs, or nothing for a whole-pose statistic."""
+    bones = protocol.skeleton
+    if metric.statistic == "bone-length":
+        return tuple(bones.joints[child] for _, child in bones.bones)
+    if metric.statistic == "bone-symmetry":
+        return tuple(bones.joints[bones.bones[left][1]].removeprefix("l_") for left, _ in bones.bone_pairs)
+    return () if metric.statistic in ("cps", "flip-rate") else metric.joints
+
+
+def scored(protocol: Protocol, *, metric_scale: bool) -> list[Metric]:
+    """The metrics and diagnostics that a file of known or unknown scale gets."""
+    return [metric for metric in (*protocol.metrics, *protocol.diagnostics) if metric_scale or not metric.absolute]
+
+
+def oracle_names(wanted: Iterable[Metric]) -> list[str]:
+    """Diagnostics that a file with several hypotheses gets on top: the best hypothesis a pose, and a joint, by the truth."""
+    return [f"{metric.name} {kind}" for metric in wanted if metric.statistic == "mean" for kind in ("P-Best", "J-Best")]
+
+
+def measure_clip(
+    protocol: Protocol,
+    wanted: list[Metric],
+    pred: npt.NDArray[np.floating],
+    truth: npt.NDArray[np.floating],
+    frames: npt.NDArray[np.int64],
+    *,
+    to_mm: float = 1.0,
+    per_frame: bool = False,
+) -> ClipSums:
+    """Sums of the wanted metrics over one clip.
+
+    **Convention.** ``pred`` (n, J, 3) or (H, n, J, 3) times ``to_mm`` and ``truth`` (n, J, 3) mm belong to the clip's ``frames`` (n,),
+    ascending. Several hypotheses are scored by their mean pose; oracles beside it. Differences over time are taken between
+    neighbouring frames of the protocol only, and a clip's velocity counts with its number of frames (VideoPose3D).
+    """
+    sums = ClipSums(poses=len(truth))
+    several = pred.ndim == 4
+    for start in range(0, len(truth), CHUNK):
+        first = max(0, start - _HISTORY)
+        part = slice(first, min(start + CHUNK, len(truth)))
+        true = np.asarray(truth[part], dtype=np.float64)
+        guess = np.asarray(pred[..., part, :, :], dtype=np.float64)
+        if to_mm != 1.0:
+            guess = guess * to_mm
+        mean = hypotheses.mean_pose(guess) if several else guess
+        chunk = _Chunk(protocol, mean, true, frames[part], start - first)
+        _count(sums, chunk, mean)
+        for metric, values in chunk.values(wanted):
+            sums.add(metric.name, values)
+            if per_frame:
+                sums.frames.setdefault(metric.name, []).append(chunk.spread(metric, values))
+        if several:
+            _oracles(sums, protocol, wanted, guess[:, chunk.new], true[chunk.new])
+    for metric in wanted:
+        pairs = sums.count.get(metric.name, 0.0)
+        if metric.statistic == "velocity" and pairs:
+            sums.total[metric.name] = sums.total[metric.name] * (len(truth) / pairs)
+            sums.count[metric.name] = float(len(truth))
+    return sums
+
+
+def _count(sums: ClipSums, chunk: _Chunk, mean: Array) -> None:
+    sums.nonfinite += int((~np.isfinite(mean[chunk.new]).all(axis=(1, 2))).sum())
+    sums.invalid += int(chunk.invalid[chunk.new].sum())
+    dot = np.einsum("tjc,tjc->t", chunk.pred[chunk.new], chunk.truth[chunk.new])
+    sums.nonpositive_scale += int(((dot <= 0.0) & ~chunk.invalid[chunk.new]).sum())
+
+
+class _Chunk:
+    """Consecutive frames of one clip, the first ``old`` of them only history; root-relative, work shared between metrics."""
+
+    def __init__(self, protocol: Protocol, pred: Array, truth: Array, frames: npt.NDArray[np.int64], old: int) -> None:
+        self.protocol = protocol
+        self.frames = frames
+        self.old = old
+        self.new = slice(old, None)
+        root = protocol.root_indices
+        self.pred, self.invalid = metrics.sound(pred, root)
+        self.truth = metrics.root_relative(truth, root)
+        self._raw = pred, truth
+
+    def values(self, wanted: list[Metric]) -> Iterator[tuple[Metric, Array]]:
+        """(n, K) values of each metric; residuals are computed once for all metrics of a joint set."""
+        for joints in dict.fromkeys(metric.joints for metric in wanted):
+            group = [metric for metric in wanted if metric.joints == joints]
+            errors, flipped = self._residuals(joints, {metric.alignment for metric in group if metric.statistic in _OF_ERRORS})
+            for metric in group:
+                if metric.statistic == "flip-rate":
+                    yield metric, np.where(flipped, 100.0, 0.0)[:, None]
+                elif metric.statistic in _OF_ERRORS:
+                    yield metric, _of_errors(metric, errors[metric.alignment])
+                else:
+                    yield metric, self._of_poses(metric)
+
+    def _residuals(self, joints: tuple[str, ...], alignments: set[str]) -> tuple[dict[str, Array], npt.NDArray[np.bool_]]:
+        index = [self.protocol.skeleton.index(joint) for joint in joints]
+        whole = index == list(range(len(self.protocol.skeleton)))
+        pred, truth = (pose[self.new] if whole else pose[self.new][:, index] for pose in (self.pred, self.truth))
+        names = {"none" if name == "root" else name for name in alignments if name != "none"}
+        errors, flipped = residuals(pred, truth, names)
+        found = {("root" if name == "none" else name): value for name, value in errors.items()}
+        if "none" in alignments:
+            found["none"] = self._absolute(index)
+        return found, flipped
+
+    def _absolute(self, index: list[int]) -> Array:
+        pred, truth = (pose[self.new] for pose in self._raw)
+        root = truth[:, list(self.protocol.root_indices)].mean(axis=1, keepdims=True)
+        pred = np.where(self.invalid[self.new][:, None, None], root, pred)
+        out: Array = np.linalg.norm(pred[:, index] - truth[:, index], axis=-1)
+        return out
+
+    def _of_poses(self, metric: Metric) -> Array:
+        pred, truth, bones = self._placed(metric), self.truth, self.protocol.skeleton
+        if metric.statistic == "bone-length":
+            return metrics.bone_length_error(pred[self.new], truth[self.new], bones)
+        if metric.statistic == "bone-symmetry":
+            return metrics.bone_symmetry_error(pred[self.new], bones)
+        index = [bones.index(joint) for joint in metric.joints]
+        order = _ORDER[metric.statistic]
+        error = metrics.velocity_error if order == 1 else metrics.acceleration_error
+        keep = self._neighbours(order)
+        return error(pred[:, index], truth[:, index])[keep[order:]]
+
+    def _placed(self, metric: Metric) -> Array:
+        if metric.alignment in ("none", "root"):
+            return self.pred
+        centred = self.truth
+        return aligned(self.pred, centred, metric.alignment)
+
+    def _neighbours(self, order: int) -> npt.NDArray[np.bool_]:
+        """(n,) new frames that have ``order`` predecessors one protocol stride apart."""
+        keep = np.zeros(len(self.frames), dtype=bool)
+        step = np.diff(self.frames) == self.protocol.stride
+        keep[order:] = step if order == 1 else step[1:] & step[:-1]
+        keep[: self.old] = False
+        return keep
+
+    def spread(self, metric: Metric, values: Array) -> Array:
+        """(new frames,) value of every frame: the mean over columns, NaN where a difference has no predecessor."""
+        per_frame: Array = values.mean(axis=1)
+        if metric.statistic not in _ORDER:
+            return per_frame
+        out = np.full(len(self.frames), np.nan)
+        out[self._neighbours(_ORDER[metric.statistic])] = per_frame
+        return out[self.new]
+
+
+_OF_ERRORS = ("mean", "pck", "auc", "cps")
+_ORDER = {"velocity": 1, "acceleration": 2}
+
+
+def _of_errors(metric: Metric, errors: Array) -> Array:
+    if metric.statistic == "pck":
+        assert metric.threshold is not None
+        return metrics.pck(errors, metric.threshold, inclusive=metric.inclusive)
+    if metric.statistic == "mean":
+        return errors
+    assert metric.thresholds is not None
+    return metrics.auc(errors, metric.thresholds) if metric.statistic == "auc" else metrics.cps(errors, metric.thresholds)[:, None]
+
+
+def _oracles(sums: ClipSums, protocol: Protocol, wanted: list[Metric], guess: Array, truth: Array) -> None:
+    for metric in wanted:
+        if metric.statistic != "mean":
+            continue
+        every = [dict(_Chunk(protocol, one, truth, np.arange(len(truth)), 0).values([metric]))[metric] for one in guess]
+        sums.add(f"{metric.name} P-Best", hypotheses.best_pose(np.stack(every)))
+        sums.add(f"{metric.name} J-Best", hypotheses.best_joint(np.stack(every)))

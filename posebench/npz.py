@@ -1,0 +1,114 @@
+"""npz archives from strangers: headers first, then one array at a time; and the same bytes for the same arrays when writing.
+
+Nothing is unpickled. An array is read only after its header, its declared size and the archive's own record of that size agree.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from posebench.errors import PosebenchError
+
+MAX_ENTRIES = 1_000_000
+_HEADER_READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+_ADVICE = "write the file again, with numpy.savez or posebench.save_predictions"
+
+
+class Npz:
+    """An open archive.
+
+    Attributes:
+        shapes: shape and type of each array by key, in file order.
+        duplicated: keys that stand in the archive more than once.
+    """
+
+    def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
+        self._path = path
+        self._archive = archive
+        self.shapes: dict[str, tuple[tuple[int, ...], np.dtype[Any]]] = {}
+        self.duplicated: list[str] = []
+        self._entries: dict[str, zipfile.ZipInfo] = {}
+        entries = archive.infolist()
+        if len(entries) > MAX_ENTRIES:
+            raise PosebenchError(f"{path}: {len(entries):,} entries", f"at most {MAX_ENTRIES:,}", _ADVICE)
+        for entry in entries:
+            key = entry.filename.removesuffix(".npy")
+            if key in self._entries:
+                self.duplicated.append(key)
+            self._entries[key] = entry
+        for key in self._entries:
+            with self._open(key) as (_, shape, dtype):
+                self.shapes[key] = (shape, dtype)
+
+    @contextmanager
+    def _open(self, key: str) -> Iterator[tuple[IO[bytes], tuple[int, ...], np.dtype[Any]]]:
+        entry = self._entries[key]
+        with self._archive.open(entry) as file:
+            try:
+                version = np.lib.format.read_magic(file)
+                if version not in _HEADER_READERS:
+                    raise ValueError(f"npy format {version}")
+                shape, fortran, dtype = _HEADER_READERS[version](file)
+            except (ValueError, SyntaxError, TypeError) as error:
+                raise PosebenchError(f"{self._path}: {key} has no readable npy header ({error})", "plain arrays", _ADVICE) from error
+            if dtype.hasobject or fortran or any(n < 0 for n in shape):
+                kind = "an object array, which only pickle can read" if dtype.hasobject else "column-major data"
+                raise PosebenchError(f"{self._path}: {key} is {kind}", "plain row-major arrays of numbers; nothing is unpickled", _ADVICE)
+            header = file.tell()
+            promised = int(np.prod([int(n) for n in shape], dtype=object)) * dtype.itemsize
+            if entry.file_size != header + promised:
+                raise PosebenchError(
+                    f"{self._path}: {key} says {shape} {dtype}, {promised:,} bytes, and holds {entry.file_size - header:,}",
+                    "as many bytes as the header says",
+                    "the file is damaged or made up: write it again",
+                )
+            yield file, shape, dtype
+
+    def read(self, key: str) -> npt.NDArray[Any]:
+        """One array, read-only. Judge ``shapes[key]`` before: this takes as much memory as it says.
+
+        Raises:
+            PosebenchError: the data is damaged or cut off.
+        """
+        with self._open(key) as (file, shape, dtype):
+            size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+            try:
+                data = file.read(size)
+            except Exception as error:  # zlib.error, BadZipFile (CRC), EOFError: whatever a damaged stream raises
+                raise PosebenchError(f"{self._path}: {key} is damaged ({error})", "whole data", "copy the file again") from error
+        if len(data) != size:
+            raise PosebenchError(f"{self._path}: {key} ends after {len(data):,} of {size:,} bytes", "whole data", "copy the file again")
+        return np.frombuffer(data, dtype=dtype).reshape(shape)
+
+    def text(self, key: str, limit: int) -> str:
+        """A string stored as a 0-d array of at most ``limit`` bytes.
+
+        Raises:
+            PosebenchError: it is missing, no string, or longer.
+        """
+        shape, dtype = self.shapes.get(key, ((), np.dtype(object)))
+        if dtype.kind not in "US" or shape != () or dtype.itemsize > limit:
+            found = f"{key} holds {dtype} {shape}" if key in self.shapes else f"no {key}"
+            raise PosebenchError(f"{self._path}: {found}", f"{key}: one JSON string", _ADVICE)
+        value = self.read(key)[()]
+        return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def write_npz(path: Path, arrays: Iterable[tuple[str, npt.NDArray[Any]]]) -> None:
+    """Write arrays uncompressed, with fixed dates; not atomic by itself (see :mod:`posebench.files`)."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for key, array in arrays:
+            _write_member(archive, key, array)
+
+
+def _write_member(archive: zipfile.ZipFile, key: str, array: npt.NDArray[Any]) -> None:
+    # A fixed date, so that the same poses give the same file.
+    with archive.open(zipfile.ZipInfo(key + ".npy", (1980, 1, 1, 0, 0, 0)), "w", force_zip64=True) as file:
+        np.lib.format.write_array(file, array, allow_pickle=False)

@@ -1,0 +1,163 @@
+"""What a protocol asks of a dataset: which clips, which frames, and the true poses in the protocol's skeleton."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from posebench.data import open_dataset
+from posebench.data.clip import ClipInfo
+from posebench.errors import PosebenchError
+from posebench.geometry import Camera
+from posebench.predictions import Predictions, open_predictions
+from posebench.protocol import Protocol
+from posebench.skeleton import joint_map
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Scope:
+    """The clips of a dataset that a protocol scores, in the dataset's order.
+
+    Attributes:
+        clips: by clip id.
+        data: name, version and fingerprint of the data, and ``official``: whether its counts are the definition's.
+        truth: clip id to true poses (T, J, 3) mm of the whole clip, camera frame, in the protocol's skeleton.
+        camera: clip id to its camera, None where the data has none.
+    """
+
+    protocol: Protocol
+    clips: dict[str, ClipInfo]
+    data: dict[str, object]
+    truth: Callable[[str], npt.NDArray[np.floating]]
+    camera: Callable[[str], Camera | None]
+
+    def frames(self, clip: str) -> npt.NDArray[np.int64]:
+        """0-based numbers of the clip's frames that the protocol scores: every ``stride``-th from the first."""
+        return np.arange(0, self.clips[clip].frames, self.protocol.stride)
+
+    @property
+    def poses(self) -> int:
+        """How many poses the protocol scores."""
+        return sum(-(-info.frames // self.protocol.stride) for info in self.clips.values())
+
+
+@contextmanager
+def open_scope(
+    protocol: Protocol, *, root: str | os.PathLike[str] | None = None, truth: str | os.PathLike[str] | None = None
+) -> Iterator[Scope]:
+    """The scope of ``protocol`` in its dataset (``root``: the owner's folder) or in a truth file (``truth``).
+
+    Raises:
+        PosebenchError: neither or both are given where one is needed, no clip fits, or the data is not that of the protocol.
+    """
+    if truth is not None:
+        if root is not None:
+            raise PosebenchError("both --root and --truth", "one source of truth", "drop one of them")
+        with open_predictions(truth) as file:
+            yield _select(protocol, *_from_file(file, protocol))
+        return
+    if protocol.dataset == "any":
+        raise PosebenchError(
+            f"protocol {protocol.id} without --truth", "the true poses, since this protocol is bound to no dataset", "add --truth GT.npz"
+        )
+    dataset = open_dataset(protocol.dataset, root)
+    if dataset.version != protocol.dataset_version:
+        raise PosebenchError(
+            f"dataset {dataset.name} version {dataset.version}",
+            f"version {protocol.dataset_version}, to which protocol {protocol.id} is bound",
+            "use the posebench version that has both",
+        )
+    joints = list(joint_map(dataset.skeleton, protocol.skeleton.id))
+    data = {
+        "name": dataset.name,
+        "version": dataset.version,
+        "fingerprint": dataset.fingerprint,
+        "official": dataset.official,
+        "note": dataset.note,
+    }
+    yield _select(protocol, dataset.infos, data, lambda clip: dataset.load(clip).pose[:, joints], lambda clip: dataset.load(clip).camera)
+
+
+def _from_file(
+    file: Predictions, protocol: Protocol
+) -> tuple[dict[str, ClipInfo], dict[str, object], Callable[[str], npt.NDArray[np.floating]], Callable[[str], Camera | None]]:
+    if not file.meta.metric_scale:
+        raise PosebenchError(f"{file.path}: scale unknown", "true poses of metric scale", "state the unit of the truth file")
+    if file.duplicated:
+        raise PosebenchError(f"{file.path}: {file.duplicated[0]} twice", "each true clip once", "write the truth file again")
+    joints = list(joint_map(file.meta.skeleton, protocol.skeleton.id))
+    infos = {}
+    for clip, shape in file.shapes.items():
+        if len(shape) != 3 or file.frames(clip) is not None:
+            raise PosebenchError(f"{file.path}: {clip} is sparse or has several hypotheses", "one true pose a frame", "write whole clips")
+        infos[clip] = clip_info(clip, shape[0])
+    data: dict[str, object] = {
+        "name": "file",
+        "version": "",
+        "fingerprint": file.sha256(),
+        "official": False,
+        "note": "scored with --truth: not from a dataset that posebench checks",
+    }
+
+    def truth(clip: str) -> npt.NDArray[np.floating]:
+        poses = file.poses(clip)[:, joints] if joints != list(range(len(joints))) else file.poses(clip)
+        return poses if file.meta.to_mm == 1.0 else poses * np.float64(file.meta.to_mm)
+
+    return infos, data, truth, lambda _: None
+
+
+def clip_info(clip: str, frames: int) -> ClipInfo:
+    """What a clip id alone tells: ``subject/take/camera``; the action is the take's name without a trailing number.
+
+    Example:
+        >>> clip_info("S9/Greeting 1/54138969", 100).action
+        'Greeting'
+    """
+    parts = clip.split("/")
+    subject, take, camera = parts if len(parts) == 3 else ("", clip, "")
+    action = re.sub(r"[ _-]?\d+$", "", take) or take
+    return ClipInfo(clip, subject, f"{subject}/{take}" if subject else take, camera, action, frames)
+
+
+def _select(
+    protocol: Protocol,
+    infos: dict[str, ClipInfo],
+    data: dict[str, object],
+    truth: Callable[[str], npt.NDArray[np.floating]],
+    camera: Callable[[str], Camera | None],
+) -> Scope:
+    def wanted(info: ClipInfo) -> bool:
+        return (
+            (not protocol.subjects or info.subject in protocol.subjects)
+            and (not protocol.actions or info.action in protocol.actions)
+            and (not protocol.cameras or info.camera in protocol.cameras)
+            and info.take not in protocol.excluded
+            and info.frames > 0
+        )
+
+    clips = {clip: info for clip, info in infos.items() if wanted(info)}
+    if not clips:
+        raise PosebenchError(
+            f"no clip of protocol {protocol.id} among the {len(infos)} true clips ({', '.join(list(infos)[:3])} ...)",
+            "clips of subjects " + (", ".join(protocol.subjects) or "any") + " with cameras " + (", ".join(protocol.cameras) or "any"),
+            f"posebench protocol show {protocol.id}",
+        )
+
+    def finite_truth(clip: str) -> npt.NDArray[np.floating]:
+        poses = truth(clip)
+        if not np.isfinite(poses).all():
+            frame = int(np.flatnonzero(~np.isfinite(poses).all(axis=(1, 2)))[0])
+            raise PosebenchError(
+                f"true pose of {clip}, frame {frame}, is not finite", "finite truth", "the data file is damaged: get it again"
+            )
+        return poses
+
+    return Scope(protocol, clips, data, finite_truth, camera)

@@ -1,0 +1,107 @@
+"""Sums by clip and action, and every average that follows from them.
+
+**Convention.** A *row* is one clip (and, where a dataset labels frames, one action within it). Results keep, for each metric, the
+numerator a row and joint and the count a row; averages, groups, intervals and comparisons are ratios of sums of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+
+
+class Row(NamedTuple):
+    """The labels of one row; ``take`` is ``subject/take``."""
+
+    clip: str
+    subject: str
+    take: str
+    camera: str
+    action: str
+
+
+@dataclass(frozen=True, eq=False)
+class Sums:
+    """One metric's sums.
+
+    Attributes:
+        total: (rows, K) sums over frames: K joints, bones or pairs, or 1 for a statistic of the whole pose.
+        count: (rows,) frames behind them.
+        parts: K names of what the columns are (joints, bones ...), empty for a whole-pose statistic.
+    """
+
+    total: Array
+    count: Array
+    parts: tuple[str, ...]
+
+    @property
+    def row_total(self) -> Array:
+        """(rows,) sums over frames of the mean over the columns."""
+        out: Array = self.total.mean(axis=1)
+        return out
+
+
+def codes(labels: Sequence[str]) -> tuple[list[str], npt.NDArray[np.intp]]:
+    """The different labels in order of appearance, and the index of each row's label."""
+    names = list(dict.fromkeys(labels))
+    place = {name: i for i, name in enumerate(names)}
+    return names, np.array([place[label] for label in labels], dtype=np.intp)
+
+
+def cells(rows: Sequence[Row], total: Array, count: Array) -> tuple[Array, Array, list[str], list[str]]:
+    """Totals and counts as (takes, actions, ...) tables: what every average is made of."""
+    takes, take = codes([row.take for row in rows])
+    actions, action = codes([row.action for row in rows])
+    table = np.zeros((len(takes), len(actions), *total.shape[1:]))
+    counts = np.zeros((len(takes), len(actions)))
+    np.add.at(table, (take, action), total)
+    np.add.at(counts, (take, action), count)
+    return table, counts, takes, actions
+
+
+def average(rows: Sequence[Row], total: Array, count: Array, kind: str) -> Array:
+    """An average of row totals (rows, ...): ``frame``, ``take`` (mean of take means) or ``action`` (mean of action means).
+
+    Takes and actions without a count are left out; NaN where nothing is counted.
+    """
+    table, counts, _, _ = cells(rows, total, count)
+    values: Array = weighted_average(np.ones((1, len(counts))), table, counts, kind)[0]
+    return values
+
+
+def weighted_average(weights: Array, table: Array, counts: Array, kind: str) -> Array:
+    """The average with each take weighted: (B, takes) weights and the tables of :func:`cells` give (B, ...).
+
+    A bootstrap resample is a row of weights that says how often each take was drawn.
+    """
+    if kind == "take":
+        weight, value = counts.sum(axis=1), table.sum(axis=1)
+        mean = _ratio(value, weight)
+        present = (weight > 0).astype(np.float64)
+        return _ratio(np.tensordot(weights, np.nan_to_num(mean), (1, 0)), weights @ present)
+    by_action = np.tensordot(weights, table, (1, 0)), weights @ counts
+    if kind == "frame":
+        return _ratio(by_action[0].sum(axis=1), by_action[1].sum(axis=1))
+    mean = _ratio(*by_action)
+    return _ratio(np.nansum(mean, axis=1), (by_action[1] > 0).sum(axis=1).astype(np.float64))
+
+
+def _ratio(total: Array, count: Array) -> Array:
+    count = count.reshape(count.shape + (1,) * (total.ndim - count.ndim))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(count > 0, total / count, np.nan)
+
+
+def group_means(rows: Sequence[Row], sums: Sums, key: str) -> dict[str, float]:
+    """Frame-weighted mean of each group of rows: by ``action``, ``subject``, ``camera`` or ``take``."""
+    names, code = codes([getattr(row, key) for row in rows])
+    total, count = np.zeros(len(names)), np.zeros(len(names))
+    np.add.at(total, code, sums.row_total)
+    np.add.at(count, code, sums.count)
+    return {name: float(value) for name, value in zip(names, _ratio(total, count), strict=True) if value == value}
