@@ -1,0 +1,1 @@
+"""The leaderboard: entries, and the pages made from them."""

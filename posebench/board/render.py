@@ -1,0 +1,111 @@
+"""The board's page: markdown from entries and nothing else, so that a stale page can be told from a fresh one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from tabulate import tabulate
+
+from posebench.board.entries import Entry, load_entries
+from posebench.board.rank import PRIMARY, comparable, ranked
+from posebench.errors import PosebenchError
+from posebench.files import write_text
+from posebench.protocol import Protocol, load_protocol
+
+#: Columns of a table after the primary metric, as far as the protocol has them.
+SHOWN = ("N-MPJPE", "MPJPE", "PCK@150", "AUC", "N-PCK@150", "CPS", "MPJVE")
+DIAGNOSTICS = ("PA-MPJPE-reflection", "flip-rate")
+
+_HEAD = """# Leaderboard
+
+Made by `posebench board render` from the files under `entries/`; do not edit by hand. A table holds only rows of one protocol digest,
+one copy of the data and one keypoint source. Rows that share a letter in *group* are not separable on these takes (paired
+resampling of takes, Holm-adjusted). Intervals are 95 %, over takes: they speak of these subjects and these trained models. A cell is
+empty where a method's scale is unknown and the metric needs it.
+"""
+
+
+def page(entries: Sequence[Entry]) -> str:
+    """The whole page."""
+    parts = [_HEAD]
+    tables = comparable(entries)
+    for id in sorted({key[0] for key in tables}):
+        protocol = load_protocol(id)
+        facts = f"{protocol.title}. Headline average: {protocol.headline}. Digest `{protocol.digest}`."
+        parts.append(f"## `{id}`, version {protocol.version}\n\n{facts}\n")
+        for key in sorted(key for key in tables if key[0] == id):
+            parts.append(_section(protocol, key, tables[key]))
+    if not tables:
+        parts.append("No entries yet.\n")
+    return "\n".join(parts)
+
+
+def _section(protocol: Protocol, key: tuple[str, str, str, str], entries: list[Entry]) -> str:
+    _, digest, fingerprint, keypoints = key
+    old = "" if digest == protocol.digest else f" under an older digest, `{digest}`"
+    names = {metric.name for metric in (*protocol.metrics, *protocol.diagnostics)}
+    metrics = [PRIMARY, *(name for name in SHOWN if name in names)]
+    diagnostics = [name for name in DIAGNOSTICS if name in names]
+    frame = ranked(entries, [*metrics, *diagnostics])
+    units = entries[0].units
+    return "\n".join(
+        [
+            f"### Keypoints `{keypoints}`{old}\n",
+            _table(frame, metrics, units, intervals=True),
+            "",
+            "Diagnostics, never ranked:\n",
+            _table(frame, diagnostics, units, intervals=False),
+            "",
+            f"Data: {entries[0].data['name']} {entries[0].data['version']}, fingerprint `{fingerprint[:16]}`.\n",
+        ]
+    )
+
+
+def _table(frame: pd.DataFrame, metrics: Sequence[str], units: dict[str, str], *, intervals: bool) -> str:
+    heads = [f"{metric} [{units[metric]}]" for metric in metrics]
+    left = ["group", "method", "supervision", "seeds"] if intervals else ["method"]
+    rows = []
+    for _, row in frame.iterrows():
+        cells = [_cell(row[metric]) for metric in metrics]
+        if intervals and pd.notna(row["low"]):
+            cells[0] += f" [{row['low']:.1f}, {row['high']:.1f}]"
+        if intervals and row["seeds"] > 1:
+            cells[0] += f"; seeds {row['seed_low']:.1f} to {row['seed_high']:.1f}"
+        rows.append([*(str(row[name]) for name in left), *cells])
+    align = ["left"] * len(left) + ["right"] * len(metrics)
+    return tabulate(rows, [*left, *heads], tablefmt="github", disable_numparse=True, colalign=align)
+
+
+def _cell(value: float | None) -> str:
+    return "" if value is None or pd.isna(value) else f"{value:.1f}"
+
+
+def render(board: Path) -> Path:
+    """Write ``README.md`` of a board from its entries."""
+    path = board / "README.md"
+    write_text(path, page(load_entries(board)))
+    return path
+
+
+def check_board(board: Path) -> int:
+    """How many entries a board has, all valid and its page fresh.
+
+    Raises:
+        PosebenchError: an entry is invalid or of an unknown digest, or the page is not what its entries give (exit code 1).
+    """
+    entries = load_entries(board)
+    for entry in entries:
+        known = load_protocol(entry.protocol["id"])
+        if entry.protocol["digest"] != known.digest and entry.protocol["version"] >= known.version:
+            raise PosebenchError(
+                f"{entry.name}: digest {entry.protocol['digest']} for {known.id} version {entry.protocol['version']}",
+                f"{known.digest}, or an older version",
+                "score the predictions again under the present protocol",
+                exit_code=1,
+            )
+    path = board / "README.md"
+    if not path.is_file() or path.read_text(encoding="utf-8") != page(entries):
+        raise PosebenchError(f"{path} is not what its entries give", "a fresh page", f"posebench board render --board {board}", exit_code=1)
+    return len(entries)

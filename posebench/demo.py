@@ -1,0 +1,122 @@
+"""The demo: the main job from end to end on the embedded dataset, in a minute, written into one folder."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from posebench.align import aligned
+from posebench.board.entries import add
+from posebench.board.render import render
+from posebench.checks import check
+from posebench.comparison import compare
+from posebench.data import Dataset, open_dataset
+from posebench.evaluate import score
+from posebench.figures import draw_poses
+from posebench.geometry import Array
+from posebench.lifters import predict, simple_lifters
+from posebench.metrics import root_relative
+from posebench.predictions import open_predictions, save_predictions
+from posebench.progress import progress
+from posebench.protocol import load_protocol
+from posebench.result import Result
+from posebench.skeleton import skeleton
+from posebench.tables import comparison_text, findings_table, report
+
+PROTOCOL = "synthetic"
+#: mm; a camera sees depth worse than the image plane.
+NOISE = np.array([15.0, 15.0, 45.0])
+
+
+def run_demo(folder: Path) -> None:
+    """Predict with three "methods", check, score, compare, board and picture; everything is written below ``folder``.
+
+    Run twice, it gives the same numbers.
+    """
+    started = time.perf_counter()
+    dataset = open_dataset(PROTOCOL)
+    poses = sum(info.frames for info in dataset.infos.values())
+    print(f"The embedded dataset `{dataset.name}`: {len(dataset.infos)} clips, {poses:,} poses, made from a seed; it is not real data.\n")
+    files = _write_predictions(dataset, folder)
+    results = {}
+    for name, path in files.items():
+        print(f"--- posebench check {path} --protocol {PROTOCOL}\n{findings_table(check(path, PROTOCOL))}\n", flush=True)
+        with progress(f"scoring {name}") as tell:
+            results[name] = score(path, PROTOCOL, progress=tell)
+        results[name].save(folder / f"{name}.json")
+    print(f"--- posebench score {files['noisy-truth']} --protocol {PROTOCOL}\n{report(results['noisy-truth'])}\n")
+    _compare_and_rank(results, folder)
+    picture = folder / "poses.png"
+    _draw(dataset, files, results, picture)
+    print(f"\nA picture of true and predicted skeletons: {picture}")
+    print(f"Everything is in {folder}/; {time.perf_counter() - started:.0f} s.")
+    print("Next: score your own file as docs/files.md shows, or real motion capture: posebench data fetch cmu", flush=True)
+
+
+def _compare_and_rank(results: dict[str, Result], folder: Path) -> None:
+    print("--- posebench compare " + " ".join(f"{folder}/{name}.json" for name in results))
+    print("\n\n".join(map(comparison_text, compare(list(results.values()), list(results)))))
+    board = folder / "board"
+    add(board, list(results.values()), list(results))
+    print(f"\n--- posebench board render --board {board}\n\n{render(board).read_text(encoding='utf-8')}")
+
+
+def _write_predictions(dataset: Dataset, folder: Path) -> dict[str, Path]:
+    files = {}
+    for name, make in simple_lifters().items():
+        lifter = make(dataset)
+        files[name] = folder / f"{name}.npz"
+        with progress(f"predicting {name}") as tell:
+            save_predictions(
+                files[name],
+                predict(lifter, dataset, progress=tell),
+                skeleton=lifter.skeleton,
+                unit="mm" if lifter.scale == "metric" else None,
+                scale=lifter.scale,
+                method=name,
+                keypoints="gt",
+                supervision=lifter.supervision,
+            )
+    files["noisy-truth"] = folder / "noisy-truth.npz"
+    save_predictions(
+        files["noisy-truth"], _noisy_truth(dataset), skeleton=dataset.skeleton, unit="mm", method="noisy-truth", keypoints="gt"
+    )
+    return files
+
+
+def _noisy_truth(dataset: Dataset) -> Iterator[tuple[str, Array]]:
+    """The truth and noise: not a method, but a file that looks like one."""
+    for clip in dataset.clips("test"):
+        words = np.frombuffer(hashlib.sha256(clip.id.encode()).digest(), dtype="<u4")
+        noise = np.random.RandomState(words).normal(size=clip.pose.shape) * NOISE
+        yield clip.id, root_relative(clip.pose + noise)
+
+
+def _draw(dataset: Dataset, files: dict[str, Path], results: dict[str, Result], picture: Path) -> None:
+    """Three poses of different actions, far apart in the test split, under every method."""
+    ids = [id for id in dataset.clip_ids("test") if id.endswith("/c0")]
+    chosen = [ids[len(ids) * k // 6] for k in (1, 3, 5)]
+    truth, titles, predictions = [], [], {name: [] for name in files}  # type: ignore[var-annotated]
+    for id in chosen:
+        clip = dataset.load(id)
+        frame = clip.info.frames // 2
+        true = root_relative(clip.pose[frame : frame + 1])
+        truth.append(true[0])
+        titles.append(clip.info.action)
+        for name, path in files.items():
+            with open_predictions(path) as file:
+                pose = root_relative(file.poses(id)[frame : frame + 1])
+            # A method that knows no scale is drawn at the scale that N-MPJPE gives it.
+            unknown = results[name].predictions["scale"] == "unknown"
+            predictions[name].append(aligned(pose, true, "scale")[0] if unknown else pose[0])
+    shown = {f"{name}\nMPJPE {_mm(results[name])}": poses for name, poses in predictions.items()}
+    draw_poses(picture, truth, shown, titles, skeleton(load_protocol(PROTOCOL).skeleton.id))
+
+
+def _mm(result: Result) -> str:
+    value = result.value("MPJPE")
+    return f"{value:.0f} mm" if value is not None else f"(N) {result.value('N-MPJPE'):.0f} mm"

@@ -1,0 +1,67 @@
+"""Lifters: keypoints in, poses out. The two here need no training to speak of, and no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from posebench.data.clip import Dataset
+from posebench.errors import PosebenchError
+from posebench.geometry import Camera
+
+Array = npt.NDArray[np.float64]
+
+
+class Lifter(Protocol):
+    """What every lifter is to the rest of posebench.
+
+    Attributes:
+        id: its name in files and tables.
+        skeleton: joint order of its keypoints and poses.
+        supervision: what its training saw: ``none``, ``unpaired 3D`` or ``paired 3D``.
+        scale: ``metric`` (poses in mm) or ``unknown``.
+    """
+
+    @property
+    def id(self) -> str: ...  # noqa: D102
+    @property
+    def skeleton(self) -> str: ...  # noqa: D102
+    @property
+    def supervision(self) -> str: ...  # noqa: D102
+    @property
+    def scale(self) -> str: ...  # noqa: D102
+
+    def lift(self, keypoints: Array, camera: Camera | None) -> Array:
+        """Keypoints (T, J, 2) px of one clip to poses (T, J, 3), camera frame, root at the origin."""
+        ...
+
+
+def simple_lifters() -> dict[str, Callable[[Dataset], Lifter]]:
+    """Makers of the lifters that need no training run, by id; each takes the dataset whose training split it may look at."""
+    from posebench.lifters.flat import Flat
+    from posebench.lifters.mean_pose import fit_mean_pose
+
+    return {"flat": lambda _: Flat(), "mean-pose": fit_mean_pose}
+
+
+def predict(
+    lifter: Lifter, dataset: Dataset, *, keypoints: str = "gt", split: str = "test", progress: Callable[[int, int], None] | None = None
+) -> Iterator[tuple[str, npt.NDArray[np.float32]]]:
+    """Clip id and poses (T, J, 3) float32 of every clip of a split, one clip at a time.
+
+    Raises:
+        PosebenchError: the dataset has no such split or keypoint source, or another skeleton than the lifter.
+    """
+    if dataset.skeleton != lifter.skeleton:
+        raise PosebenchError(
+            f"lifter {lifter.id} for {lifter.skeleton}", f"a lifter for {dataset.skeleton}", "choose another dataset or lifter"
+        )
+    clips = dataset.clip_ids(split)
+    for done, id in enumerate(clips):
+        clip = dataset.load(id)
+        yield id, lifter.lift(clip.keypoints(keypoints), clip.camera).astype(np.float32)
+        if progress:
+            progress(done + 1, len(clips))

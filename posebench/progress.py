@@ -1,0 +1,35 @@
+"""Progress of long work: a bar on a terminal, a line now and then elsewhere. Always on stderr."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+#: Seconds between two lines where there is no terminal.
+QUIET = 10.0
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A function to call with (done, total) while ``what`` is under way."""
+    if not sys.stderr.isatty():
+        started = said = time.monotonic()
+
+        def line(done: int, total: int) -> None:
+            nonlocal said
+            now = time.monotonic()
+            if now - said >= QUIET:
+                said = now
+                print(f"{what}: {done} of {total}, {now - started:.0f} s", file=sys.stderr, flush=True)
+
+        yield line
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
