@@ -21,6 +21,7 @@ Array = npt.NDArray[np.float64]
 
 RESAMPLES = 1000
 LEVEL = 0.95
+_TELLING = 20
 _SEED = 20190412
 
 
@@ -46,10 +47,17 @@ class Resampling:
 
     def p_value(self, differences: Array) -> float:
         """Two-sided: the level at which :meth:`interval` of these resampled differences would just touch zero."""
-        # Half of the ties with zero count on either side; no share is below what so many resamples can tell.
+        # Half of the ties with zero count on either side.
         below = (float((differences < 0).sum()) + 0.5 * float((differences == 0).sum())) / len(differences)
         share = max(min(below, 1.0 - below), 0.5 / len(differences))
-        return 1.0 - t_inside(-NormalDist().inv_cdf(share) / self.widen, self.freedom) if share < 0.5 else 1.0
+        if share >= 0.5:
+            return 1.0
+        far = -NormalDist().inv_cdf(share)
+        if share * len(differences) < _TELLING:
+            # Too few resamples beyond zero to count them: how many standard deviations zero is away continues the scale.
+            spread = float(differences.std())
+            far = max(far, abs(float(differences.mean())) / spread) if spread > 0 else float("inf")
+        return 1.0 - t_inside(far / self.widen, self.freedom)
 
 
 def resample(rows: Sequence[Row], headline: str, resamples: int = RESAMPLES) -> Resampling | None:

@@ -119,7 +119,7 @@ def entry_of(result: Result, name: str) -> Entry:
         keypoints=result.predictions["keypoints"],
         supervision=result.predictions["supervision"],
         scale=result.predictions["scale"],
-        protocol=result.protocol,
+        protocol=dict(result.protocol),
         data={key: result.data[key] for key in ("name", "version", "fingerprint")},
         takes=[(take, first[take].subject, first[take].action) for take in takes],
         units={metric: table["unit"] for metric, table in tables.items()},

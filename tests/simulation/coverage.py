@@ -88,7 +88,7 @@ def main() -> None:
     actions = [f"action {i // 4}" for i in range(60)]
     designs = [
         ("`cmu`: 39 takes, average `take` (its headline)", lengths, [""] * 39, "take"),
-        ("`cmu`: 39 takes, average `frame` (a third of the frames in 3 takes)", lengths, [""] * 39, "frame"),
+        ("`cmu`: 39 takes, average `frame` (7 takes of S29 hold half of the frames)", lengths, [""] * 39, "frame"),
         ("`synthetic`-like: 15 actions x 4 takes, average `action`", h36m_like, actions, "action"),
         ("10 takes of 200 frames, average `take`", [200] * 10, [""] * 10, "take"),
         ("5 takes of 200 frames, average `take`", [200] * 5, [""] * 5, "take"),
@@ -98,7 +98,11 @@ def main() -> None:
         take, take_width, frame, frame_width = coverage(frames, labels, kind, TRIALS)
         rows.append(f"| {name} | {100 * take:.1f} % | {take_width:.1f} | {100 * frame:.1f} % | {frame_width:.2f} |")
     print("# Coverage of the intervals\n")
-    print("Made by `python tests/simulation/coverage.py > docs/coverage.md`; numpy " + np.__version__ + f", {TRIALS} simulated test sets a row.\n")
+    print(
+        "Made by `python tests/simulation/coverage.py > docs/coverage.md`; numpy "
+        + np.__version__
+        + f", {TRIALS} simulated test sets a row.\n"
+    )
     print(__doc__.split("\n\n", 2)[2].strip() + "\n")
     print("An interval should hold the true average in 95 % of the cases (with 1000 trials: 93.6 to 96.4 % is chance).\n")
     print("| design | takes resampled: holds the truth | width mm | frames resampled: holds the truth | width mm |")
