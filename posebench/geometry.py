@@ -63,7 +63,7 @@ class Camera:
 
         **Convention.** With xx = (x/z, y/z) and r2 = |xx|^2: factor = 1 + k1 r2 + k2 r2^2 + k3 r2^3 + p1 y + p2 x and
         pixel = focal (xx factor + (p2, p1) r2) + centre. This is H36M's own model: OpenCV's tangential term has a factor 2
-        on the products. A point at z = 0 gives infinite pixels; a point behind the camera is mirrored, as in every peer.
+        on the products. A point at z = 0 gives no finite pixel; a point behind the camera is mirrored, as in every peer.
 
         Args:
             points: (..., 3) mm.
@@ -72,12 +72,12 @@ class Camera:
         points = np.asarray(points, dtype=np.float64)
         with np.errstate(divide="ignore", invalid="ignore"):
             xx = points[..., :2] / points[..., 2:]
-        if clamp:
-            xx = np.clip(xx, -1.0, 1.0)
-        r2 = np.sum(xx**2, axis=-1, keepdims=True)
-        k1, k2, k3 = self.radial
-        factor = 1.0 + r2 * (k1 + r2 * (k2 + r2 * k3)) + xx @ self.tangential[::-1, None]
-        out: Array = self.focal * (xx * factor + self.tangential[::-1] * r2) + self.centre
+            if clamp:
+                xx = np.clip(xx, -1.0, 1.0)
+            r2 = np.sum(xx**2, axis=-1, keepdims=True)
+            k1, k2, k3 = self.radial
+            factor = 1.0 + r2 * (k1 + r2 * (k2 + r2 * k3)) + xx @ self.tangential[::-1, None]
+            out: Array = self.focal * (xx * factor + self.tangential[::-1] * r2) + self.centre
         return out
 
     def back_project(self, pixels: npt.ArrayLike, depth: npt.ArrayLike) -> Array:
@@ -116,8 +116,8 @@ def rotation_xyz(degrees: npt.ArrayLike) -> Array:
     This is ASF/AMC's ``XYZ`` order (``spec``: CMU Acclaim format).
 
     Example:
-        >>> rotation_xyz([0.0, 0.0, 90.0]).round(12).tolist()
-        [[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
+        >>> (rotation_xyz([0.0, 0.0, 90.0]) @ [1.0, 0.0, 0.0]).round(12).tolist()
+        [0.0, 1.0, 0.0]
     """
     angles = np.deg2rad(np.asarray(degrees, dtype=np.float64))
     (sx, sy, sz), (cx, cy, cz) = np.moveaxis(np.sin(angles), -1, 0), np.moveaxis(np.cos(angles), -1, 0)

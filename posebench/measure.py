@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -82,10 +83,10 @@ def measure_clip(
     for start in range(0, len(truth), CHUNK):
         first = max(0, start - _HISTORY)
         part = slice(first, min(start + CHUNK, len(truth)))
-        true = np.asarray(truth[part], dtype=np.float64)
-        guess = np.asarray(pred[..., part, :, :], dtype=np.float64)
+        true = _component_first(truth[part])
+        guess = _component_first(pred[..., part, :, :])
         if to_mm != 1.0:
-            guess = guess * to_mm
+            guess *= to_mm
         mean = hypotheses.mean_pose(guess) if several else guess
         chunk = _Chunk(protocol, mean, true, frames[part], start - first)
         _count(sums, chunk, mean)
@@ -101,6 +102,11 @@ def measure_clip(
             sums.total[metric.name] = sums.total[metric.name] * (len(truth) / pairs)
             sums.count[metric.name] = float(len(truth))
     return sums
+
+
+def _component_first(pose: npt.NDArray[np.floating]) -> Array:
+    """A float64 copy (..., n, J, 3) whose frames lie side by side in memory: everything below then runs along them."""
+    return np.array(np.swapaxes(pose, -1, -3), dtype=np.float64, order="C").swapaxes(-1, -3)
 
 
 def _count(sums: ClipSums, chunk: _Chunk, mean: Array) -> None:
@@ -122,6 +128,7 @@ class _Chunk:
         self.pred, self.invalid = metrics.sound(pred, root)
         self.truth = metrics.root_relative(truth, root)
         self._raw = pred, truth
+        self._lengths: dict[str, Array] = {}
 
     def values(self, wanted: list[Metric]) -> Iterator[tuple[Metric, Array]]:
         """(n, K) values of each metric; residuals are computed once for all metrics of a joint set."""
@@ -155,22 +162,31 @@ class _Chunk:
         return out
 
     def _of_poses(self, metric: Metric) -> Array:
-        pred, truth, bones = self._placed(metric), self.truth, self.protocol.skeleton
+        bones = self.protocol.skeleton
         if metric.statistic == "bone-length":
-            return metrics.bone_length_error(pred[self.new], truth[self.new], bones)
+            return np.abs(self._bones(metric.alignment)[self.new] - self._true_bones[self.new])
         if metric.statistic == "bone-symmetry":
-            return metrics.bone_symmetry_error(pred[self.new], bones)
+            return metrics.asymmetry(self._bones(metric.alignment)[self.new], bones)
         index = [bones.index(joint) for joint in metric.joints]
         order = _ORDER[metric.statistic]
-        error = metrics.velocity_error if order == 1 else metrics.acceleration_error
-        keep = self._neighbours(order)
-        return error(pred[:, index], truth[:, index])[keep[order:]]
+        values = self._differences(metric.alignment, order)[self._neighbours(order)[order:]]
+        return values if len(index) == len(bones) else values[:, index]
 
-    def _placed(self, metric: Metric) -> Array:
-        if metric.alignment in ("none", "root"):
-            return self.pred
-        centred = self.truth
-        return aligned(self.pred, centred, metric.alignment)
+    def _placed(self, alignment: str) -> Array:
+        return self.pred if alignment in ("none", "root") else aligned(self.pred, self.truth, alignment)
+
+    def _bones(self, alignment: str) -> Array:
+        if alignment not in self._lengths:
+            self._lengths[alignment] = metrics.bone_lengths(self._placed(alignment), self.protocol.skeleton)
+        return self._lengths[alignment]
+
+    @cached_property
+    def _true_bones(self) -> Array:
+        return metrics.bone_lengths(self.truth, self.protocol.skeleton)
+
+    def _differences(self, alignment: str, order: int) -> Array:
+        error = metrics.velocity_error if order == 1 else metrics.acceleration_error
+        return error(self._placed(alignment), self.truth)
 
     def _neighbours(self, order: int) -> npt.NDArray[np.bool_]:
         """(n,) new frames that have ``order`` predecessors one protocol stride apart."""

@@ -143,6 +143,8 @@ def auc(errors: npt.ArrayLike, thresholds: tuple[float, float, float] = AUC_THRE
 def _passed(errors: Array, first: float, step: float, count: int) -> Array:
     """How many thresholds each error reaches: those that are <= it (and so are failed under ``<``)."""
     below = np.floor((errors - first) / step)
+    # The quotient may round across a threshold, either way.
+    below += (below + 1.0) * step + first <= errors
     below -= below * step + first > errors
     return np.clip(below + 1.0, 0.0, count)
 
@@ -186,9 +188,10 @@ def _difference_error(pred: npt.ArrayLike, truth: npt.ArrayLike, order: int) -> 
 
 def bone_lengths(pose: npt.ArrayLike, skeleton: Skeleton) -> Array:
     """Lengths (T, B), mm, in the order of ``skeleton.bones``."""
-    pose = np.asarray(pose, dtype=np.float64)
+    component = np.asarray(pose, dtype=np.float64).transpose(2, 1, 0)
     parents, children = (list(side) for side in zip(*skeleton.bones, strict=True))
-    out: Array = np.linalg.norm(pose[:, children] - pose[:, parents], axis=-1)
+    vectors = component[:, children] - component[:, parents]
+    out: Array = np.sqrt(np.einsum("cbt,cbt->bt", vectors, vectors)).T
     return out
 
 
@@ -202,7 +205,11 @@ def bone_symmetry_error(pred: npt.ArrayLike, skeleton: Skeleton) -> Array:
 
     **Convention.** No truth enters. Real bodies are not symmetric: on CMU a perfect prediction scores several mm.
     """
-    lengths = bone_lengths(pred, skeleton)
+    return asymmetry(bone_lengths(pred, skeleton), skeleton)
+
+
+def asymmetry(lengths: Array, skeleton: Skeleton) -> Array:
+    """|left - right| (T, pairs) of bone lengths (T, B)."""
     left, right = (list(side) for side in zip(*skeleton.bone_pairs, strict=True))
     return np.abs(lengths[:, left] - lengths[:, right])
 
