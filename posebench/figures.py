@@ -43,7 +43,7 @@ def draw_poses(
     from matplotlib.figure import Figure
 
     columns = 2 * len(truth)
-    figure = Figure(figsize=(1.75 * columns, 2.6 * len(predictions)), layout="constrained")
+    figure = Figure(figsize=(1.75 * columns, 1.85 * len(predictions) + 0.6), layout="constrained")
     FigureCanvasAgg(figure)
     grid = figure.subplots(len(predictions), columns, squeeze=False)
     reach = 1.05 * max(float(np.abs(pose).max()) for poses in (truth, *predictions.values()) for pose in poses)
@@ -57,9 +57,12 @@ def draw_poses(
                 axes.set_aspect("equal")
                 axes.set_xticks([])
                 axes.set_yticks([])
-                if row is grid[0]:
-                    axes.set_title(f"{titles[i]}\n{view}", fontsize=8)
+                axes.set_xlabel(f"{titles[i]}, {view}", fontsize=8)
         row[0].set_ylabel(name, fontsize=9)
+    # The labels of the lowest row serve all above it.
+    for axes in grid[:-1].flat:
+        axes.set_xlabel("")
+    figure.suptitle("grey: truth; blue: the person's left, red: right", fontsize=9)
     with replacing(path) as temporary:
         figure.savefig(temporary, format=str(path).rpartition(".")[2], dpi=110)
 

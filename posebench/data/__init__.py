@@ -27,6 +27,11 @@ DATASETS = {
         "CMU Graphics Lab: free for all uses, not to be resold; an acknowledgement is asked for",
         "posebench data fetch cmu",
     ),
+    "synthetic": Source(
+        "210 generated takes (7 subjects, 15 actions) under four simulated cameras each, 50 Hz, 17 joints; statistics measured on cmu",
+        "as posebench; CMU Graphics Lab asks for an acknowledgement of the measured motion",
+        "nothing to obtain: it is generated",
+    ),
 }
 
 
@@ -43,6 +48,12 @@ def open_dataset(name: str, root: str | PathLike[str] | None = None, *, progress
     """
     if name not in DATASETS:
         raise PosebenchError(f"dataset {name!r}", f"one of {', '.join(DATASETS)}", "posebench data list")
+    if name == "synthetic":
+        if root is not None:
+            raise PosebenchError(f"a folder for dataset {name}: {root}", "none, since it is generated", "drop --root")
+        from posebench.data.synthetic import open_synthetic
+
+        return open_synthetic()
     if root is None:
         raise PosebenchError(f"no folder for dataset {name}", "--root DIR", f"to obtain it: {DATASETS[name].obtain}")
     from posebench.data.cmu import open_cmu
