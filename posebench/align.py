@@ -277,7 +277,14 @@ def residuals(pred: npt.ArrayLike, truth: npt.ArrayLike, alignments: Iterable[st
         block = _centre(room)
         flipped[part] = block.flipped()
         for name, matrix in _matrices(block, wanted):
-            room.length(np.subtract(room.turn(matrix), x, out=spare), errors[name][part])
+            if name == "similarity+reflection" and "similarity" in errors:
+                # Only mirrored poses differ from the proper similarity, and they are few as a rule.
+                errors[name][part] = errors["similarity"][part]
+                mirrored = np.flatnonzero(block.det < 0.0)
+                away = np.einsum("ikb,kjb->ijb", matrix[..., mirrored], y[..., mirrored]) - x[..., mirrored]
+                errors[name][part.start + mirrored] = np.sqrt(np.einsum("ijb,ijb->jb", away, away)).T
+            else:
+                room.length(np.subtract(room.turn(matrix), x, out=spare), errors[name][part])
     return Residuals(errors, flipped)
 
 

@@ -1,0 +1,113 @@
+"""The whole ``posebench score`` process against reading the same two files, in alternating runs; memory; and the cost of a report.
+
+``pytest tests/bench/bench_score.py -s``; POSEBENCH_BENCH_POSES sets the number of poses (543,344 is H36M's test set at 50 fps).
+No time is asserted. Goals 3 and 4 of the project's performance page are the ratios printed here.
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import posebench
+from posebench.align import residuals
+
+POSES = int(os.environ.get("POSEBENCH_BENCH_POSES", "543344"))
+CLIPS = 236
+REPEATS = 5
+READ = """
+import sys, numpy
+total = 0.0
+for path in sys.argv[1:]:
+    with numpy.load(path, allow_pickle=False) as file:
+        total += sum(float(file[key].sum()) for key in file.files if key != "__meta__")
+print(total)
+"""
+#: Runs a command and prints its seconds and its peak memory in KiB.
+CHILD = """
+import resource, subprocess, sys, time
+start = time.perf_counter()
+subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
+print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A truth and a prediction file of 236 clips, stored, float32."""
+    folder = tmp_path_factory.mktemp("score")
+    rng = np.random.default_rng(0)
+    body = rng.normal(0, 250, (17, 3))
+    sizes = [POSES // CLIPS + (i < POSES % CLIPS) for i in range(CLIPS)]
+    truth, pred = {}, {}
+    for i, size in enumerate(sizes):
+        clip = f"S9/Action{i // 4 % 15} {i // 60 + 1}/c{i % 4}"
+        truth[clip] = (body + rng.normal(0, 60, (size, 17, 3))).astype(np.float32)
+        pred[clip] = (truth[clip] + rng.normal(0, 40, (size, 17, 3))).astype(np.float32)
+    paths = folder / "pred.npz", folder / "truth.npz"
+    for path, poses in zip(paths, (pred, truth), strict=True):
+        posebench.save_predictions(path, poses, unit="mm", skeleton="h36m17")
+    return paths
+
+
+def child(*command):
+    """Seconds and peak KiB of a command in a process of its own."""
+    out = subprocess.run([sys.executable, "-c", CHILD, *map(str, command)], check=True, capture_output=True, text=True).stdout
+    seconds, peak = out.split()
+    return float(seconds), int(peak)
+
+
+def test_score_process_against_reading_the_files(benchmark, files, tmp_path):
+    pred, truth = files
+    read_s, score_s, peaks = [], [], []
+
+    def read_first():
+        read_s.append(child(sys.executable, "-c", READ, pred, truth)[0])
+        return (), {}
+
+    def score():
+        command = [sys.executable, "-m", "posebench", "score", pred, "--protocol", "pair-17j", "--truth", truth, "-o", tmp_path / "r.json"]
+        seconds, peak = child(*command)
+        score_s.append(seconds)
+        peaks.append(peak)
+
+    benchmark.pedantic(score, setup=read_first, rounds=REPEATS)
+    ratio = statistics.median(score_s) / statistics.median(read_s)
+    stored = sum(path.stat().st_size for path in files) / 2**20
+    benchmark.extra_info.update(poses=POSES, ratio=ratio, peak_mib=max(peaks) / 2**10)
+    print(
+        f"\n{POSES} poses, medians of {REPEATS} alternating runs: read {statistics.median(read_s):.2f} s, "
+        f"score {statistics.median(score_s):.2f} s, ratio {ratio:.1f}; peak {max(peaks) / 2**10:.0f} MiB for {stored:.0f} MiB of files"
+    )
+    assert max(peaks) / 2**10 <= stored + 128
+
+
+def test_full_report_against_the_alignment_alone(benchmark, files):
+    pred, truth = files
+    align_s, report_s = [], []
+    with posebench.open_predictions(pred) as a, posebench.open_predictions(truth) as b:
+        pairs = [(a.poses(clip), b.poses(clip)) for clip in a.shapes]
+
+    def align_first():
+        start = time.perf_counter()
+        for x, y in pairs:
+            residuals(x, y, ["similarity"])
+        align_s.append(time.perf_counter() - start)
+        return (), {}
+
+    def report():
+        start = time.perf_counter()
+        posebench.score(pred, "pair-17j", truth=truth)
+        report_s.append(time.perf_counter() - start)
+
+    benchmark.pedantic(report, setup=align_first, rounds=REPEATS)
+    ratio = statistics.median(report_s) / statistics.median(align_s)
+    benchmark.extra_info.update(poses=POSES, ratio=ratio)
+    print(
+        f"\n{POSES} poses: alignment {statistics.median(align_s):.2f} s, full report with 1000 resamples, files read included, "
+        f"{statistics.median(report_s):.2f} s, ratio {ratio:.1f}"
+    )
