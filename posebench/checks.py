@@ -40,7 +40,7 @@ class Submission:
         frames = self.file.frames(clip)
         if frames is not None:
             return frames
-        if stored == self.scope.clips[clip].frames:
+        if stored in (0, self.scope.clips[clip].frames):
             return np.arange(stored)
         wanted = self.scope.frames(clip)
         return wanted if stored == len(wanted) else None
@@ -157,6 +157,8 @@ def _duplicated(submission: Submission) -> list[Finding]:
 def _missing_clips(submission: Submission, severity: str) -> list[Finding]:
     scope = submission.scope
     missing = [clip for clip in scope.clips if clip not in submission.file.shapes]
+    if submission.file.shapes and not submission.clips:
+        severity = "error"  # in part is one thing, not at all another
     poses = sum(len(scope.frames(clip)) for clip in missing)
     message = f"{len(missing)} of {len(scope.clips)} clips are missing, {poses:,} of {scope.poses:,} poses"
     return _named(
@@ -175,6 +177,7 @@ def _extra_clips(submission: Submission, severity: str) -> list[Finding]:
 
 def _empty_clips(submission: Submission, severity: str) -> list[Finding]:
     empty = [clip for clip in submission.clips if submission.file.shapes[clip][-3] == 0]
+    severity = "error" if len(empty) == len(submission.clips) else severity
     return _named("empty-clips", severity, empty, f"{len(empty)} clips hold no pose", "predict every frame of these clips")
 
 

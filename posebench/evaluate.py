@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from posebench import stats
 from posebench.checks import Submission, layout_findings, open_submission, refuse
 from posebench.finding import Finding
-from posebench.measure import ClipSums, measure_clip, oracle_names, parts_of, scored
+from posebench.measure import ClipSums, measure_clip, oracle_names, parts_of, scored, together
 from posebench.predictions import Predictions
 from posebench.protocol import Metric, Protocol, load_protocol
 from posebench.result import Result, environment
@@ -68,14 +69,18 @@ def _pass(
     submission: Submission, wanted: list[Metric], per_frame: bool, progress: Callable[[int, int], None] | None
 ) -> tuple[list[Row], list[ClipSums], Evidence]:
     rows, sums = [], []
-    evidence = Evidence(submission.scope.protocol, submission.file.meta, len(submission.clips))
+    scope, meta = submission.scope, submission.file.meta
+    evidence = Evidence(scope.protocol, meta, len(submission.clips))
     for done, clip in enumerate(submission.clips):
         pred, truth, frames = submission.pair(clip)
-        one = measure_clip(submission.scope.protocol, wanted, pred, truth, frames, to_mm=submission.file.meta.to_mm, per_frame=per_frame)
-        evidence.add(clip, pred, truth, one, submission.scope.camera(clip))
-        info = submission.scope.clips[clip]
-        rows.append(Row(clip, info.subject, info.take, info.camera, info.action))
-        sums.append(one)
+        info = scope.clips[clip]
+        parts = []
+        for action, part in scope.actions(clip, frames):
+            guess = pred[..., part, :, :]
+            parts.append(measure_clip(scope.protocol, wanted, guess, truth[part], frames[part], to_mm=meta.to_mm, per_frame=per_frame))
+            rows.append(Row(clip, info.subject, info.take, info.camera, action))
+        evidence.add(clip, pred, truth, together(parts), scope.camera(clip))
+        sums += parts
         if progress:
             progress(done + 1, len(submission.clips))
     return rows, sums, evidence
@@ -103,7 +108,7 @@ def _result(
         protocol={"id": protocol.id, "version": protocol.version, "digest": protocol.digest, "headline": protocol.headline},
         data=scope.data,
         predictions=_described(file, submission),
-        coverage=_coverage(scope, clips),
+        coverage=_coverage(scope, clips, len(submission.clips)),
         invalid={
             "poses": sum(one.invalid for one in clips),
             "non-finite": sum(one.nonfinite for one in clips),
@@ -116,13 +121,24 @@ def _result(
         wall_time_s=round(seconds, 3),
         rows=rows,
         sums=sums,
-        frames={
-            f"{row.clip}/{name}": np.concatenate(one.frames[name])
-            for row, one in zip(rows, clips, strict=True)
-            for name in names
-            if one.frames
-        },
+        frames=_frames(submission, rows, clips, names),
     )
+
+
+def _frames(submission: Submission, rows: list[Row], clips: list[ClipSums], names: list[str]) -> dict[str, npt.NDArray[np.float64]]:
+    """The value of every scored frame by ``<clip id>/<metric>``, in the order of the clip's frames; empty if they were not kept."""
+    found: dict[str, npt.NDArray[np.float64]] = {}
+    for row, one in zip(rows, clips, strict=True):
+        if not one.frames:
+            continue
+        numbers = submission.numbers(row.clip)
+        assert numbers is not None
+        numbers = numbers[np.isin(numbers, submission.scope.frames(row.clip))]
+        part = dict(submission.scope.actions(row.clip, numbers))[row.action]
+        for name in names:
+            values = found.setdefault(f"{row.clip}/{name}", np.full(len(numbers), np.nan))
+            values[part] = np.concatenate(one.frames[name])
+    return found
 
 
 def _stack(name: str, clips: list[ClipSums], parts: tuple[str, ...]) -> Sums:
@@ -163,12 +179,12 @@ def _described(file: Predictions, submission: Submission) -> dict[str, Any]:
     }
 
 
-def _coverage(scope: Scope, clips: list[ClipSums]) -> dict[str, Any]:
+def _coverage(scope: Scope, clips: list[ClipSums], clip_count: int) -> dict[str, Any]:
     found = sum(one.poses for one in clips)
     return {
         "poses": found,
         "poses wanted": scope.poses,
-        "clips": len(clips),
+        "clips": clip_count,
         "clips wanted": len(scope.clips),
         "partial": found != scope.poses,
     }

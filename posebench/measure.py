@@ -42,6 +42,12 @@ class ClipSums:
         self.count[name] = self.count.get(name, 0.0) + len(values)
 
 
+def together(parts: list[ClipSums]) -> ClipSums:
+    """The pose counts of all parts of a clip (not their sums)."""
+    names = ("poses", "nonfinite", "invalid", "nonpositive_scale")
+    return ClipSums(**{name: sum(getattr(part, name) for part in parts) for name in names})
+
+
 def parts_of(metric: Metric, protocol: Protocol) -> tuple[str, ...]:
     """What the columns of a metric's sums are: joints, bones (by child), bone pairs, or nothing for a whole-pose statistic."""
     bones = protocol.skeleton
@@ -132,19 +138,27 @@ class _Chunk:
 
     def values(self, wanted: list[Metric]) -> Iterator[tuple[Metric, Array]]:
         """(n, K) values of each metric; residuals are computed once for all metrics of a joint set."""
-        for joints in dict.fromkeys(metric.joints for metric in wanted):
-            group = [metric for metric in wanted if metric.joints == joints]
+        for joints in dict.fromkeys(self._fitted(metric) for metric in wanted):
+            group = [metric for metric in wanted if self._fitted(metric) == joints]
             errors, flipped = self._residuals(joints, {metric.alignment for metric in group if metric.statistic in _OF_ERRORS})
             for metric in group:
                 if metric.statistic == "flip-rate":
                     yield metric, np.where(flipped, 100.0, 0.0)[:, None]
                 elif metric.statistic in _OF_ERRORS:
-                    yield metric, _of_errors(metric, errors[metric.alignment])
+                    error = errors[metric.alignment]
+                    yield metric, _of_errors(metric, error if metric.joints == joints else error[:, self._index(metric.joints)])
                 else:
                     yield metric, self._of_poses(metric)
 
+    def _fitted(self, metric: Metric) -> tuple[str, ...]:
+        """The joints that are aligned: those that are scored, but for CPS the whole pose (Wehrbein et al. drop the spine after PA)."""
+        return self.protocol.skeleton.joints if metric.statistic == "cps" else metric.joints
+
+    def _index(self, joints: tuple[str, ...]) -> list[int]:
+        return [self.protocol.skeleton.index(joint) for joint in joints]
+
     def _residuals(self, joints: tuple[str, ...], alignments: set[str]) -> tuple[dict[str, Array], npt.NDArray[np.bool_]]:
-        index = [self.protocol.skeleton.index(joint) for joint in joints]
+        index = self._index(joints)
         whole = index == list(range(len(self.protocol.skeleton)))
         pred, truth = (pose[self.new] if whole else pose[self.new][:, index] for pose in (self.pred, self.truth))
         names = {"none" if name == "root" else name for name in alignments if name != "none"}

@@ -5,9 +5,10 @@ Nothing is unpickled. An array is read only after its header, its declared size 
 
 from __future__ import annotations
 
+import math
 import zipfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,6 +20,18 @@ from posebench.errors import PosebenchError
 MAX_ENTRIES = 1_000_000
 _HEADER_READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 _ADVICE = "write the file again, with numpy.savez or posebench.save_predictions"
+
+
+def open_zip(path: Path, file: IO[bytes]) -> zipfile.ZipFile:
+    """The archive in an open file; ``path`` is for the message.
+
+    Raises:
+        PosebenchError: no zip archive, or a cut off or damaged one.
+    """
+    try:
+        return zipfile.ZipFile(file)
+    except Exception as error:  # BadZipFile, NotImplementedError, UnicodeDecodeError, struct.error ... on damaged bytes
+        raise PosebenchError(f"{path}: {error}", "a whole npz archive", "the file may be cut off: copy it again, or " + _ADVICE) from error
 
 
 class Npz:
@@ -50,19 +63,26 @@ class Npz:
     @contextmanager
     def _open(self, key: str) -> Iterator[tuple[IO[bytes], tuple[int, ...], np.dtype[Any]]]:
         entry = self._entries[key]
-        with self._archive.open(entry) as file:
+        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            # zipfile inflates the others without a bound on memory, and numpy writes neither.
+            raise PosebenchError(f"{self._path}: {key} is compressed by method {entry.compress_type}", "stored or deflated arrays", _ADVICE)
+        with ExitStack() as stack:
             try:
+                file = stack.enter_context(self._archive.open(entry))
                 version = np.lib.format.read_magic(file)
                 if version not in _HEADER_READERS:
                     raise ValueError(f"npy format {version}")
                 shape, fortran, dtype = _HEADER_READERS[version](file)
-            except (ValueError, SyntaxError, TypeError) as error:
+            except Exception as error:  # zipfile, zlib and numpy's parser raise a dozen kinds on damaged bytes
                 raise PosebenchError(f"{self._path}: {key} has no readable npy header ({error})", "plain arrays", _ADVICE) from error
-            if dtype.hasobject or fortran or any(n < 0 for n in shape):
+            if dtype.hasobject or fortran:
                 kind = "an object array, which only pickle can read" if dtype.hasobject else "column-major data"
                 raise PosebenchError(f"{self._path}: {key} is {kind}", "plain row-major arrays of numbers; nothing is unpickled", _ADVICE)
+            shape = tuple(map(int, shape))
+            if any(n < 0 for n in shape) or math.prod(max(n, 1) for n in shape) * dtype.itemsize >= 2**63:
+                raise PosebenchError(f"{self._path}: {key} says {shape} {dtype}", "a shape that an array can have", _ADVICE)
             header = file.tell()
-            promised = int(np.prod([int(n) for n in shape], dtype=object)) * dtype.itemsize
+            promised = math.prod(shape) * dtype.itemsize
             if entry.file_size != header + promised:
                 raise PosebenchError(
                     f"{self._path}: {key} says {shape} {dtype}, {promised:,} bytes, and holds {entry.file_size - header:,}",
@@ -78,14 +98,14 @@ class Npz:
             PosebenchError: the data is damaged or cut off.
         """
         with self._open(key) as (file, shape, dtype):
-            size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+            size = math.prod(shape) * dtype.itemsize
             try:
                 data = file.read(size)
+                if len(data) != size:
+                    raise EOFError(f"it ends after {len(data):,} of {size:,} bytes")
+                return np.frombuffer(data, dtype=dtype).reshape(shape)
             except Exception as error:  # zlib.error, BadZipFile (CRC), EOFError: whatever a damaged stream raises
                 raise PosebenchError(f"{self._path}: {key} is damaged ({error})", "whole data", "copy the file again") from error
-        if len(data) != size:
-            raise PosebenchError(f"{self._path}: {key} ends after {len(data):,} of {size:,} bytes", "whole data", "copy the file again")
-        return np.frombuffer(data, dtype=dtype).reshape(shape)
 
     def text(self, key: str, limit: int) -> str:
         """A string stored as a 0-d array of at most ``limit`` bytes.
@@ -97,8 +117,12 @@ class Npz:
         if dtype.kind not in "US" or shape != () or dtype.itemsize > limit:
             found = f"{key} holds {dtype} {shape}" if key in self.shapes else f"no {key}"
             raise PosebenchError(f"{self._path}: {found}", f"{key}: one JSON string", _ADVICE)
-        value = self.read(key)[()]
-        return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+        data = self.read(key).tobytes()
+        try:
+            # Not str(): numpy makes strings of impossible characters, on which Python itself stumbles.
+            return data.decode("utf-8" if dtype.kind == "S" else "utf-32-be" if dtype.byteorder == ">" else "utf-32-le").rstrip("\0")
+        except UnicodeDecodeError as error:
+            raise PosebenchError(f"{self._path}: {key} is no text ({error})", f"{key}: one JSON string", _ADVICE) from error
 
 
 def write_npz(path: Path, arrays: Iterable[tuple[str, npt.NDArray[Any]]]) -> None:

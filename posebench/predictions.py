@@ -26,7 +26,7 @@ import numpy.typing as npt
 from posebench.errors import PosebenchError
 from posebench.fields import Fields
 from posebench.files import replacing
-from posebench.npz import Npz, write_npz
+from posebench.npz import Npz, open_zip, write_npz
 from posebench.skeleton import SKELETONS
 from posebench.units import MM_PER_UNIT, mm_per
 
@@ -89,6 +89,9 @@ class Meta:
             supervision=fields.choice("supervision", SUPERVISIONS, default="unstated"),
         )
         fields.finish()
+        for key, text in (("method", meta.method), ("keypoints", meta.keypoints)):
+            if not text.isprintable():
+                raise fields.wrong(key, text, "printable text in one line")
         return meta
 
     def dump(self) -> str:
@@ -124,6 +127,8 @@ class Predictions:
         self.duplicated = sorted(set(store.duplicated))
         self._joints = len(SKELETONS[self.meta.skeleton])
         for key, (shape, dtype) in store.shapes.items():
+            if not key.isprintable():
+                raise PosebenchError(f"{path}: clip id {key!r}", "printable clip ids such as S9/Greeting 1/54138969", _ADVICE)
             if key.endswith(FRAMES_SUFFIX):
                 self._judge_frames(key, shape, dtype)
             else:
@@ -142,9 +147,9 @@ class Predictions:
 
     def _judge_frames(self, key: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         clip = key.removesuffix(FRAMES_SUFFIX)
-        if clip not in self._store.shapes:
+        if clip not in self._store.shapes or clip.endswith(FRAMES_SUFFIX):
             raise PosebenchError(f"{self.path}: {key} without {clip}", "frame numbers beside the poses they number", _ADVICE)
-        frames = self._store.shapes[clip][0][-3]
+        frames = self._judged(clip, *self._store.shapes[clip])[-3]
         if dtype.kind not in "iu" or shape != (frames,):
             raise PosebenchError(f"{self.path}: {key} holds {dtype} {shape}", f"{frames} whole numbers, one a pose", _ADVICE)
 
@@ -182,8 +187,6 @@ def open_predictions(path: str | os.PathLike[str]) -> Iterator[Predictions]:
     with ExitStack() as stack:
         try:
             predictions = Predictions(path, _open_store(path, stack))
-        except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, EOFError) as error:
-            raise PosebenchError(f"{path}: {error}", wanted, "the file may be cut off: copy it again, or " + _ADVICE) from error
         except OSError as error:
             raise PosebenchError(f"{path}: {error.strerror or error}", wanted, "check the path, or copy the file again") from error
         yield predictions
@@ -205,7 +208,7 @@ def _open_store(path: Path, stack: ExitStack) -> _Store:
     file = stack.enter_context(path.open("rb"))
     magic = file.read(8)
     if magic.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return _Archive(path, stack.enter_context(zipfile.ZipFile(file)))
+        return _Archive(path, stack.enter_context(open_zip(path, file)))
     if magic == b"\x89HDF\r\n\x1a\n":
         from posebench.hdf import open_hdf
 

@@ -110,6 +110,7 @@ class Protocol:
     title: str
     dataset: str
     dataset_version: str
+    annotation: str
     subjects: tuple[str, ...]
     actions: tuple[str, ...]
     cameras: tuple[str, ...]
@@ -139,7 +140,7 @@ class Protocol:
     @property
     def digest(self) -> str:
         """First 16 hex digits of the sha256 of everything that can change a number; prose is left out."""
-        content = {
+        content: dict[str, Any] = {
             "id": self.id,
             "version": self.version,
             "dataset": [self.dataset, self.dataset_version],
@@ -151,6 +152,8 @@ class Protocol:
             "metrics": [self._content(metric) for metric in self.metrics],
             "diagnostics": [self._content(metric) for metric in self.diagnostics],
         }
+        if self.annotation:
+            content["annotation"] = self.annotation
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
     def describe(self) -> str:
@@ -160,7 +163,7 @@ class Protocol:
             f"{self.id}, version {self.version}, digest {self.digest}",
             self.title,
             "",
-            f"dataset    {self.dataset} {self.dataset_version}",
+            f"dataset    {self.dataset} {self.dataset_version}" + (f", annotation {self.annotation}" if self.annotation else ""),
             f"subjects   {', '.join(self.subjects) or 'all'}",
             f"actions    {', '.join(self.actions) or 'all'}",
             f"cameras    {', '.join(self.cameras) or 'all'}",
@@ -293,6 +296,7 @@ def _build(content: dict[str, Any], source: str) -> Protocol:
         title=fields.text("title"),
         dataset=fields.text("dataset"),
         dataset_version=fields.text("dataset_version"),
+        annotation=fields.text("annotation", default=""),
         subjects=takes.texts("subjects"),
         actions=takes.texts("actions"),
         cameras=takes.texts("cameras"),

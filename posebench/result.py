@@ -6,7 +6,6 @@ import json
 import os
 import platform
 import sys
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -18,7 +17,7 @@ import numpy.typing as npt
 
 from posebench.errors import PosebenchError
 from posebench.files import replacing, write_text
-from posebench.npz import Npz, write_npz
+from posebench.npz import Npz, open_zip, write_npz
 from posebench.slices import Row, Sums
 
 SCHEMA = 1
@@ -143,7 +142,7 @@ def load_result(path: str | os.PathLike[str], *, sums: bool = True) -> Result:
 def _load_sums(path: Path) -> tuple[list[Row], dict[str, Sums]]:
     wanted = "the sums that posebench score wrote beside the result"
     try:
-        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+        with path.open("rb") as file, open_zip(path, file) as archive:
             npz = Npz(path, archive)
             size = sum(int(np.prod(shape, dtype=np.float64)) * dtype.itemsize for shape, dtype in npz.shapes.values())
             if size > _MAX_SUMS_BYTES:
@@ -159,7 +158,7 @@ def _load_sums(path: Path) -> tuple[list[Row], dict[str, Sums]]:
             return rows, sums
     except OSError as error:
         raise PosebenchError(f"{path}: {error.strerror}", wanted, "keep the .sums.npz beside its .json, or " + _NEXT) from error
-    except (zipfile.BadZipFile, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise PosebenchError(f"{path}: {error}", wanted, _NEXT) from error
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +32,8 @@ class Scope:
         data: name, version and fingerprint of the data, and ``official``: whether its counts are the definition's.
         truth: clip id to true poses (T, J, 3) mm of the whole clip, camera frame, in the protocol's skeleton.
         camera: clip id to its camera, None where the data has none.
+        valid: clip id to the frames that may be scored, where not all may.
+        labels: clip id to one action a frame, where the action changes on the way.
     """
 
     protocol: Protocol
@@ -38,15 +41,30 @@ class Scope:
     data: dict[str, object]
     truth: Callable[[str], npt.NDArray[np.floating]]
     camera: Callable[[str], Camera | None]
+    valid: Mapping[str, npt.NDArray[np.int64]] = field(default_factory=dict)
+    labels: Mapping[str, npt.NDArray[np.str_]] = field(default_factory=dict)
 
     def frames(self, clip: str) -> npt.NDArray[np.int64]:
-        """0-based numbers of the clip's frames that the protocol scores: every ``stride``-th from the first."""
-        return np.arange(0, self.clips[clip].frames, self.protocol.stride)
+        """0-based numbers of the clip's frames that the protocol scores: the valid ones out of every ``stride``-th from the first."""
+        stride = self.protocol.stride
+        if clip not in self.valid:
+            return np.arange(0, self.clips[clip].frames, stride)
+        valid = self.valid[clip]
+        return valid[valid % stride == 0]
 
-    @property
+    def actions(self, clip: str, frames: npt.NDArray[np.int64]) -> Iterator[tuple[str, npt.NDArray[np.bool_] | slice]]:
+        """Each action of a clip, and which of ``frames`` it has: all of them, unless the dataset labels frames."""
+        if clip not in self.labels:
+            yield self.clips[clip].action, slice(None)
+            return
+        labels = self.labels[clip][frames]
+        for action in dict.fromkeys(labels.tolist()):
+            yield action, labels == action
+
+    @cached_property
     def poses(self) -> int:
         """How many poses the protocol scores."""
-        return sum(-(-info.frames // self.protocol.stride) for info in self.clips.values())
+        return sum(len(self.frames(clip)) for clip in self.clips)
 
 
 @contextmanager
@@ -68,7 +86,7 @@ def open_scope(
         raise PosebenchError(
             f"protocol {protocol.id} without --truth", "the true poses, since this protocol is bound to no dataset", "add --truth GT.npz"
         )
-    dataset = open_dataset(protocol.dataset, root)
+    dataset = open_dataset(protocol.dataset, root, annotation=protocol.annotation or None)
     if dataset.version != protocol.dataset_version:
         raise PosebenchError(
             f"dataset {dataset.name} version {dataset.version}",
@@ -83,7 +101,8 @@ def open_scope(
         "official": dataset.official,
         "note": dataset.note,
     }
-    yield _select(protocol, dataset.infos, data, lambda clip: dataset.load(clip).pose[:, joints], lambda clip: dataset.load(clip).camera)
+    scope = _select(protocol, dataset.infos, data, lambda clip: dataset.load(clip).pose[:, joints], lambda clip: dataset.load(clip).camera)
+    yield replace(scope, valid=dataset.valid, labels=dataset.labels)
 
 
 def _from_file(

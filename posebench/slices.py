@@ -6,14 +6,15 @@ numerator a row and joint and the count a row; averages, groups, intervals and c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
+_Label = TypeVar("_Label", bound=Hashable)
 
 
 class Row(NamedTuple):
@@ -47,7 +48,7 @@ class Sums:
         return out
 
 
-def codes(labels: Sequence[str]) -> tuple[list[str], npt.NDArray[np.intp]]:
+def codes(labels: Sequence[_Label]) -> tuple[list[_Label], npt.NDArray[np.intp]]:
     """The different labels in order of appearance, and the index of each row's label."""
     names = list(dict.fromkeys(labels))
     place = {name: i for i, name in enumerate(names)}

@@ -8,6 +8,7 @@ are of all poses. A symptom must show in most of the sample, so that a weak meth
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import permutations, product
 
 import numpy as np
@@ -15,21 +16,25 @@ import numpy.typing as npt
 
 from posebench import metrics
 from posebench.align import procrustes, residuals
-from posebench.errors import first_ten
+from posebench.errors import PosebenchError, first_ten
 from posebench.finding import Finding
 from posebench.geometry import Camera
 from posebench.hypotheses import mean_pose
 from posebench.measure import ClipSums
 from posebench.predictions import Meta
 from posebench.protocol import Protocol
-from posebench.skeleton import SKELETONS
+from posebench.skeleton import SKELETONS, joint_map
 
 Array = npt.NDArray[np.float64]
 
 #: Poses in the sample, over all clips (at least 4 a clip).
 SAMPLE = 4096
-#: A standing adult's pelvis-to-head distance and every bent pose of it, mm.
-HEAD_DISTANCE = (300.0, 1200.0)
+#: A method may see people somewhat too small or too large; beyond this its unit is wrong.
+SIZE_RATIO = (0.4, 2.5)
+#: A mistake explains a file if undoing it leaves less than this share of the error; with one free rotation a clip, less than FREE.
+EXPLAINED, FREE = 0.6, 0.25
+#: Below this error, mm, there is nothing to explain.
+GOOD = 30.0
 _SLIPS = {1e-3: "metres stated as mm", 1e3: "mm stated as metres", 0.1: "cm stated as mm", 1 / 25.4: "inches stated as mm"}
 
 
@@ -64,15 +69,15 @@ class Evidence:
         self._sums.append(sums)
 
     def findings(self) -> list[Finding]:
-        """All findings; those about axes and frame first, since a wrong frame makes the later questions moot."""
+        """All findings."""
         found = [*self._invalid(), *self._nonpositive_scale(), *self._root(), *self._constant(), *self._leakage()]
         if not sum(map(len, self._pred)):
             return found
         pred, truth = np.concatenate(self._pred), np.concatenate(self._truth)
         found += self._unit(pred, truth)
         # One cause can look like another (swapped sides like a mirrored x axis): the explanation that leaves least error is told.
-        causes = sorted([*self._axes(pred, truth), *self._order(pred, truth)], key=lambda cause: cause[0])
-        found += [finding for _, finding in causes[:1]] or [*self._frame()]
+        causes = [*self._axes(pred, truth), *self._order(pred, truth), *self._frame()]
+        found += [finding for _, finding in sorted(causes, key=lambda cause: cause[0])[:1]]
         return found
 
     def _invalid(self) -> Iterator[Finding]:
@@ -134,16 +139,16 @@ class Evidence:
                 return
 
     def _unit(self, pred: Array, truth: Array) -> Iterator[Finding]:
-        bones = self._protocol.skeleton
-        if not self._meta.metric_scale or "head_top" not in bones.joints:
+        if not self._meta.metric_scale:
             return
-        head = bones.index("head_top")
-        size, true_size = (float(np.median(np.linalg.norm(pose[:, head], axis=-1))) for pose in (pred, truth))
-        if HEAD_DISTANCE[0] <= size <= HEAD_DISTANCE[1]:
-            return
+        size, true_size = (float(np.median(_size(pose - pose.mean(axis=1, keepdims=True)))) for pose in (pred, truth))
         ratio = size / true_size
-        slip = next((text for factor, text in _SLIPS.items() if 0.7 < ratio / factor < 1.4), "")
-        message = f"the median root-to-head distance is {size:.4g} mm where the truth has {true_size:.0f} mm"
+        if SIZE_RATIO[0] <= ratio <= SIZE_RATIO[1]:
+            return
+        slip = next((text for factor, text in _SLIPS.items() if 0.5 < ratio / factor < 2.0), "")
+        message = (
+            f"the poses are {ratio:.3g} times as large as the truth (joints {size:.4g} mm from their mean instead of {true_size:.0f} mm)"
+        )
         fix = (
             f"state the right unit: this looks like {slip}" if slip else "state the right unit, or scale='unknown' if the method knows none"
         )
@@ -151,61 +156,95 @@ class Evidence:
 
     def _axes(self, pred: Array, truth: Array) -> Iterator[tuple[float, Finding]]:
         """Signed permutations of the axes: does one of the 47 others explain the file far better than the axes as stated?"""
-        weight = 1.0 / np.maximum(np.linalg.norm(pred, axis=(1, 2)) * np.linalg.norm(truth, axis=(1, 2)), 1e-12)
-        correlation = np.einsum("n,nja,njb->ab", weight, truth, pred) / len(pred)
-        stated = float(np.trace(correlation))
-        score, order, signs = max(
-            (float(sum(s * correlation[a, b] for a, (b, s) in enumerate(zip(order, signs, strict=True)))), order, signs)
-            for order in permutations(range(3))
-            for signs in product((1, -1), repeat=3)
-        )
-        if score < 0.6 or score < stated + 0.25:
+        turns = [
+            np.eye(3)[list(order)] * np.array(signs)[:, None] for order in permutations(range(3)) for signs in product((1, -1), repeat=3)
+        ]
+        error, plane = (_errors_turned(pred, truth, turns, axes) for axes in (3, 2))
+        best = min(range(len(turns)), key=lambda i: error[i])
+        if not _explains((error[best], plane[best]), (error[0], plane[0])):
             return
-        if (order, signs) == ((0, 1, 2), (1, 1, -1)):
+        if (turns[best] == np.diag([1.0, 1.0, -1.0])).all():
             message = "depth is mirrored: the poses fit far better with z negated"
             fix = "z points away from the camera; a method that cannot tell depth's sign may do this by nature"
-            yield _plane_error(pred, truth), Finding("axes", "warning", message, fix)
+            yield error[best], Finding("axes", "warning", message, fix)
             return
-        axes = ", ".join(("-" if s < 0 else "") + "xyz"[b] for b, s in zip(order, signs, strict=True))
+        axes = ", ".join(("-" if row.sum() < 0 else "") + "xyz"[int(np.abs(row).argmax())] for row in turns[best])
         message = f"axes are mirrored or permuted: the poses fit far better as ({axes})"
         fix = "store camera-frame poses: x right, y down, z forward, in this order"
-        yield _plane_error(pred[:, :, order] * np.array(signs), truth), Finding("axes", "error", message, fix)
+        yield error[best], Finding("axes", "error", message, fix)
 
-    def _frame(self) -> Iterator[Finding]:
-        """World coordinates: known cameras turn them right, or else one rotation a clip does, another for each clip."""
-        judged, turned, known = 0, [], False
-        for clip, pred, truth, camera in zip(self._clips, self._pred, self._truth, self._camera, strict=True):
-            if len(pred) < 2:
-                continue
-            judged += 1
-            known |= camera is not None
-            rotation = camera.rotation if camera is not None else _clip_rotation(pred, truth)
-            as_stated = residuals(pred, truth, ["scale"]).errors["scale"].mean()
-            rotated = residuals(pred @ rotation.T, truth, ["scale"]).errors["scale"].mean()
-            limit = 0.5 if camera is not None else 0.25
-            angle = np.degrees(np.arccos(np.clip((np.trace(rotation) - 1) / 2, -1, 1)))
-            if rotated < limit * as_stated and angle > 10 and as_stated > 50:
-                turned.append(clip)
-        if judged and len(turned) >= 0.8 * judged:
-            how = "its camera's rotation" if known else "one rotation"
-            message = f"in {len(turned)} of {judged} clips {how} would more than halve the error: the poses look like world coordinates"
-            yield Finding("frame", "error", message, "rotate the poses into each clip's camera frame", tuple(turned))
+    def _frame(self) -> Iterator[tuple[float, Finding]]:
+        """World coordinates: the known cameras turn them right, or else one rotation a clip does, another for each clip."""
+        clips = [
+            (clip, pred, truth, camera)
+            for clip, pred, truth, camera in zip(self._clips, self._pred, self._truth, self._camera, strict=True)
+            if len(pred) > 1
+        ]
+        cameras = [None if camera is None else camera.rotation for _, _, _, camera in clips]
+        free = [_clip_rotation(pred, truth) for _, pred, truth, _ in clips]
+        for how, rotations, share in (("its camera's rotation", cameras, EXPLAINED), ("one rotation", free, FREE)):
+            turned, left = [], []
+            for (clip, pred, truth, _), rotation in zip(clips, rotations, strict=True):
+                if rotation is None:
+                    continue
+                error, stated = float(np.median(_errors(pred @ rotation.T, truth))), float(np.median(_errors(pred, truth)))
+                angle = np.degrees(np.arccos(np.clip((np.trace(rotation) - 1) / 2, -1, 1)))
+                if error < share * stated and stated > GOOD and angle > 10:
+                    turned.append(clip)
+                left.append(error)
+            if left and len(turned) >= 0.8 * len(left):
+                message = f"in {len(turned)} of {len(left)} clips {how} explains most of the error: the poses look like world coordinates"
+                finding = Finding("frame", "error", message, "rotate the poses into each clip's camera frame", tuple(turned))
+                # Free rotations fit whatever a permutation of the axes does, and a little noise on top.
+                yield float(np.median(left)) * (1.0 if rotations is cameras else 1.5), finding
 
     def _order(self, pred: Array, truth: Array) -> Iterator[tuple[float, Finding]]:
-        """Known slips of joint order, judged in the image plane, where even a depth-blind method is right."""
-        stated = _plane_error(pred, truth)
-        candidates = {name: _plane_error(pred[:, order], truth) for name, order in _orders(self._protocol).items()}
+        """Known slips of joint order, also judged in the image plane, where even a depth-blind method is right."""
+
+        def judged(pose: Array) -> tuple[float, float]:
+            return float(np.median(_errors(pose, truth))), float(np.median(_errors(pose[..., :2], truth[..., :2])))
+
+        stated = judged(pred)
+        root = self._protocol.root_indices
+        candidates = {name: judged(metrics.root_relative(pred[:, order], root)) for name, order in _orders(self._protocol).items()}
         name = min(candidates, key=lambda key: candidates[key])
-        if candidates[name] < 0.6 * stated and stated > 30.0:
-            message = f"in the image plane the poses fit with {candidates[name]:.0f} mm instead of {stated:.0f} mm if {name}"
+        if _explains(candidates[name], stated):
+            message = f"the poses fit with {candidates[name][0]:.0f} mm instead of {stated[0]:.0f} mm (root mean square) if {name}"
             fix = "re-order the joints, or state the skeleton in which they are stored"
-            yield candidates[name], Finding("joint-order", "error", message, fix)
+            yield candidates[name][0], Finding("joint-order", "error", message, fix)
 
 
-def _plane_error(pred: Array, truth: Array) -> float:
-    """Median error in the image plane (x and y) after the least-squares scale of each pose, mm."""
-    plane = np.array([1.0, 1.0, 0.0])
-    return float(np.median(residuals(pred * plane, truth * plane, ["scale"]).errors["scale"].mean(axis=1)))
+def _explains(found: tuple[float, float], stated: tuple[float, float]) -> bool:
+    """Undoing a mistake leaves far less error, in space, or in the image plane while space gets no worse."""
+    in_space = found[0] < EXPLAINED * stated[0] and stated[0] > GOOD
+    return in_space or (found[1] < EXPLAINED * stated[1] and stated[1] > GOOD and found[0] <= stated[0])
+
+
+def _size(pose: Array) -> Array:
+    """(n,) root mean square of the joints' distances from the origin."""
+    out: Array = np.sqrt(np.einsum("njc,njc->n", pose, pose) / pose.shape[1])
+    return out
+
+
+def _errors(pred: Array, truth: Array) -> Array:
+    """(n,) root mean square error over joints after the best scale that is not negative: no mirror hides in it."""
+    dot = np.einsum("njc,njc->n", pred, truth)
+    scale = np.maximum(dot, 0.0) / np.maximum(np.einsum("njc,njc->n", pred, pred), 1e-300)
+    return _size(scale[:, None, None] * pred - truth)
+
+
+def _errors_turned(pred: Array, truth: Array, turns: list[Array], axes: int) -> list[float]:
+    """Median of :func:`_errors` over the first ``axes`` coordinates of the prediction under each turn, from one correlation a pose."""
+    correlation = np.einsum("nja,njb->nab", truth[..., :axes], pred)
+    square = np.einsum("nja,nja->na", pred, pred)
+    true_square = np.einsum("nja,nja->n", truth[..., :axes], truth[..., :axes])
+    out = []
+    for turn in turns:
+        dot = np.maximum(np.einsum("nab,ab->n", correlation, turn[:axes]), 0.0)
+        size = square @ np.abs(turn[:axes]).sum(axis=0)
+        left = true_square - dot**2 / np.maximum(size, 1e-300)
+        out.append(float(np.median(np.sqrt(np.maximum(left, 0.0) / pred.shape[1]))))
+    return out
 
 
 def _clip_rotation(pred: Array, truth: Array) -> Array:
@@ -230,8 +269,8 @@ def _orders(protocol: Protocol) -> dict[str, list[int]]:
         "the legs are swapped (left leg first, as in SPIN's order)": swapped(legs),
     }
     for other in SKELETONS.values():
-        shared = set(other.joints) & set(bones.joints)
-        if other.id != bones.id and len(other) == len(bones) and len(shared) >= 12:
-            place = [other.joints.index(joint) if joint in shared else i for i, joint in enumerate(bones.joints)]
-            orders[f"they are in the order of {other.id}"] = place
+        # Those that have all joints, if need be under another name.
+        if other.id != bones.id and len(other) == len(bones):
+            with suppress(PosebenchError):
+                orders[f"they are in the order of {other.id}"] = list(joint_map(other.id, bones.id))
     return orders

@@ -44,7 +44,7 @@ class Seed:
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """A method's row: what it is, what it was scored on, and its seeds. ``takes`` holds (take, subject, action) behind the sums."""
+    """A method's row: what it is, what it was scored on, and its seeds. ``takes`` holds (take, subject, action) of each row of sums."""
 
     method: str
     keypoints: str
@@ -105,8 +105,8 @@ def entry_of(result: Result, name: str) -> Entry:
             )
     if any(finding["name"] == "leakage" for finding in result.findings):
         raise refuse("the predictions equal the truth", "a method's own predictions")
-    takes, code = codes([row.take for row in result.rows])
-    first = {row.take: row for row in reversed(result.rows)}
+    # A take whose frames carry several actions (3DHP) has a row for each.
+    takes, code = codes([(row.take, row.subject, row.action) for row in result.rows])
     sums = {}
     for metric, one in result.sums.items():
         total, count = np.zeros(len(takes)), np.zeros(len(takes))
@@ -121,7 +121,7 @@ def entry_of(result: Result, name: str) -> Entry:
         scale=result.predictions["scale"],
         protocol=dict(result.protocol),
         data={key: result.data[key] for key in ("name", "version", "fingerprint")},
-        takes=[(take, first[take].subject, first[take].action) for take in takes],
+        takes=takes,
         units={metric: table["unit"] for metric, table in tables.items()},
         seeds=[Seed(result.predictions["sha256"], result.environment, sums)],
     )

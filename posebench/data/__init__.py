@@ -35,12 +35,19 @@ DATASETS = {
 }
 
 
-def open_dataset(name: str, root: str | PathLike[str] | None = None, *, progress: Callable[[int, int], None] | None = None) -> Dataset:
+def open_dataset(
+    name: str,
+    root: str | PathLike[str] | None = None,
+    *,
+    annotation: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Dataset:
     """Open a dataset by name.
 
     Args:
         name: one of :data:`DATASETS`.
         root: the folder of its files.
+        annotation: which annotation is the truth, for a dataset that has several.
         progress: called with (files read, files in all) where files have to be parsed.
 
     Raises:
@@ -48,6 +55,10 @@ def open_dataset(name: str, root: str | PathLike[str] | None = None, *, progress
     """
     if name not in DATASETS:
         raise PosebenchError(f"dataset {name!r}", f"one of {', '.join(DATASETS)}", "posebench data list")
+    if annotation is not None:
+        raise PosebenchError(
+            f"annotation {annotation!r} for dataset {name}", "none: it has a single one", "drop `annotation` from the protocol"
+        )
     if name == "synthetic":
         if root is not None:
             raise PosebenchError(f"a folder for dataset {name}: {root}", "none, since it is generated", "drop --root")

@@ -95,6 +95,8 @@ class Dataset:
         keypoint_sources: names that :meth:`Clip.keypoints` takes.
         load: clip id to :class:`Clip`.
         note: what differs from the definition, in words; empty where nothing does.
+        valid: clip id to the numbers of the frames that may be scored, ascending, for clips where not all may.
+        labels: clip id to one action a frame, for clips whose action changes on the way (3DHP's activities).
     """
 
     name: str
@@ -108,6 +110,8 @@ class Dataset:
     keypoint_sources: tuple[str, ...]
     load: Callable[[str], Clip] = field(repr=False)
     note: str = ""
+    valid: Mapping[str, npt.NDArray[np.int64]] = field(default_factory=dict, repr=False)
+    labels: Mapping[str, npt.NDArray[np.str_]] = field(default_factory=dict, repr=False)
 
     def clip_ids(self, split: str | None = None) -> list[str]:
         """Ids of a split, or of all clips, in dataset order.
