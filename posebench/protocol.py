@@ -334,10 +334,11 @@ def _joint_sets(fields: Fields, bones: Skeleton, uncounted: tuple[str, ...]) -> 
 
 def _metric(fields: Fields, sets: dict[str, tuple[str, ...]], bones: Skeleton) -> Metric:
     statistic = fields.choice("statistic", STATISTICS)
-    joint_set = fields.choice("joints", sets, default="all")
-    joints = sets[joint_set]
-    if statistic.startswith("bone") and joints != bones.joints:
-        raise fields.wrong("joints", joint_set, "all: bones are taken over the whole skeleton")
+    if statistic.startswith("bone"):
+        joint_set, joints = "all", bones.joints  # bones are taken over the whole skeleton, whatever joints are scored
+    else:
+        joint_set = fields.choice("joints", sets, default="all")
+        joints = sets[joint_set]
     metric = Metric(
         alignment="none" if statistic == "flip-rate" else fields.choice("alignment", ALIGNMENTS),
         statistic=statistic,

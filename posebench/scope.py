@@ -50,7 +50,8 @@ class Scope:
         if clip not in self.valid:
             return np.arange(0, self.clips[clip].frames, stride)
         valid = self.valid[clip]
-        return valid[valid % stride == 0]
+        scored: npt.NDArray[np.int64] = valid[valid % stride == 0]
+        return scored
 
     def actions(self, clip: str, frames: npt.NDArray[np.int64]) -> Iterator[tuple[str, npt.NDArray[np.bool_] | slice]]:
         """Each action of a clip, and which of ``frames`` it has: all of them, unless the dataset labels frames."""
