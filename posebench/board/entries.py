@@ -201,8 +201,9 @@ def _seed(fields: Fields, takes: int) -> Seed:
     environment, sums = fields.table("environment"), fields.table("sums")
     seed = Seed(
         predictions=fields.text("predictions"),
-        environment={key: environment.text(key) for key in environment.names()},
+        environment={key: environment.text(key) for key in ("posebench", "python", "numpy", "platform")},
         sums={metric: sums.columns(metric, takes) for metric in sums.names()},
     )
+    environment.finish()
     fields.finish()
     return seed

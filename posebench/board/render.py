@@ -58,7 +58,30 @@ def _section(protocol: Protocol, key: tuple[str, str, str, str], entries: list[E
             "Diagnostics, never ranked:\n",
             _table(frame, diagnostics, units, intervals=False),
             "",
-            f"Data: {entries[0].data['name']} {entries[0].data['version']}, fingerprint `{fingerprint[:16]}`.\n",
+            f"Data: {entries[0].data['name']} {entries[0].data['version']}, fingerprint `{fingerprint[:16]}`. {_machines(entries)}\n",
+            _commands(protocol, keypoints),
+        ]
+    )
+
+
+def _machines(entries: Sequence[Entry]) -> str:
+    used = {
+        "posebench {posebench}, Python {python}, numpy {numpy}, {platform}".format_map(seed.environment)
+        for entry in entries
+        for seed in entry.seeds
+    }
+    return "Scored with " + "; ".join(sorted(used)) + "."
+
+
+def _commands(protocol: Protocol, keypoints: str) -> str:
+    root = "" if protocol.dataset == "synthetic" else " --root DIR"
+    return "\n".join(
+        [
+            "A row is made by (METHOD as in the table):\n",
+            "```bash",
+            f"posebench predict METHOD --dataset {protocol.dataset}{root} --keypoints {keypoints} -o p.npz",
+            f"posebench score p.npz --protocol {protocol.id}{root} -o r.json && posebench board add r.json && posebench board render",
+            "```\n",
         ]
     )
 
