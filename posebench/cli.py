@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import sys
@@ -18,6 +19,9 @@ Args = argparse.Namespace
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. Returns 0, 1 for a failed check, 2 for a wrong call or an unusable file; bad input gives no traceback."""
     args = _parser().parse_args(argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Names in files may hold characters that the terminal lacks; stderr escapes them by itself.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code: int = args.run(args)
         sys.stdout.flush()
@@ -243,6 +247,8 @@ def _score(args: Args) -> int:
     from posebench.progress import progress
     from posebench.tables import long_table, report
 
+    if args.output and Path(args.output).suffix != ".json":
+        raise PosebenchError(f"-o {args.output}", "a name that ends with .json", "rename the output file")
     with progress("scoring") as tell:
         result = score(
             args.predictions,

@@ -9,7 +9,6 @@ Files come from others. Nothing is unpickled, and every shape, type and size is 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import zipfile
@@ -25,7 +24,7 @@ import numpy.typing as npt
 
 from posebench.errors import PosebenchError
 from posebench.fields import Fields
-from posebench.files import replacing
+from posebench.files import replacing, sha256_of
 from posebench.npz import Npz, open_zip, write_npz
 from posebench.skeleton import SKELETONS
 from posebench.units import MM_PER_UNIT, mm_per
@@ -168,11 +167,7 @@ class Predictions:
 
     def sha256(self) -> str:
         """Hash of the file's bytes."""
-        digest = hashlib.sha256()
-        with self.path.open("rb") as file:
-            while chunk := file.read(1 << 20):
-                digest.update(chunk)
-        return digest.hexdigest()
+        return sha256_of(self.path)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from posebench.errors import PosebenchError
-from posebench.files import replacing, write_text
+from posebench.files import replacing, sha256_of, write_text
 from posebench.npz import Npz, open_zip, write_npz
 from posebench.slices import Row, Sums
 
@@ -96,7 +96,8 @@ class Result:
         arrays += [(f"frames/{key}", values) for key, values in self.frames.items()]
         with replacing(sums_path(path)) as temporary:
             write_npz(temporary, arrays)
-        write_text(path, json.dumps(self.as_dict(), indent=1) + "\n")
+        content = {**self.as_dict(), "sums_sha256": sha256_of(sums_path(path))}
+        write_text(path, json.dumps(content, indent=1) + "\n")
         return path
 
 
@@ -127,16 +128,51 @@ def load_result(path: str | os.PathLike[str], *, sums: bool = True) -> Result:
     except (ValueError, RecursionError) as error:
         raise PosebenchError(f"{path} is not JSON ({error})", wanted, _NEXT) from error
     schema = content.pop("posebench_result", None) if isinstance(content, dict) else None
-    if not isinstance(schema, int) or not 1 <= schema <= SCHEMA:
+    expected = content.pop("sums_sha256", None) if isinstance(content, dict) else None
+    if type(schema) is not int or not 1 <= schema <= SCHEMA:
         raise PosebenchError(f"{path}: posebench_result = {schema!r}", f"{wanted}, of schema 1 to {SCHEMA}", _NEXT)
     names = set(Result.__dataclass_fields__) - {"rows", "sums", "frames"}
     if set(content) != names:
         odd = ", ".join(sorted(names ^ set(content)))
         raise PosebenchError(f"{path}: {odd} missing or unknown", "the fields " + ", ".join(sorted(names)), _NEXT)
+    odd = ", ".join(sorted(name for name in names if not _sound(name, content[name])))
+    if odd:
+        raise PosebenchError(f"{path}: {odd} is not what a result holds there", wanted, _NEXT)
     if not sums:
         return Result(**content)
-    rows, loaded = _load_sums(sums_path(path))
+    beside = sums_path(path)
+    rows, loaded = _load_sums(beside)
+    if sha256_of(beside) != expected:
+        raise PosebenchError(f"{beside} is not the file that was written with {path.name}", "the two files of one scoring", _NEXT)
     return Result(**content, rows=rows, sums=loaded)
+
+
+def _sound(field: str, value: Any) -> bool:
+    """The field holds the kind of value that :class:`Result` says, so that its readers need not ask."""
+    if field == "wall_time_s":
+        return _number(value)
+    if field == "findings":
+        return isinstance(value, list) and all(isinstance(finding, dict) for finding in value)
+    if not isinstance(value, dict):
+        return False
+    return field not in ("metrics", "diagnostics") or all(map(_sound_table, value.values()))
+
+
+def _sound_table(table: Any) -> bool:
+    return (
+        isinstance(table, dict)
+        and set(table) == {"value", "unit", "low", "high", "by", "groups"}
+        and isinstance(table["unit"], str)
+        and all(table[key] is None or _number(table[key]) for key in ("value", "low", "high"))
+        and isinstance(table["by"], dict)
+        and all(value is None or _number(value) for value in table["by"].values())
+        and isinstance(table["groups"], dict)
+        and all(isinstance(group, dict) and all(map(_number, group.values())) for group in table["groups"].values())
+    )
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300  # neither nan nor infinity
 
 
 def _load_sums(path: Path) -> tuple[list[Row], dict[str, Sums]]:
@@ -154,11 +190,15 @@ def _load_sums(path: Path) -> tuple[list[Row], dict[str, Sums]]:
                 total, count = npz.read(f"{name}/total"), npz.read(f"{name}/count")
                 if total.shape != (len(rows), max(1, len(parts))) or count.shape != (len(rows),):
                     raise ValueError(f"{name} has {total.shape} and {count.shape}")
+                if {total.dtype.kind, count.dtype.kind} != {"f"} or not (
+                    np.isfinite(total).all() and np.isfinite(count).all() and (count >= 0).all()
+                ):
+                    raise ValueError(f"{name} holds something else than finite sums and counts")
                 sums[name] = Sums(total.astype(np.float64), count.astype(np.float64), tuple(map(str, parts)))
             return rows, sums
     except OSError as error:
         raise PosebenchError(f"{path}: {error.strerror}", wanted, "keep the .sums.npz beside its .json, or " + _NEXT) from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise PosebenchError(f"{path}: {error}", wanted, _NEXT) from error
 
 

@@ -34,3 +34,47 @@ def cmu(cmu_root):
     from posebench.data import open_dataset
 
     return open_dataset("cmu", cmu_root)
+
+
+@pytest.fixture(scope="session")
+def walker():
+    """Poses (T, 17, 3) mm in the camera frame of a made-up person who walks and swings the arms, seen by one of four cameras.
+
+    The same ``seed`` is the same take; cameras 0 to 3 stand around it, 10 degrees above.
+    """
+    import numpy as np
+
+    from posebench.geometry import rotation_xyz
+    from posebench.skeleton import skeleton
+
+    joints = skeleton("h36m17").joints
+
+    def poses(frames: int = 40, seed: int = 0, camera: int = 0) -> np.ndarray:
+        random = np.random.default_rng(seed)
+        phase = np.arange(frames) / 6.0 + random.uniform(0.0, 6.0)
+        # Left, up and forward of the person, mm.
+        place = {"pelvis": np.tile([0.0, 0.0, 0.0], (frames, 1))}
+
+        def add(joint, parent, length, side, down, forward):
+            direction = np.stack(np.broadcast_arrays(side, -np.asarray(down), forward), axis=-1) * np.ones((frames, 1))
+            place[joint] = place[parent] + length * direction / np.linalg.norm(direction, axis=-1, keepdims=True)
+
+        lean = 0.1 + 0.15 * np.sin(0.3 * phase)
+        for joint, parent, length in (("spine", "pelvis", 230), ("thorax", "spine", 250), ("neck_nose", "thorax", 115)):
+            add(joint, parent, length, 0.02, -1.0, lean)
+        add("head_top", "neck_nose", 115, 0.0, -1.0, 0.3 + lean)
+        for side, sign in (("l", 1.0), ("r", -1.0)):
+            swing = 0.6 * np.sin(phase + (0.0 if side == "l" else np.pi))
+            add(f"{side}_hip", "pelvis", 130, sign, 0.1, 0.0)
+            add(f"{side}_knee", f"{side}_hip", 450, 0.05 * sign, 1.0, swing + 0.2)
+            add(f"{side}_ankle", f"{side}_knee", 440, 0.0, 1.0, swing - 0.4)
+            add(f"{side}_shoulder", "thorax", 150, sign, 0.2, 0.0)
+            add(f"{side}_elbow", f"{side}_shoulder", 280, 0.25 * sign, 1.0, -0.9 * swing)
+            add(f"{side}_wrist", f"{side}_elbow", 250, 0.1 * sign, 0.7, 0.6 - 0.9 * swing + 0.3 * np.sin(0.7 * phase) * (side == "r"))
+        body = np.stack([place[joint] for joint in joints], axis=1)
+        heading = random.uniform(0.0, 360.0) + np.linspace(0.0, 90.0, frames)
+        turned = np.einsum("tab,tjb->tja", rotation_xyz(np.stack([0 * heading, heading, 0 * heading], axis=-1)), body)
+        seen = turned @ rotation_xyz([0.0, 90.0 * camera, 0.0]).T @ rotation_xyz([10.0, 0.0, 0.0]).T
+        return seen * [1.0, -1.0, -1.0] + [300.0 * np.cos(phase[0]), 100.0, 4500.0]
+
+    return poses

@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from posebench.files import sha256_of
+
 INDEX = "index.json"
 
 
@@ -71,11 +73,6 @@ def cached(name: str, key: str, build: Callable[[], Entry]) -> Entry:
     return _read(place, key) or built
 
 
-def _checksum(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _seal(index: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps([index["key"], index["arrays"], index["facts"]], sort_keys=True).encode()).hexdigest()
 
@@ -86,7 +83,7 @@ def _read(place: Path, key: str) -> Entry | None:
         index = json.loads((place / INDEX).read_text(encoding="utf-8"))
         if index["key"] != key or index["seal"] != _seal(index):
             return None
-        if any(_checksum(place / f"{name}.npy") != digest for name, digest in index["arrays"].items()):
+        if any(sha256_of(place / f"{name}.npy") != digest for name, digest in index["arrays"].items()):
             return None
         arrays = {name: np.load(place / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in index["arrays"]}
         return Entry(arrays, index["facts"])
@@ -107,7 +104,7 @@ def _publish(place: Path, key: str, built: Entry) -> None:
         ours.mkdir()
         for name, array in built.arrays.items():
             np.save(ours / f"{name}.npy", array, allow_pickle=False)
-        digests = {name: _checksum(ours / f"{name}.npy") for name in built.arrays}
+        digests = {name: sha256_of(ours / f"{name}.npy") for name in built.arrays}
         index: dict[str, Any] = {"key": key, "arrays": digests, "facts": built.facts}
         (ours / INDEX).write_text(json.dumps(index | {"seal": _seal(index)}), encoding="utf-8")
         try:

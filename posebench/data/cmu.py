@@ -28,6 +28,7 @@ from posebench.data.cache import Entry, cached
 from posebench.data.clip import Clip, ClipInfo, Dataset
 from posebench.data.rig import CAMERAS, NOISE_PX, PROJECTION_VERSION, simulated_keypoints, static_camera
 from posebench.errors import PosebenchError, first_ten
+from posebench.files import sha256_of
 from posebench.skeleton import skeleton
 
 Array = npt.NDArray[np.float64]
@@ -125,8 +126,7 @@ def open_cmu(root: str | PathLike[str], progress: Callable[[int, int], None] | N
     files = find_files(Path(root))
     key = hashlib.sha256(f"{READER_VERSION}\n{PROJECTION_VERSION}\n".encode())
     for name, path in files.items():
-        with path.open("rb") as file:
-            key.update(f"{name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+        key.update(f"{name} {sha256_of(path)}\n".encode())
     entry = cached("cmu", key.hexdigest(), partial(_parse, files, progress))
     poses, facts = entry.arrays["poses"], entry.facts
 

@@ -7,7 +7,6 @@ path is ever written to: names are looked up, and files go where we say, each bo
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from posebench.data.acclaim import MAX_BYTES
 from posebench.data.cmu import takes
 from posebench.errors import PosebenchError, first_ten
+from posebench.files import sha256_of
 
 URL = "http://mocap.cs.cmu.edu/allasfamc.zip"
 ARCHIVE = "allasfamc.zip"
@@ -87,8 +87,7 @@ def _download(destination: Path, url: str, progress: bool) -> Path:
     if fresh:
         _say(progress, f"downloading {url}")
         _get(archive, url, progress)
-    with archive.open("rb") as file:
-        state = {"bytes": archive.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+    state = {"bytes": archive.stat().st_size, "sha256": sha256_of(archive)}
     if known not in (None, state):
         if fresh:
             archive.unlink()

@@ -1,0 +1,196 @@
+"""Who may import whom (docs/architecture.md), and what the command line keeps out of memory."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import posebench
+from posebench.predictions import save_predictions
+
+LIBRARY = Path(posebench.__file__).parent
+DOCS = Path(__file__).parents[1] / "docs" / "architecture.md"
+
+#: Low to high; a file imports only from its own row and the rows before it. A folder stands for all its modules.
+ROWS = (
+    ("errors",),
+    ("units", "fields", "files", "npz", "hdf", "skeleton", "geometry", "progress"),
+    ("align", "metrics", "hypotheses", "compat"),
+    ("data",),
+    ("protocol", "predictions", "finding", "scope", "measure", "symptoms", "checks"),
+    ("slices", "stats", "result", "evaluate", "comparison"),
+    ("board",),
+    ("lifters", "train", "speed"),
+    ("tables", "figures", "demo", "cli", "__main__", "__init__"),
+)
+#: Where torch may be imported when a module is loaded.
+TORCH = ("lifters", "train", "speed", "baselines")
+#: Rooms that are nothing without their package, and are themselves imported only where they are used.
+MAY_LOAD = {"board": ("pandas",), "hdf": ("h5py",)}
+HEAVY = ("torch", "scipy", "pandas", "matplotlib", "pydantic")
+
+FILES = sorted(LIBRARY.rglob("*.py"))
+PARTS = {path: path.relative_to(LIBRARY).with_suffix("").parts for path in FILES}
+NAMES = {path: ".".join(parts) for path, parts in PARTS.items()}
+
+
+def row(part: str) -> int:
+    """The row of a top-level module or folder of the library."""
+    rows = [i for i, names in enumerate(ROWS) if part in names]
+    assert len(rows) == 1, f"posebench/{part} stands in {len(rows)} rows: give it one in tests/test_imports.py and docs/architecture.md"
+    return rows[0]
+
+
+def imported(tree: ast.AST) -> set[str]:
+    """Dotted names of everything that a syntax tree imports, in whatever function."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "the library uses absolute imports"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def on_loading(body: list[ast.stmt]) -> set[str]:
+    """What is imported when a module is loaded: not in functions, not under TYPE_CHECKING."""
+    names = set()
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            names |= on_loading(node.orelse)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names |= imported(node)
+        else:
+            for field in ("body", "orelse", "finalbody", "handlers"):
+                names |= on_loading(getattr(node, field, []))
+    return names
+
+
+@pytest.mark.parametrize("path", FILES, ids=NAMES.values())
+def test_a_module_imports_only_from_its_own_row_and_the_rows_below(path):
+    own = row(PARTS[path][0])
+    if PARTS[path] == ("__init__",):
+        return  # its names are looked up when first used; another test sees that importing it costs nothing
+    for name in imported(ast.parse(path.read_text(encoding="utf-8"))):
+        if name.startswith("posebench."):
+            other = name.split(".")[1]
+            assert row(other) <= own, f"posebench/{NAMES[path]} (row {own + 1}) imports posebench.{other} (row {row(other) + 1})"
+
+
+def test_the_documented_rows_are_these():
+    lines = re.findall(r"^\| \d+ \| (.*?) \|", DOCS.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    documented = [{name.strip("/*") for name in re.findall(r"[\w/*]+", line)} for line in lines]
+    existing = {parts[0] for parts in PARTS.values()} - {"__init__", "__main__"}
+    assert documented == [set(names) & existing for names in ROWS]
+
+
+@pytest.mark.parametrize("path", FILES, ids=NAMES.values())
+def test_torch_is_loaded_only_where_it_may_live(path):
+    loaded = {name.split(".")[0] for name in on_loading(ast.parse(path.read_text(encoding="utf-8")).body)}
+    if PARTS[path][0] not in TORCH:
+        assert "torch" not in {name.split(".")[0] for name in imported(ast.parse(path.read_text(encoding="utf-8")))}
+    heavy = {"scipy", "pandas", "pydantic", "rich", "pooch", "requests", "h5py", "matplotlib"} - set(MAY_LOAD.get(PARTS[path][0], ()))
+    assert not loaded & heavy, "import heavy packages where they are used"
+
+
+@pytest.mark.parametrize("path", FILES, ids=NAMES.values())
+def test_a_baseline_is_reached_by_name_only(path):
+    assert not [name for name in imported(ast.parse(path.read_text(encoding="utf-8"))) if name.startswith("posebench.baselines")]
+
+
+def test_the_reader_of_imports_sees_what_it_should():
+    """The rules above would hold of anything if the reader saw nothing."""
+    tree = ast.parse(
+        "import a.b\nfrom c import d\nif TYPE_CHECKING:\n    import e\nelse:\n    import f\n"
+        "try:\n    import g\nexcept ImportError:\n    import h\n"
+        "class X:\n    import i\ndef y():\n    import j\nwith z:\n    import k\n"
+    )
+    assert imported(tree) == {"a.b", "c.d", *"efghijk"}
+    assert on_loading(tree.body) == {"a.b", "c.d", *"fghik"}
+
+
+def modules_after(code: str, *arguments: object) -> set[str]:
+    """Top-level names in ``sys.modules`` of a fresh interpreter after ``code``."""
+    script = f"import sys, json\n{code}\nprint('\\n' + json.dumps(sorted({{name.split('.')[0] for name in sys.modules}})))"
+    command = [sys.executable, "-c", script, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | {"COLUMNS": "200"})
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+RUN = """
+from posebench.cli import main
+try:
+    code = main(sys.argv[1:])
+except SystemExit as stop:
+    code = stop.code
+assert code == 0, code
+"""
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory, walker):
+    """Paths of a small prediction and truth file, as npz and h5."""
+    folder = tmp_path_factory.mktemp("pair")
+    truth = {f"S1/Walk {take}/c{camera}": walker(12, take, camera) for take in range(2) for camera in range(2)}
+    random = np.random.default_rng(0)
+    pred = {clip: pose + random.normal(scale=20.0, size=pose.shape) for clip, pose in truth.items()}
+    paths = {}
+    for kind in ("npz", "h5"):
+        for name, poses in (("pred", pred), ("truth", truth)):
+            paths[name, kind] = save_predictions(folder / f"{name}.{kind}", poses, unit="mm", skeleton="h36m17")
+    return paths
+
+
+def test_importing_posebench_costs_nothing():
+    loaded = modules_after("import posebench")
+    assert not loaded & {"numpy", *HEAVY}
+    assert "numpy" in modules_after("import posebench; posebench.score"), "the names are there when they are used"
+
+
+@pytest.mark.parametrize("command", [["--help"], ["score", "--help"], ["check", "--help"], ["protocol", "--help"], ["data", "--help"]])
+def test_help_leaves_numpy_out(command):
+    assert not modules_after(RUN, *command) & {"numpy", "h5py", "rich", *HEAVY}
+
+
+@pytest.mark.parametrize(
+    "command", [["protocol", "list"], ["protocol", "show", "cmu"], ["protocol", "find", "cmu"], ["data", "list", "--json"]]
+)
+def test_protocols_and_the_list_of_data_leave_heavy_packages_out(command):
+    assert not modules_after(RUN, *command) & set(HEAVY)
+
+
+@pytest.mark.parametrize("verb", ["check", "score"])
+@pytest.mark.parametrize("kind", ["npz", "h5"])
+def test_check_and_score_leave_heavy_packages_out(pair, verb, kind, tmp_path):
+    output = ["-o", tmp_path / "r.json", "--csv", tmp_path / "r.csv", "--per-frame"] if verb == "score" else []
+    loaded = modules_after(RUN, verb, pair["pred", kind], "--protocol", "pair-17j", "--truth", pair["truth", kind], *output)
+    assert not loaded & set(HEAVY)
+    assert ("h5py" in loaded) == (kind == "h5")
+
+
+def test_compare_leaves_heavy_packages_out(pair, tmp_path):
+    truth = pair["truth", "npz"]
+    for name in ("pred", "truth"):
+        modules_after(RUN, "score", pair[name, "npz"], "--protocol", "pair-17j", "--truth", truth, "-o", tmp_path / f"{name}.json")
+    assert not modules_after(RUN, "compare", tmp_path / "pred.json", tmp_path / "truth.json") & set(HEAVY)
+
+
+@pytest.mark.parametrize("dataset", ["check", "score"])
+def test_real_data_are_scored_without_heavy_packages(cmu, cmu_root, tmp_path, dataset):
+    protocol = tmp_path / "one.toml"
+    protocol.write_text('extends = "cmu"\nid = "one"\nversion = 1\ntitle = "one subject"\n[takes]\nsubjects = ["S07"]\n')
+    poses = {clip: cmu.load(clip).pose + 5.0 * np.eye(17, 3) for clip, info in cmu.infos.items() if info.subject == "S07"}
+    file = save_predictions(tmp_path / "p.npz", poses, unit="mm", skeleton="h36m17")
+    assert not modules_after(RUN, dataset, file, "--protocol", protocol, "--root", cmu_root) & set(HEAVY)
