@@ -135,6 +135,7 @@ class _Chunk:
         self.truth = metrics.root_relative(truth, root)
         self._raw = pred, truth
         self._lengths: dict[str, Array] = {}
+        self._deviations: dict[str, Array] = {}
 
     def values(self, wanted: list[Metric]) -> Iterator[tuple[Metric, Array]]:
         """(n, K) values of each metric; residuals are computed once for all metrics of a joint set."""
@@ -183,11 +184,12 @@ class _Chunk:
             return metrics.asymmetry(self._bones(metric.alignment)[self.new], bones)
         index = [bones.index(joint) for joint in metric.joints]
         order = _ORDER[metric.statistic]
-        values = self._differences(metric.alignment, order)[self._neighbours(order)[order:]]
+        values, keep = self._differences(metric.alignment, order), self._neighbours(order)[order:]
+        values = values if keep.all() else values[keep]
         return values if len(index) == len(bones) else values[:, index]
 
     def _placed(self, alignment: str) -> Array:
-        return self.pred if alignment in ("none", "root") else aligned(self.pred, self.truth, alignment)
+        return self.pred if alignment == "root" else aligned(self.pred, self.truth, alignment)
 
     def _bones(self, alignment: str) -> Array:
         if alignment not in self._lengths:
@@ -199,8 +201,9 @@ class _Chunk:
         return metrics.bone_lengths(self.truth, self.protocol.skeleton)
 
     def _differences(self, alignment: str, order: int) -> Array:
-        error = metrics.velocity_error if order == 1 else metrics.acceleration_error
-        return error(self._placed(alignment), self.truth)
+        if alignment not in self._deviations:
+            self._deviations[alignment] = self._placed(alignment) - self.truth
+        return metrics.difference_length(self._deviations[alignment], order)
 
     def _neighbours(self, order: int) -> npt.NDArray[np.bool_]:
         """(n,) new frames that have ``order`` predecessors one protocol stride apart."""

@@ -30,11 +30,14 @@ CPS_THRESHOLDS = (1.0, 300.0, 1.0)
 def invalid_poses(pred: npt.ArrayLike) -> Mask:
     """(T,) poses with a coordinate that is not finite (or above 1e70), or with all joints in one point, to one part in 10^9."""
     pose = np.asarray(pred, dtype=np.float64)
-    size = np.abs(pose).max(axis=(1, 2))
-    finite = size < 1e70  # larger ones overflow when they are squared
     with np.errstate(invalid="ignore", over="ignore"):
-        extent = np.abs(pose - pose[:, :1]).max(axis=(1, 2))
-    invalid: Mask = ~finite | ~(extent > 1e-9 * size)
+        return _invalid(pose, pose - pose[:, :1])
+
+
+def _invalid(pose: Array, about: Array) -> Mask:
+    """The rule, for poses (T, J, 3) and the same poses about one of their points; a sum of squares shows what any coordinate has."""
+    size, extent = (np.einsum("tjc,tjc->t", each, each) for each in (pose, about))
+    invalid: Mask = ~(size < 1e140) | ~(extent > 1e-18 * size)
     return invalid
 
 
@@ -53,9 +56,10 @@ def root_relative(pose: npt.ArrayLike, root: tuple[int, ...] = (0,)) -> Array:
 
 def sound(pred: npt.ArrayLike, root: tuple[int, ...] = (0,)) -> tuple[Array, Mask]:
     """Root-relative predictions with every joint of an invalid pose at the root, and which poses are invalid."""
-    invalid = invalid_poses(pred)
+    given = np.asarray(pred, dtype=np.float64)
     with np.errstate(invalid="ignore", over="ignore"):
-        pose = root_relative(pred, root)
+        pose = root_relative(given, root)
+        invalid = _invalid(given, pose)
     pose[invalid] = 0.0
     return pose, invalid
 
@@ -179,10 +183,19 @@ def acceleration_error(pred: npt.ArrayLike, truth: npt.ArrayLike) -> Array:
 
 
 def _difference_error(pred: npt.ArrayLike, truth: npt.ArrayLike, order: int) -> Array:
-    delta = np.asarray(pred, dtype=np.float64) - np.asarray(truth, dtype=np.float64)
-    if len(delta) <= order:
-        return np.empty((0, delta.shape[1]))
-    out: Array = np.linalg.norm(np.diff(delta, n=order, axis=0), axis=-1)
+    return difference_length(np.asarray(pred, dtype=np.float64) - np.asarray(truth, dtype=np.float64), order)
+
+
+def difference_length(deviation: Array, order: int) -> Array:
+    """Length (T - order, J) of the ``order``-th difference over time of deviations (T, J, 3)."""
+    if len(deviation) <= order:
+        return np.empty((0, deviation.shape[1]))
+    return _length(np.diff(deviation, n=order, axis=0).transpose(2, 1, 0))
+
+
+def _length(vectors: Array) -> Array:
+    """Length of vectors (3, K, T), as (T, K)."""
+    out: Array = np.sqrt(np.einsum("ckt,ckt->kt", vectors, vectors)).T
     return out
 
 
@@ -190,9 +203,7 @@ def bone_lengths(pose: npt.ArrayLike, skeleton: Skeleton) -> Array:
     """Lengths (T, B), mm, in the order of ``skeleton.bones``."""
     component = np.asarray(pose, dtype=np.float64).transpose(2, 1, 0)
     parents, children = (list(side) for side in zip(*skeleton.bones, strict=True))
-    vectors = component[:, children] - component[:, parents]
-    out: Array = np.sqrt(np.einsum("cbt,cbt->bt", vectors, vectors)).T
-    return out
+    return _length(component[:, children] - component[:, parents])
 
 
 def bone_length_error(pred: npt.ArrayLike, truth: npt.ArrayLike, skeleton: Skeleton) -> Array:

@@ -21,6 +21,9 @@ from posebench.skeleton import SKELETONS, Skeleton, skeleton
 
 ALIGNMENTS = ("none", "root", "scale", "rigid", "similarity", "similarity+reflection")
 AVERAGES = ("frame", "take", "action")
+#: Differences over time and bones are those of root-relative poses, aligned or not.
+_OF_POSES = ("velocity", "acceleration", "bone-length", "bone-symmetry")
+_POSED = ALIGNMENTS[1:]
 STATISTICS = ("mean", "pck", "auc", "cps", "velocity", "acceleration", "bone-length", "bone-symmetry", "flip-rate")
 
 _BASE = {
@@ -340,7 +343,7 @@ def _metric(fields: Fields, sets: dict[str, tuple[str, ...]], bones: Skeleton) -
         joint_set = fields.choice("joints", sets, default="all")
         joints = sets[joint_set]
     metric = Metric(
-        alignment="none" if statistic == "flip-rate" else fields.choice("alignment", ALIGNMENTS),
+        alignment="none" if statistic == "flip-rate" else fields.choice("alignment", _POSED if statistic in _OF_POSES else ALIGNMENTS),
         statistic=statistic,
         joint_set=joint_set,
         joints=joints,

@@ -23,7 +23,8 @@ def protocol_text(stride=1, joints="all"):
     parts = [f'extends = "pair-17j"\nid = "every"\nversion = 1\ntitle = "t"\ndiagnostics = []\n[frames]\nstride = {stride}\n']
     parts.append('[joints]\nsome = ["pelvis", "l_wrist", "r_knee", "thorax", "head_top"]\n')
     for alignment, statistic in product(ALIGNMENTS, STATISTICS):
-        if statistic == "flip-rate" and alignment != "none":
+        of_poses = statistic in ("velocity", "acceleration", "bone-length", "bone-symmetry")
+        if (statistic == "flip-rate" and alignment != "none") or (of_poses and alignment == "none"):
             continue
         text = f'[[metrics]]\nstatistic = "{statistic}"\n'
         text += "" if statistic == "flip-rate" else f'alignment = "{alignment}"\n'

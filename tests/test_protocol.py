@@ -466,3 +466,11 @@ def test_a_protocol_is_found_by_the_alias_under_which_papers_cite_it(protocol_fi
     assert found.id == "mine"
     assert alias in found.aliases
     assert others == []
+
+
+@pytest.mark.parametrize("statistic", ["velocity", "acceleration", "bone-length", "bone-symmetry"])
+def test_differences_and_bones_are_those_of_root_relative_poses(protocol_file, statistic):
+    odd = f'[[metrics]]\nalignment = "none"\nstatistic = "{statistic}"\n'
+    with pytest.raises(PosebenchError, match="one of root, scale"):
+        load_protocol(protocol_file(text=WHOLE + odd))
+    load_protocol(protocol_file(text=WHOLE + odd.replace("none", "root")))
