@@ -6,12 +6,18 @@ The truth is the six golden ``annot_data.mat``, the predictions are those of the
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
+from scipy.io import loadmat, savemat
 
 from posebench.cli import main
+from posebench.data import open_dataset
 from posebench.predictions import save_predictions
 from posebench.result import load_result
 from posebench.skeleton import skeleton
@@ -31,8 +37,6 @@ METRICS = {"MPJPE": "MPJPE", "PCK": "PCK@150", "AUC": "AUC"}
 @pytest.fixture(scope="module")
 def predictions(tmp_path_factory):
     """The golden predictions as a file of ours: 3 x 17 x 1 x frames, pelvis-relative, valid frames only."""
-    from scipy.io import loadmat
-
     matrices = loadmat(GOLDEN / "inference_data.mat")
     poses = {f"{take}/0": matrices[take[:3]][:, :, 0].transpose(2, 1, 0) for take in SEQUENCES.values()}
     return save_predictions(tmp_path_factory.mktemp("3dhp") / "golden.npz", poses, unit="mm", skeleton="mpi17")
@@ -171,3 +175,43 @@ def test_the_golden_copy_is_not_taken_for_the_official_one(scored):
     content, _ = scored("3dhp/official")
     assert content["data"]["official"] is False
     assert "TS1/TS1" in content["data"]["note"]
+
+
+@pytest.mark.parametrize("protocol", ["3dhp/official", "3dhp/17j", "3dhp/annot3"])
+def test_a_perfect_file_scores_96_774_and_only_under_the_annotation_it_has(protocol, tmp_path):
+    root = Path(shutil.copytree(GOLDEN / "threedhp_like", tmp_path / "root"))
+    for n in range(1, 7):
+        with h5py.File(root / f"TS{n}" / "annot_data.mat", "r+") as file:
+            file["annot3"][...] = 2.0 * file["univ_annot3"][...]
+    own = "annot3" if protocol == "3dhp/annot3" else "univ_annot3"
+    for annotation in ("univ_annot3", "annot3"):
+        poses = {clip.id: clip.pose for clip in open_dataset("3dhp", root, annotation=annotation).clips()}
+        file = save_predictions(tmp_path / "perfect.npz", poses, unit="mm", skeleton="mpi17")
+        assert main(["score", str(file), "--protocol", protocol, "--root", str(root), "-o", str(tmp_path / "r.json")]) == 0
+        result = load_result(tmp_path / "r.json")
+        assert result.value("PA-AUC") == pytest.approx(100 * 30 / 31)
+        if annotation == own:
+            assert (result.value("MPJPE"), result.value("PCK@150")) == (0.0, 100.0)
+            assert result.value("AUC") == pytest.approx(96.774, abs=1e-3)
+        else:
+            assert result.value("MPJPE") > 100.0
+            assert result.value("PCK@150") < 100.0
+            assert result.value("N-MPJPE") < 1e-9
+
+
+def test_scoring_a_whole_copy_leaves_heavy_packages_out(predictions, tmp_path):
+    """Training recordings beside the test are looked at, in MATLAB 5 files, without scipy."""
+    root = Path(shutil.copytree(GOLDEN / "threedhp_like", tmp_path / "root"))
+    (root / "S1" / "Seq1").mkdir(parents=True)
+    cells = np.empty((14, 1), dtype=object)
+    for camera in range(14):
+        cells[camera, 0] = np.ones((2, 84))
+    savemat(root / "S1" / "Seq1" / "annot.mat", {"univ_annot3": cells, "annot2": np.frompyfunc(lambda cell: cell[:, :56], 1, 1)(cells)})
+    code = (
+        "import sys; from posebench.cli import main; assert main(sys.argv[1:]) == 0; "
+        "assert not {'scipy', 'pandas', 'matplotlib', 'torch'} & set(sys.modules)"
+    )
+    command = ["score", str(predictions), "--protocol", "3dhp/official", "--root", str(root), "-o", str(tmp_path / "r.json")]
+    done = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "S1/Seq1" in json.loads((tmp_path / "r.json").read_text())["data"]["note"]

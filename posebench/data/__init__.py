@@ -27,6 +27,11 @@ DATASETS = {
         "CMU Graphics Lab: free for all uses, not to be resold; an acknowledgement is asked for",
         "posebench data fetch cmu",
     ),
+    "3dhp": Source(
+        "MPI-INF-3DHP: 16 training recordings (8 subjects) under eight cameras each, six test sequences, 17 joints; from your own copy",
+        "its owners': non-commercial research, and not to be redistributed; read their terms",
+        "see docs/3dhp.md: the owners' script, after a statement of non-commercial research use",
+    ),
     "synthetic": Source(
         "210 generated takes (7 subjects, 15 actions) under four simulated cameras each, 50 Hz, 17 joints; statistics measured on cmu",
         "as posebench; CMU Graphics Lab asks for an acknowledgement of the measured motion",
@@ -55,7 +60,7 @@ def open_dataset(
     """
     if name not in DATASETS:
         raise PosebenchError(f"dataset {name!r}", f"one of {', '.join(DATASETS)}", "posebench data list")
-    if annotation is not None:
+    if annotation is not None and name != "3dhp":
         raise PosebenchError(
             f"annotation {annotation!r} for dataset {name}", "none: it has a single one", "drop `annotation` from the protocol"
         )
@@ -67,6 +72,10 @@ def open_dataset(
         return open_synthetic()
     if root is None:
         raise PosebenchError(f"no folder for dataset {name}", "--root DIR", f"to obtain it: {DATASETS[name].obtain}")
+    if name == "3dhp":
+        from posebench.data.mpi_inf_3dhp import open_3dhp
+
+        return open_3dhp(root, annotation=annotation, progress=progress)
     from posebench.data.cmu import open_cmu
 
     return open_cmu(root, progress)
