@@ -13,15 +13,18 @@ if TYPE_CHECKING:
     from posebench.data import open_dataset
     from posebench.errors import PosebenchError
     from posebench.evaluate import score
+    from posebench.formats import Reading, convert
     from posebench.predictions import open_predictions, save_predictions
     from posebench.protocol import find_protocols, load_protocol, protocol_ids
     from posebench.result import Result, load_result
 
 __all__ = [
     "PosebenchError",
+    "Reading",
     "Result",
     "check",
     "compare",
+    "convert",
     "find_protocols",
     "load_protocol",
     "load_result",
@@ -34,9 +37,11 @@ __all__ = [
 
 _HOME = {
     "PosebenchError": "errors",
+    "Reading": "formats",
     "Result": "result",
     "check": "checks",
     "compare": "comparison",
+    "convert": "formats",
     "find_protocols": "protocol",
     "load_protocol": "protocol",
     "load_result": "result",

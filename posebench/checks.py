@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from posebench.errors import PosebenchError, first_ten
 from posebench.finding import Finding
+from posebench.formats import Reading, foreign_format, read_foreign
 from posebench.measure import measure_clip
 from posebench.predictions import Predictions, open_predictions
 from posebench.protocol import Protocol, load_protocol
@@ -26,13 +27,17 @@ from posebench.symptoms import Evidence
 
 @dataclass(frozen=True, eq=False)
 class Submission:
-    """An open prediction file beside the scope it is scored in; ``clips`` are those that both have, ``hypotheses`` a pose's."""
+    """An open prediction file beside the scope it is scored in; ``clips`` are those that both have, ``hypotheses`` a pose's.
+
+    ``reading`` says how a foreign file was read.
+    """
 
     file: Predictions
     scope: Scope
     clips: list[str]
     joints: list[int]
     hypotheses: int
+    reading: tuple[Finding, ...] = ()
 
     def numbers(self, clip: str) -> npt.NDArray[np.int64] | None:
         """Frame number of each stored pose; None where their count fits neither the clip nor the protocol's frames."""
@@ -52,7 +57,7 @@ class Submission:
         pred, truth = self.file.poses(clip), self.scope.truth(clip)
         if self.joints != list(range(pred.shape[-2])):
             pred = pred[..., self.joints, :]
-        keep = numbers % self.scope.protocol.stride == 0
+        keep = np.isin(numbers, self.scope.frames(clip))
         if not keep.all():
             pred, numbers = pred[..., keep, :, :], numbers[keep]
         return pred, truth if len(numbers) == len(truth) else truth[numbers], numbers
@@ -65,17 +70,28 @@ def open_submission(
     *,
     root: str | os.PathLike[str] | None = None,
     truth: str | os.PathLike[str] | None = None,
+    from_format: str | Reading | None = None,
 ) -> Iterator[Submission]:
     """Open a prediction file and the scope it is scored in; nothing is read but headers.
 
     Raises:
         PosebenchError: a file is missing, damaged or of another format, or its skeleton lacks joints of the protocol.
     """
-    with open_predictions(predictions) as file, open_scope(protocol, root=root, truth=truth) as scope:
+    reading = from_format if isinstance(from_format, Reading) else Reading(from_format)
+    format = foreign_format(predictions, reading)
+    with ExitStack() as stack:
+        findings: tuple[Finding, ...] = ()
+        if format is None:
+            file = stack.enter_context(open_predictions(predictions))
+            scope = stack.enter_context(open_scope(protocol, root=root, truth=truth))
+        else:
+            scope = stack.enter_context(open_scope(protocol, root=root, truth=truth))
+            file, finding = read_foreign(predictions, format, reading, scope)
+            findings = (finding,)
         joints = list(joint_map(file.meta.skeleton, protocol.skeleton.id))
         clips = [clip for clip in scope.clips if clip in file.shapes]
         several = max((shape[0] for shape in file.shapes.values() if len(shape) == 4), default=1)
-        yield Submission(file, scope, clips, joints, several)
+        yield Submission(file, scope, clips, joints, several, findings)
 
 
 def check(
@@ -85,11 +101,12 @@ def check(
     root: str | os.PathLike[str] | None = None,
     truth: str | os.PathLike[str] | None = None,
     allow_partial: bool = False,
+    from_format: str | Reading | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Finding]:
     """All findings about a prediction file, errors first; an empty list is a clean bill. Arguments as :func:`posebench.score`."""
     protocol = load_protocol(protocol) if isinstance(protocol, str) else protocol
-    with open_submission(predictions, protocol, root=root, truth=truth) as submission:
+    with open_submission(predictions, protocol, root=root, truth=truth, from_format=from_format) as submission:
         findings = layout_findings(submission, allow_partial=allow_partial)
         evidence = Evidence(protocol, submission.file.meta, len(submission.clips))
         readable = [clip for clip in submission.clips if submission.numbers(clip) is not None and not _bad_numbers(submission, clip)]
@@ -117,9 +134,9 @@ def refuse(findings: list[Finding], submission: Submission) -> None:
 
 
 def layout_findings(submission: Submission, *, allow_partial: bool = False) -> list[Finding]:
-    """What the headers and frame numbers tell."""
+    """How the file was read, and what the headers and frame numbers tell."""
     partial = "warning" if allow_partial else "error"
-    return [
+    return [*submission.reading] + [
         finding
         for found in (
             _empty_file(submission),
@@ -188,7 +205,7 @@ def _frame_count(submission: Submission) -> list[Finding]:
     clip = wrong[0]
     stored, full = submission.file.shapes[clip][-3], submission.scope.clips[clip].frames
     strided = len(submission.scope.frames(clip))
-    wanted = f"{full}" if strided == full else f"{full} (whole clip) or {strided} (every {submission.scope.protocol.stride}th)"
+    wanted = f"{full}" if strided == full else f"{full} (whole clip) or {strided} (the frames that the protocol scores)"
     message = f"{len(wrong)} clips have another number of frames than the truth, the first {stored} where {wanted} are wanted"
     return _named("frame-count", "error", wrong, message, "predict every frame, or store frame numbers under '<clip id>#frames'")
 

@@ -10,8 +10,12 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from posebench.errors import PosebenchError
+
+if TYPE_CHECKING:
+    from posebench.formats import Reading
 
 Args = argparse.Namespace
 
@@ -82,6 +86,14 @@ def _parser() -> argparse.ArgumentParser:
     score.add_argument("--per-frame", action="store_true", help="keep the value of every frame in R.sums.npz")
     score.set_defaults(run=_score)
 
+    convert = commands.add_parser("convert", help="write a file of another project in posebench's own format")
+    convert.add_argument("source", metavar="IN", help="file or folder, see docs/formats.md")
+    convert.add_argument("-o", "--output", metavar="PREDS", required=True, help=".npz or .h5")
+    convert.add_argument("--method", default="", help="what made the poses (a board needs it)")
+    convert.add_argument("--keypoints", default="", metavar="SOURCE", help="the 2D source it was given (a board needs it)")
+    convert.add_argument("--supervision", default="unstated", help="none, unpaired 3D or paired 3D (default: %(default)s)")
+    _add_reading(convert).set_defaults(run=_convert)
+
     compare = commands.add_parser("compare", help="paired differences between results, with intervals and a verdict")
     compare.add_argument("results", metavar="R.json", nargs="+", help="two or more results of one protocol")
     compare.add_argument("--metric", action="append", default=[], help="compare under this metric (may be given more than once)")
@@ -123,11 +135,26 @@ def _add_json(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
 
 def _add_scope(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    parser.add_argument("predictions", metavar="PREDS", help=".npz or .h5, see docs/files.md")
+    parser.add_argument("predictions", metavar="PREDS", help=".npz or .h5 (docs/files.md), or another project's format (docs/formats.md)")
     parser.add_argument("--protocol", metavar="ID", required=True, help="an id of `posebench protocol list`, or a .toml file")
     parser.add_argument("--truth", metavar="GT", help="true poses in a file of the same format, instead of --root")
     parser.add_argument("--allow-partial", action="store_true", help="accept missing clips and frames, and stamp the result")
-    return _add_root(_add_json(parser))
+    return _add_root(_add_json(_add_reading(parser)))
+
+
+def _add_reading(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    foreign = parser.add_argument_group("files of other projects", "stated where the file does not tell; see docs/formats.md")
+    foreign.add_argument("--from", dest="from_format", metavar="FORMAT", help="the format, where several or none are recognised")
+    foreign.add_argument("--clip", metavar="ID", help="the clip that the file holds, such as 'S9/Greeting 1/54138969'")
+    foreign.add_argument("--ids", metavar="FILE", help="the annotation file that gives clip and frame of each pose")
+    foreign.add_argument("--unit", metavar="UNIT", choices=["mm", "m"], help="mm or m")
+    return parser
+
+
+def _reading(args: Args) -> Reading:
+    from posebench.formats import Reading
+
+    return Reading(args.from_format, args.clip, args.ids, args.unit)
 
 
 def _print_json(content: object) -> None:
@@ -233,7 +260,15 @@ def _check(args: Args) -> int:
     from posebench.tables import findings_table
 
     with progress("checking") as tell:
-        findings = check(args.predictions, args.protocol, root=args.root, truth=args.truth, allow_partial=args.allow_partial, progress=tell)
+        findings = check(
+            args.predictions,
+            args.protocol,
+            root=args.root,
+            truth=args.truth,
+            allow_partial=args.allow_partial,
+            from_format=_reading(args),
+            progress=tell,
+        )
     if args.json:
         _print_json([finding.as_dict() for finding in findings])
     else:
@@ -257,6 +292,7 @@ def _score(args: Args) -> int:
             truth=args.truth,
             allow_partial=args.allow_partial,
             per_frame=args.per_frame,
+            from_format=_reading(args),
             progress=tell,
         )
     if args.output:
@@ -267,6 +303,15 @@ def _score(args: Args) -> int:
         _print_json(result.as_dict())
     else:
         print(report(result))
+    return 0
+
+
+def _convert(args: Args) -> int:
+    from posebench.formats import convert
+
+    about = {"method": args.method, "keypoints": args.keypoints, "supervision": args.supervision}
+    finding = convert(args.source, args.output, _reading(args), **about)
+    print(f"{args.output}: {finding.message}")
     return 0
 
 

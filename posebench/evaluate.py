@@ -14,6 +14,7 @@ import numpy.typing as npt
 from posebench import stats
 from posebench.checks import Submission, layout_findings, open_submission, refuse
 from posebench.finding import Finding
+from posebench.formats import Reading
 from posebench.measure import ClipSums, measure_clip, oracle_names, parts_of, scored, together
 from posebench.predictions import Predictions
 from posebench.protocol import Metric, Protocol, load_protocol
@@ -31,6 +32,7 @@ def score(
     truth: str | os.PathLike[str] | None = None,
     allow_partial: bool = False,
     per_frame: bool = False,
+    from_format: str | Reading | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Result:
     """Score a prediction file under a protocol.
@@ -39,12 +41,14 @@ def score(
     file. The same input gives the same numbers, to the bit.
 
     Args:
-        predictions: a file in posebench's format (``.npz`` or ``.h5``).
+        predictions: a file in posebench's format (``.npz`` or ``.h5``), or in one of :data:`posebench.formats.FORMATS`.
         protocol: its id, a ``.toml`` file, or a loaded protocol.
         root: the owner's folder of the protocol's dataset.
         truth: a truth file instead of a dataset; such results never enter the board.
         allow_partial: score what is there and stamp the result, where clips or frames are missing.
         per_frame: keep the value of every frame.
+        from_format: the foreign format's id, or a :class:`posebench.formats.Reading` with what else is known of the file; None where the
+            file shall tell.
         progress: called with (clips done, clips in all).
 
     Returns:
@@ -55,7 +59,7 @@ def score(
     """
     started = time.perf_counter()
     protocol = load_protocol(protocol) if isinstance(protocol, str) else protocol
-    with open_submission(predictions, protocol, root=root, truth=truth) as submission:
+    with open_submission(predictions, protocol, root=root, truth=truth, from_format=from_format) as submission:
         findings = layout_findings(submission, allow_partial=allow_partial)
         refuse(findings, submission)
         wanted = scored(protocol, metric_scale=submission.file.meta.metric_scale)

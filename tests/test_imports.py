@@ -25,7 +25,7 @@ ROWS = (
     ("units", "fields", "files", "npz", "hdf", "skeleton", "geometry", "progress"),
     ("align", "metrics", "hypotheses", "compat"),
     ("data",),
-    ("protocol", "predictions", "finding", "scope", "measure", "symptoms", "checks"),
+    ("protocol", "predictions", "finding", "scope", "formats", "measure", "symptoms", "checks"),
     ("slices", "stats", "result", "evaluate", "comparison"),
     ("board",),
     ("lifters", "train", "speed"),
