@@ -46,7 +46,7 @@ class Submission:
         if frames is not None:
             return frames
         if stored in (0, self.scope.clips[clip].frames):
-            return np.arange(stored)
+            return np.arange(stored) * self.scope.spacing
         wanted = self.scope.frames(clip)
         return wanted if stored == len(wanted) else None
 
@@ -60,7 +60,7 @@ class Submission:
         keep = np.isin(numbers, self.scope.frames(clip))
         if not keep.all():
             pred, numbers = pred[..., keep, :, :], numbers[keep]
-        return pred, truth if len(numbers) == len(truth) else truth[numbers], numbers
+        return pred, truth if len(numbers) == len(truth) else truth[numbers // self.scope.spacing], numbers
 
 
 @contextmanager
@@ -70,6 +70,7 @@ def open_submission(
     *,
     root: str | os.PathLike[str] | None = None,
     truth: str | os.PathLike[str] | None = None,
+    cameras: str | os.PathLike[str] | None = None,
     from_format: str | Reading | None = None,
 ) -> Iterator[Submission]:
     """Open a prediction file and the scope it is scored in; nothing is read but headers.
@@ -83,9 +84,9 @@ def open_submission(
         findings: tuple[Finding, ...] = ()
         if format is None:
             file = stack.enter_context(open_predictions(predictions))
-            scope = stack.enter_context(open_scope(protocol, root=root, truth=truth))
+            scope = stack.enter_context(open_scope(protocol, root=root, truth=truth, cameras=cameras))
         else:
-            scope = stack.enter_context(open_scope(protocol, root=root, truth=truth))
+            scope = stack.enter_context(open_scope(protocol, root=root, truth=truth, cameras=cameras))
             file, finding = read_foreign(predictions, format, reading, scope)
             findings = (finding,)
         joints = list(joint_map(file.meta.skeleton, protocol.skeleton.id))
@@ -100,13 +101,14 @@ def check(
     *,
     root: str | os.PathLike[str] | None = None,
     truth: str | os.PathLike[str] | None = None,
+    cameras: str | os.PathLike[str] | None = None,
     allow_partial: bool = False,
     from_format: str | Reading | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Finding]:
     """All findings about a prediction file, errors first; an empty list is a clean bill. Arguments as :func:`posebench.score`."""
     protocol = load_protocol(protocol) if isinstance(protocol, str) else protocol
-    with open_submission(predictions, protocol, root=root, truth=truth, from_format=from_format) as submission:
+    with open_submission(predictions, protocol, root=root, truth=truth, cameras=cameras, from_format=from_format) as submission:
         findings = layout_findings(submission, allow_partial=allow_partial)
         evidence = Evidence(protocol, submission.file.meta, len(submission.clips))
         readable = [clip for clip in submission.clips if submission.numbers(clip) is not None and not _bad_numbers(submission, clip)]
@@ -214,7 +216,7 @@ def _bad_numbers(submission: Submission, clip: str) -> str:
     numbers = submission.file.frames(clip)
     if numbers is None or not len(numbers):
         return ""
-    last = submission.scope.clips[clip].frames - 1
+    last = (submission.scope.clips[clip].frames - 1) * submission.scope.spacing
     if numbers.min() < 0 or numbers.max() > last:
         return f"frame numbers reach from {numbers.min()} to {numbers.max()} where the clip has 0 to {last}"
     return "frame numbers do not rise" if (np.diff(numbers) <= 0).any() else ""

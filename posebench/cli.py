@@ -62,6 +62,11 @@ def _parser() -> argparse.ArgumentParser:
     prepare = data.add_parser("prepare", help="read the owner's files once and keep them mapped in the cache")
     prepare.add_argument("name", metavar="NAME")
     _add_root(prepare).set_defaults(run=_data_prepare)
+    export = data.add_parser("export", help="write a dataset in the layout of another copy, to rehearse with")
+    export.add_argument("name", metavar="NAME")
+    export.add_argument("--layout", metavar="LAYOUT", required=True, help="videopose3d h36m-cdf mmpose martinez h36m-fetch 3dhp p-stmo")
+    export.add_argument("-o", "--output", metavar="DIR", required=True, help="an empty or new folder")
+    _add_root(export).set_defaults(run=_data_export)
     fetch = data.add_parser("fetch", help="download a free dataset")
     fetch.add_argument("name", metavar="NAME", choices=["cmu"])
     fetch.add_argument("-o", "--output", metavar="DIR", default="cmu-mocap", help="folder to make (default: %(default)s)")
@@ -121,6 +126,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_root(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     parser.add_argument("--root", metavar="DIR", help="the dataset's folder")
+    parser.add_argument("--cameras", metavar="FILE", help="the file that holds its cameras, where the folder has none (h36m)")
     return parser
 
 
@@ -188,13 +194,13 @@ def _data_list(args: Args) -> int:
 
 
 def _data_info(args: Args) -> int:
-    from posebench.data import describe, open_dataset
+    from posebench.data import facts, open_dataset
 
-    facts = describe(open_dataset(args.name, args.root))
+    about = facts(open_dataset(args.name, args.root, cameras=args.cameras))
     if args.json:
-        _print_json(facts)
+        _print_json(about)
     else:
-        _print_table([[key, value] for key, value in facts.items()], ["", args.name])
+        _print_table([[key, value] for key, value in about.items()], ["", args.name])
     return 0
 
 
@@ -204,12 +210,23 @@ def _data_prepare(args: Args) -> int:
 
     started = time.perf_counter()
     with progress(f"preparing {args.name}") as tell:
-        dataset = open_dataset(args.name, args.root, progress=tell)
+        dataset = open_dataset(args.name, args.root, cameras=args.cameras, progress=tell)
     official = "the official copy" if dataset.official else f"not the official copy: {dataset.note}"
     print(
         f"{dataset.name} {dataset.version}: {len(dataset.infos)} clips, {sum(info.frames for info in dataset.infos.values()):,} poses,"
         f" {official}; fingerprint {dataset.fingerprint[:16]}; {time.perf_counter() - started:.1f} s"
     )
+    return 0
+
+
+def _data_export(args: Args) -> int:
+    from posebench.data import export_layouts, open_dataset
+
+    layouts = export_layouts()
+    if args.layout not in layouts:
+        raise PosebenchError(f"layout {args.layout!r}", "one of " + ", ".join(layouts), "correct --layout")
+    layouts[args.layout](open_dataset(args.name, args.root, cameras=args.cameras), Path(args.output))
+    print(f"{args.output}: {args.name} in the layout {args.layout}")
     return 0
 
 
@@ -265,6 +282,7 @@ def _check(args: Args) -> int:
             args.protocol,
             root=args.root,
             truth=args.truth,
+            cameras=args.cameras,
             allow_partial=args.allow_partial,
             from_format=_reading(args),
             progress=tell,
@@ -290,6 +308,7 @@ def _score(args: Args) -> int:
             args.protocol,
             root=args.root,
             truth=args.truth,
+            cameras=args.cameras,
             allow_partial=args.allow_partial,
             per_frame=args.per_frame,
             from_format=_reading(args),
@@ -363,7 +382,7 @@ def _predict(args: Args) -> int:
         raise PosebenchError(
             f"lifter {args.lifter!r}", "one of " + ", ".join(makers), "posebench predict flat --dataset cmu --root DIR -o p.npz"
         )
-    dataset = open_dataset(args.dataset, args.root)
+    dataset = open_dataset(args.dataset, args.root, cameras=args.cameras)
     lifter = makers[args.lifter](dataset)
     with progress("predicting") as tell:
         poses = predict(lifter, dataset, keypoints=args.keypoints, split=args.split, progress=tell)

@@ -30,6 +30,7 @@ def score(
     *,
     root: str | os.PathLike[str] | None = None,
     truth: str | os.PathLike[str] | None = None,
+    cameras: str | os.PathLike[str] | None = None,
     allow_partial: bool = False,
     per_frame: bool = False,
     from_format: str | Reading | None = None,
@@ -45,6 +46,7 @@ def score(
         protocol: its id, a ``.toml`` file, or a loaded protocol.
         root: the owner's folder of the protocol's dataset.
         truth: a truth file instead of a dataset; such results never enter the board.
+        cameras: the file that holds the dataset's cameras, where the folder has none (Human3.6M).
         allow_partial: score what is there and stamp the result, where clips or frames are missing.
         per_frame: keep the value of every frame.
         from_format: the foreign format's id, or a :class:`posebench.formats.Reading` with what else is known of the file; None where the
@@ -59,7 +61,7 @@ def score(
     """
     started = time.perf_counter()
     protocol = load_protocol(protocol) if isinstance(protocol, str) else protocol
-    with open_submission(predictions, protocol, root=root, truth=truth, from_format=from_format) as submission:
+    with open_submission(predictions, protocol, root=root, truth=truth, cameras=cameras, from_format=from_format) as submission:
         findings = layout_findings(submission, allow_partial=allow_partial)
         refuse(findings, submission)
         wanted = scored(protocol, metric_scale=submission.file.meta.metric_scale)

@@ -55,9 +55,9 @@ class Fields:
             raise self.wrong(key, value, "a whole number from 1")
         return value
 
-    def number(self, key: str) -> float:
+    def number(self, key: str, default: Any = _MISSING) -> float:
         """A finite number."""
-        value = self._take(key, (int, float), "a number")
+        value = self._take(key, (int, float), "a number", default)
         if not abs(value) < 1e300:  # also refuses nan
             raise self.wrong(key, value, "a number")
         return float(value)

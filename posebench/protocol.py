@@ -94,6 +94,10 @@ class Metric:
         return f"{self.name} [{self.unit}]: {self.statistic}{numbers}{align}; joints {self.joint_set} ({len(self.joints)})"
 
 
+def _every(stride: int) -> str:
+    return "every one" if stride == 1 else f"every {stride}th"
+
+
 def higher_is_better(metric: str) -> bool:
     """Whether more is better under a metric's name: PCK, AUC and CPS, under any alignment.
 
@@ -119,6 +123,7 @@ class Protocol:
     cameras: tuple[str, ...]
     excluded: dict[str, str]
     stride: int
+    fps: float
     skeleton: Skeleton
     root: tuple[str, ...]
     root_counted: bool
@@ -155,6 +160,8 @@ class Protocol:
             "metrics": [self._content(metric) for metric in self.metrics],
             "diagnostics": [self._content(metric) for metric in self.diagnostics],
         }
+        if self.fps:
+            content["fps"] = self.fps
         if self.annotation:
             content["annotation"] = self.annotation
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
@@ -171,7 +178,7 @@ class Protocol:
             f"actions    {', '.join(self.actions) or 'all'}",
             f"cameras    {', '.join(self.cameras) or 'all'}",
             *(f"excluded   {take}: {reason}" for take, reason in self.excluded.items()),
-            f"frames     every {self.stride}th" if self.stride > 1 else "frames     every one",
+            f"frames     {_every(self.stride)}" + (f" at {self.fps:g} Hz" if self.fps else ""),
             f"skeleton   {self.skeleton.id}, {len(self.skeleton)} joints",
             f"root       {', '.join(self.root)}, {counted}",
             f"averages   {self.headline} (headline), {', '.join(self.also)}",
@@ -305,6 +312,7 @@ def _build(content: dict[str, Any], source: str) -> Protocol:
         cameras=takes.texts("cameras"),
         excluded=excluded,
         stride=frames.whole("stride"),
+        fps=frames.number("fps", default=0.0),
         skeleton=bones,
         root=root_joints,
         root_counted=counted,

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from posebench.data import open_dataset
-from posebench.data.clip import ClipInfo
+from posebench.data.clip import ClipInfo, Dataset
 from posebench.errors import PosebenchError
 from posebench.geometry import Camera
 from posebench.predictions import Predictions, open_predictions
@@ -34,6 +34,7 @@ class Scope:
         camera: clip id to its camera, None where the data has none.
         valid: clip id to the frames that may be scored, where not all may.
         labels: clip id to one action a frame, where the action changes on the way.
+        spacing: frames of the definition from one frame of this copy to the next (1, but for a copy that holds only some frames).
     """
 
     protocol: Protocol
@@ -43,12 +44,16 @@ class Scope:
     camera: Callable[[str], Camera | None]
     valid: Mapping[str, npt.NDArray[np.int64]] = field(default_factory=dict)
     labels: Mapping[str, npt.NDArray[np.str_]] = field(default_factory=dict)
+    spacing: int = 1
 
     def frames(self, clip: str) -> npt.NDArray[np.int64]:
-        """0-based numbers of the clip's frames that the protocol scores: the valid ones out of every ``stride``-th from the first."""
+        """0-based numbers of the clip's frames that the protocol scores: the valid ones out of every ``stride``-th from the first.
+
+        Numbers are those of the dataset's definition, also where the copy holds only some frames.
+        """
         stride = self.protocol.stride
         if clip not in self.valid:
-            return np.arange(0, self.clips[clip].frames, stride)
+            return np.arange(0, self.clips[clip].frames * self.spacing, stride)
         valid = self.valid[clip]
         scored: npt.NDArray[np.int64] = valid[valid % stride == 0]
         return scored
@@ -70,9 +75,13 @@ class Scope:
 
 @contextmanager
 def open_scope(
-    protocol: Protocol, *, root: str | os.PathLike[str] | None = None, truth: str | os.PathLike[str] | None = None
+    protocol: Protocol,
+    *,
+    root: str | os.PathLike[str] | None = None,
+    truth: str | os.PathLike[str] | None = None,
+    cameras: str | os.PathLike[str] | None = None,
 ) -> Iterator[Scope]:
-    """The scope of ``protocol`` in its dataset (``root``: the owner's folder) or in a truth file (``truth``).
+    """The scope of ``protocol`` in its dataset (``root``: the owner's folder; ``cameras``: its camera file) or in a truth file.
 
     Raises:
         PosebenchError: neither or both are given where one is needed, no clip fits, or the data is not that of the protocol.
@@ -87,7 +96,7 @@ def open_scope(
         raise PosebenchError(
             f"protocol {protocol.id} without --truth", "the true poses, since this protocol is bound to no dataset", "add --truth GT.npz"
         )
-    dataset = open_dataset(protocol.dataset, root, annotation=protocol.annotation or None)
+    dataset = open_dataset(protocol.dataset, root, annotation=protocol.annotation or None, cameras=cameras)
     if dataset.version != protocol.dataset_version:
         raise PosebenchError(
             f"dataset {dataset.name} version {dataset.version}",
@@ -103,7 +112,19 @@ def open_scope(
         "note": dataset.note,
     }
     scope = _select(protocol, dataset.infos, data, lambda clip: dataset.load(clip).pose[:, joints], lambda clip: dataset.load(clip).camera)
-    yield replace(scope, valid=dataset.valid, labels=dataset.labels)
+    yield replace(scope, valid=dataset.valid, labels=dataset.labels, spacing=_spacing(protocol, dataset))
+
+
+def _spacing(protocol: Protocol, dataset: Dataset) -> int:
+    """Frames of the definition from one frame of the copy to the next; refuses a copy that lacks frames of the protocol."""
+    spacing = round(protocol.fps / dataset.fps) if protocol.fps else 1
+    if protocol.stride % spacing:
+        raise PosebenchError(
+            f"a copy of {dataset.name} that holds every {spacing}th frame",
+            f"every {protocol.stride}th frame, which protocol {protocol.id} scores" if protocol.stride > 1 else "every frame",
+            f"use a protocol whose stride is a multiple of {spacing} (posebench protocol list), or a whole copy",
+        )
+    return spacing
 
 
 def _from_file(

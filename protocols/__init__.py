@@ -1,0 +1,1 @@
+"""Protocol files; posebench reads them through importlib.resources."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from os import PathLike
+from pathlib import Path
 
 from posebench.data.clip import Clip, ClipInfo, Dataset, describe
 from posebench.errors import PosebenchError
@@ -27,6 +28,11 @@ DATASETS = {
         "CMU Graphics Lab: free for all uses, not to be resold; an acknowledgement is asked for",
         "posebench data fetch cmu",
     ),
+    "h36m": Source(
+        "Human3.6M from your own copy (7 subjects, 15 actions, four cameras, 17 joints, 50 Hz), in any of its usual layouts",
+        "Human3.6M: registration, academic use only, no redistribution",
+        "register at the dataset's site; docs/h36m.md lists the layouts and camera files",
+    ),
     "3dhp": Source(
         "MPI-INF-3DHP: 16 training recordings (8 subjects) under eight cameras each, six test sequences, 17 joints; from your own copy",
         "its owners': non-commercial research, and not to be redistributed; read their terms",
@@ -45,6 +51,7 @@ def open_dataset(
     root: str | PathLike[str] | None = None,
     *,
     annotation: str | None = None,
+    cameras: str | PathLike[str] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Dataset:
     """Open a dataset by name.
@@ -53,6 +60,7 @@ def open_dataset(
         name: one of :data:`DATASETS`.
         root: the folder of its files.
         annotation: which annotation is the truth, for a dataset that has several.
+        cameras: the file that holds the cameras, where the folder has none (Human3.6M).
         progress: called with (files read, files in all) where files have to be parsed.
 
     Raises:
@@ -64,6 +72,8 @@ def open_dataset(
         raise PosebenchError(
             f"annotation {annotation!r} for dataset {name}", "none: it has a single one", "drop `annotation` from the protocol"
         )
+    if cameras is not None and name != "h36m":
+        raise PosebenchError(f"cameras {cameras} for dataset {name}", "none: its own files hold them", "drop --cameras")
     if name == "synthetic":
         if root is not None:
             raise PosebenchError(f"a folder for dataset {name}: {root}", "none, since it is generated", "drop --root")
@@ -72,6 +82,10 @@ def open_dataset(
         return open_synthetic()
     if root is None:
         raise PosebenchError(f"no folder for dataset {name}", "--root DIR", f"to obtain it: {DATASETS[name].obtain}")
+    if name == "h36m":
+        from posebench.data.h36m import open_h36m
+
+        return open_h36m(root, cameras=cameras, progress=progress)
     if name == "3dhp":
         from posebench.data.mpi_inf_3dhp import open_3dhp
 
@@ -79,3 +93,19 @@ def open_dataset(
     from posebench.data.cmu import open_cmu
 
     return open_cmu(root, progress)
+
+
+def facts(dataset: Dataset) -> dict[str, object]:
+    """What ``posebench data info`` shows of an opened dataset: JSON values, a line each."""
+    if dataset.name != "h36m":
+        return describe(dataset)
+    from posebench.data.h36m import details
+
+    return describe(dataset) | details(dataset)
+
+
+def export_layouts() -> dict[str, Callable[[Dataset, Path], None]]:
+    """The layouts that a dataset can be written in, by name; each takes the dataset and an empty or new folder."""
+    from posebench.data import export_3dhp, export_h36m
+
+    return {**export_h36m.LAYOUTS, **export_3dhp.LAYOUTS}

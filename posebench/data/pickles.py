@@ -101,6 +101,7 @@ _ADMITTED: dict[tuple[str, str], _Maker] = {
     ("numpy", "ndarray"): _Maker(lambda *_: _Array()),
     ("numpy", "dtype"): _Maker(_Dtype),
     ("_codecs", "encode"): _Maker(_bytes_of),
+    ("__builtin__", "bytes"): _Maker(lambda: b""),  # empty bytes in protocol 2
 }
 for _core in ("numpy.core", "numpy._core"):
     _ADMITTED[f"{_core}.multiarray", "_reconstruct"] = _Maker(lambda *_: _Array())

@@ -81,7 +81,7 @@ def _truth(scope: Scope, order: str) -> tuple[npt.NDArray[np.int64], npt.NDArray
     clips, frames, poses = [], [], []
     for at, clip in enumerate(scope.clips):
         numbers = scope.frames(clip)
-        pose = np.asarray(scope.truth(clip)[numbers][:, joints], dtype=np.float64)
+        pose = np.asarray(scope.truth(clip)[numbers // scope.spacing][:, joints], dtype=np.float64)
         clips.append(np.full(len(numbers), at))
         frames.append(numbers)
         poses.append(pose - pose[:, :1])

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from posebench.data.clip import Dataset
 from posebench.errors import PosebenchError
 from posebench.geometry import Camera
+from posebench.skeleton import skeleton
 
 Array = npt.NDArray[np.float64]
 
@@ -62,6 +63,13 @@ def predict(
     clips = dataset.clip_ids(split)
     for done, id in enumerate(clips):
         clip = dataset.load(id)
-        yield id, lifter.lift(clip.keypoints(keypoints), clip.camera).astype(np.float32)
+        points = clip.keypoints(keypoints)
+        if points.shape[1] != len(skeleton(lifter.skeleton)):
+            raise PosebenchError(
+                f"{points.shape[1]} joints in keypoint source {keypoints} of {dataset.name}",
+                f"the joints of {lifter.skeleton}, which lifter {lifter.id} takes",
+                "choose another source with --keypoints",
+            )
+        yield id, lifter.lift(points, clip.camera).astype(np.float32)
         if progress:
             progress(done + 1, len(clips))
