@@ -295,3 +295,22 @@ def pstmo_average(errors: npt.ArrayLike, actions: npt.ArrayLike, batch: int) -> 
     errors, actions = np.asarray(errors, dtype=np.float64), np.asarray(actions)
     credited = np.concatenate([np.full_like(part, part.mean()) for part in np.split(errors, range(batch, len(errors), batch))])
     return float(np.mean([credited[actions == action].mean() for action in np.unique(actions)]))
+
+
+def mmpose_pck(pred: npt.ArrayLike, truth: npt.ArrayLike, threshold: float = 150.0) -> float:
+    """PCK in %, without alignment, compared in metres as mmpose 0.x does (``keypoint_3d_pck``).
+
+    An error of exactly 150 mm is a miss in millimetres, and may be a hit in metres, where 0.09^2 + 0.12^2 rounds to less than 0.15^2.
+
+    Args:
+        pred: (N, J, 3) mm.
+        truth: (N, J, 3) mm.
+        threshold: mm.
+    """
+    error = np.linalg.norm(np.asarray(pred, dtype=np.float64) / 1000.0 - np.asarray(truth, dtype=np.float64) / 1000.0, axis=-1)
+    return float(pck(error, threshold / 1000.0).mean())
+
+
+def mmpose_auc(pred: npt.ArrayLike, truth: npt.ArrayLike) -> float:
+    """Mean of :func:`mmpose_pck` at 0, 5, ..., 150 mm, in %; arguments as there."""
+    return float(np.mean([mmpose_pck(pred, truth, 5.0 * step) for step in range(31)]))
