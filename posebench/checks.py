@@ -130,7 +130,7 @@ def refuse(findings: list[Finding], submission: Submission) -> None:
         raise PosebenchError(
             f"{submission.file.path}: " + "; ".join(f"{finding.name}: {finding.message}" for finding in errors),
             "; ".join(dict.fromkeys(finding.fix for finding in errors)),
-            f"posebench check {submission.file.path} --protocol {submission.scope.protocol.id} shows every finding",
+            f"posebench check {submission.file.path} --protocol {submission.scope.protocol.id} (and the same --root or --truth) tells all",
             exit_code=1,
         )
 
