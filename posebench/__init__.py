@@ -1,4 +1,4 @@
-"""posebench: score, train and compare monocular 3D human pose lifters under exactly stated protocols.
+"""posebench: score and compare monocular 3D human pose lifters under exactly stated protocols.
 
 The functions below are the command line's verbs. They are looked up when first used, so that ``import posebench`` costs nothing.
 """

@@ -1,0 +1,277 @@
+"""What each command does: call the library and print. Every function takes the parsed arguments and returns the exit code.
+
+Imports stand in the functions, so that a command loads what it needs and no more.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from argparse import Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from posebench.errors import PosebenchError
+
+if TYPE_CHECKING:
+    from posebench.formats import Reading
+
+
+def _reading(args: Namespace) -> Reading:
+    from posebench.formats import Reading
+
+    return Reading(args.from_format, args.clip, args.ids, args.unit)
+
+
+def _print_json(content: object) -> None:
+    print(json.dumps(content, indent=1))
+
+
+def _print_table(rows: list[list[object]], heads: list[str]) -> None:
+    from tabulate import tabulate
+
+    print(tabulate(rows, heads, tablefmt="github", disable_numparse=True))
+
+
+def run_demo(args: Namespace) -> int:  # noqa: ARG001 - every command takes the parsed arguments
+    """The whole job on embedded data."""
+    from posebench.demo import run_demo
+
+    run_demo(Path("posebench-demo"))
+    return 0
+
+
+def run_data_list(args: Namespace) -> int:
+    """Datasets, their licences, how to get them."""
+    from dataclasses import asdict
+
+    from posebench.data import DATASETS
+
+    if args.json:
+        _print_json({name: asdict(about) for name, about in DATASETS.items()})
+    else:
+        rows = [[name, *asdict(about).values()] for name, about in DATASETS.items()]
+        _print_table(rows, ["name", "what it is", "licence", "to get it"])
+    return 0
+
+
+def run_data_info(args: Namespace) -> int:
+    """What a copy holds."""
+    from posebench.data import facts, open_dataset
+
+    about = facts(open_dataset(args.name, args.root, cameras=args.cameras))
+    if args.json:
+        _print_json(about)
+    else:
+        _print_table([[key, value] for key, value in about.items()], ["", args.name])
+    return 0
+
+
+def run_data_prepare(args: Namespace) -> int:
+    """Read the files once into the cache."""
+    from posebench.data import open_dataset
+    from posebench.progress import progress
+
+    started = time.perf_counter()
+    with progress(f"preparing {args.name}") as tell:
+        dataset = open_dataset(args.name, args.root, cameras=args.cameras, progress=tell)
+    official = "the official copy" if dataset.official else f"not the official copy: {dataset.note}"
+    print(
+        f"{dataset.name} {dataset.version}: {len(dataset.infos)} clips, {sum(info.frames for info in dataset.infos.values()):,} poses,"
+        f" {official}; fingerprint {dataset.fingerprint[:16]}; {time.perf_counter() - started:.1f} s"
+    )
+    return 0
+
+
+def run_data_export(args: Namespace) -> int:
+    """Write a dataset in another layout."""
+    from posebench.data import export_layouts, open_dataset
+
+    layouts = export_layouts()
+    if args.layout not in layouts:
+        raise PosebenchError(f"layout {args.layout!r}", "one of " + ", ".join(layouts), "correct --layout")
+    layouts[args.layout](open_dataset(args.name, args.root, cameras=args.cameras), Path(args.output))
+    print(f"{args.output}: {args.name} in the layout {args.layout}")
+    return 0
+
+
+def run_data_fetch(args: Namespace) -> int:
+    """Download the free dataset."""
+    from posebench.data.fetch import ACKNOWLEDGEMENT, fetch_cmu
+
+    folder = fetch_cmu(args.output)
+    print(f"{folder}\n\nCMU asks for this acknowledgment:\n{ACKNOWLEDGEMENT}\n\nNext: posebench data prepare cmu --root {folder}")
+    return 0
+
+
+def run_protocol_list(args: Namespace) -> int:
+    """Every protocol."""
+    from posebench.protocol import load_protocol, protocol_ids
+
+    protocols = [load_protocol(id) for id in protocol_ids()]
+    if args.json:
+        _print_json([{"id": p.id, "version": p.version, "digest": p.digest, "dataset": p.dataset, "title": p.title} for p in protocols])
+    else:
+        _print_table([[p.id, p.version, p.digest, p.dataset, p.title] for p in protocols], ["id", "version", "digest", "dataset", "title"])
+    return 0
+
+
+def run_protocol_show(args: Namespace) -> int:
+    """One protocol, as resolved."""
+    from posebench.protocol import load_protocol
+
+    print(load_protocol(args.id).describe())
+    return 0
+
+
+def run_protocol_find(args: Namespace) -> int:
+    """Protocols that a label has meant; exit 1 if none."""
+    from posebench.protocol import find_protocols
+
+    found = find_protocols(args.label)
+    if args.json:
+        _print_json([{"id": protocol.id, "label": label, "title": protocol.title} for protocol, label in found])
+    elif found:
+        _print_table([[protocol.id, label, protocol.title] for protocol, label in found], ["id", "matched", "title"])
+    if not found:
+        raise PosebenchError(
+            f"no protocol cited as {args.label!r}", "a label that a protocol's aliases hold", "posebench protocol list", exit_code=1
+        )
+    return 0
+
+
+def run_check(args: Namespace) -> int:
+    """Findings about a file; exit 1 if one is an error."""
+    from posebench.checks import check
+    from posebench.progress import progress
+    from posebench.tables import findings_table
+
+    with progress("checking") as tell:
+        findings = check(
+            args.predictions,
+            args.protocol,
+            root=args.root,
+            truth=args.truth,
+            cameras=args.cameras,
+            allow_partial=args.allow_partial,
+            from_format=_reading(args),
+            progress=tell,
+        )
+    if args.json:
+        _print_json([finding.as_dict() for finding in findings])
+    else:
+        print(findings_table(findings))
+    return 1 if any(finding.severity == "error" for finding in findings) else 0
+
+
+def run_score(args: Namespace) -> int:
+    """Score a file, print and write the result."""
+    from posebench.evaluate import score
+    from posebench.files import write_text
+    from posebench.progress import progress
+    from posebench.tables import long_table, report
+
+    if args.output and Path(args.output).suffix != ".json":
+        raise PosebenchError(f"-o {args.output}", "a name that ends with .json", "rename the output file")
+    with progress("scoring") as tell:
+        result = score(
+            args.predictions,
+            args.protocol,
+            root=args.root,
+            truth=args.truth,
+            cameras=args.cameras,
+            allow_partial=args.allow_partial,
+            per_frame=args.per_frame,
+            from_format=_reading(args),
+            progress=tell,
+        )
+    if args.output:
+        result.save(args.output)
+    if args.csv:
+        write_text(args.csv, long_table(result))
+    if args.json:
+        _print_json(result.as_dict())
+    else:
+        print(report(result))
+    return 0
+
+
+def run_convert(args: Namespace) -> int:
+    """Write a foreign file in posebench's format."""
+    from posebench.formats import convert
+
+    about = {"method": args.method, "keypoints": args.keypoints, "supervision": args.supervision}
+    finding = convert(args.source, args.output, _reading(args), **about)
+    print(f"{args.output}: {finding.message}")
+    return 0
+
+
+def run_compare(args: Namespace) -> int:
+    """Paired differences between results."""
+    from posebench.comparison import compare
+    from posebench.result import distinct_names, load_result
+    from posebench.tables import comparison_text
+
+    results = [load_result(path) for path in args.results]
+    comparisons = compare(results, distinct_names(results, args.results), args.metric)
+    if args.json:
+        _print_json([comparison.as_dict() for comparison in comparisons])
+    else:
+        print("\n\n".join(map(comparison_text, comparisons)))
+    return 0
+
+
+def run_board_add(args: Namespace) -> int:
+    """Entries from results."""
+    from posebench.board.entries import add
+    from posebench.result import load_result
+
+    for path in add(args.board, [load_result(path) for path in args.results], args.results):
+        print(path)
+    return 0
+
+
+def run_board_render(args: Namespace) -> int:
+    """The page from the entries."""
+    from posebench.board.render import render
+
+    print(render(args.board))
+    return 0
+
+
+def run_board_check(args: Namespace) -> int:
+    """Entries valid, page fresh."""
+    from posebench.board.render import check_board
+
+    print(f"{args.board}: {check_board(args.board)} entries, all valid; the page is fresh")
+    return 0
+
+
+def run_predict(args: Namespace) -> int:
+    """Run a lifter over a dataset."""
+    from posebench.data import open_dataset
+    from posebench.lifters import predict, simple_lifters
+    from posebench.predictions import save_predictions
+    from posebench.progress import progress
+
+    makers = simple_lifters()
+    if args.lifter not in makers:
+        raise PosebenchError(
+            f"lifter {args.lifter!r}", "one of " + ", ".join(makers), "posebench predict flat --dataset cmu --root DIR -o p.npz"
+        )
+    dataset = open_dataset(args.dataset, args.root, cameras=args.cameras)
+    lifter = makers[args.lifter](dataset)
+    with progress("predicting") as tell:
+        poses = predict(lifter, dataset, keypoints=args.keypoints, split=args.split, progress=tell)
+        save_predictions(
+            args.output,
+            poses,
+            skeleton=lifter.skeleton,
+            unit="mm" if lifter.scale == "metric" else None,
+            scale=lifter.scale,
+            method=lifter.id,
+            keypoints=args.keypoints,
+            supervision=lifter.supervision,
+        )
+    print(f"{args.output}: {lifter.id} on {dataset.name} {args.split}, keypoints {args.keypoints}")
+    return 0
