@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -61,14 +62,18 @@ def score(
     """
     started = time.perf_counter()
     protocol = load_protocol(protocol) if isinstance(protocol, str) else protocol
-    with open_submission(predictions, protocol, root=root, truth=truth, cameras=cameras, from_format=from_format) as submission:
+    with (
+        open_submission(predictions, protocol, root=root, truth=truth, cameras=cameras, from_format=from_format) as submission,
+        ThreadPoolExecutor(1) as background,
+    ):
         findings = layout_findings(submission, allow_partial=allow_partial)
         refuse(findings, submission)
+        digest = background.submit(submission.file.sha256)  # hashing leaves the interpreter to the pass
         wanted = scored(protocol, metric_scale=submission.file.meta.metric_scale)
         rows, clips, evidence = _pass(submission, wanted, per_frame, progress)
         findings += evidence.findings()
         refuse(findings, submission)
-        return _result(submission, wanted, rows, clips, findings, time.perf_counter() - started)
+        return _result(submission, digest.result(), wanted, rows, clips, findings, time.perf_counter() - started)
 
 
 def _pass(
@@ -93,7 +98,13 @@ def _pass(
 
 
 def _result(
-    submission: Submission, wanted: list[Metric], rows: list[Row], clips: list[ClipSums], findings: list[Finding], seconds: float
+    submission: Submission,
+    digest: str,
+    wanted: list[Metric],
+    rows: list[Row],
+    clips: list[ClipSums],
+    findings: list[Finding],
+    seconds: float,
 ) -> Result:
     scope, file = submission.scope, submission.file
     protocol = scope.protocol
@@ -113,7 +124,7 @@ def _result(
     return Result(
         protocol={"id": protocol.id, "version": protocol.version, "digest": protocol.digest, "headline": protocol.headline},
         data=scope.data,
-        predictions=_described(file, submission),
+        predictions=_described(file, digest, submission),
         coverage=_coverage(scope, clips, len(submission.clips)),
         invalid={
             "poses": sum(one.invalid for one in clips),
@@ -170,11 +181,11 @@ def _table(unit: str, protocol: Protocol, rows: list[Row], sums: Sums | None, dr
     return {"value": by[protocol.headline], "unit": unit, "low": low, "high": high, "by": by, "groups": groups}
 
 
-def _described(file: Predictions, submission: Submission) -> dict[str, Any]:
+def _described(file: Predictions, digest: str, submission: Submission) -> dict[str, Any]:
     meta = file.meta
     return {
         "file": Path(file.path).name,
-        "sha256": file.sha256(),
+        "sha256": digest,
         "method": meta.method,
         "keypoints": meta.keypoints,
         "supervision": meta.supervision,

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import math
 import zipfile
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any
 
@@ -56,40 +55,38 @@ class Npz:
             if key in self._entries:
                 self.duplicated.append(key)
             self._entries[key] = entry
-        for key in self._entries:
-            with self._open(key) as (_, shape, dtype):
-                self.shapes[key] = (shape, dtype)
+        self._starts: dict[str, int] = {}
+        for key, entry in self._entries.items():
+            self.shapes[key] = self._judge(key, entry)
 
-    @contextmanager
-    def _open(self, key: str) -> Iterator[tuple[IO[bytes], tuple[int, ...], np.dtype[Any]]]:
-        entry = self._entries[key]
+    def _judge(self, key: str, entry: zipfile.ZipInfo) -> tuple[tuple[int, ...], np.dtype[Any]]:
+        """Shape and type out of a member's header, which must agree with the archive's record of its size."""
         if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             # zipfile inflates the others without a bound on memory, and numpy writes neither.
             raise PosebenchError(f"{self._path}: {key} is compressed by method {entry.compress_type}", "stored or deflated arrays", _ADVICE)
-        with ExitStack() as stack:
-            try:
-                file = stack.enter_context(self._archive.open(entry))
+        try:
+            with self._archive.open(entry) as file:
                 version = np.lib.format.read_magic(file)
                 if version not in _HEADER_READERS:
                     raise ValueError(f"npy format {version}")
                 shape, fortran, dtype = _HEADER_READERS[version](file)
-            except Exception as error:  # zipfile, zlib and numpy's parser raise a dozen kinds on damaged bytes
-                raise PosebenchError(f"{self._path}: {key} has no readable npy header ({error})", "plain arrays", _ADVICE) from error
-            if dtype.hasobject or fortran:
-                kind = "an object array, which only pickle can read" if dtype.hasobject else "column-major data"
-                raise PosebenchError(f"{self._path}: {key} is {kind}", "plain row-major arrays of numbers; nothing is unpickled", _ADVICE)
-            shape = tuple(map(int, shape))
-            if any(n < 0 for n in shape) or math.prod(max(n, 1) for n in shape) * dtype.itemsize >= 2**63:
-                raise PosebenchError(f"{self._path}: {key} says {shape} {dtype}", "a shape that an array can have", _ADVICE)
-            header = file.tell()
-            promised = math.prod(shape) * dtype.itemsize
-            if entry.file_size != header + promised:
-                raise PosebenchError(
-                    f"{self._path}: {key} says {shape} {dtype}, {promised:,} bytes, and holds {entry.file_size - header:,}",
-                    "as many bytes as the header says",
-                    "the file is damaged or made up: write it again",
-                )
-            yield file, shape, dtype
+                header = self._starts[key] = file.tell()
+        except Exception as error:  # zipfile, zlib and numpy's parser raise a dozen kinds on damaged bytes
+            raise PosebenchError(f"{self._path}: {key} has no readable npy header ({error})", "plain arrays", _ADVICE) from error
+        if dtype.hasobject or fortran:
+            kind = "an object array, which only pickle can read" if dtype.hasobject else "column-major data"
+            raise PosebenchError(f"{self._path}: {key} is {kind}", "plain row-major arrays of numbers; nothing is unpickled", _ADVICE)
+        shape = tuple(map(int, shape))
+        if any(n < 0 for n in shape) or math.prod(max(n, 1) for n in shape) * dtype.itemsize >= 2**63:
+            raise PosebenchError(f"{self._path}: {key} says {shape} {dtype}", "a shape that an array can have", _ADVICE)
+        promised = math.prod(shape) * dtype.itemsize
+        if entry.file_size != header + promised:
+            raise PosebenchError(
+                f"{self._path}: {key} says {shape} {dtype}, {promised:,} bytes, and holds {entry.file_size - header:,}",
+                "as many bytes as the header says",
+                "the file is damaged or made up: write it again",
+            )
+        return shape, dtype
 
     def read(self, key: str) -> npt.NDArray[Any]:
         """One array, read-only. Judge ``shapes[key]`` before: this takes as much memory as it says.
@@ -97,15 +94,17 @@ class Npz:
         Raises:
             PosebenchError: the data is damaged or cut off.
         """
-        with self._open(key) as (file, shape, dtype):
-            size = math.prod(shape) * dtype.itemsize
-            try:
+        shape, dtype = self.shapes[key]
+        size = math.prod(shape) * dtype.itemsize
+        try:
+            with self._archive.open(self._entries[key]) as file:
+                file.read(self._starts[key])
                 data = file.read(size)
-                if len(data) != size:
-                    raise EOFError(f"it ends after {len(data):,} of {size:,} bytes")
-                return np.frombuffer(data, dtype=dtype).reshape(shape)
-            except Exception as error:  # zlib.error, BadZipFile (CRC), EOFError: whatever a damaged stream raises
-                raise PosebenchError(f"{self._path}: {key} is damaged ({error})", "whole data", "copy the file again") from error
+            if len(data) != size:
+                raise EOFError(f"it ends after {len(data):,} of {size:,} bytes")
+            return np.frombuffer(data, dtype=dtype).reshape(shape)
+        except Exception as error:  # zlib.error, BadZipFile (CRC), EOFError: whatever a damaged stream raises
+            raise PosebenchError(f"{self._path}: {key} is damaged ({error})", "whole data", "copy the file again") from error
 
     def text(self, key: str, limit: int) -> str:
         """A string stored as a 0-d array of at most ``limit`` bytes.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from statistics import NormalDist
 
 import numpy as np
@@ -140,6 +141,7 @@ def letters(names: Sequence[str], separable: set[frozenset[str]]) -> dict[str, s
     return {name: "".join(chr(ord("a") + i) for i, group in enumerate(groups) if name in group) for name in names}
 
 
+@cache
 def t_quantile(probability: float, freedom: int) -> float:
     """Quantile of Student's t, by bisection on its distribution function (closed form for whole degrees of freedom).
 

@@ -28,7 +28,7 @@ from posebench.skeleton import SKELETONS, joint_map
 Array = npt.NDArray[np.float64]
 
 #: Poses in the sample, over all clips (at least 4 a clip).
-SAMPLE = 4096
+SAMPLE = 2048
 #: A method may see people somewhat too small or too large; beyond this its unit is wrong.
 SIZE_RATIO = (0.4, 2.5)
 #: A mistake explains a file if undoing it leaves less than this share of the error; with one free rotation a clip, less than FREE.
