@@ -2,9 +2,9 @@
 
 **Convention.** ``w0`` holds six numbers for each camera and subject (camera-major, eleven subjects: three Euler angles in radians, the
 position in mm) and from number 264 on nine for each camera (focal length 2, centre 2, radial 3, tangential 2 in OpenCV order). The
-rotation is ``Rx(a) Ry(b) Rz(c)``, world axes to camera axes. The order within the vector and the Euler convention are not stated in the
-sources that we could check; :func:`posebench.data.h36m.open_h36m` therefore compares such cameras with the copy's own 2D joints, and
-refuses cameras from which the people cannot be seen.
+rotation is ``Rx(a) Ry(b) Rz(c)``, world axes to camera axes (una-dinosauria/3d-pose-baseline ``src/cameras.py``).
+:func:`posebench.data.h36m.open_h36m` compares such cameras with the copy's own 2D joints, and refuses cameras from which the people
+cannot be seen.
 """
 
 from __future__ import annotations
