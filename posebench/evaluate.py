@@ -21,7 +21,7 @@ from posebench.predictions import Predictions
 from posebench.protocol import Metric, Protocol, load_protocol
 from posebench.result import Result, environment
 from posebench.scope import Scope
-from posebench.slices import Row, Sums, average, group_means
+from posebench.slices import Row, Sums, average, group_means, label_means
 from posebench.symptoms import Evidence
 
 
@@ -174,6 +174,9 @@ def _table(unit: str, protocol: Protocol, rows: list[Row], sums: Sums | None, dr
     by = {kind: float(average(rows, sums.row_total, sums.count, kind)) for kind in protocol.averages}
     bounds = stats.interval(rows, sums.row_total, sums.count, protocol.headline, draw)
     groups = {key: group_means(rows, sums, key) for key in ("action", "subject", "camera", "take")}
+    for name, members in protocol.groups.items():
+        label_of = {subject: label for label, subjects in members.items() for subject in subjects}
+        groups[name] = label_means([label_of.get(row.subject, "other") for row in rows], sums)
     if sums.parts:
         values = average(rows, sums.total, sums.count, protocol.headline)
         groups["joint"] = {part: float(value) for part, value in zip(sums.parts, values, strict=True)}

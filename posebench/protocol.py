@@ -24,6 +24,7 @@ AVERAGES = ("frame", "take", "action")
 #: Differences over time and bones are those of root-relative poses, aligned or not.
 _OF_POSES = ("velocity", "acceleration", "bone-length", "bone-symmetry")
 _POSED = ALIGNMENTS[1:]
+_OWN_GROUPS = ("action", "subject", "camera", "take", "joint")
 STATISTICS = ("mean", "pck", "auc", "cps", "velocity", "acceleration", "bone-length", "bone-symmetry", "flip-rate")
 
 _BASE = {
@@ -131,6 +132,7 @@ class Protocol:
     also: tuple[str, ...]
     metrics: tuple[Metric, ...]
     diagnostics: tuple[Metric, ...]
+    groups: dict[str, dict[str, tuple[str, ...]]]
     aliases: tuple[str, ...] = field(compare=False)
     sources: tuple[str, ...] = field(compare=False)
     notes: str = field(compare=False)
@@ -160,6 +162,8 @@ class Protocol:
             "metrics": [self._content(metric) for metric in self.metrics],
             "diagnostics": [self._content(metric) for metric in self.diagnostics],
         }
+        if self.groups:
+            content["groups"] = self.groups
         if self.fps:
             content["fps"] = self.fps
         if self.annotation:
@@ -181,6 +185,7 @@ class Protocol:
             f"frames     {_every(self.stride)}" + (f" at {self.fps:g} Hz" if self.fps else ""),
             f"skeleton   {self.skeleton.id}, {len(self.skeleton)} joints",
             f"root       {', '.join(self.root)}, {counted}",
+            *(f"group      {name}: {label}: {', '.join(who)}" for name, labels in self.groups.items() for label, who in labels.items()),
             f"averages   {self.headline} (headline), {', '.join(self.also)}",
             "",
             *(f"metric     {metric.describe()}" for metric in self.metrics),
@@ -320,6 +325,7 @@ def _build(content: dict[str, Any], source: str) -> Protocol:
         also=average.texts("also", [name for name in AVERAGES if name != headline]),
         metrics=tuple(_metric(item, sets, bones) for item in fields.tables("metrics")),
         diagnostics=tuple(_metric(item, sets, bones) for item in fields.tables("diagnostics")),
+        groups=_groups(fields.table("groups")),
         aliases=fields.texts("aliases"),
         sources=fields.texts("sources"),
         notes=fields.text("notes", default=""),
@@ -331,6 +337,17 @@ def _build(content: dict[str, Any], source: str) -> Protocol:
     if twice or not protocol.metrics:
         raise fields.wrong("metrics", twice or "none", "at least one metric, and each name once")
     return protocol
+
+
+def _groups(fields: Fields) -> dict[str, dict[str, tuple[str, ...]]]:
+    groups = {}
+    for name in fields.names():
+        if name in _OWN_GROUPS:
+            raise fields.wrong(name, "a group", "another name: every result has " + ", ".join(_OWN_GROUPS))
+        labels = fields.table(name)
+        groups[name] = {label: labels.texts(label) for label in labels.names()}
+    fields.finish()
+    return groups
 
 
 def _joint_sets(fields: Fields, bones: Skeleton, uncounted: tuple[str, ...]) -> dict[str, tuple[str, ...]]:

@@ -147,13 +147,24 @@ def load_result(path: str | os.PathLike[str], *, sums: bool = True) -> Result:
     return Result(**content, rows=rows, sums=loaded)
 
 
+#: What readers of a result look up in its fields, and of which kind it is.
+_READ: dict[str, dict[str, type]] = {
+    "protocol": {"id": str, "version": int, "digest": str, "headline": str},
+    "data": {"name": str, "version": str, "fingerprint": str, "official": bool, "note": str},
+    "predictions": {"file": str, "sha256": str, "method": str, "keypoints": str, "supervision": str, "scale": str, "hypotheses": int},
+    "coverage": {"poses": int, "poses wanted": int, "clips": int, "clips wanted": int, "partial": bool},
+    "invalid": {"poses": int},
+    "environment": {"posebench": str, "python": str, "numpy": str, "platform": str},
+}
+
+
 def _sound(field: str, value: Any) -> bool:
     """The field holds the kind of value that :class:`Result` says, so that its readers need not ask."""
     if field == "wall_time_s":
         return _number(value)
     if field == "findings":
         return isinstance(value, list) and all(isinstance(finding, dict) for finding in value)
-    if not isinstance(value, dict):
+    if not isinstance(value, dict) or any(not isinstance(value.get(key), kind) for key, kind in _READ.get(field, {}).items()):
         return False
     return field not in ("metrics", "diagnostics") or all(map(_sound_table, value.values()))
 

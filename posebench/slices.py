@@ -101,7 +101,12 @@ def _ratio(total: Array, count: Array) -> Array:
 
 def group_means(rows: Sequence[Row], sums: Sums, key: str) -> dict[str, float]:
     """Frame-weighted mean of each group of rows: by ``action``, ``subject``, ``camera`` or ``take``."""
-    names, code = codes([getattr(row, key) for row in rows])
+    return label_means([getattr(row, key) for row in rows], sums)
+
+
+def label_means(labels: Sequence[str], sums: Sums) -> dict[str, float]:
+    """Frame-weighted mean of the rows of each label (rows,)."""
+    names, code = codes(labels)
     total, count = np.zeros(len(names)), np.zeros(len(names))
     np.add.at(total, code, sums.row_total)
     np.add.at(count, code, sums.count)

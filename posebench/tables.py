@@ -15,6 +15,8 @@ from posebench.finding import Finding
 from posebench.result import Result
 
 _DIGITS = {"mm": 2, "%": 2, "mm/frame": 2, "mm/frame^2": 2}
+#: Groups that every result has; a protocol may state others.
+_USUAL = ("action", "subject", "camera", "take", "joint")
 _SHOWN = ("MPJPE", "PA-MPJPE", "N-MPJPE", "PCK@150", "AUC")
 
 
@@ -59,6 +61,14 @@ def action_table(result: Result) -> str:
     return tabulate(rows, heads, disable_numparse=True, colalign=["left", *["right"] * (len(heads) - 1)], tablefmt="github")
 
 
+def group_table(result: Result, group: str) -> str:
+    """The main metrics of each label of one group, frame-weighted."""
+    names = [name for name in _SHOWN if result.metrics.get(name, {}).get("value") is not None]
+    labels = list(result.metrics[names[0]]["groups"][group]) if names else []
+    rows = [[label, *(number(result.metrics[name]["groups"][group].get(label)) for name in names)] for label in labels]
+    return tabulate(rows, [group, *names], disable_numparse=True, colalign=["left", *["right"] * len(names)], tablefmt="github")
+
+
 def report(result: Result) -> str:
     """Everything that ``posebench score`` prints: what was scored, the metrics, the diagnostics, the actions, the findings."""
     protocol, data, predictions, coverage = result.protocol, result.data, result.predictions, result.coverage
@@ -79,6 +89,9 @@ def report(result: Result) -> str:
     actions = action_table(result)
     if actions:
         lines += ["", "By action (frames alike):", "", actions]
+    groups = dict.fromkeys(group for table in result.metrics.values() for group in table["groups"] if group not in _USUAL)
+    for group in groups:
+        lines += ["", f"By {group} (frames alike):", "", group_table(result, group)]
     if result.findings:
         lines += ["", *(f"{finding['severity']}: {finding['name']}: {finding['message']}" for finding in result.findings)]
     return "\n".join(lines)

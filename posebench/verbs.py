@@ -9,7 +9,7 @@ import json
 import time
 from argparse import Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from posebench.errors import PosebenchError
 
@@ -21,6 +21,12 @@ def _reading(args: Namespace) -> Reading:
     from posebench.formats import Reading
 
     return Reading(args.from_format, args.clip, args.ids, args.unit)
+
+
+def _scope(args: Namespace) -> dict[str, Any]:
+    """What `check` and `score` take alike."""
+    given = {name: getattr(args, name) for name in ("root", "truth", "cameras", "allow_partial")}
+    return {**given, "from_format": _reading(args)}
 
 
 def _print_json(content: object) -> None:
@@ -147,16 +153,7 @@ def run_check(args: Namespace) -> int:
     from posebench.tables import findings_table
 
     with progress("checking") as tell:
-        findings = check(
-            args.predictions,
-            args.protocol,
-            root=args.root,
-            truth=args.truth,
-            cameras=args.cameras,
-            allow_partial=args.allow_partial,
-            from_format=_reading(args),
-            progress=tell,
-        )
+        findings = check(args.predictions, args.protocol, **_scope(args), progress=tell)
     if args.json:
         _print_json([finding.as_dict() for finding in findings])
     else:
@@ -174,17 +171,7 @@ def run_score(args: Namespace) -> int:
     if args.output and Path(args.output).suffix != ".json":
         raise PosebenchError(f"-o {args.output}", "a name that ends with .json", "rename the output file")
     with progress("scoring") as tell:
-        result = score(
-            args.predictions,
-            args.protocol,
-            root=args.root,
-            truth=args.truth,
-            cameras=args.cameras,
-            allow_partial=args.allow_partial,
-            per_frame=args.per_frame,
-            from_format=_reading(args),
-            progress=tell,
-        )
+        result = score(args.predictions, args.protocol, **_scope(args), per_frame=args.per_frame, progress=tell)
     if args.output:
         result.save(args.output)
     if args.csv:

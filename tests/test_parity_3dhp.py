@@ -113,6 +113,11 @@ def test_the_average_of_sequences_and_the_one_of_frames_are_what_the_two_reading
         assert by["take"] == pytest.approx(np.mean(list(values.values())), rel=1e-9)
         assert by["frame"] == pytest.approx(np.average(list(values.values()), weights=[frames[line] for line in values]), rel=1e-9)
         assert content["metrics"][metric]["value"] == by["frame"]
+        scenes = content["metrics"][metric]["groups"]["scene"]
+        for scene, lines in (("studio, green screen", (1, 2)), ("studio, no green screen", (3, 4)), ("outdoor", (5, 6))):
+            names = [f"TestSeq{n}" for n in lines]
+            wanted = np.average([values[name] for name in names], weights=[frames[name] for name in names])
+            assert scenes[scene] == pytest.approx(wanted, rel=1e-9)
 
 
 def valid_frames():

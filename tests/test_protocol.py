@@ -474,3 +474,11 @@ def test_differences_and_bones_are_those_of_root_relative_poses(protocol_file, s
     with pytest.raises(PosebenchError, match="one of root, scale"):
         load_protocol(protocol_file(text=WHOLE + odd))
     load_protocol(protocol_file(text=WHOLE + odd.replace("none", "root")))
+
+
+def test_a_protocol_may_group_subjects_but_not_under_a_name_that_every_result_has(protocol_file):
+    protocol = load_protocol(protocol_file(text=WHOLE + '\n[groups.scene]\noutdoor = ["TS5", "TS6"]\n'))
+    assert protocol.groups == {"scene": {"outdoor": ("TS5", "TS6")}}
+    assert "outdoor: TS5, TS6" in protocol.describe()
+    with pytest.raises(PosebenchError, match="another name"):
+        load_protocol(protocol_file(text=WHOLE + '\n[groups.action]\nsit = ["S1"]\n'))

@@ -271,3 +271,21 @@ def test_a_damaged_result_is_read_or_refused_and_nothing_else(result, tmp_path, 
     damaged.write_bytes(raw[: data.draw(st.sampled_from([None, 1000]))])
     with suppress(PosebenchError):
         load_result(path).value("MPJPE")
+
+
+@pytest.mark.parametrize(
+    ("part", "key"),
+    [
+        *(("protocol", key) for key in ("id", "version", "digest", "headline")),
+        *(("data", key) for key in ("name", "fingerprint", "official")),
+        *(("predictions", key) for key in ("method", "keypoints", "scale", "sha256")),
+        *(("coverage", key) for key in ("poses", "partial")),
+    ],
+)
+def test_a_result_that_lacks_what_its_readers_look_up_is_refused_naming_the_field(saved, part, key):
+    content = json.loads(saved.read_text())
+    for change in (lambda: content[part].pop(key), lambda: content[part].update({key: ["odd"]})):
+        change()
+        saved.write_text(json.dumps(content))
+        with pytest.raises(PosebenchError, match=part):
+            load_result(saved)

@@ -1,6 +1,7 @@
 """How often do 95 % intervals hold the truth? A simulation with a known truth, takes resampled against frames resampled.
 
     python tests/simulation/coverage.py > docs/coverage.md
+    python tests/simulation/coverage.py flat.sums.npz      # the spread in a result of `posebench score --per-frame`
 
 The spread is that of `flat` on the `cmu` test takes (PA-MPJPE by frame, `posebench score --per-frame`): takes differ with a standard
 deviation of 12.7 mm, cameras of one take with 4.0 mm, frames of one clip with 18.0 mm and a correlation of 0.93 from one to the next.
@@ -10,6 +11,7 @@ Take lengths are those of the 39 test takes.
 from __future__ import annotations
 
 import csv
+import sys
 from importlib import resources
 
 import numpy as np
@@ -81,6 +83,24 @@ def _frame_weights(rows: list[Row], count: np.ndarray, kind: str) -> np.ndarray:
     return np.array([1 / (count[labels == label].sum() * len(set(labels))) for label in labels])
 
 
+def measured(path: str, metric: str = "PA-MPJPE") -> str:
+    """The spread of a metric in the sums of a result that kept its frames, in words."""
+    takes: dict[str, list[np.ndarray]] = {}
+    with np.load(path, allow_pickle=False) as sums:
+        for key in sums.files:
+            if key.startswith("frames/") and key.endswith("/" + metric):
+                clip = key.removeprefix("frames/").removesuffix("/" + metric)
+                takes.setdefault(clip.rsplit("/", 1)[0], []).append(sums[key])
+    means = [[clip.mean() for clip in clips] for clips in takes.values()]
+    clips = [clip for clips in takes.values() for clip in clips if clip.std() > 0]
+    return (
+        f"{len(takes)} takes, mean {np.mean([np.mean(m) for m in means]):.1f}: standard deviation of takes "
+        f"{np.std([np.mean(m) for m in means], ddof=1):.1f}, of cameras {np.mean([np.std(m, ddof=1) for m in means]):.1f}, "
+        f"of frames {np.mean([clip.std() for clip in clips]):.1f}; correlation of neighbours "
+        f"{np.mean([np.corrcoef(clip[:-1], clip[1:])[0, 1] for clip in clips]):.2f}"
+    )
+
+
 def main() -> None:
     """Print the page."""
     lengths = cmu_lengths()
@@ -115,4 +135,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    print(measured(sys.argv[1])) if len(sys.argv) > 1 else main()
