@@ -1,1 +1,1 @@
-"""Reference baselines, one folder a method; none has landed yet."""
+"""Reference baselines, one folder a method."""

@@ -15,7 +15,8 @@ from posebench.errors import PosebenchError
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. Returns 0, 1 for a failed check, 2 for a wrong call or an unusable file; bad input gives no traceback."""
-    args = _parser().parse_args(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    args = _parser().parse_args(words, argparse.Namespace(words=words))
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Names in files may hold characters that the terminal lacks; stderr escapes them by itself.
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -106,12 +107,30 @@ def _parser() -> argparse.ArgumentParser:
     _add_board(board.add_parser("render", help="write README.md from the entries")).set_defaults(run=verbs.run_board_render)
     _add_board(board.add_parser("check", help="are the entries valid and the page fresh?")).set_defaults(run=verbs.run_board_check)
 
+    train = commands.add_parser("train", help="train a baseline, predict the test split and score it; leaves a run folder")
+    train.add_argument("method", metavar="METHOD", help="a folder of baselines/, such as martinez")
+    train.add_argument("--dataset", metavar="NAME", required=True)
+    _add_root(train)
+    train.add_argument("--keypoints", metavar="SOURCE", default="gt", help="2D source of training and test (default: %(default)s)")
+    train.add_argument("--seed", type=int, default=0, help="of all random numbers (default: %(default)s)")
+    train.add_argument("--preset", choices=["smoke", "quick", "full"], default="quick", help="the budget (default: %(default)s)")
+    train.add_argument("--recipe", metavar="NAME", default="default", help="a variant that the method's recipe.toml names")
+    train.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help="change one setting (may be given more than once)")
+    train.add_argument("--tune", action="store_true", help="hold out and predict the tuning subject instead of the test split")
+    train.add_argument("-o", "--output", metavar="RUN", help="the run's folder (default: a name below runs/)")
+    train.add_argument("--resume", action="store_true", help="go on with an interrupted run")
+    train.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="(default: %(default)s)")
+    train.add_argument("--threads", type=int, default=0, metavar="N", help="CPU threads (default: PyTorch's choice)")
+    train.add_argument("--save-every", type=float, default=60.0, metavar="S", help="seconds between checkpoints (default: %(default)s)")
+    _add_json(train).set_defaults(run=verbs.run_train)
+
     predict = commands.add_parser("predict", help="run a lifter over a dataset and write a prediction file")
-    predict.add_argument("lifter", metavar="LIFTER", help="flat or mean-pose")
+    predict.add_argument("lifter", metavar="LIFTER", help="flat, mean-pose, RUN (a folder), model.onnx, module:function: docs/lifters.md")
     predict.add_argument("--dataset", metavar="NAME", required=True)
     _add_root(predict)
     predict.add_argument("--keypoints", metavar="SOURCE", default="gt", help="2D source (default: %(default)s)")
     predict.add_argument("--split", default="test", help="subjects to predict (default: %(default)s)")
+    predict.add_argument("--threads", metavar="N", type=int, default=0, help="threads for an ONNX model (default: as many as cores)")
     predict.add_argument("-o", "--output", metavar="PREDS", required=True, help=".npz or .h5")
     predict.set_defaults(run=verbs.run_predict)
     return parser

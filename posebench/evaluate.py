@@ -195,6 +195,7 @@ def _described(file: Predictions, digest: str, submission: Submission) -> dict[s
         "skeleton": meta.skeleton,
         "scale": meta.scale,
         "hypotheses": submission.hypotheses,
+        **({"provenance": meta.provenance.as_dict()} if meta.provenance else {}),
         "scored as": "mean pose (P-Agg)" if submission.hypotheses > 1 else "given",
     }
 

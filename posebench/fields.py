@@ -44,15 +44,22 @@ class Fields:
         """A string."""
         return str(self._take(key, str, "a string", default))
 
-    def flag(self, key: str) -> bool:
+    def flag(self, key: str, default: Any = _MISSING) -> bool:
         """A flag, true or false."""
-        return bool(self._take(key, bool, "true or false"))
+        return bool(self._take(key, bool, "true or false", default))
 
-    def whole(self, key: str) -> int:
+    def whole(self, key: str, default: Any = _MISSING) -> int:
         """A whole number from 1."""
-        value = int(self._take(key, int, "a whole number from 1"))
+        value = int(self._take(key, int, "a whole number from 1", default))
         if value < 1:
             raise self.wrong(key, value, "a whole number from 1")
+        return value
+
+    def count(self, key: str) -> int:
+        """A whole number from 0."""
+        value = int(self._take(key, int, "a whole number from 0"))
+        if value < 0:
+            raise self.wrong(key, value, "a whole number from 0")
         return value
 
     def number(self, key: str, default: Any = _MISSING) -> float:
@@ -113,6 +120,14 @@ class Fields:
             raise self.wrong(key, "other numbers", wanted)
         return [float(x) for x in lists[0]], [float(x) for x in lists[1]]
 
+    def nested(self, key: str, shapes: Collection[tuple[int, ...]], default: Any = _MISSING) -> Any:
+        """Finite numbers in nested lists of one of ``shapes``; ``()`` stands for a bare number."""
+        wanted = "finite numbers: " + " or ".join(f"lists of shape {shape}" if shape else "a number" for shape in shapes)
+        value = self._take(key, (int, float, list), wanted, default)
+        if _shape(value) not in shapes:
+            raise self.wrong(key, value if not isinstance(value, list) else "other numbers", wanted)
+        return value
+
     def table(self, key: str) -> Fields:
         """A table; an absent one is empty."""
         return Fields(self._take(key, dict, "a table", {}), f"{self._where}: [{key}]", self._advice)
@@ -131,3 +146,13 @@ class Fields:
             raise PosebenchError(
                 f"{self._where}: unknown {', '.join(unknown)}", "only " + (", ".join(sorted(self._asked)) or "no fields"), self._advice
             )
+
+
+def _shape(value: Any) -> tuple[int, ...] | None:
+    """Lengths of nested lists of finite numbers, or None where they hold anything else or differ within a level."""
+    if not isinstance(value, list):
+        return () if type(value) in (int, float) and abs(value) < float("inf") else None
+    parts = {_shape(item) for item in value}
+    if len(parts) != 1 or None in parts:
+        return None
+    return (len(value), *(parts.pop() or ()))

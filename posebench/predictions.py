@@ -26,6 +26,7 @@ from posebench.errors import PosebenchError
 from posebench.fields import Fields
 from posebench.files import replacing, sha256_of
 from posebench.npz import Npz, open_zip, write_npz
+from posebench.provenance import Provenance, read_provenance
 from posebench.skeleton import SKELETONS
 from posebench.units import MM_PER_UNIT, mm_per
 
@@ -41,7 +42,7 @@ _ADVICE = "write the file with posebench.save_predictions(path, {clip_id: poses}
 
 @dataclass(frozen=True)
 class Meta:
-    """What a file says of itself. ``unit`` is None only where ``scale`` is ``unknown``."""
+    """What a file says of itself. ``unit`` is None only where ``scale`` is ``unknown``, ``provenance`` where no training is stated."""
 
     skeleton: str
     unit: str | None
@@ -50,6 +51,7 @@ class Meta:
     method: str = ""
     keypoints: str = ""
     supervision: str = "unstated"
+    provenance: Provenance | None = None
 
     @property
     def metric_scale(self) -> bool:
@@ -86,6 +88,7 @@ class Meta:
             method=fields.text("method", default=""),
             keypoints=fields.text("keypoints", default=""),
             supervision=fields.choice("supervision", SUPERVISIONS, default="unstated"),
+            provenance=read_provenance(fields.table("provenance")) if "provenance" in content else None,
         )
         fields.finish()
         for key, text in (("method", meta.method), ("keypoints", meta.keypoints)):
@@ -224,6 +227,7 @@ def save_predictions(
     method: str = "",
     keypoints: str = "",
     supervision: str = "unstated",
+    provenance: Provenance | None = None,
 ) -> Path:
     """Write a prediction (or truth) file that ``posebench score`` reads; the same input gives the same bytes.
 
@@ -239,6 +243,7 @@ def save_predictions(
         method: what made the poses.
         keypoints: the 2D source it was given.
         supervision: what its training saw: ``none``, ``unpaired 3D``, ``paired 3D``.
+        provenance: how its training went, for a board that keeps seeds and budgets apart.
 
     Raises:
         PosebenchError: an unknown skeleton, unit or scale, or poses of a shape that the skeleton does not have.
@@ -250,7 +255,7 @@ def save_predictions(
         'p.npz'
     """
     path = Path(path)
-    meta = Meta(skeleton, unit, scale, method=method, keypoints=keypoints, supervision=supervision)
+    meta = Meta(skeleton, unit, scale, method=method, keypoints=keypoints, supervision=supervision, provenance=provenance)
     Meta.parse(meta.dump(), "save_predictions")
     pairs = poses.items() if isinstance(poses, Mapping) else poses
     arrays = _arrays(pairs, frames or {}, len(SKELETONS[skeleton]))

@@ -23,6 +23,8 @@ from posebench.slices import Row, Sums
 SCHEMA = 1
 _MAX_JSON_BYTES = 64 * 2**20
 _MAX_SUMS_BYTES = 2**30
+#: Fields that a result holds only where there is something to say.
+_OPTIONAL = ("behaviour", "training")
 _NEXT = "score the predictions again: posebench score PREDS --protocol ID -o R.json"
 
 
@@ -31,7 +33,9 @@ class Result:
     """What scoring a file gave. ``metrics`` and ``diagnostics`` map a name to value, unit, low, high, by and groups.
 
     ``by`` holds the averages ``frame``, ``take`` and ``action``; ``groups`` frame-weighted means by action, subject, camera and take,
-    and the headline average by joint. ``rows``, ``sums`` and ``frames`` (values of single frames, if asked for) live in the npz.
+    and the headline average by joint. ``behaviour`` holds what the lifter does beside its errors (:mod:`posebench.behaviour`), predicted
+    and true; ``training`` time, steps and machine of the training, where posebench ran it. ``rows``, ``sums`` and ``frames`` (values of
+    single frames, if asked for) live in the npz.
     """
 
     protocol: dict[str, Any]
@@ -47,6 +51,8 @@ class Result:
     rows: list[Row] = field(default_factory=list)
     sums: dict[str, Sums] = field(default_factory=dict)
     frames: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict)
+    behaviour: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
 
     def value(self, metric: str, average: str | None = None) -> float | None:
         """The headline value of a metric or diagnostic, or another average of it; None where the file's scale leaves it empty.
@@ -78,6 +84,7 @@ class Result:
             "findings": self.findings,
             "environment": self.environment,
             "wall_time_s": self.wall_time_s,
+            **{name: getattr(self, name) for name in _OPTIONAL if getattr(self, name)},
         }
 
     def save(self, path: str | os.PathLike[str]) -> Path:
@@ -131,7 +138,7 @@ def load_result(path: str | os.PathLike[str], *, sums: bool = True) -> Result:
     expected = content.pop("sums_sha256", None) if isinstance(content, dict) else None
     if type(schema) is not int or not 1 <= schema <= SCHEMA:
         raise PosebenchError(f"{path}: posebench_result = {schema!r}", f"{wanted}, of schema 1 to {SCHEMA}", _NEXT)
-    names = set(Result.__dataclass_fields__) - {"rows", "sums", "frames"}
+    names = set(Result.__dataclass_fields__) - {"rows", "sums", "frames"} - (set(_OPTIONAL) - set(content))
     if set(content) != names:
         odd = ", ".join(sorted(names ^ set(content)))
         raise PosebenchError(f"{path}: {odd} missing or unknown", "the fields " + ", ".join(sorted(names)), _NEXT)

@@ -234,20 +234,59 @@ def run_board_check(args: Namespace) -> int:
     return 0
 
 
+def run_train(args: Namespace) -> int:
+    """Train a baseline; Ctrl-C saves."""
+    import shlex
+    import sys
+
+    try:
+        from posebench.training.loop import Interrupted
+        from posebench.training.run import train
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("posebench"):
+            raise
+        raise PosebenchError(
+            f"no module {error.name}", "what training needs", 'pip install -c constraints.txt -e ".[baselines]"'
+        ) from error
+    from posebench.progress import progress
+    from posebench.tables import report
+
+    given = {name: getattr(args, name) for name in ("root", "cameras", "keypoints", "seed", "preset", "recipe", "output", "resume")}
+    given |= {name: getattr(args, name) for name in ("device", "threads", "tune")}
+    try:
+        with progress(f"training {args.method}") as tell:
+            result = train(
+                args.method,
+                args.dataset,
+                **given,
+                changes=args.set,
+                save_every_s=args.save_every,
+                tell=tell,
+                say=lambda line: print(line, file=sys.stderr, flush=True),
+            )
+    except Interrupted as stop:
+        words = [word for word in args.words if word != "--resume"]
+        print(f"posebench: {stop}. Next: posebench {shlex.join([*words, '--resume'])}", file=sys.stderr)
+        return 130
+    if args.json:
+        _print_json(result.as_dict())
+    else:
+        print(report(result))
+    return 0
+
+
 def run_predict(args: Namespace) -> int:
     """Run a lifter over a dataset."""
     from posebench.data import open_dataset
-    from posebench.lifters import predict, simple_lifters
+    from posebench.lifters import predict
+    from posebench.lifters.choose import lifter_maker
     from posebench.predictions import save_predictions
     from posebench.progress import progress
 
-    makers = simple_lifters()
-    if args.lifter not in makers:
-        raise PosebenchError(
-            f"lifter {args.lifter!r}", "one of " + ", ".join(makers), "posebench predict flat --dataset cmu --root DIR -o p.npz"
-        )
+    # A wrong name or file is told before the dataset is read.
+    make = lifter_maker(args.lifter, threads=args.threads)
     dataset = open_dataset(args.dataset, args.root, cameras=args.cameras)
-    lifter = makers[args.lifter](dataset)
+    lifter = make(dataset)
     with progress("predicting") as tell:
         poses = predict(lifter, dataset, keypoints=args.keypoints, split=args.split, progress=tell)
         save_predictions(
@@ -259,6 +298,7 @@ def run_predict(args: Namespace) -> int:
             method=lifter.id,
             keypoints=args.keypoints,
             supervision=lifter.supervision,
+            provenance=getattr(lifter, "provenance", None),
         )
     print(f"{args.output}: {lifter.id} on {dataset.name} {args.split}, keypoints {args.keypoints}")
     return 0

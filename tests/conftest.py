@@ -37,6 +37,24 @@ def cmu(cmu_root):
 
 
 @pytest.fixture(scope="session")
+def copies(tmp_path_factory):
+    """A folder for each layout of Human3.6M and 3DHP: generated, two takes of two actions, of one training and both test subjects."""
+    from dataclasses import replace
+
+    from posebench.data import export_layouts
+    from posebench.data.synthetic import open_synthetic
+
+    dataset = open_synthetic()
+    infos = {
+        id: info for id, info in dataset.infos.items() if info.subject in ("S1", "S9", "S11") and info.action in ("Walking", "Sitting")
+    }
+    base = tmp_path_factory.mktemp("layouts")
+    for name, write in export_layouts().items():
+        write(replace(dataset, infos=infos), base / name)
+    return base
+
+
+@pytest.fixture(scope="session")
 def walker():
     """Poses (T, 17, 3) mm in the camera frame of a made-up person who walks and swings the arms, seen by one of four cameras.
 

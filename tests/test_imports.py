@@ -23,16 +23,16 @@ DOCS = Path(__file__).parents[1] / "docs" / "architecture.md"
 ROWS = (
     ("errors",),
     ("units", "fields", "files", "npz", "hdf", "skeleton", "geometry", "progress"),
-    ("align", "metrics", "hypotheses", "compat"),
+    ("align", "metrics", "behaviour", "hypotheses", "compat"),
     ("data",),
-    ("protocol", "predictions", "finding", "scope", "formats", "measure", "symptoms", "checks"),
+    ("protocol", "provenance", "predictions", "finding", "scope", "formats", "measure", "symptoms", "checks", "watching"),
     ("slices", "stats", "result", "evaluate", "comparison"),
     ("board",),
-    ("lifters", "train", "speed"),
+    ("lifters", "training", "speed"),
     ("tables", "figures", "demo", "verbs", "cli", "__main__", "__init__"),
 )
 #: Where torch may be imported when a module is loaded.
-TORCH = ("lifters", "train", "speed", "baselines")
+TORCH = ("lifters", "training", "speed", "baselines")
 #: Rooms that are nothing without their package, and are themselves imported only where they are used.
 MAY_LOAD = {"board": ("pandas",), "hdf": ("h5py",)}
 HEAVY = ("torch", "scipy", "pandas", "matplotlib", "pydantic")

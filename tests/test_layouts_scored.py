@@ -24,19 +24,6 @@ PROTOCOL = {
 LAYOUTS = export_layouts()
 
 
-@pytest.fixture(scope="module")
-def copies(tmp_path_factory):
-    """A folder for each layout: two takes of two actions, of one training and both test subjects."""
-    dataset = open_synthetic()
-    infos = {
-        id: info for id, info in dataset.infos.items() if info.subject in ("S1", "S9", "S11") and info.action in ("Walking", "Sitting")
-    }
-    base = tmp_path_factory.mktemp("layouts")
-    for name, write in LAYOUTS.items():
-        write(replace(dataset, infos=infos), base / name)
-    return base
-
-
 def noisy(root, name, path, spacing=1):
     """Truth and noise as a submission, with frame numbers of the definition."""
     dataset = posebench.open_dataset(name, root)

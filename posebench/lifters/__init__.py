@@ -24,6 +24,8 @@ class Lifter(Protocol):
         skeleton: joint order of its keypoints and poses.
         supervision: what its training saw: ``none``, ``unpaired 3D`` or ``paired 3D``.
         scale: ``metric`` (poses in mm) or ``unknown``.
+        context: frames that one pose is made from: 1 for a single frame, T for a window of T frames about it.
+        flip_averaging: each pose is the mean of the lifts of the keypoints and of their mirror image (:mod:`posebench.lifters.flip`).
     """
 
     @property
@@ -34,6 +36,10 @@ class Lifter(Protocol):
     def supervision(self) -> str: ...  # noqa: D102
     @property
     def scale(self) -> str: ...  # noqa: D102
+    @property
+    def context(self) -> int: ...  # noqa: D102
+    @property
+    def flip_averaging(self) -> bool: ...  # noqa: D102
 
     def lift(self, keypoints: Array, camera: Camera | None) -> Array:
         """Keypoints (T, J, 2) px of one clip to poses (T, J, 3), camera frame, root at the origin."""
@@ -54,7 +60,8 @@ def predict(
     """Clip id and poses (T, J, 3) float32 of every clip of a split, one clip at a time.
 
     Raises:
-        PosebenchError: the dataset has no such split or keypoint source, or another skeleton than the lifter.
+        PosebenchError: the dataset has no such split or keypoint source, or another skeleton than the lifter; or the lifter failed on
+            a clip, which is named.
     """
     if dataset.skeleton != lifter.skeleton:
         raise PosebenchError(
@@ -70,6 +77,11 @@ def predict(
                 f"the joints of {lifter.skeleton}, which lifter {lifter.id} takes",
                 "choose another source with --keypoints",
             )
-        yield id, lifter.lift(points, clip.camera).astype(np.float32)
+        try:
+            poses = lifter.lift(points, clip.camera)
+        except PosebenchError as error:
+            raise PosebenchError(f"clip {id}: {error.found}", error.wanted, error.next_step) from error
+        with np.errstate(over="ignore"):  # too large for float32: infinite, and counted as an invalid pose
+            yield id, poses.astype(np.float32)
         if progress:
             progress(done + 1, len(clips))

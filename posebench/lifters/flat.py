@@ -18,6 +18,8 @@ class Flat:
     skeleton: str = "h36m17"
     supervision: str = "none"
     scale: str = "unknown"
+    context: int = 1
+    flip_averaging: bool = False
 
     def lift(self, keypoints: Array, camera: Camera | None) -> Array:  # noqa: ARG002 - the interface of all lifters
         """Keypoints (T, J, 2) px to flat poses (T, J, 3) px, root at the origin.

@@ -25,6 +25,8 @@ class MeanPose:
     id: str = "mean-pose"
     supervision: str = "unpaired 3D"
     scale: str = "metric"
+    context: int = 1
+    flip_averaging: bool = False
 
     def lift(self, keypoints: Array, camera: Camera | None) -> Array:  # noqa: ARG002 - the interface of all lifters
         """The mean pose once for each of the (T, J, 2) keypoints: (T, J, 3) mm."""

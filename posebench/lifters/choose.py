@@ -1,0 +1,66 @@
+"""From what stands on the command line to a lifter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from posebench.data.clip import Dataset
+from posebench.errors import PosebenchError
+from posebench.lifters import Lifter, simple_lifters
+
+
+def open_lifter(name: str, dataset: Dataset, *, threads: int = 0) -> Lifter:
+    """The lifter that ``name`` stands for.
+
+    Args:
+        name: ``flat``, ``mean-pose``, a run folder, a path that ends in ``.onnx``, or ``module:function``.
+        dataset: what it will lift: ``mean-pose`` looks at its training split, a function takes its skeleton unless it states another.
+        threads: for an ONNX model; 0 for as many as there are cores.
+
+    Raises:
+        PosebenchError: the name stands for nothing, or what it stands for cannot be used.
+
+    Example:
+        >>> from posebench.data import open_dataset
+        >>> open_lifter("flat", open_dataset("synthetic")).scale
+        'unknown'
+    """
+    return lifter_maker(name, threads=threads)(dataset)
+
+
+def lifter_maker(name: str, *, threads: int = 0) -> Callable[[Dataset], Lifter]:
+    """As :func:`open_lifter`, in two steps: all that can be found wrong without a dataset is found here.
+
+    Raises:
+        PosebenchError: the name stands for nothing, or what it stands for cannot be used.
+    """
+    simple = simple_lifters()
+    if name in simple:
+        return simple[name]
+    path = Path(name)
+    if path.suffix == ".onnx":
+        from posebench.lifters.onnx_model import open_onnx
+
+        network = open_onnx(path, threads=threads)
+        return lambda _: network
+    if name and (path / "recipe.toml").is_file():
+        try:
+            from posebench.lifters.trained import open_run
+        except ModuleNotFoundError as error:
+            if (error.name or "").startswith("posebench"):
+                raise
+            advice = 'pip install -c constraints.txt -e ".[baselines]"'
+            raise PosebenchError(f"no package {error.name}, which runs {path}", "what a trained lifter needs", advice) from error
+        run: Lifter = open_run(path)
+        return lambda _: run
+    if ":" in name and not path.exists():
+        from posebench.lifters.function import open_function
+
+        return open_function(name)
+    found = f"{name}: a folder without recipe.toml" if name and path.is_dir() else f"lifter {name!r}"
+    raise PosebenchError(
+        found,
+        "one of " + ", ".join(simple) + ", the folder of a training run, model.onnx, or module:function",
+        "posebench predict flat --dataset cmu --root DIR -o p.npz, or see docs/lifters.md for your own lifter",
+    )

@@ -1,0 +1,38 @@
+"""Statistics of the training split that a lifter carries in its weights."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class Standardise(nn.Module):
+    """Subtract the mean and divide by the standard deviation of the training split; both are stored with the weights.
+
+    **Convention.** Samples (N, ...), each number on its own. A number that never varied in training is only centred.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, *shape: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(shape))
+        self.register_buffer("deviation", torch.ones(shape))
+
+    def fit(self, samples: Tensor) -> None:
+        """Take the statistics of the training samples (N, *shape); in float64, so that their order of summing hardly matters."""
+        wide = samples.double()
+        mean = wide.mean(dim=0)
+        deviation = (wide - mean).square().mean(dim=0).sqrt()
+        constant = deviation <= 1e-6 * (mean.abs() + samples.abs().amax(dim=0))
+        self.mean.copy_(mean)
+        self.deviation.copy_(torch.where(constant, torch.ones_like(deviation), deviation))
+
+    def forward(self, samples: Tensor) -> Tensor:
+        """(N, *shape), any unit, to the same shape, without unit."""
+        return (samples - self.mean) / self.deviation
+
+    def undo(self, samples: Tensor) -> Tensor:
+        """(N, *shape), without unit, back to the unit of the training samples."""
+        return samples * self.deviation + self.mean

@@ -1,0 +1,91 @@
+"""A finished run as a lifter: the network of a baseline, filled with the run's weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from posebench.geometry import Array, Camera
+from posebench.lifters.flip import FlipAveraged
+from posebench.lifters.weights import About, load_about, load_weights
+from posebench.provenance import Provenance
+from posebench.training.data import image_coordinates
+from posebench.training.method import Method
+from posebench.training.recipe import Recipe, load_baseline, settings_of
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A trained method as a :class:`posebench.lifters.Lifter`: pixels in, float64 out, torch in between."""
+
+    method: Method
+    about: About
+    skeleton: str
+    device: str = "cpu"
+
+    @property
+    def id(self) -> str:
+        """The baseline's id."""
+        return self.about.method
+
+    @property
+    def supervision(self) -> str:
+        """What its training saw."""
+        return self.about.supervision
+
+    @property
+    def scale(self) -> str:
+        """``metric`` or ``unknown``."""
+        return self.method.scale
+
+    @property
+    def context(self) -> int:
+        """Frames that one pose is told from."""
+        return self.method.context
+
+    @property
+    def flip_averaging(self) -> bool:
+        """False: :class:`posebench.lifters.flip.FlipAveraged` adds it around this one."""
+        return False
+
+    @property
+    def provenance(self) -> Provenance:
+        """How the training went."""
+        return self.about.provenance
+
+    def lift(self, keypoints: Array, camera: Camera | None) -> Array:
+        """Keypoints (T, J, 2) px of one clip to poses (T, J, 3), camera frame, root at the origin; mm where the scale is metric."""
+        points = image_coordinates(keypoints, camera or self.about.nominal).astype(np.float32)
+        with torch.inference_mode():
+            poses = self.method.lift(torch.from_numpy(points).to(self.device))
+        return poses.cpu().numpy().astype(np.float64)
+
+
+def open_run(folder: str | Path, *, device: str = "cpu") -> Trained | FlipAveraged:
+    """The lifter of a finished run.
+
+    Raises:
+        PosebenchError: no run, an unfinished one, or one of another method or version.
+    """
+    folder = Path(folder)
+    recipe = Recipe.load(folder / "recipe.toml")
+    about = load_about(folder)
+    method = build(recipe)
+    load_weights(folder, method.lifter)
+    lifter = Trained(method.to(device).eval(), about, recipe.skeleton, device)
+    return FlipAveraged(lifter) if about.provenance.flip_averaging else lifter
+
+
+def build(recipe: Recipe) -> Method:
+    """The untrained method of a recipe, its weights drawn from torch's global generator.
+
+    Raises:
+        PosebenchError: no such baseline, or settings that it does not have.
+    """
+    baseline = load_baseline(recipe.method)
+    settings = settings_of(baseline.Settings, recipe.settings, "recipe.toml")
+    method: Method = baseline.build(settings, recipe.skeleton)
+    return method

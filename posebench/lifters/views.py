@@ -1,0 +1,86 @@
+"""Cameras that can be differentiated: pinhole projection, rotations, and random views of a pose.
+
+**Convention.** Poses (..., J, 3) in the camera frame, x right, y down, z forward; image coordinates (..., J, 2) of unit focal length, so
+that a point of the camera frame is seen at (x / z, y / z). Rotations (..., 3, 3) act on column vectors: ``turned = rotation @ point``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+def project(points: Tensor, *, nearest: float = 0.0) -> Tensor:
+    """Points (..., 3) of the camera frame to image coordinates (..., 2) of unit focal length.
+
+    Args:
+        points: (..., 3), any unit.
+        nearest: depths below this count as this, so that nothing behind the camera divides by zero; 0 leaves depths alone.
+
+    Example:
+        >>> project(torch.tensor([[2.0, -4.0, 2.0]])).tolist()
+        [[1.0, -2.0]]
+    """
+    depth = points[..., 2:]
+    return points[..., :2] / (depth.clamp_min(nearest) if nearest else depth)
+
+
+def unproject(image: Tensor, depth: Tensor) -> Tensor:
+    """Image coordinates (..., 2) of unit focal length at ``depth`` (...) to points (..., 3) of the camera frame: undoes :func:`project`."""
+    return torch.cat([image * depth[..., None], depth[..., None]], dim=-1)
+
+
+def turn(rotation: Tensor, points: Tensor) -> Tensor:
+    """Points (..., J, 3), each set turned by its own rotation (..., 3, 3)."""
+    return points @ rotation.transpose(-1, -2)
+
+
+def about_x(angle: Tensor) -> Tensor:
+    """Rotations (..., 3, 3) by ``angle`` (...) in radians about x (right); a positive angle turns y (down) towards z (forward)."""
+    zero, one, c, s = torch.zeros_like(angle), torch.ones_like(angle), angle.cos(), angle.sin()
+    return _matrix((one, zero, zero), (zero, c, -s), (zero, s, c))
+
+
+def about_y(angle: Tensor) -> Tensor:
+    """Rotations (..., 3, 3) by ``angle`` (...) in radians about y (down); a positive angle turns z (forward) towards x (right)."""
+    zero, one, c, s = torch.zeros_like(angle), torch.ones_like(angle), angle.cos(), angle.sin()
+    return _matrix((c, zero, s), (zero, one, zero), (-s, zero, c))
+
+
+def about_z(angle: Tensor) -> Tensor:
+    """Rotations (..., 3, 3) by ``angle`` (...) in radians about z (forward); a positive angle turns x (right) towards y (down)."""
+    zero, one, c, s = torch.zeros_like(angle), torch.ones_like(angle), angle.cos(), angle.sin()
+    return _matrix((c, -s, zero), (s, c, zero), (zero, zero, one))
+
+
+def _matrix(*rows: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+    return torch.stack([torch.stack(row, dim=-1) for row in rows], dim=-2)
+
+
+@dataclass(frozen=True)
+class ViewRange:
+    """Where random cameras stand around a pose; angles in degrees, each drawn uniformly.
+
+    Attributes:
+        azimuth: about the body's vertical axis, from minus this to plus this.
+        elevation: (lowest, highest) change of the camera's height angle.
+        roll: about the line of sight, from minus this to plus this.
+    """
+
+    azimuth: float = 180.0
+    elevation: tuple[float, float] = (-20.0, 20.0)
+    roll: float = 0.0
+
+    def draw(self, count: int, like: Tensor) -> Tensor:
+        """Rotations (count, 3, 3), from torch's global generator of the device and in the type of ``like``."""
+        azimuth = _uniform(count, -self.azimuth, self.azimuth, like)
+        elevation = _uniform(count, *self.elevation, like)
+        rotation = about_x(elevation) @ about_y(azimuth)
+        return about_z(_uniform(count, -self.roll, self.roll, like)) @ rotation if self.roll else rotation
+
+
+def _uniform(count: int, low: float, high: float, like: Tensor) -> Tensor:
+    unit = torch.rand(count, device=like.device, dtype=like.dtype)
+    return torch.deg2rad(low + (high - low) * unit)

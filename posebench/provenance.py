@@ -1,0 +1,82 @@
+"""Where a prediction file's lifter comes from: what a board must know beside its score.
+
+Everything here is the same whenever the same training is run again, so that predictions can be compared by their bytes; wall time and
+machine stand in the result (:attr:`posebench.result.Result.training`).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from posebench.fields import Fields
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """How a lifter was made.
+
+    Attributes:
+        recipe: variant of the method, ``default`` for its own; settings changed by hand stand behind it.
+        preset: budget: ``smoke``, ``quick``, ``full``, or a word of the author's.
+        seed: of the training.
+        trained_on: name, version and start of the fingerprint of the training data.
+        trained_keypoints: 2D source of the training.
+        context: frames that one pose is told from.
+        flip_averaging: the lift is the mean of the image's and the mirror image's.
+        side_information: what it was told beside its supervision; empty where nothing.
+        extra_data: data beside ``trained_on``; empty where none.
+        epochs: passes over the samples.
+        poses_seen: training samples in all, each as often as it was seen.
+        parameters: numbers in the lifter's weights.
+    """
+
+    recipe: str
+    preset: str
+    seed: int
+    trained_on: str
+    trained_keypoints: str
+    context: int
+    flip_averaging: bool
+    side_information: tuple[str, ...] = ()
+    extra_data: tuple[str, ...] = ()
+    epochs: int = 1
+    poses_seen: int = 1
+    parameters: int = 1
+
+    @property
+    def variant(self) -> str:
+        """``+recipe`` where it is not the default, for names of entries."""
+        return "" if self.recipe == "default" else f"+{self.recipe}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Values that JSON can hold."""
+        return json.loads(json.dumps(asdict(self)))  # type: ignore[no-any-return]
+
+
+def read_provenance(fields: Fields) -> Provenance:
+    """From a table of a file; errors name the field.
+
+    Raises:
+        PosebenchError: a field is missing, unknown or of another kind.
+    """
+    made = Provenance(
+        recipe=fields.text("recipe"),
+        preset=fields.text("preset"),
+        seed=fields.count("seed"),
+        trained_on=fields.text("trained_on"),
+        trained_keypoints=fields.text("trained_keypoints"),
+        context=fields.whole("context"),
+        flip_averaging=fields.flag("flip_averaging"),
+        side_information=fields.texts("side_information"),
+        extra_data=fields.texts("extra_data"),
+        epochs=fields.whole("epochs"),
+        poses_seen=fields.whole("poses_seen"),
+        parameters=fields.whole("parameters"),
+    )
+    fields.finish()
+    for key in ("recipe", "preset", "trained_on", "trained_keypoints"):
+        if not getattr(made, key).isprintable():
+            raise fields.wrong(key, getattr(made, key), "printable text in one line")
+    return made

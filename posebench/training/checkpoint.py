@@ -1,0 +1,110 @@
+"""Checkpoints: everything that the rest of a training depends on, in one safetensors file that is replaced at once.
+
+**Convention.** Tensors: ``method/*`` (weights and buffers), ``average/*`` (the running mean of the lifter), ``optimiser/<player>/<n>/*``,
+``random/cpu`` (and ``random/cuda``), ``order`` (of this epoch's samples). The header's ``state`` is JSON: counters, sums of the loss
+terms so far, and the optimisers' settings. Nothing is pickled.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from posebench.errors import PosebenchError
+from posebench.files import replacing
+
+_NEXT = "start the run anew: posebench train ... -o ANOTHER"
+
+
+@dataclass
+class Progress:
+    """Where a training stands.
+
+    Attributes:
+        epoch: epochs done.
+        cursor: samples of the present epoch done.
+        step: steps done.
+        seconds: spent in the loop, interruptions left out.
+        sums: of each loss term over the present epoch's steps.
+        steps: of the present epoch.
+    """
+
+    epoch: int = 0
+    cursor: int = 0
+    step: int = 0
+    seconds: float = 0.0
+    sums: dict[str, float] = field(default_factory=dict)
+    steps: int = 0
+
+
+def save(
+    path: Path, progress: Progress, method: nn.Module, average: nn.Module | None, optimisers: dict[str, Optimizer], order: Tensor
+) -> None:
+    """Write a checkpoint, whole or not at all."""
+    from safetensors.torch import save_file
+
+    tensors = {f"method/{name}": value for name, value in method.state_dict().items()}
+    tensors |= {f"average/{name}": value for name, value in (average.state_dict() if average else {}).items()}
+    groups: dict[str, Any] = {}
+    for player, optimiser in optimisers.items():
+        state = optimiser.state_dict()
+        groups[player] = state["param_groups"]
+        for number, values in state["state"].items():
+            tensors |= {f"optimiser/{player}/{number}/{key}": value for key, value in values.items() if isinstance(value, Tensor)}
+    tensors["random/cpu"] = torch.get_rng_state()
+    if order.device.type == "cuda":
+        tensors["random/cuda"] = torch.cuda.get_rng_state()
+    tensors["order"] = order
+    # Two names may share storage (a network used twice); safetensors wants each to own its bytes.
+    owned = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    with replacing(path) as temporary:
+        save_file(owned, temporary, metadata={"state": json.dumps({**asdict(progress), "groups": groups})})
+
+
+def load(
+    path: Path, method: nn.Module, average: nn.Module | None, optimisers: dict[str, Optimizer], device: str
+) -> tuple[Progress, Tensor]:
+    """Put a checkpoint back into networks, optimisers and random generators.
+
+    Returns:
+        Where the training stood, and the order of the present epoch's samples.
+
+    Raises:
+        PosebenchError: the file is missing, damaged, or of another method or recipe.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    wanted = "a checkpoint of this recipe"
+    try:
+        with safe_open(path, framework="pt") as file:
+            state = json.loads((file.metadata() or {})["state"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+        groups = state.pop("groups")
+        progress = Progress(**state)
+        method.load_state_dict(_part(tensors, "method/"))
+        if average is not None:
+            average.load_state_dict(_part(tensors, "average/"))
+        for player, optimiser in optimisers.items():
+            values: dict[int, dict[str, Tensor]] = {}
+            for name, tensor in _part(tensors, f"optimiser/{player}/").items():
+                number, _, key = name.partition("/")
+                values.setdefault(int(number), {})[key] = tensor
+            optimiser.load_state_dict({"state": values, "param_groups": groups[player]})
+        torch.set_rng_state(tensors["random/cpu"])
+        if device.startswith("cuda"):
+            torch.cuda.set_rng_state(tensors["random/cuda"])
+        return progress, tensors["order"].to(device)
+    except FileNotFoundError as error:
+        raise PosebenchError(f"{path}: no such file", "a checkpoint to resume from", "train without --resume") from error
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
+        raise PosebenchError(f"{path}: {str(error).splitlines()[0]}", wanted, _NEXT) from error
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

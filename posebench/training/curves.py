@@ -1,0 +1,51 @@
+"""The learning curves of a run, drawn from its log."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from posebench.behaviour import BEHAVIOUR
+from posebench.files import replacing
+
+
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """Lines of ``log.jsonl``, one an epoch."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def draw_curves(log: Path, picture: Path, title: str) -> None:
+    """Draw each player's loss terms, and what the lifter does, over the epochs.
+
+    Terms of one player share axes with a logarithmic scale where all are above zero; terms that pass zero have a linear one.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    lines = read_log(log)
+    epochs = [line["epoch"] for line in lines]
+    players: dict[str, dict[str, list[float]]] = {}
+    for name in lines[0]["losses"]:
+        player, _, term = name.partition("/")
+        players.setdefault(player, {})[term] = [line["losses"][name] for line in lines]
+    signs = {name: [line["behaviour"][name] for line in lines] for name in BEHAVIOUR if all(name in line["behaviour"] for line in lines)}
+    panels = {f"losses of {player}": terms for player, terms in players.items()} | (
+        {"behaviour on training frames": signs} if signs else {}
+    )
+    figure = Figure(figsize=(4.6 * len(panels), 3.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    for axes, (name, terms) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+        for term, values in terms.items():
+            axes.plot(epochs, values, label=term, marker="o" if len(epochs) < 12 else "", markersize=3)
+        if name.startswith("losses") and min(min(values) for values in terms.values()) > 0:
+            axes.set_yscale("log")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_xlabel("epoch")
+        axes.set_title(name, fontsize=9)
+        axes.legend(fontsize=8)
+        axes.grid(alpha=0.3)
+    figure.suptitle(title, fontsize=10)
+    with replacing(picture) as temporary:
+        figure.savefig(temporary, format="png", dpi=110)

@@ -1,0 +1,280 @@
+"""Recipes: what a training does, as a TOML file beside each method, and as one resolved table in each run.
+
+A ``recipe.toml`` holds ``[settings]`` (the default recipe), ``[sources]`` (where each value comes from), ``[presets.*]`` (budgets:
+``smoke``, ``quick``, ``full``) and ``[recipes.*]`` (named variants). A run resolves them in this order: settings, recipe, preset, then
+the recipe's own values for that preset (``[recipes.NAME.PRESET]``), then single values given by hand.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, asdict, dataclass, fields
+from importlib import import_module
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, TypeVar
+
+from posebench.errors import PosebenchError
+from posebench.predictions import SUPERVISIONS
+
+PRESETS = ("smoke", "quick", "full")
+DECAYS = ("none", "cosine", "exponential", "steps")
+_ADVICE = "posebench train --help"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What every training states; each method adds its own fields in a subclass.
+
+    Attributes:
+        epochs: passes over the samples.
+        batch: samples a step.
+        samples: of an epoch, drawn anew each time; 0 takes all there are.
+        learning_rate: of the first step.
+        decay: how it falls: ``none``; ``cosine`` to zero at the end; ``exponential``: times ``decay_factor`` every ``decay_every`` epochs,
+            smoothly; ``steps``: times ``decay_factor`` after each epoch of ``decay_at``.
+        decay_factor: see ``decay``.
+        decay_every: see ``decay``, in epochs.
+        decay_at: see ``decay``.
+        ema: the lifter that is kept is the running mean of the trained one, with this weight on the past; 0 keeps the last.
+        bf16: multiply in bfloat16.
+        flip_averaging: at test time, the mean of the lift and of the mirror image's lift.
+    """
+
+    epochs: int
+    batch: int
+    samples: int = 0
+    learning_rate: float
+    decay: str = "none"
+    decay_factor: float = 1.0
+    decay_every: float = 1.0
+    decay_at: tuple[int, ...] = ()
+    ema: float = 0.0
+    bf16: bool = False
+    flip_averaging: bool = False
+
+    def __post_init__(self) -> None:
+        for name, least in (("epochs", 1), ("batch", 2), ("samples", 0)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} = {getattr(self, name)}; it must be at least {least}")
+        if self.decay not in DECAYS:
+            raise ValueError(f"decay = {self.decay!r}; it must be one of {', '.join(DECAYS)}")
+        if not 0.0 <= self.ema < 1.0:
+            raise ValueError(f"ema = {self.ema}; it must be from 0 to below 1")
+        if not self.learning_rate > 0 or not self.decay_every > 0:
+            raise ValueError("learning_rate and decay_every must be above 0")
+
+    def rate(self, epoch: float) -> float:
+        """What the learning rate is multiplied with after ``epoch`` (a broken number) epochs.
+
+        Example:
+            >>> Settings(epochs=10, batch=64, learning_rate=1e-3, decay="steps", decay_factor=0.1, decay_at=(6,)).rate(6.5)
+            0.1
+        """
+        if self.decay == "cosine":
+            from math import cos, pi
+
+            return 0.5 * (1.0 + cos(pi * min(epoch / self.epochs, 1.0)))
+        if self.decay == "exponential":
+            return float(self.decay_factor ** (epoch / self.decay_every))
+        if self.decay == "steps":
+            return float(self.decay_factor ** sum(epoch >= at for at in self.decay_at))
+        return 1.0
+
+
+S = TypeVar("S", bound=Settings)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A resolved training of a method on a dataset: everything that its weights depend on.
+
+    Attributes:
+        method: id of the baseline.
+        recipe: name of the variant, ``default`` for the method's own; settings changed by hand stand behind it.
+        preset: ``smoke``, ``quick`` or ``full``.
+        seed: of all random numbers.
+        dataset: name, version and fingerprint of the training data.
+        subjects: whose clips it learns from.
+        keypoints: 2D source.
+        skeleton: joint order.
+        settings: values of :class:`Settings` and of the method's own.
+    """
+
+    method: str
+    recipe: str
+    preset: str
+    seed: int
+    dataset: dict[str, str]
+    subjects: tuple[str, ...]
+    keypoints: str
+    skeleton: str
+    settings: dict[str, Any]
+
+    def dump(self) -> str:
+        """The text of a run's ``recipe.toml``."""
+        content = asdict(self)
+        tables = {name: content.pop(name) for name in ("dataset", "settings")}
+        parts = ["# What this run does, as resolved; written by posebench train.", *_lines(content)]
+        for name, table in tables.items():
+            parts += ["", f"[{name}]", *_lines(table)]
+        return "\n".join(parts) + "\n"
+
+    @classmethod
+    def load(cls, path: Path) -> Recipe:
+        """Read a run's ``recipe.toml``.
+
+        Raises:
+            PosebenchError: it is missing, or not what a run writes.
+        """
+        wanted, advice = "the recipe.toml of a run", "name a folder that posebench train wrote"
+        try:
+            content = tomllib.loads(path.read_text(encoding="utf-8"))
+            own = cls(**content)
+        except OSError as error:
+            raise PosebenchError(f"{path}: {error.strerror}", wanted, advice) from error
+        except (ValueError, TypeError) as error:
+            raise PosebenchError(f"{path}: {error}", wanted, advice) from error
+        texts = (own.method, own.recipe, own.preset, own.keypoints, own.skeleton)
+        tables = isinstance(own.dataset, dict) and isinstance(own.settings, dict) and all(isinstance(v, str) for v in own.dataset.values())
+        if (
+            not all(isinstance(text, str) for text in texts)
+            or type(own.seed) is not int
+            or not tables
+            or not isinstance(own.subjects, list)
+        ):
+            raise PosebenchError(f"{path}: a field of another kind", wanted, advice)
+        return cls(**{**content, "subjects": tuple(map(str, own.subjects))})
+
+
+def _lines(table: Mapping[str, Any]) -> list[str]:
+    # Strings, whole and broken numbers, flags and lists of them are written alike in JSON and TOML.
+    return [f"{key} = {json.dumps(list(value) if isinstance(value, tuple) else value)}" for key, value in table.items()]
+
+
+def baselines() -> list[str]:
+    """Ids of the methods that can be trained: every folder of the baselines with a ``recipe.toml``."""
+    return sorted(
+        folder.name for folder in files("posebench.baselines").iterdir() if folder.is_dir() and (folder / "recipe.toml").is_file()
+    )
+
+
+def load_baseline(method: str) -> types.ModuleType:
+    """The package of a baseline, by its id.
+
+    Raises:
+        PosebenchError: there is none of that name, or PyTorch is not installed.
+    """
+    known = baselines()
+    if method not in known:
+        raise PosebenchError(
+            f"method {method!r}", f"one of {', '.join(known)}", "posebench train martinez --dataset synthetic --preset smoke"
+        )
+    try:
+        return import_module(f"posebench.baselines.{method}")
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("posebench"):
+            raise
+        raise PosebenchError(
+            f"no module {error.name}", "what the baselines need", 'pip install -c constraints.txt -e ".[baselines]"'
+        ) from error
+
+
+def resolve(
+    content: Mapping[str, Any], kind: type[S], *, where: str, recipe: str = "default", preset: str = "quick", changes: Sequence[str] = ()
+) -> S:
+    """The settings of one run out of a method's ``recipe.toml``.
+
+    Args:
+        content: the parsed file.
+        kind: the method's own :class:`Settings`.
+        where: the file, for messages.
+        recipe: a name below ``[recipes]``, or ``default``.
+        preset: a name below ``[presets]``.
+        changes: ``name=value`` given by hand, values as in TOML.
+
+    Raises:
+        PosebenchError: an unknown table, recipe, preset or setting, or a value of another type.
+    """
+    unknown = set(content) - {"method", "supervision", "settings", "sources", "presets", "recipes"}
+    if unknown:
+        raise PosebenchError(f"{where}: unknown {', '.join(sorted(unknown))}", "settings, sources, presets and recipes", _ADVICE)
+    presets, recipes = content.get("presets", {}), content.get("recipes", {})
+    if preset not in presets:
+        raise PosebenchError(f"preset {preset!r}", f"one of {', '.join(presets)}", "choose with --preset")
+    if recipe != "default" and recipe not in recipes:
+        raise PosebenchError(f"recipe {recipe!r}", f"one of {', '.join(['default', *recipes])}", "choose with --recipe")
+    named = dict(recipes.get(recipe, {}))
+    budgets = {name: named.pop(name, {}) for name in PRESETS}
+    named.pop("about", None)
+    merged = {**content.get("settings", {}), **named, **presets[preset], **budgets[preset], **_by_hand(changes)}
+    return settings_of(kind, merged, where)
+
+
+def _by_hand(changes: Sequence[str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for change in changes:
+        name, _, text = change.partition("=")
+        try:
+            values |= tomllib.loads(f"{name} = {text}")
+        except tomllib.TOMLDecodeError:
+            try:
+                values |= tomllib.loads(f"{name} = {json.dumps(text)}")
+            except tomllib.TOMLDecodeError as error:
+                raise PosebenchError(f"--set {change}", "name=value, such as dropout=0.25", "correct --set") from error
+    return values
+
+
+def settings_of(kind: type[S], values: Mapping[str, Any], where: str) -> S:
+    """A method's settings out of a table, every value of the type that its field states.
+
+    Raises:
+        PosebenchError: an unknown or missing setting, or a value of another type; the message names it.
+    """
+    hints = typing.get_type_hints(kind)
+    known = {field.name: field for field in fields(kind)}
+    for name in values:
+        if name not in known:
+            raise PosebenchError(f"{where}: setting {name!r}", "one of " + ", ".join(sorted(known)), "correct the setting's name")
+    missing = [name for name, field in known.items() if name not in values and field.default is MISSING]
+    if missing:
+        raise PosebenchError(f"{where}: no {', '.join(missing)}", "every setting without a default", "add it to the recipe")
+    try:
+        return kind(**{name: _typed(name, value, hints[name]) for name, value in values.items()})
+    except ValueError as error:
+        raise PosebenchError(f"{where}: {error}", "settings that fit together", "correct the recipe or --set") from error
+
+
+def _typed(name: str, value: Any, hint: Any) -> Any:
+    if typing.get_origin(hint) is tuple:
+        inner = typing.get_args(hint)
+        if not isinstance(value, list | tuple):
+            raise ValueError(f"{name} = {value!r}; it must be a list")
+        kinds = [inner[0]] * len(value) if inner[-1] is Ellipsis else list(inner)
+        if len(kinds) != len(value):
+            raise ValueError(f"{name} = {value!r}; it must be a list of {len(kinds)}")
+        return tuple(_typed(name, item, kind) for item, kind in zip(value, kinds, strict=True))
+    if hint is float and type(value) is int:
+        value = float(value)
+    if type(value) is not hint or (hint is float and not abs(value) < 1e300):
+        raise ValueError(f"{name} = {value!r}; it must be of type {hint.__name__}")
+    return value
+
+
+def read_method(method: str) -> tuple[dict[str, Any], str]:
+    """The parsed ``recipe.toml`` of a baseline, and its name for messages.
+
+    Raises:
+        PosebenchError: no such method, or its file is not what one holds.
+    """
+    if method not in baselines():
+        load_baseline(method)  # raises, naming the choices
+    where = f"baselines/{method}/recipe.toml"
+    content = tomllib.loads((files("posebench.baselines") / method / "recipe.toml").read_text(encoding="utf-8"))
+    if content.get("method") != method or content.get("supervision") not in SUPERVISIONS:
+        raise PosebenchError(f"{where}: method or supervision", f"method = {method!r} and what its training sees", "correct the file")
+    return content, where

@@ -1,0 +1,296 @@
+"""``posebench train``: from a method's name to a run folder with weights, predictions and result."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from posebench.data import Dataset, open_dataset
+from posebench.errors import PosebenchError
+from posebench.evaluate import score
+from posebench.files import write_text
+from posebench.lifters import predict
+from posebench.lifters.trained import build, open_run
+from posebench.lifters.weights import ABOUT, About, load_about, save_weights
+from posebench.predictions import open_predictions, save_predictions
+from posebench.provenance import Provenance
+from posebench.result import Result, load_result
+from posebench.training.checkpoint import Progress
+from posebench.training.curves import draw_curves
+from posebench.training.data import TrainingData, gather
+from posebench.training.loop import CHECKPOINT, LOG, fit
+from posebench.training.machine import machine
+from posebench.training.method import Method
+from posebench.training.recipe import Recipe, Settings, load_baseline, read_method, resolve
+from posebench.watching import Watch, behaviour_of_file, behaviour_on, watch
+
+#: The protocol that a finished run is scored under, by dataset; a sparse copy of Human3.6M by its frame rate.
+PROTOCOLS = {"cmu": "cmu", "synthetic": "synthetic", "h36m": "h36m/s9s11", "3dhp": "3dhp/17j"}
+SPARSE = {10.0: "h36m/s9s11-10fps", 50.0 / 64.0: "h36m/s9s11-every64"}
+#: The training subject that stands in for the test split while a recipe is tuned, by dataset.
+TUNING = {"cmu": "S131", "synthetic": "S8", "h36m": "S8", "3dhp": "S8"}
+RECIPE, PREDICTIONS, RESULT, CURVES = "recipe.toml", "predictions.npz", "result.json", "curves.png"
+
+Tell = Callable[[int, int], None]
+
+
+def train(
+    method: str,
+    dataset: str,
+    *,
+    root: str | os.PathLike[str] | None = None,
+    cameras: str | os.PathLike[str] | None = None,
+    keypoints: str = "gt",
+    seed: int = 0,
+    preset: str = "quick",
+    recipe: str = "default",
+    changes: Sequence[str] = (),
+    output: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    device: str = "auto",
+    threads: int = 0,
+    tune: bool = False,
+    save_every_s: float = 60.0,
+    tell: Tell | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> Result:
+    """Train a baseline on a dataset's training split, predict its test split, and score that.
+
+    **Convention.** The run folder holds ``recipe.toml`` (as resolved), ``log.jsonl``, ``curves.png``, ``checkpoint.safetensors``,
+    ``lifter.safetensors`` and ``lifter.json``, ``predictions.npz``, ``result.json``; each is written whole or not at all. A method whose
+    supervision is ``none`` is handed keypoints only. On the CPU the same call with the same count of threads gives the same predictions,
+    byte for byte.
+
+    Args:
+        method: id of a baseline.
+        dataset: name of a dataset.
+        root: the owner's folder of the dataset.
+        cameras: the file that holds its cameras, where the folder has none (Human3.6M).
+        keypoints: 2D source of training and prediction.
+        seed: of all random numbers.
+        preset: budget, ``smoke``, ``quick`` or ``full``.
+        recipe: a variant that the method's ``recipe.toml`` names.
+        changes: settings changed by hand, ``name=value``.
+        output: the run's folder; by default below ``runs``, named after all that makes the run.
+        resume: go on with an interrupted run; of a finished one nothing is done again.
+        device: ``cpu``, ``cuda``, or ``auto``: cuda where there is one.
+        threads: of the CPU; 0 takes PyTorch's choice.
+        tune: leave the tuning subject (:data:`TUNING`) out of the training and predict it instead of the test split.
+        save_every_s: seconds between checkpoints.
+        tell: called with (steps done, steps in all).
+        say: called with a line now and then.
+
+    Returns:
+        The result, with what the lifter does beside its errors and how the training went.
+
+    Raises:
+        PosebenchError: an unknown method, recipe or setting; a folder that holds another run; data that cannot be learnt from; or a
+            loss that is no longer finite.
+        posebench.training.loop.Interrupted: Ctrl-C; everything is saved.
+    """
+    content, where = read_method(method)
+    settings = resolve(content, load_baseline(method).Settings, where=where, recipe=recipe, preset=preset, changes=changes)
+    data = open_dataset(dataset, root, cameras=cameras)
+    if tune:
+        data = hold_out(data, TUNING[dataset])
+    if changes:
+        recipe = ", ".join([recipe, *changes])
+    resolved = Recipe(
+        method=method,
+        recipe=recipe,
+        preset=preset,
+        seed=seed,
+        dataset={"name": data.name, "version": data.version, "fingerprint": data.fingerprint},
+        subjects=tuple(subject for subject in data.splits["train"] if any(info.subject == subject for info in data.infos.values())),
+        keypoints=keypoints,
+        skeleton=data.skeleton,
+        settings=asdict(settings),
+    )
+    folder = Path(output) if output else default_folder(resolved, tune=tune)
+    _claim(folder, resolved, resume=resume)
+    if threads:
+        torch.set_num_threads(threads)
+    device = _device(device)
+    if not (folder / ABOUT).is_file():
+        _learn(resolved, settings, content["supervision"], data, folder, resume, device, save_every_s, tell, say)
+    return _finish(folder, data, root, cameras, keypoints, device, tune=tune, say=say)
+
+
+def default_folder(recipe: Recipe, *, tune: bool) -> Path:
+    """``runs/<method>[+recipe]-<dataset>-<keypoints>-<preset>-s<seed>``, with ``-tune`` behind it where the tuning subject is held out."""
+    variant = "" if recipe.recipe == "default" else "+" + "".join(c if c.isalnum() or c in "._-=" else "_" for c in recipe.recipe)
+    name = f"{recipe.method}{variant}-{recipe.dataset['name']}-{recipe.keypoints}-{recipe.preset}-s{recipe.seed}"
+    return Path("runs") / (name + ("-tune" if tune else ""))
+
+
+def hold_out(dataset: Dataset, subject: str) -> Dataset:
+    """The dataset with one training subject as its test split and the other ones as its training split."""
+    rest = tuple(other for other in dataset.splits["train"] if other != subject)
+    return replace(dataset, splits={"train": rest, "test": (subject,)})
+
+
+def _claim(folder: Path, recipe: Recipe, *, resume: bool) -> None:
+    """Make the run's folder, or see that it holds this very run."""
+    path, text = folder / RECIPE, recipe.dump()
+    if not folder.exists() or not any(folder.iterdir()):
+        if resume:
+            raise PosebenchError(f"--resume, and no run in {folder}", "the folder of an interrupted run", "train without --resume")
+        write_text(path, text)
+        return
+    if not path.is_file():
+        raise PosebenchError(f"{folder} holds something else", "an empty or new folder", "choose another with -o")
+    if path.read_text(encoding="utf-8") != text:
+        differing = _first_difference(path.read_text(encoding="utf-8"), text)
+        raise PosebenchError(f"{folder} holds another run ({differing})", "the run that was asked for", "choose another folder with -o")
+    if not resume:
+        raise PosebenchError(
+            f"{folder} holds this run already", "--resume to go on with it", "add --resume, or choose another folder with -o"
+        )
+
+
+def _first_difference(there: str, asked: str) -> str:
+    for one, other in zip(there.splitlines(), asked.splitlines(), strict=False):
+        if one != other:
+            return f"there: {one}; asked for: {other}"
+    return "of other settings"
+
+
+def _device(name: str) -> str:
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise PosebenchError("--device cuda, and PyTorch finds no CUDA device", "cpu, or a machine with one", "use --device cpu")
+    return name
+
+
+def _learn(
+    recipe: Recipe,
+    settings: Settings,
+    supervision: str,
+    dataset: Dataset,
+    folder: Path,
+    resume: bool,
+    device: str,
+    save_every_s: float,
+    tell: Tell | None,
+    say: Callable[[str], None],
+) -> None:
+    clips = dataset.clip_ids("train")
+    data = gather(dataset, clips, recipe.keypoints, with_poses=supervision == "paired 3D", device=device)
+    watched = watch(dataset, clips)
+    say(f"{len(data.keypoints):,} training poses of {len(clips)} clips on {device}, {torch.get_num_threads()} threads")
+    resume = resume and (folder / CHECKPOINT).is_file()  # killed before the first checkpoint: begin again
+    if not resume:
+        (folder / LOG).unlink(missing_ok=True)
+    torch.manual_seed(recipe.seed)
+    method = build(recipe).to(device)
+    method.prepare(data)
+    progress = fit(
+        method,
+        data,
+        settings,
+        folder,
+        resume=resume,
+        save_every_s=save_every_s,
+        look=lambda now: _look(now, data, watched, clips, dataset),
+        tell=tell,
+        say=say,
+    )
+    draw_curves(
+        folder / LOG, folder / CURVES, f"{recipe.method} ({recipe.recipe}) on {dataset.name}, {recipe.keypoints}, seed {recipe.seed}"
+    )
+    about = About(recipe.method, supervision, data.nominal, _provenance(recipe, settings, method, progress, len(method.samples(data))), {})
+    save_weights(folder, method.lifter, replace(about, training=_training(progress, device)))
+
+
+def _look(method: Method, data: TrainingData, watched: Watch, clips: list[str], dataset: Dataset) -> dict[str, float]:
+    """What the lifter does on training frames: it is shown whole clips where it looks at several frames, single frames otherwise."""
+    starts = dict(zip(clips, np.cumsum([0, *(dataset.infos[id].frames for id in clips)])[:-1].tolist(), strict=True))
+
+    def lifted(id: str, frames: Any) -> Any:
+        clip = data.keypoints[starts[id] : starts[id] + dataset.infos[id].frames]
+        poses = method.lift(clip) if method.context > 1 else method.lift(clip[torch.from_numpy(frames).to(clip.device)])
+        return (poses[torch.from_numpy(frames).to(clip.device)] if method.context > 1 else poses).cpu().numpy()
+
+    return behaviour_on(watched, dataset.skeleton, lifted)
+
+
+def _provenance(recipe: Recipe, settings: Settings, method: Method, progress: Progress, samples: int) -> Provenance:
+    about = recipe.dataset
+    return Provenance(
+        recipe=recipe.recipe,
+        preset=recipe.preset,
+        seed=recipe.seed,
+        trained_on=f"{about['name']} {about['version']} {about['fingerprint'][:16]}: {' '.join(recipe.subjects)}",
+        trained_keypoints=recipe.keypoints,
+        context=method.context,
+        flip_averaging=settings.flip_averaging,
+        side_information=method.side_information,
+        epochs=progress.epoch,
+        poses_seen=min(settings.samples or samples, samples) * progress.epoch,
+        parameters=sum(parameter.numel() for parameter in method.lifter.parameters()),
+    )
+
+
+def _training(progress: Progress, device: str) -> dict[str, Any]:
+    return {"seconds": round(progress.seconds, 1), "steps": progress.step, **machine(device)}
+
+
+def _finish(
+    folder: Path,
+    dataset: Dataset,
+    root: str | os.PathLike[str] | None,
+    cameras: str | os.PathLike[str] | None,
+    keypoints: str,
+    device: str,
+    *,
+    tune: bool,
+    say: Callable[[str], None],
+) -> Result:
+    """Predict and score what the finished training's lifter gives, unless that is done."""
+    path = folder / PREDICTIONS
+    if (folder / RESULT).is_file() and path.is_file():
+        return load_result(folder / RESULT)
+    lifter = open_run(folder, device=device)
+    about = load_about(folder)
+    say(f"predicting {sum(dataset.infos[id].frames for id in dataset.clip_ids('test')):,} test poses")
+    save_predictions(
+        path,
+        predict(lifter, dataset, keypoints=keypoints),
+        skeleton=lifter.skeleton,
+        unit="mm" if lifter.scale == "metric" else None,
+        scale=lifter.scale,
+        method=lifter.id,
+        keypoints=keypoints,
+        supervision=lifter.supervision,
+        provenance=about.provenance,
+    )
+    protocol = SPARSE.get(dataset.fps, PROTOCOLS[dataset.name]) if dataset.name == "h36m" else PROTOCOLS[dataset.name]
+    with tempfile.TemporaryDirectory() as scratch:
+        if tune:
+            protocol = _tuning_protocol(Path(scratch), protocol, dataset.splits["test"])
+        result = score(path, protocol, root=root, cameras=cameras)
+    with open_predictions(path) as file:
+        result = replace(result, behaviour=behaviour_of_file(file, dataset), training=about.training)
+    result.save(folder / RESULT)
+    return result
+
+
+def _tuning_protocol(folder: Path, base: str, subjects: tuple[str, ...]) -> str:
+    """The dataset's protocol over the tuning subject: its result can never enter a board, for no board knows this protocol."""
+    path = folder / "tuning.toml"
+    path.write_text(
+        f"extends = {json.dumps(base)}\nid = {json.dumps('tuning/' + base)}\nversion = 1\n"
+        f"title = {json.dumps('Tuning: ' + ' '.join(subjects) + ', held out of the training split')}\n"
+        f"[takes]\nsubjects = {json.dumps(list(subjects))}\n",
+        encoding="utf-8",
+    )
+    return str(path)

@@ -1,0 +1,23 @@
+"""Training on every layout of Human3.6M and 3DHP, through the command line."""
+
+import pytest
+
+import posebench
+from posebench.cli import main
+from posebench.data import export_layouts
+
+TINY = ["--set", "width=16", "--set", "epochs=1", "--set", "samples=256", "--threads", "1"]
+
+
+@pytest.mark.parametrize("layout", export_layouts())
+def test_a_baseline_trains_on_every_layout_of_licensed_data(copies, layout, tmp_path, capsys):
+    dataset = "3dhp" if layout in ("3dhp", "p-stmo") else "h36m"
+    run = tmp_path / "run"
+    assert (
+        main(["train", "martinez", "--dataset", dataset, "--root", str(copies / layout), "--preset", "smoke", *TINY, "-o", str(run)]) == 0
+    )
+    result = posebench.load_result(run / "result.json")
+    assert not result.coverage["partial"]
+    assert result.data["name"] == dataset
+    assert result.predictions["provenance"]["recipe"] == "default, width=16, epochs=1, samples=256"
+    assert "MPJPE" in capsys.readouterr().out
