@@ -33,6 +33,11 @@ class Fields:
         """Names of all fields in the table."""
         return list(self._content)
 
+    def present(self, key: str) -> bool:
+        """The table has the field, and not as null; counts as asking for it."""
+        self._asked.add(key)
+        return self._content.get(key) is not None
+
     def _take(self, key: str, kind: type | tuple[type, ...], wanted: str, default: Any = _MISSING) -> Any:
         self._asked.add(key)
         value = self._content.get(key, default)

@@ -1,7 +1,8 @@
 """Entries: one method on the board under one protocol and keypoint source, with all its seeds and where the numbers come from.
 
-**Convention.** ``entries/<protocol id>/<method>-<keypoints>.json``. An entry keeps the sums by take of every metric, so that its
-numbers, intervals and every comparison can be computed again from the entry alone.
+**Convention.** ``entries/<protocol id>/<method>[+<recipe>][@<dataset>]-<keypoints>[-<preset>].json``: the recipe where it is not the
+method's own, the training data where they are not the protocol's, the preset where there was a training. An entry keeps the sums by take
+of every metric, so that its numbers, intervals and every comparison can be computed again from the entry alone.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from posebench.fields import Fields
 from posebench.files import write_text
 from posebench.predictions import SUPERVISIONS
 from posebench.protocol import load_protocol
+from posebench.provenance import Provenance, read_provenance
 from posebench.result import Result
 from posebench.slices import Row, Sums, average, codes
 
@@ -30,11 +32,23 @@ _ADVICE = "make entries with: posebench board add R.json"
 
 @dataclass(frozen=True, eq=False)
 class Seed:
-    """One scored prediction file of an entry: its hash, environment, and sums by take: name -> (total (takes,), count (takes,))."""
+    """One scored prediction file of an entry.
+
+    Attributes:
+        predictions: sha256 of the file.
+        environment: of the scoring.
+        sums: by take: metric to (total (takes,), count (takes,)).
+        provenance: how the lifter was made, or None where nothing was trained or the file does not say.
+        training: seconds, steps and machine of the training, where posebench ran it.
+        behaviour: what the lifter does beside its errors, predicted and true (:mod:`posebench.behaviour`).
+    """
 
     predictions: str
     environment: dict[str, str]
     sums: dict[str, tuple[list[float], list[float]]]
+    provenance: Provenance | None = None
+    training: dict[str, str | float] = field(default_factory=dict)
+    behaviour: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def of(self, metric: str) -> Sums:
         """The sums of one metric, as one column."""
@@ -59,7 +73,23 @@ class Entry:
     @property
     def name(self) -> str:
         """File name of the entry, without ending."""
-        return f"{self.method}-{self.keypoints}"
+        made = self.seeds[0].provenance
+        return f"{self.variant}-{self.keypoints}" + (f"-{made.preset}" if made else "")
+
+    @property
+    def variant(self) -> str:
+        """``<method>[+<recipe>][@<dataset>]``."""
+        made = self.seeds[0].provenance
+        if made is None:
+            return self.method
+        learnt = made.trained_on.partition(" ")[0]
+        return self.method + made.variant + ("" if learnt == self.data["name"] else f"@{learnt}")
+
+    @property
+    def label(self) -> str:
+        """What a table calls the row: the variant, and the preset behind it."""
+        made = self.seeds[0].provenance
+        return f"{self.variant} ({made.preset})" if made else self.method
 
     @property
     def rows(self) -> list[Row]:
@@ -83,7 +113,8 @@ def entry_of(result: Result, name: str) -> Entry:
 
     Raises:
         PosebenchError: the result may not stand on a board: partial, scored with --truth, not the official copy, of an unknown or
-            changed protocol, without method or keypoint source, or with predictions that equal the truth.
+            changed protocol, without method or keypoint source, with predictions that equal the truth, of a recipe changed by hand, or
+            trained on another keypoint source than it was tested on.
     """
 
     def refuse(found: str, wanted: str) -> PosebenchError:
@@ -98,13 +129,21 @@ def entry_of(result: Result, name: str) -> Entry:
     digest = load_protocol(result.protocol["id"]).digest
     if result.protocol["digest"] != digest:
         raise refuse(f"protocol digest {result.protocol['digest']}", f"{digest}, the digest of {result.protocol['id']} in this posebench")
-    for field in ("method", "keypoints"):
-        if not re.fullmatch(r"[\w.+-]+", result.predictions[field]):
-            raise refuse(
-                f"{field} {result.predictions[field]!r}", f"a {field} of letters, digits, and . + - _, stated in the prediction file"
-            )
+    for key in ("method", "keypoints"):
+        if not re.fullmatch(r"[\w.+-]+", result.predictions[key]):
+            raise refuse(f"{key} {result.predictions[key]!r}", f"a {key} of letters, digits, and . + - _, stated in the prediction file")
     if any(finding["name"] == "leakage" for finding in result.findings):
         raise refuse("the predictions equal the truth", "a method's own predictions")
+    provenance = result.predictions.get("provenance")
+    made = None if provenance is None else read_provenance(Fields(provenance, f"{name}: provenance", _ADVICE))
+    if made:
+        for key, value in (("recipe", made.recipe), ("preset", made.preset)):
+            if not re.fullmatch(r"[\w.-]+", value):
+                raise refuse(f"{key} {value!r}", "a recipe and preset that the method's recipe.toml names, nothing changed by hand")
+        if made.trained_keypoints != result.predictions["keypoints"]:
+            raise refuse(
+                f"trained on {made.trained_keypoints}, tested on {result.predictions['keypoints']}", "one keypoint source for both"
+            )
     # A take whose frames carry several actions (3DHP) has a row for each.
     takes, code = codes([(row.take, row.subject, row.action) for row in result.rows])
     sums = {}
@@ -123,7 +162,7 @@ def entry_of(result: Result, name: str) -> Entry:
         data={key: result.data[key] for key in ("name", "version", "fingerprint")},
         takes=takes,
         units={metric: table["unit"] for metric, table in tables.items()},
-        seeds=[Seed(result.predictions["sha256"], result.environment, sums)],
+        seeds=[Seed(result.predictions["sha256"], result.environment, sums, made, dict(result.training), dict(result.behaviour))],
     )
 
 
@@ -141,13 +180,19 @@ def add(board: Path, results: Sequence[Result], names: Sequence[str]) -> list[Pa
         if known is None:
             entries[path] = entry
             continue
-        if (known.data, known.protocol, known.supervision, known.scale) != (entry.data, entry.protocol, entry.supervision, entry.scale):
-            raise PosebenchError(f"{name} differs from another result of {entry.name}", "seeds of one method under one protocol", _ADVICE)
+        if _common(known) != _common(entry):
+            raise PosebenchError(f"{name} differs from another result of {entry.name}", "seeds of one training under one protocol", _ADVICE)
         if entry.seeds[0].predictions not in {seed.predictions for seed in known.seeds}:
             known.seeds.append(entry.seeds[0])
     for path, entry in entries.items():
         write_text(path, entry.dump())
     return list(entries)
+
+
+def _common(entry: Entry) -> tuple[Any, ...]:
+    """What all seeds of an entry share."""
+    made = entry.seeds[0].provenance
+    return entry.data, entry.protocol, entry.supervision, entry.scale, made and replace(made, seed=0)
 
 
 def load_entries(board: Path) -> list[Entry]:
@@ -203,7 +248,19 @@ def _seed(fields: Fields, takes: int) -> Seed:
         predictions=fields.text("predictions"),
         environment={key: environment.text(key) for key in ("posebench", "python", "numpy", "platform")},
         sums={metric: sums.columns(metric, takes) for metric in sums.names()},
+        provenance=read_provenance(fields.table("provenance")) if fields.present("provenance") else None,
+        training=_training(fields.table("training")),
+        behaviour={who: {sign: table.number(sign) for sign in table.names()} for who, table in _behaviour(fields.table("behaviour"))},
     )
     environment.finish()
     fields.finish()
     return seed
+
+
+def _training(fields: Fields) -> dict[str, str | float]:
+    numbers = ("seconds", "cpu_seconds", "steps")
+    return {name: fields.number(name) if name in numbers else fields.text(name) for name in fields.names()}
+
+
+def _behaviour(fields: Fields) -> list[tuple[str, Fields]]:
+    return [(who, fields.table(who)) for who in fields.names()]

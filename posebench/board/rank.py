@@ -34,20 +34,20 @@ def ranked(entries: Sequence[Entry], metrics: Sequence[str]) -> pd.DataFrame:
         Columns ``group method supervision scale seeds low high seed_low seed_high`` and one for each metric (headline average).
     """
     headline = entries[0].protocol["headline"]
-    median = {entry.method: _median_seed(entry, headline) for entry in entries}
-    sums = {entry.method: _aligned_sums(entry, entries[0], median[entry.method]) for entry in entries}
+    median = {entry.label: _median_seed(entry, headline) for entry in entries}
+    sums = {entry.label: _aligned_sums(entry, entries[0], median[entry.label]) for entry in entries}
     groups = paired(PRIMARY, entries[0].units[PRIMARY], headline, entries[0].rows, sums).letters
     draw = stats.resample(entries[0].rows, headline)
     rows = []
     for entry in entries:
-        one = sums[entry.method]
+        one = sums[entry.label]
         bounds = stats.interval(entries[0].rows, one.row_total, one.count, headline, draw) or (None, None)
         values = [entry.value(PRIMARY, headline, seed) for seed in range(len(entry.seeds))]
         known = [value for value in values if value is not None]
         rows.append(
             {
-                "group": groups[entry.method],
-                "method": entry.method,
+                "group": groups[entry.label],
+                "method": entry.label,
                 "supervision": entry.supervision,
                 "scale": entry.scale,
                 "seeds": len(entry.seeds),
@@ -55,7 +55,7 @@ def ranked(entries: Sequence[Entry], metrics: Sequence[str]) -> pd.DataFrame:
                 "high": bounds[1],
                 "seed_low": min(known),
                 "seed_high": max(known),
-                **{metric: entry.value(metric, headline, median[entry.method]) for metric in metrics},
+                **{metric: entry.value(metric, headline, median[entry.label]) for metric in metrics},
             }
         )
     return pd.DataFrame(rows).sort_values([PRIMARY, "method"], ignore_index=True)

@@ -9,7 +9,11 @@ import pandas as pd
 from tabulate import tabulate
 
 from posebench.board.entries import Entry, load_entries
+from posebench.board.published import load_published
+from posebench.board.published_tables import published_section
 from posebench.board.rank import PRIMARY, comparable, ranked
+from posebench.board.reconciliation import reconciliation
+from posebench.board.reported import Published
 from posebench.errors import PosebenchError
 from posebench.files import write_text
 from posebench.protocol import Protocol, load_protocol
@@ -26,17 +30,27 @@ resampling of takes, Holm-adjusted). Intervals are 95 %, over takes: they speak 
 empty where a method's scale is unknown and the metric needs it.
 """
 
+_REPORTED = """Numbers that papers report stand in tables of their own, from `published.toml`; they are not measured here and never ranked.
+[reconciliation.md](reconciliation.md) says what each of them is, where it is misfiled, and what was reproduced.
+"""
 
-def page(entries: Sequence[Entry]) -> str:
-    """The whole page."""
+
+def page(entries: Sequence[Entry], published: Published | None = None) -> str:
+    """The whole page: measured tables of each protocol, and published numbers below them in tables of their own."""
     parts = [_HEAD]
     tables = comparable(entries)
-    for id in sorted({key[0] for key in tables}):
+    reported = published.protocols() if published else []
+    if reported:
+        parts.append(_REPORTED)
+    measured = sorted({key[0] for key in tables})
+    for id in [*measured, *(id for id in reported if id not in measured)]:
         protocol = load_protocol(id)
         facts = f"{protocol.title}. Headline average: {protocol.headline}. Digest `{protocol.digest}`."
         parts.append(f"## `{id}`, version {protocol.version}\n\n{facts}\n")
         for key in sorted(key for key in tables if key[0] == id):
             parts.append(_section(protocol, key, tables[key]))
+        if published and id in reported:
+            parts.append(published_section(published, id))
     if not tables:
         parts.append("No entries yet.\n")
     return "\n".join(parts)
@@ -105,18 +119,27 @@ def _cell(value: float | None) -> str:
     return "" if value is None or pd.isna(value) else f"{value:.1f}"
 
 
+def _pages(board: Path, entries: Sequence[Entry]) -> dict[Path, str]:
+    published = load_published(board)
+    pages = {board / "README.md": page(entries, published)}
+    if published is not None:
+        pages[board / "reconciliation.md"] = reconciliation(published, entries)
+    return pages
+
+
 def render(board: Path) -> Path:
-    """Write ``README.md`` of a board from its entries."""
-    path = board / "README.md"
-    write_text(path, page(load_entries(board)))
-    return path
+    """Write ``README.md`` of a board from its entries and published numbers, and ``reconciliation.md`` where it has any of these."""
+    for path, text in _pages(board, load_entries(board)).items():
+        write_text(path, text)
+    return board / "README.md"
 
 
 def check_board(board: Path) -> int:
-    """How many entries a board has, all valid and its page fresh.
+    """How many entries a board has, all valid and its pages fresh.
 
     Raises:
-        PosebenchError: an entry is invalid or of an unknown digest, or the page is not what its entries give (exit code 1).
+        PosebenchError: an entry is invalid or of an unknown digest, ``published.toml`` is invalid, or a page is not what they give
+            (exit code 1).
     """
     entries = load_entries(board)
     for entry in entries:
@@ -128,7 +151,12 @@ def check_board(board: Path) -> int:
                 "score the predictions again under the present protocol",
                 exit_code=1,
             )
-    path = board / "README.md"
-    if not path.is_file() or path.read_text(encoding="utf-8") != page(entries):
-        raise PosebenchError(f"{path} is not what its entries give", "a fresh page", f"posebench board render --board {board}", exit_code=1)
+    for path, text in _pages(board, entries).items():
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            raise PosebenchError(
+                f"{path} is not what its entries and published numbers give",
+                "a fresh page",
+                f"posebench board render --board {board}",
+                exit_code=1,
+            )
     return len(entries)

@@ -31,6 +31,7 @@ class Progress:
         cursor: samples of the present epoch done.
         step: steps done.
         seconds: spent in the loop, interruptions left out.
+        cpu_seconds: of the process in the loop, all threads together: what remains comparable where a machine had other work too.
         sums: of each loss term over the present epoch's steps.
         steps: of the present epoch.
     """
@@ -39,6 +40,7 @@ class Progress:
     cursor: int = 0
     step: int = 0
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
     sums: dict[str, float] = field(default_factory=dict)
     steps: int = 0
 

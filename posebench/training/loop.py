@@ -79,9 +79,14 @@ def fit(
         progress, order = checkpoint.load(folder / CHECKPOINT, method, average, optimisers, str(device))
         _cut_log(folder / LOG, progress.step)
     started, saved = time.monotonic() - progress.seconds, time.monotonic()
+    cpu_started = time.process_time() - progress.cpu_seconds
+
+    def clock() -> None:
+        progress.seconds = time.monotonic() - started
+        progress.cpu_seconds = time.process_time() - cpu_started
 
     def save() -> None:
-        progress.seconds = time.monotonic() - started
+        clock()
         checkpoint.save(folder / CHECKPOINT, progress, method, average, optimisers, order)
 
     with _ctrl_c() as pressed:
@@ -107,7 +112,7 @@ def fit(
                     tell(progress.step, steps_per_epoch * settings.epochs)
                 if progress.steps == steps_per_epoch:
                     progress.epoch, progress.cursor = progress.epoch + 1, 0
-                    progress.seconds = time.monotonic() - started
+                    clock()
                     _log_epoch(method, average, settings, progress, folder / LOG, look, say)
                 if pressed.is_set() or time.monotonic() - saved >= save_every_s:
                     save()

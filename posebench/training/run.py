@@ -241,7 +241,7 @@ def _provenance(recipe: Recipe, settings: Settings, method: Method, progress: Pr
 
 
 def _training(progress: Progress, device: str) -> dict[str, Any]:
-    return {"seconds": round(progress.seconds, 1), "steps": progress.step, **machine(device)}
+    return {"seconds": round(progress.seconds, 1), "cpu_seconds": round(progress.cpu_seconds, 1), "steps": progress.step, **machine(device)}
 
 
 def _finish(

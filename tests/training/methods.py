@@ -33,7 +33,7 @@ class TwoPlayers(Method):
             "lifter": torch.optim.SGD(self.lifter.parameters(), lr=1e-2, momentum=0.9),
         }
 
-    def losses(self, data, frames, epoch):
+    def losses(self, data, frames, epoch):  # noqa: ARG002
         assert data.poses is None
         points = data.keypoints[frames].flatten(1)
         depth = self.lifter(points)

@@ -1,0 +1,267 @@
+from pathlib import Path
+
+import pytest
+
+from posebench.board.published import load_published
+from posebench.board.published_tables import cell, published_section, who
+from posebench.board.render import page
+from posebench.board.reported import TAGS, Value
+from posebench.errors import PosebenchError
+
+COMMITTED = Path(__file__).parents[2] / "leaderboard"
+
+TEXT = """
+posebench_published = 1
+
+[[papers]]
+id = "zeta"
+name = "Zeta"
+title = "A paper"
+venue = "Nowhere 2020"
+url = "https://example.org/zeta"
+supervision = "none"
+methods = ["flat"]
+reasons = ["Because."]
+
+[[papers]]
+id = "alpha"
+name = "Alpha"
+title = "Another paper"
+venue = "Nowhere 2021"
+supervision = "paired 3D"
+side_information = "bone lengths"
+
+[[rows]]
+id = "zeta-gt"
+paper = "zeta"
+dataset = "h36m"
+protocol = "h36m/s9s11"
+differs = "16 joints"
+trained_on = "h36m"
+keypoints = "gt"
+joints = "16"
+averaging = "action"
+source = "its Table 1"
+values = [
+    { metric = "PA-MPJPE", alignment = "similarity+reflection", value = "91.70", tag = "2", confidence = "high", recalled = "it is full" },
+    { metric = "MPJPE", alignment = "unstated", value = "123.4", tag = "M", confidence = "low" },
+]
+
+[[rows]]
+id = "alpha-gt"
+paper = "alpha"
+dataset = "h36m"
+protocol = "h36m/s9s11"
+trained_on = "h36m"
+keypoints = "gt"
+joints = "17"
+averaging = "action"
+source = "its Table 2"
+values = [
+    { metric = "PA-MPJPE", alignment = "similarity", value = "30.5", tag = "C", confidence = "high", by_action = "FIFTEEN" },
+]
+
+[[rows]]
+id = "alpha-sh"
+paper = "alpha"
+dataset = "h36m"
+protocol = "h36m/s9s11"
+trained_on = "h36m"
+keypoints = "sh"
+joints = "17"
+averaging = "action"
+source = "its Table 2"
+values = [
+    { metric = "scaled MPJPE", alignment = "scale: Procrustes", oracle = "best of flip", value = "47.1", tag = "C", confidence = "high" },
+]
+
+[[rows]]
+id = "alpha-3dhp"
+paper = "alpha"
+dataset = "3dhp"
+protocol = "3dhp/official"
+trained_on = "unstated"
+keypoints = "unstated"
+joints = "unstated"
+averaging = "unstated"
+source = "recalled"
+values = [{ metric = "PCK@150", alignment = "unstated", value = "77.7", tag = "L", confidence = "low" }]
+
+[[filings]]
+paper = "alpha"
+site = "a site"
+label = "Protocol #1"
+value = "30.5"
+verdict = "wrong metric"
+row = "alpha-gt"
+metric = "PA-MPJPE"
+confidence = "high"
+why = "It is after Procrustes."
+
+[[measured]]
+paper = "zeta"
+what = "Zeta's own code"
+official = true
+work = "7 epochs"
+protocol = "cmu"
+keypoints = "gt"
+joints = 16
+values = { "PA-MPJPE" = 88.8, "flip-rate" = 50 }
+
+[[unread]]
+name = "Omega"
+why = "no table could be read"
+""".replace("FIFTEEN", " ".join(f"{23.5 + i}" for i in range(15)))
+
+
+def board(folder, text=TEXT):
+    (folder / "published.toml").write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def published(tmp_path):
+    return load_published(board(tmp_path))
+
+
+def test_rows_filings_and_runs_come_back_as_they_were_written(published):
+    assert [row.id for row in published.rows] == ["zeta-gt", "alpha-gt", "alpha-sh", "alpha-3dhp"]
+    assert published.row("zeta-gt").get("PA-MPJPE").printed == "91.70"
+    assert published.row("zeta-gt").get("AUC") is None
+    assert len(published.row("alpha-gt").get("PA-MPJPE").by_action) == 15
+    assert published.measured[0].values == {"PA-MPJPE": 88.8, "flip-rate": 50.0}
+    assert published.unread == (("Omega", "no table could be read"),)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("posebench_published = 1", "posebench_published = 2", "posebench_published = 2"),
+        ("posebench_published = 1", "", "no posebench_published"),
+        ('name = "Zeta"', "", r"papers\[0\]: no name"),
+        ('name = "Zeta"', 'name = "Zeta"\ncolour = "red"', r"papers\[0\]: unknown colour"),
+        ('id = "alpha"', 'id = "zeta"', "papers = 'zeta'.*each id once"),
+        ('id = "alpha-sh"', 'id = "alpha-gt"', "rows = 'alpha-gt'.*each id once"),
+        ('supervision = "none"', 'supervision = "some"', "supervision = 'some'"),
+        ('paper = "zeta"\ndataset', 'paper = "beta"\ndataset', r"rows\[0\]: paper = 'beta'.*zeta, alpha"),
+        ('protocol = "h36m/s9s11"\ndiffers', 'protocol = "h36m/p1"\ndiffers', r"protocol = 'h36m/p1'.*h36m/s9s11"),
+        ('protocol = "3dhp/official"', 'protocol = "h36m/s9s11"', "protocol = 'h36m/s9s11'.*a protocol of 3dhp"),
+        ('keypoints = "sh"', 'keypoints = "hourglass"', "keypoints = 'hourglass'"),
+        ('tag = "L"', 'tag = "X"', r"rows\[3\]: values\[0\]: tag = 'X'"),
+        ('confidence = "low" },', 'confidence = "certain" },', "confidence = 'certain'.*high, medium, low"),
+        ('value = "77.7"', 'value = "177.7"', "value = '177.7'.*up to 100"),
+        ('value = "77.7"', "value = 77.7", "value = 77.7.*a string"),
+        ('value = "77.7"', 'value = "about 78"', "value = 'about 78'.*as it is printed"),
+        (
+            'alignment = "unstated", value = "123.4"',
+            'alignment = "similarity", value = "123.4"',
+            "alignment = 'similarity'.*root, unstated",
+        ),
+        ('metric = "MPJPE", alignment = "unstated"', 'metric = "N-MPJPE", alignment = "unstated"', "metric = 'N-MPJPE'.*scaled MPJPE"),
+        ('metric = "MPJPE", alignment = "unstated"', 'metric = "PA-MPJPE", alignment = "similarity"', "values = .*each once"),
+        ("23.5 24.5", "33.5 24.5", "by_action = .*mean 30.5"),
+        ("23.5 24.5", "24.5", "by_action = .*15 numbers"),
+        ("23.5 24.5", "x 24.5", "by_action = .*15 numbers"),
+        ('value = "30.5"\nverdict', 'value = "30.6"\nverdict', "value = '30.6'.*a value of alpha-gt, PA-MPJPE"),
+        ('row = "alpha-gt"', 'row = "alpha-cpn"', r"filings\[0\]: row = 'alpha-cpn'"),
+        ('metric = "PA-MPJPE"\nconfidence', 'metric = "MPJPE"\nconfidence', "metric = 'MPJPE'.*one of PA-MPJPE"),
+        ('verdict = "wrong metric"', 'verdict = "odd"', "verdict = 'odd'"),
+        ('"flip-rate" = 50', '"flips" = 50', "unknown flips"),
+        ("official = true", "official = 1", "official = 1.*true or false"),
+        ("joints = 16\nvalues", "joints = 0\nvalues", "joints = 0"),
+        ("[[unread]]", "[[unheard]]", "unknown unheard"),
+        ("[[unread]]", "[[unread]", r"published\.toml: "),
+    ],
+)
+def test_a_wrong_field_is_refused_naming_file_and_field(tmp_path, old, new, message):
+    assert TEXT.count(old) == 1
+    with pytest.raises(PosebenchError, match=message) as error:
+        load_published(board(tmp_path, TEXT.replace(old, new)))
+    assert "published.toml" in str(error.value)
+
+
+def test_a_number_that_nobody_could_trace_needs_no_row(tmp_path):
+    text = TEXT.replace('verdict = "wrong metric"\nrow = "alpha-gt"\nmetric = "PA-MPJPE"', 'verdict = "not traced"')
+    (filing,) = load_published(board(tmp_path, text)).filings
+    assert (filing.printed, filing.row, filing.metric) == ("30.5", "", "")
+
+
+def test_one_action_of_a_row_is_traced_to_its_fifteen(tmp_path):
+    text = TEXT.replace('value = "30.5"\nverdict = "wrong metric"', 'value = "23.5"\nverdict = "one action only"')
+    assert load_published(board(tmp_path, text)).filings[0].printed == "23.5"
+    with pytest.raises(PosebenchError, match=r"value = '23\.6'"):
+        load_published(board(tmp_path, text.replace('value = "23.5"', 'value = "23.6"')))
+
+
+def test_a_board_without_the_file_has_no_published_numbers(tmp_path):
+    assert load_published(tmp_path) is None
+    assert "Published" not in page([])
+
+
+def test_recalled_values_stay_off_the_board(published):
+    text = page([], published)
+    assert "91.70" in text
+    assert "123.4" not in text
+    assert "77.7" not in text
+    assert "3dhp/official" not in text
+    assert published_section(published, "3dhp/official") == ""
+
+
+def test_no_recalled_value_of_the_committed_file_is_on_the_committed_board():
+    published = load_published(COMMITTED)
+    text = page([], published)
+    assert "[M]" not in text
+    assert "[L]" not in text
+    for row in published.rows:
+        lines = [line for line in text.splitlines() if line.startswith("| ") and who(published, row) in line]
+        for value in row.values:
+            if not value.verified:
+                assert not any(f" {value.printed} " in line or f"*{value.printed}*" in line for line in lines), row.id
+
+
+def test_published_rows_keep_the_order_of_the_file_whatever_their_values(published):
+    text = published_section(published, "h36m/s9s11")
+    assert text.index("| [Zeta]") < text.index("| Alpha")
+    assert "not ranked" in text
+
+
+def test_other_2d_sources_never_share_a_table_of_published_numbers(published):
+    text = published_section(published, "h36m/s9s11")
+    gt, sh = text.split("#### ")[1:]
+    assert gt.startswith("Keypoints `gt`")
+    assert "30.5" in gt
+    assert "47.1" not in gt
+    assert "47.1 (p, f) [C]" in sh
+
+
+def test_a_section_explains_the_marks_that_it_uses_and_what_differs(published):
+    text = published_section(published, "h36m/s9s11")
+    assert "91.70 (r) [2]" in text
+    assert "(r) a reflection is allowed" in text
+    assert "(n) " not in text
+    assert f"[2] {TAGS['2']}" in text
+    assert "* **Zeta**: Differs: 16 joints. Only recalled: it is full." in text
+
+
+@pytest.mark.parametrize(
+    ("alignment", "oracle", "tag", "shown"),
+    [
+        ("similarity", "none", "C", "50.0 [C]"),
+        ("similarity", "best of flip", "2", "50.0 (f) [2]"),
+        ("similarity, reflection unstated", "none", "T", "50.0 (?) [T]"),
+        ("scale: norm ratio", "none", "M", "*50.0* (n) [M]"),
+        ("scale: head to root", "none", "L", "*50.0* (h) [L]"),
+        ("scale: least squares", "none", "R", "50.0 [R]"),
+    ],
+)
+def test_a_cell_says_how_its_number_was_aligned_and_what_it_rests_on(alignment, oracle, tag, shown):
+    value = Value("", alignment, oracle, "50.0", tag, "high", "", ())
+    assert cell(value) == shown
+
+
+def test_the_committed_file_has_the_four_papers_and_traces_what_it_can():
+    published = load_published(COMMITTED)
+    assert {"chen2019", "repnet", "ites", "pose_machine"} <= set(published.papers)
+    assert {row.paper for row in published.rows} == set(published.papers)
+    untraced = {(filing.paper, filing.printed) for filing in published.filings if filing.verdict == "not traced"}
+    assert untraced == {("chen2019", "71.7"), ("ites", None)}
