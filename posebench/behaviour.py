@@ -8,7 +8,8 @@ None of these numbers needs true poses, so an unsupervised training may watch th
 * ``pose variation``: root-mean-square distance of a pose from the mean pose, as a share of a pose's size. Near 0 says one pose always.
 * ``opposite depth``: correlation over the joints of the depths predicted for one moment from two opposite cameras, mean over moments.
   Depth turns round with the camera, so a lifter that sees depth has it well below 0; one whose depth depends on the outline alone has
-  it near +1, and half of its poses are flipped however good its reflection-tolerant error is.
+  it near +1, and half of its poses are flipped however good its reflection-tolerant error is. It cannot tell a lifter that flips every
+  pose: both depths change sign.
 """
 
 from __future__ import annotations

@@ -133,6 +133,11 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("--threads", metavar="N", type=int, default=0, help="threads for an ONNX model (default: as many as cores)")
     predict.add_argument("-o", "--output", metavar="PREDS", required=True, help=".npz or .h5")
     predict.set_defaults(run=verbs.run_predict)
+
+    export = commands.add_parser("export", help="write the lifter of a training run as an ONNX file, with its TOML beside it")
+    export.add_argument("run_folder", metavar="RUN", help="the folder of a finished run")
+    export.add_argument("-o", "--output", metavar="MODEL", required=True, help="model.onnx; model.toml is written beside it")
+    export.set_defaults(run=verbs.run_export)
     return parser
 
 

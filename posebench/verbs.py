@@ -275,6 +275,23 @@ def run_train(args: Namespace) -> int:
     return 0
 
 
+def run_export(args: Namespace) -> int:
+    """A trained lifter as an ONNX file."""
+    from importlib import import_module
+
+    try:
+        for package in ("onnx", "onnxruntime", "onnxscript"):  # what the exporter and the comparison need; told before they do work
+            import_module(package)
+        from posebench.lifters.export import export_run
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("posebench"):
+            raise
+        raise PosebenchError(f"no module {error.name}", "what export needs", 'pip install -c constraints.txt -e ".[baselines]"') from error
+    done = export_run(args.run_folder, args.output)
+    print(f"{done.network} and {done.card}: as {args.run_folder} to within {done.difference:.1e} of the largest coordinate")
+    return 0
+
+
 def run_predict(args: Namespace) -> int:
     """Run a lifter over a dataset."""
     from posebench.data import open_dataset

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 from tabulate import tabulate
 
+from posebench.behaviour import BEHAVIOUR
 from posebench.board.entries import Entry, load_entries
 from posebench.board.published import load_published
 from posebench.board.published_tables import published_section
@@ -72,8 +73,9 @@ def _section(protocol: Protocol, key: tuple[str, str, str, str], entries: list[E
             "Diagnostics, never ranked:\n",
             _table(frame, diagnostics, units, intervals=False),
             "",
+            *_made(entries),
             f"Data: {entries[0].data['name']} {entries[0].data['version']}, fingerprint `{fingerprint[:16]}`. {_machines(entries)}\n",
-            _commands(protocol, keypoints),
+            _commands(protocol, keypoints, entries),
         ]
     )
 
@@ -87,17 +89,65 @@ def _machines(entries: Sequence[Entry]) -> str:
     return "Scored with " + "; ".join(sorted(used)) + "."
 
 
-def _commands(protocol: Protocol, keypoints: str) -> str:
+def _made(entries: Sequence[Entry]) -> list[str]:
+    """Tables of how trained rows were made and of what their lifters do, where there are such rows."""
+    made: list[list[object]] = []
+    does: list[list[object]] = []
+    for entry in sorted(entries, key=lambda entry: entry.label):
+        first = entry.seeds[0]
+        if first.provenance:
+            told = first.provenance
+            beside = "; ".join([*told.side_information, *(f"extra data: {name}" for name in told.extra_data)])
+            seeds = ", ".join(str(seed.provenance.seed) for seed in entry.seeds if seed.provenance)
+            seen = f"{told.poses_seen / 1e6:.2f} M in {told.epochs} epochs"
+            flips = "yes" if told.flip_averaging else "no"
+            made.append([entry.label, told.trained_on, seeds, seen, _minutes(entry), told.parameters, told.context, flips, beside])
+        for who, signs in first.behaviour.items():
+            does.append([entry.label if who == "predicted" else "true poses", *(_sign(signs.get(sign)) for sign in BEHAVIOUR)])
+    truth = [row for row in does if row[0] == "true poses"][:1]
+    does = [row for row in does if row[0] != "true poses"] + truth
+    heads = ["method", "trained on", "seeds", "poses seen", "CPU minutes", "parameters", "frames", "flip averaging", "told beside"]
+    parts = ["How the trained rows were made:\n", _plain(made, heads), "", _trainers(entries), ""] if made else []
+    if does:
+        parts += ["What the lifters do (first seed), beside how far off they are: `posebench.behaviour` says what each sign means.\n"]
+        parts += [_plain(does, ["method", *BEHAVIOUR]), ""]
+    return parts
+
+
+def _plain(rows: list[list[object]], heads: Sequence[str]) -> str:
+    return tabulate(rows, heads, tablefmt="github", disable_numparse=True)
+
+
+def _sign(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
+
+
+def _minutes(entry: Entry) -> str:
+    times = [float(seed.training["cpu_seconds"]) / 60 for seed in entry.seeds if "cpu_seconds" in seed.training]
+    return "" if not times else f"{min(times):.1f}" if len(times) == 1 else f"{min(times):.1f} to {max(times):.1f}"
+
+
+def _trainers(entries: Sequence[Entry]) -> str:
+    """The machines and commits of the trainings."""
+    used = {
+        "{device}, {processor}, {threads} threads, torch {torch}, commit {code}".format_map(seed.training)
+        for entry in entries
+        for seed in entry.seeds
+        if {"device", "processor", "threads", "torch", "code"} <= set(seed.training)
+    }
+    return "Trained on: " + "; ".join(sorted(used)) + "." if used else ""
+
+
+def _commands(protocol: Protocol, keypoints: str, entries: Sequence[Entry]) -> str:
     root = "" if protocol.dataset == "synthetic" else " --root DIR"
-    return "\n".join(
-        [
-            "A row is made by (METHOD as in the table):\n",
-            "```bash",
-            f"posebench predict METHOD --dataset {protocol.dataset}{root} --keypoints {keypoints} -o p.npz",
-            f"posebench score p.npz --protocol {protocol.id}{root} -o r.json && posebench board add r.json && posebench board render",
-            "```\n",
-        ]
-    )
+    said = f"--dataset {protocol.dataset}{root} --keypoints {keypoints}"
+    lines = []
+    if any(entry.seeds[0].provenance is None for entry in entries):
+        lines += [f"posebench predict METHOD {said} -o p.npz", f"posebench score p.npz --protocol {protocol.id}{root} -o r.json"]
+    if any(entry.seeds[0].provenance for entry in entries):
+        lines += [f"posebench train METHOD --recipe RECIPE --preset PRESET --seed SEED {said} -o RUN  # leaves RUN/result.json"]
+    lines.append("posebench board add r.json RUN/result.json ... && posebench board render")
+    return "\n".join(["A row is made by (METHOD, RECIPE and PRESET as in the table, SEED as below it):\n", "```bash", *lines, "```\n"])
 
 
 def _table(frame: pd.DataFrame, metrics: Sequence[str], units: dict[str, str], *, intervals: bool) -> str:

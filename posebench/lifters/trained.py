@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from posebench.errors import PosebenchError
 from posebench.geometry import Array, Camera
 from posebench.lifters.flip import FlipAveraged
 from posebench.lifters.weights import About, load_about, load_weights
@@ -73,6 +74,8 @@ def open_run(folder: str | Path, *, device: str = "cpu") -> Trained | FlipAverag
     folder = Path(folder)
     recipe = Recipe.load(folder / "recipe.toml")
     about = load_about(folder)
+    if about.method != recipe.method:
+        raise PosebenchError(f"{folder}: weights of {about.method}, a recipe of {recipe.method}", "the files of one run", "train it again")
     method = build(recipe)
     load_weights(folder, method.lifter)
     lifter = Trained(method.to(device).eval(), about, recipe.skeleton, device)

@@ -14,6 +14,7 @@ from posebench.errors import PosebenchError
 from posebench.fields import Fields
 from posebench.files import replacing, sha256_of, write_text
 from posebench.geometry import Camera
+from posebench.predictions import SUPERVISIONS
 from posebench.provenance import Provenance, read_provenance
 
 FORMAT = 1
@@ -80,14 +81,16 @@ def load_about(folder: Path) -> About:
     if fields.whole("posebench_lifter") > FORMAT:
         raise fields.wrong("posebench_lifter", content["posebench_lifter"], f"format {FORMAT}; upgrade posebench")
     nominal = fields.nested("nominal_camera", [(4,)])
+    if min(nominal[:2]) <= 0:
+        raise fields.wrong("nominal_camera", nominal, "focal lengths above 0, then the principal point")
+    fields.table("training")
     about = About(
         method=fields.text("method"),
-        supervision=fields.text("supervision"),
+        supervision=fields.choice("supervision", SUPERVISIONS),
         nominal=Camera(np.eye(3), np.zeros(3), np.array(nominal[:2]), np.array(nominal[2:]), (0, 0)),
         provenance=read_provenance(fields.table("provenance")),
         training={key: value for key, value in content.get("training", {}).items() if isinstance(value, str | int | float)},
     )
-    fields.table("training")
     digest = fields.text("weights_sha256")
     fields.finish()
     if sha256_of(folder / WEIGHTS) != digest:

@@ -34,6 +34,7 @@ class TrainingData:
         last: (N,) number of the last frame of each frame's clip.
         usable: (M,) numbers of the frames to draw samples from (all, or those of a dataset that the owner calls valid).
         fps: frames per second.
+        extra: keypoints of another dataset, where the recipe asks for some; never with poses.
         nominal: the camera that stands in where a clip has none: the median of the training cameras, or a made-up one.
     """
 
@@ -45,6 +46,7 @@ class TrainingData:
     usable: Tensor
     fps: float
     nominal: Camera
+    extra: TrainingData | None = None
 
     def neighbours(self, frames: Tensor, offsets: Tensor) -> Tensor:
         """Numbers (B, W) of the frames at ``offsets`` (W,) from each of ``frames`` (B,), held inside their clips.

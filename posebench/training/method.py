@@ -22,12 +22,14 @@ class Method(nn.Module, ABC):
         lifter: the network that is used at test time; its weights and buffers are all that a finished run keeps.
         scale: ``metric`` if its poses are in mm, else ``unknown``.
         context: frames that one pose is told from.
+        poses_per_sample: poses that one sample shows.
         side_information: what it is told beside its supervision, such as "cameras look down".
     """
 
     lifter: nn.Module
     scale: str = "unknown"
     context: int = 1
+    poses_per_sample: int = 1
     side_information: tuple[str, ...] = ()
 
     def prepare(self, data: TrainingData) -> None:
@@ -60,6 +62,9 @@ class Method(nn.Module, ABC):
 
 def in_tiles(lift: nn.Module, keypoints: Tensor) -> Tensor:
     """A lifter of single frames, run over (T, J, 2) some :data:`TILE` frames at a time."""
+    if torch.compiler.is_compiling():  # an exported network is tiled by whoever runs it
+        whole: Tensor = lift(keypoints)
+        return whole
     return torch.cat([lift(tile) for tile in torch.split(keypoints, TILE)])
 
 

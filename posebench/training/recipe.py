@@ -41,6 +41,8 @@ class Settings:
         decay_every: see ``decay``, in epochs.
         decay_at: see ``decay``.
         ema: the lifter that is kept is the running mean of the trained one, with this weight on the past; 0 keeps the last.
+        decay_from: share of the epochs before a ``cosine`` sets in.
+        extra_data: name of another free dataset whose 2D joints (same 2D source) are trained on beside; empty for none.
         bf16: multiply in bfloat16.
         flip_averaging: at test time, the mean of the lift and of the mirror image's lift.
     """
@@ -53,6 +55,8 @@ class Settings:
     decay_factor: float = 1.0
     decay_every: float = 1.0
     decay_at: tuple[int, ...] = ()
+    decay_from: float = 0.0
+    extra_data: str = ""
     ema: float = 0.0
     bf16: bool = False
     flip_averaging: bool = False
@@ -63,6 +67,8 @@ class Settings:
                 raise ValueError(f"{name} = {getattr(self, name)}; it must be at least {least}")
         if self.decay not in DECAYS:
             raise ValueError(f"decay = {self.decay!r}; it must be one of {', '.join(DECAYS)}")
+        if not 0.0 <= self.decay_from < 1.0:
+            raise ValueError(f"decay_from = {self.decay_from}; it must be from 0 to below 1")
         if not 0.0 <= self.ema < 1.0:
             raise ValueError(f"ema = {self.ema}; it must be from 0 to below 1")
         if not self.learning_rate > 0 or not self.decay_every > 0:
@@ -78,7 +84,8 @@ class Settings:
         if self.decay == "cosine":
             from math import cos, pi
 
-            return 0.5 * (1.0 + cos(pi * min(epoch / self.epochs, 1.0)))
+            share = max(0.0, min(epoch / self.epochs, 1.0) - self.decay_from) / (1.0 - self.decay_from)
+            return 0.5 * (1.0 + cos(pi * share))
         if self.decay == "exponential":
             return float(self.decay_factor ** (epoch / self.decay_every))
         if self.decay == "steps":
@@ -137,7 +144,7 @@ class Recipe:
             own = cls(**content)
         except OSError as error:
             raise PosebenchError(f"{path}: {error.strerror}", wanted, advice) from error
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise PosebenchError(f"{path}: {error}", wanted, advice) from error
         texts = (own.method, own.recipe, own.preset, own.keypoints, own.skeleton)
         tables = isinstance(own.dataset, dict) and isinstance(own.settings, dict) and all(isinstance(v, str) for v in own.dataset.values())
@@ -152,8 +159,13 @@ class Recipe:
 
 
 def _lines(table: Mapping[str, Any]) -> list[str]:
-    # Strings, whole and broken numbers, flags and lists of them are written alike in JSON and TOML.
-    return [f"{key} = {json.dumps(list(value) if isinstance(value, tuple) else value)}" for key, value in table.items()]
+    return [f"{key} = {_value(list(value) if isinstance(value, tuple) else value)}" for key, value in table.items()]
+
+
+def _value(value: Any) -> str:
+    # Strings, whole and broken numbers, flags and lists of them are written alike in JSON and TOML, but for two characters: TOML knows no
+    # pairs of surrogates, and wants DEL escaped.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def baselines() -> list[str]:
@@ -258,7 +270,7 @@ def _typed(name: str, value: Any, hint: Any) -> Any:
         if len(kinds) != len(value):
             raise ValueError(f"{name} = {value!r}; it must be a list of {len(kinds)}")
         return tuple(_typed(name, item, kind) for item, kind in zip(value, kinds, strict=True))
-    if hint is float and type(value) is int:
+    if hint is float and type(value) is int and abs(value) < 10**300:
         value = float(value)
     if type(value) is not hint or (hint is float and not abs(value) < 1e300):
         raise ValueError(f"{name} = {value!r}; it must be of type {hint.__name__}")

@@ -185,6 +185,9 @@ def _learn(
 ) -> None:
     clips = dataset.clip_ids("train")
     data = gather(dataset, clips, recipe.keypoints, with_poses=supervision == "paired 3D", device=device)
+    if settings.extra_data:
+        other = open_dataset(settings.extra_data)
+        data = replace(data, extra=gather(other, other.clip_ids("train"), recipe.keypoints, with_poses=False, device=device))
     watched = watch(dataset, clips)
     say(f"{len(data.keypoints):,} training poses of {len(clips)} clips on {device}, {torch.get_num_threads()} threads")
     resume = resume and (folder / CHECKPOINT).is_file()  # killed before the first checkpoint: begin again
@@ -234,8 +237,9 @@ def _provenance(recipe: Recipe, settings: Settings, method: Method, progress: Pr
         context=method.context,
         flip_averaging=settings.flip_averaging,
         side_information=method.side_information,
+        extra_data=(f"2D of {settings.extra_data}",) if settings.extra_data else (),
         epochs=progress.epoch,
-        poses_seen=min(settings.samples or samples, samples) * progress.epoch,
+        poses_seen=min(settings.samples or samples, samples) * progress.epoch * method.poses_per_sample,
         parameters=sum(parameter.numel() for parameter in method.lifter.parameters()),
     )
 

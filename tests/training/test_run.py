@@ -1,0 +1,248 @@
+"""From a method's name to a run folder: what it leaves, what it refuses, and what an unsupervised method is never shown."""
+
+import json
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import posebench
+from posebench.data import export_layouts
+from posebench.data.synthetic import open_synthetic
+from posebench.errors import PosebenchError
+from posebench.files import sha256_of
+from posebench.lifters.weights import WEIGHTS
+from posebench.predictions import open_predictions
+from posebench.training import run
+from posebench.training.loop import LOG
+from posebench.training.recipe import Recipe, baselines, load_baseline, read_method, resolve
+from posebench.training.run import default_folder, hold_out, train
+
+from .methods import Game, TwoPlayers
+
+TINY = ("width=16", "epochs=2", "samples=256")
+
+
+def small(copies, output, **options):
+    """A training of no time on a copy of Human3.6M's layout."""
+    options = {"root": copies / "videopose3d", "preset": "smoke", "changes": TINY, "threads": 1, **options}
+    return train("martinez", "h36m", output=output, **options)
+
+
+@pytest.fixture(scope="module")
+def finished(copies, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    return folder, small(copies, folder)
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_run_leaves_its_eight_files_and_nothing_else(finished):
+    folder, _ = finished
+    files = {"recipe.toml", "log.jsonl", "curves.png", "checkpoint.safetensors", "lifter.safetensors", "lifter.json"}
+    files |= {"predictions.npz", "result.json", "result.sums.npz"}
+    assert set(contents(folder)) == files
+    assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_same_seed_gives_the_same_predictions_and_another_seed_others(finished, copies, tmp_path):
+    folder, result = finished
+    again = small(copies, tmp_path / "again")
+    assert sha256_of(tmp_path / "again" / "predictions.npz") == sha256_of(folder / "predictions.npz")
+    assert again.as_dict()["metrics"] == result.as_dict()["metrics"]
+    small(copies, tmp_path / "other", seed=1)
+    assert sha256_of(tmp_path / "other" / "predictions.npz") != sha256_of(folder / "predictions.npz")
+
+
+def test_the_result_says_what_the_lifter_does_and_how_the_training_went(finished):
+    folder, result = finished
+    assert posebench.load_result(folder / "result.json").as_dict() == result.as_dict()
+    signs = {"depth extent", "bone spread", "pose variation", "opposite depth"}
+    assert {name: set(values) for name, values in result.behaviour.items()} == {"predicted": signs, "true": signs}
+    assert result.behaviour["true"]["opposite depth"] < -0.4
+    assert result.training["steps"] == 4
+    assert result.training["threads"] == "1"
+    assert result.training["device"] == "cpu"
+    assert 0.0 < result.training["seconds"] < 600.0
+    assert {"processor", "cores", "torch", "code", "cpu_seconds"} <= set(result.training)
+    lines = [json.loads(line) for line in (folder / LOG).read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [1, 2]
+    assert set(lines[0]["behaviour"]) == signs
+
+
+def test_the_predictions_say_where_they_come_from(finished):
+    with open_predictions(finished[0] / "predictions.npz") as file:
+        meta, made = file.meta, file.meta.provenance
+    assert (meta.method, meta.keypoints, meta.supervision, meta.scale) == ("martinez", "gt", "paired 3D", "metric")
+    assert (made.recipe, made.preset, made.seed, made.epochs, made.poses_seen) == ("default, " + ", ".join(TINY), "smoke", 0, 2, 512)
+    assert made.trained_on.endswith(": S1")
+    assert made.flip_averaging
+    # 34 to 16, four of 16 to 16, 16 to 48, and batch norm after all but the last.
+    assert made.parameters == (34 * 16 + 16) + 4 * (16 * 16 + 16) + 5 * 2 * 16 + (16 * 48 + 48)
+
+
+def test_what_a_run_reads_it_reads_from_its_own_recipe(finished):
+    recipe = Recipe.load(finished[0] / "recipe.toml")
+    assert (recipe.method, recipe.seed, recipe.subjects, recipe.keypoints, recipe.skeleton) == ("martinez", 0, ("S1",), "gt", "h36m17")
+    assert (recipe.settings["width"], recipe.settings["samples"], recipe.settings["loss"]) == (16, 256, "distance")
+
+
+@pytest.mark.parametrize(
+    ("other", "line"),
+    [
+        ({"seed": 1}, "there: seed = 0; asked for: seed = 1"),
+        ({"changes": (*TINY[1:], "width=17")}, "there: recipe = "),
+        ({"preset": "quick"}, 'there: preset = "smoke"; asked for: preset = "quick"'),
+    ],
+)
+@pytest.mark.parametrize("resume", [True, False])
+def test_a_folder_with_another_run_is_refused_with_the_line_that_differs(finished, copies, other, line, resume):
+    folder, before = finished[0], contents(finished[0])
+    with pytest.raises(PosebenchError) as error:
+        small(copies, folder, resume=resume, **other)
+    assert line in str(error.value)
+    assert contents(folder) == before
+
+
+def test_the_same_run_again_wants_resume(finished, copies):
+    with pytest.raises(PosebenchError, match=r"holds this run already\. Wanted: --resume"):
+        small(copies, finished[0])
+
+
+def test_resuming_a_finished_run_does_nothing_again(finished, copies, monkeypatch):
+    folder, result = finished
+    before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    for name in ("fit", "predict", "score"):
+        monkeypatch.setattr(run, name, lambda *_, name=name, **__: pytest.fail(f"{name} was called again"))
+    assert small(copies, folder, resume=True).as_dict() == result.as_dict()
+    assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_resuming_where_no_run_is_is_refused_and_leaves_nothing(copies, tmp_path, made):
+    folder = tmp_path / "nothing"
+    if made:
+        folder.mkdir()
+    with pytest.raises(PosebenchError, match=r"--resume, and no run in .*train without --resume"):
+        small(copies, folder, resume=True)
+    assert not folder.exists() or not any(folder.iterdir())
+
+
+def test_a_folder_with_other_things_is_refused_and_left_alone(copies, tmp_path):
+    (tmp_path / "letter.txt").write_text("dear")
+    with pytest.raises(PosebenchError, match="holds something else"):
+        small(copies, tmp_path)
+    assert contents(tmp_path) == {"letter.txt": b"dear"}
+
+
+@pytest.mark.parametrize("kept", ["recipe.toml", "recipe.toml log.jsonl", "all but predictions", "all but result"])
+def test_a_run_that_was_cut_off_anywhere_ends_as_the_whole_one(finished, copies, tmp_path, kept):
+    folder, result = finished
+    left = {"all but predictions": set(contents(folder)) - {"predictions.npz"}, "all but result": set(contents(folder)) - {"result.json"}}
+    for name in left.get(kept, set(kept.split())):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    done = small(copies, tmp_path, resume=True)
+    assert done.as_dict()["metrics"] == result.as_dict()["metrics"]
+    for name in ("predictions.npz", "lifter.safetensors"):
+        assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
+    assert len((tmp_path / LOG).read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"preset": "tiny"}, "preset 'tiny'"),
+        ({"recipe": "nothing"}, "recipe 'nothing'.*paper"),
+        ({"changes": ["wide=3"]}, "setting 'wide'"),
+        ({"keypoints": "nothing"}, "keypoint source 'nothing'"),
+    ],
+)
+def test_a_wrong_word_is_refused_before_anything_is_learnt(copies, tmp_path, monkeypatch, options, named):
+    monkeypatch.setattr(run, "fit", lambda *_, **__: pytest.fail("learnt"))
+    with pytest.raises(PosebenchError, match=named):
+        small(copies, tmp_path / "run", **options)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
+def test_cuda_without_a_device_is_refused(copies, tmp_path):
+    with pytest.raises(PosebenchError, match="finds no CUDA device"):
+        small(copies, tmp_path / "run", device="cuda")
+
+
+def test_the_default_folder_names_all_that_makes_the_run(finished):
+    recipe = replace(Recipe.load(finished[0] / "recipe.toml"), recipe="default")
+    assert default_folder(recipe, tune=False) == Path("runs/martinez-h36m-gt-smoke-s0")
+    assert default_folder(recipe, tune=True) == Path("runs/martinez-h36m-gt-smoke-s0-tune")
+    changed = replace(recipe, recipe="paper, width=16, loss=a/b", seed=3, keypoints="gauss5")
+    assert default_folder(changed, tune=False) == Path("runs/martinez+paper__width=16__loss=a_b-h36m-gauss5-smoke-s3")
+
+
+def test_tuning_holds_a_training_subject_out_and_predicts_it_instead_of_the_test_subjects(tmp_path, monkeypatch):
+    whole = open_synthetic()
+    infos = {id: info for id, info in whole.infos.items() if info.subject in ("S1", "S5", "S9", "S11") and info.take.endswith("Walking 1")}
+    export_layouts()["videopose3d"](replace(whole, infos=infos), tmp_path / "copy")
+    monkeypatch.setitem(run.TUNING, "h36m", "S5")
+    folder = tmp_path / "run"
+    result = train("martinez", "h36m", root=tmp_path / "copy", preset="smoke", changes=TINY, threads=1, tune=True, output=folder)
+    with open_predictions(folder / "predictions.npz") as file:
+        assert {clip.split("/")[0] for clip in file.shapes} == {"S5"}
+        assert file.meta.provenance.trained_on.endswith(": S1")
+    assert Recipe.load(folder / "recipe.toml").subjects == ("S1",)
+    assert result.protocol["id"] == "tuning/h36m/s9s11"
+    assert set(result.as_dict()["metrics"]["MPJPE"]["groups"]["subject"]) == {"S5"}
+
+
+@pytest.mark.parametrize(("dataset", "subject"), run.TUNING.items())
+def test_the_tuning_subject_is_one_of_the_training_subjects(dataset, subject, cmu):
+    from posebench.data.h36m_names import SPLITS
+
+    train_subjects = {"cmu": cmu.splits, "synthetic": open_synthetic().splits, "h36m": SPLITS}.get(dataset, {"train": ("S8",)})["train"]
+    assert subject in train_subjects
+
+
+def test_holding_out_leaves_the_other_training_subjects(dataset):
+    held = hold_out(dataset, "B")
+    assert held.splits == {"train": ("A",), "test": ("B",)}
+    assert not set(held.clip_ids("train")) & set(held.clip_ids("test"))
+    assert dataset.splits == {"train": ("A", "B"), "test": ("T",)}
+
+
+UNSUPERVISED = [method for method in baselines() if read_method(method)[0]["supervision"] == "none"]
+
+
+def learnt(method, supervision, dataset, folder, monkeypatch):
+    """The bytes of the weights that a training leaves; ``two players`` is the tests' own method."""
+    if method == "two players":
+        settings = Game(epochs=2, batch=64, learning_rate=1e-2, ema=0.9)
+        monkeypatch.setattr(run, "build", lambda _: TwoPlayers(settings))
+    else:
+        content, where = read_method(method)
+        kind = load_baseline(method).Settings
+        changes = ["epochs=1", "samples=256", "batch=64", *(["width=32"] if "width" in {field.name for field in fields(kind)} else [])]
+        settings = resolve(content, kind, where=where, preset="smoke", changes=changes)
+    about = {"name": dataset.name, "version": dataset.version, "fingerprint": dataset.fingerprint}
+    recipe = Recipe(method, "default", "smoke", 0, about, ("A", "B"), "gt", dataset.skeleton, asdict(settings))
+    folder.mkdir()
+    torch.set_num_threads(1)
+    run._learn(recipe, settings, supervision, dataset, folder, False, "cpu", 60.0, None, lambda _: None)
+    return (folder / WEIGHTS).read_bytes()
+
+
+@pytest.mark.parametrize("method", ["two players", *UNSUPERVISED])
+def test_without_supervision_the_weights_are_the_same_bytes_when_every_3d_number_is_nan(dataset, blind, tmp_path, monkeypatch, method):
+    assert np.isnan(blind.load(blind.clip_ids("train")[0]).pose).all()
+    seeing = learnt(method, "none", dataset, tmp_path / "seeing", monkeypatch)
+    assert learnt(method, "none", blind, tmp_path / "blind", monkeypatch) == seeing
+    # The test could not fail if nothing were learnt, or if nothing depended on what is seen.
+    other = replace(dataset, splits={"train": ("A",), "test": ("T",)})
+    assert learnt(method, "none", other, tmp_path / "other", monkeypatch) != seeing
+
+
+@pytest.mark.parametrize("method", [method for method in baselines() if read_method(method)[0]["supervision"] == "paired 3D"])
+def test_a_method_that_learns_from_pairs_would_notice(blind, tmp_path, monkeypatch, method):
+    with pytest.raises(PosebenchError, match="a pose that is not finite"):
+        learnt(method, "paired 3D", blind, tmp_path / "blind", monkeypatch)
