@@ -43,7 +43,8 @@ def behaviour(poses: npt.ArrayLike, skeleton: Skeleton, opposite: npt.ArrayLike 
     """
     pose = np.asarray(poses, dtype=np.float64)
     sound = np.asarray(np.isfinite(pose).all(axis=(1, 2)))
-    centred = pose - pose.mean(axis=1, keepdims=True)
+    with np.errstate(invalid="ignore"):  # infinite poses, left out below
+        centred = pose - pose.mean(axis=1, keepdims=True)
     signs: dict[str, float | None] = {}
     whole = centred[sound]
     across = np.sqrt((whole[..., :2] ** 2).sum(axis=(1, 2)) / 2)

@@ -124,6 +124,16 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--save-every", type=float, default=60.0, metavar="S", help="seconds between checkpoints (default: %(default)s)")
     _add_json(train).set_defaults(run=verbs.run_train)
 
+    draw = commands.add_parser("draw", help="draw random poses of a split, true and predicted, from two views")
+    draw.add_argument("predictions", metavar="PREDS", nargs="+", help="prediction files; a row each")
+    draw.add_argument("--dataset", metavar="NAME", required=True)
+    _add_root(draw)
+    draw.add_argument("--split", default="test", help="(default: %(default)s)")
+    draw.add_argument("--count", type=int, default=4, help="poses (default: %(default)s)")
+    draw.add_argument("--seed", type=int, default=0, help="of the choice of frames (default: %(default)s)")
+    draw.add_argument("-o", "--output", metavar="FILE", required=True, help=".png, .pdf or .svg")
+    draw.set_defaults(run=verbs.run_draw)
+
     predict = commands.add_parser("predict", help="run a lifter over a dataset and write a prediction file")
     predict.add_argument("lifter", metavar="LIFTER", help="flat, mean-pose, RUN (a folder), model.onnx, module:function: docs/lifters.md")
     predict.add_argument("--dataset", metavar="NAME", required=True)

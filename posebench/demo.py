@@ -13,25 +13,24 @@ from pathlib import Path
 
 import numpy as np
 
-from posebench.align import aligned
 from posebench.board.entries import add
 from posebench.board.render import render
 from posebench.checks import check
 from posebench.comparison import compare
 from posebench.data import Dataset, open_dataset
 from posebench.evaluate import score
-from posebench.figures import draw_poses
+from posebench.gallery import draw
 from posebench.geometry import Array
 from posebench.lifters import predict, simple_lifters
 from posebench.metrics import root_relative
-from posebench.predictions import open_predictions, save_predictions
+from posebench.predictions import save_predictions
 from posebench.progress import progress
-from posebench.protocol import load_protocol
 from posebench.result import Result
-from posebench.skeleton import skeleton
 from posebench.tables import comparison_text, findings_table, report
 
 PROTOCOL = "synthetic"
+#: Seed of the choice of poses in the picture.
+POSES = 0
 #: mm; a camera sees depth worse than the image plane.
 NOISE = np.array([15.0, 15.0, 45.0])
 
@@ -59,7 +58,7 @@ def run_demo(folder: Path) -> None:
     print(f"--- posebench score {files['noisy-truth']} --protocol {PROTOCOL}\n{report(results['noisy-truth'])}\n")
     _compare_and_rank(results, folder)
     picture = folder / "poses.png"
-    _draw(dataset, files, results, picture)
+    draw(files, dataset, picture, count=3, seed=POSES)
     print(f"\nA picture of true and predicted skeletons: {picture}")
     print(f"Everything is in {folder}/; {time.perf_counter() - started:.0f} s.")
     print("Next: score your own file as docs/files.md shows, or real motion capture: posebench data fetch cmu", flush=True)
@@ -114,9 +113,9 @@ def _train(folder: Path) -> tuple[Path, Result] | None:
 
 
 def _say_epochs(line: str) -> None:
-    """Losses only: seconds differ from run to run."""
+    """Epochs without their seconds, which differ from run to run."""
     if line.startswith("epoch"):
-        print(re.sub(r", \d+ s: (\S+ \S+ \S+),.*", r": \1", line), flush=True)
+        print(re.sub(r", \d+ s:", ":", line), flush=True)
 
 
 def _noisy_truth(dataset: Dataset) -> Iterator[tuple[str, Array]]:
@@ -125,29 +124,3 @@ def _noisy_truth(dataset: Dataset) -> Iterator[tuple[str, Array]]:
         words = np.frombuffer(hashlib.sha256(clip.id.encode()).digest(), dtype="<u4")
         noise = np.random.RandomState(words).normal(size=clip.pose.shape) * NOISE
         yield clip.id, root_relative(clip.pose + noise)
-
-
-def _draw(dataset: Dataset, files: dict[str, Path], results: dict[str, Result], picture: Path) -> None:
-    """Three poses of different actions, far apart in the test split, under every method."""
-    ids = [id for id in dataset.clip_ids("test") if id.endswith("/c0")]
-    chosen = [ids[len(ids) * k // 6] for k in (1, 3, 5)]
-    truth, titles, predictions = [], [], {name: [] for name in files}  # type: ignore[var-annotated]
-    for id in chosen:
-        clip = dataset.load(id)
-        frame = clip.info.frames // 2
-        true = root_relative(clip.pose[frame : frame + 1])
-        truth.append(true[0])
-        titles.append(clip.info.action)
-        for name, path in files.items():
-            with open_predictions(path) as file:
-                pose = root_relative(file.poses(id)[frame : frame + 1])
-            # A method that knows no scale is drawn at the scale that N-MPJPE gives it.
-            unknown = results[name].predictions["scale"] == "unknown"
-            predictions[name].append(aligned(pose, true, "scale")[0] if unknown else pose[0])
-    shown = {f"{name}\nMPJPE {_mm(results[name])}": poses for name, poses in predictions.items()}
-    draw_poses(picture, truth, shown, titles, skeleton(load_protocol(PROTOCOL).skeleton.id))
-
-
-def _mm(result: Result) -> str:
-    value = result.value("MPJPE")
-    return f"{value:.0f} mm" if value is not None else f"(N) {result.value('N-MPJPE'):.0f} mm"

@@ -69,6 +69,13 @@ def group_table(result: Result, group: str) -> str:
     return tabulate(rows, [group, *names], disable_numparse=True, colalign=["left", *["right"] * len(names)], tablefmt="github")
 
 
+def behaviour_table(behaviour: dict[str, dict[str, float]]) -> str:
+    """The signs of predicted and true poses side by side."""
+    signs = dict.fromkeys(sign for values in behaviour.values() for sign in values)
+    rows = [[sign, *(f"{values[sign]:.2f}" if sign in values else "" for values in behaviour.values())] for sign in signs]
+    return tabulate(rows, ["sign", *behaviour], disable_numparse=True, colalign=["left", *["right"] * len(behaviour)], tablefmt="github")
+
+
 def report(result: Result) -> str:
     """Everything that ``posebench score`` prints: what was scored, the metrics, the diagnostics, the actions, the findings."""
     protocol, data, predictions, coverage = result.protocol, result.data, result.predictions, result.coverage
@@ -86,6 +93,8 @@ def report(result: Result) -> str:
     lines += ["", metric_table(result, result.metrics)]
     if result.diagnostics:
         lines += ["", "Diagnostics, never ranked:", "", metric_table(result, result.diagnostics)]
+    if result.behaviour:
+        lines += ["", "What the lifter does, beside how far off it is (posebench.behaviour):", "", behaviour_table(result.behaviour)]
     actions = action_table(result)
     if actions:
         lines += ["", "By action (frames alike):", "", actions]

@@ -292,6 +292,19 @@ def run_export(args: Namespace) -> int:
     return 0
 
 
+def run_draw(args: Namespace) -> int:
+    """A picture of random poses, true and predicted."""
+    from posebench.data import open_dataset
+    from posebench.gallery import draw
+
+    names = [Path(path).stem if Path(path).stem != "predictions" else Path(path).absolute().parent.name for path in args.predictions]
+    files = dict(zip(names, args.predictions, strict=True))
+    dataset = open_dataset(args.dataset, args.root, cameras=args.cameras)
+    draw(files, dataset, args.output, split=args.split, count=args.count, seed=args.seed)
+    print(f"{args.output}: {args.count} poses of {dataset.name} {args.split}, drawn with seed {args.seed}, under {len(files)} files")
+    return 0
+
+
 def run_predict(args: Namespace) -> int:
     """Run a lifter over a dataset."""
     from posebench.data import open_dataset

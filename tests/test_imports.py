@@ -29,7 +29,7 @@ ROWS = (
     ("slices", "stats", "result", "evaluate", "comparison"),
     ("board",),
     ("lifters", "training", "speed"),
-    ("tables", "figures", "demo", "verbs", "cli", "__main__", "__init__"),
+    ("tables", "figures", "gallery", "demo", "verbs", "cli", "__main__", "__init__"),
 )
 #: Where torch may be imported when a module is loaded.
 TORCH = ("lifters", "training", "speed", "baselines")

@@ -46,7 +46,7 @@ def _against(published: Published, paper: Paper, runs: Sequence[Measured], entri
     lines = [_reported_line(published, row) for row in reported]
     flips = any(value.oracle != "none" for row in reported for value in row.values)
     lines += [_run_line(run, flips=flips) for run in runs]
-    own = [entry for entry in entries if entry.method.split("+")[0] in paper.methods]
+    own = [entry for entry in entries if entry.method in paper.methods]
     lines += [_entry_line(entry) for entry in own]
     if paper.methods and not own:
         lines.append(["ours: no entry on the board yet", *[""] * (3 + len(_COLUMNS)), ""])
@@ -79,7 +79,15 @@ def _entry_line(entry: Entry) -> list[str]:
         cells.append(f"{median_low(values):.1f}{spread}" if values else "")
     id = entry.protocol["id"]
     joints = str(len(load_protocol(id).skeleton))
-    return [f"ours: [{entry.name}](entries/{id}/{entry.name}.json)", f"`{id}`", entry.keypoints, joints, *cells, "in the entry"]
+    return [f"ours: [{entry.name}](entries/{id}/{entry.name}.json)", f"`{id}`", entry.keypoints, joints, *cells, _work(entry)]
+
+
+def _work(entry: Entry) -> str:
+    made, spent = entry.seeds[0].provenance, entry.seeds[0].training
+    if made is None:
+        return "none"
+    minutes = f", {float(spent['cpu_seconds']) / 60:.0f} CPU minutes" if "cpu_seconds" in spent else ""
+    return f"{made.poses_seen / 1e6:.2f} M poses in {made.epochs} epochs{minutes}, {len(entry.seeds)} seed{'s' * (len(entry.seeds) > 1)}"
 
 
 def official(published: Published) -> str:
