@@ -14,9 +14,13 @@ if TYPE_CHECKING:
     from posebench.errors import PosebenchError
     from posebench.evaluate import score
     from posebench.formats import Reading, convert
+    from posebench.gallery import draw
+    from posebench.lifters import predict
+    from posebench.lifters.choose import open_lifter
     from posebench.predictions import open_predictions, save_predictions
     from posebench.protocol import find_protocols, load_protocol, protocol_ids
     from posebench.result import Result, load_result
+    from posebench.training.run import train
 
 __all__ = [
     "PosebenchError",
@@ -25,14 +29,18 @@ __all__ = [
     "check",
     "compare",
     "convert",
+    "draw",
     "find_protocols",
     "load_protocol",
     "load_result",
     "open_dataset",
+    "open_lifter",
     "open_predictions",
+    "predict",
     "protocol_ids",
     "save_predictions",
     "score",
+    "train",
 ]
 
 _HOME = {
@@ -42,14 +50,18 @@ _HOME = {
     "check": "checks",
     "compare": "comparison",
     "convert": "formats",
+    "draw": "gallery",
     "find_protocols": "protocol",
     "load_protocol": "protocol",
     "load_result": "result",
     "open_dataset": "data",
+    "open_lifter": "lifters.choose",
     "open_predictions": "predictions",
+    "predict": "lifters",
     "protocol_ids": "protocol",
     "save_predictions": "predictions",
     "score": "evaluate",
+    "train": "training.run",
 }
 
 
