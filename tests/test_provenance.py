@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from posebench.errors import PosebenchError
@@ -22,6 +22,7 @@ def read(content):
     return read_provenance(Fields(content, "p.npz: [provenance]", "do better"))
 
 
+@settings(max_examples=40, deadline=None)
 @given(
     texts=st.lists(printable, min_size=4, max_size=4),
     numbers=st.lists(whole, min_size=4, max_size=4),

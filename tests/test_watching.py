@@ -19,7 +19,7 @@ def dataset():
     )
 
 
-def moments(dataset, watched):
+def moments(watched):
     """(clip id, frame) of every watched pose, in order."""
     return [(id, int(frame)) for id, frames in watched.frames.items() for frame in frames]
 
@@ -30,12 +30,12 @@ def opposite(dataset, one, other):
 
 
 def without_cameras(dataset):
-    return replace(dataset, load=lambda id: replace(dataset.load(id), camera=None))
+    return replace(dataset, load=lambda clip: replace(dataset.load(clip), camera=None))
 
 
 def test_pairs_show_one_moment_from_opposite_cameras_and_all_such_moments_are_there(dataset):
     watched = watch(dataset, list(dataset.infos), most=500)
-    shown = moments(dataset, watched)
+    shown = moments(watched)
     pairs = {(shown[a], shown[b]) for a, b in watched.opposite}
     assert len(pairs) == len(watched.opposite) > 50
     for (one, frame), (other, same) in pairs:
@@ -84,7 +84,7 @@ def test_where_no_cameras_are_known_there_are_no_pairs(dataset):
     blind = without_cameras(dataset)
     watched = watch(blind, list(dataset.infos), most=500)
     assert watched.opposite.shape == (0, 2)
-    assert set(behaviour_on(watched, "h36m17", lambda id, frames: dataset.load(id).pose[frames])) == set(BEHAVIOUR) - {"opposite depth"}
+    assert set(behaviour_on(watched, "h36m17", lambda clip, frames: dataset.load(clip).pose[frames])) == set(BEHAVIOUR) - {"opposite depth"}
 
 
 def test_a_lifter_is_asked_for_the_watched_frames_of_each_clip(dataset):
@@ -102,10 +102,10 @@ def test_true_poses_on_cmus_test_split_turn_round_with_the_camera(cmu):
     # -0.78 was measured by an independent implementation; -0.784 here.
     clips = cmu.clip_ids("test")
     watched = watch(cmu, clips, most=20_000)
-    signs = behaviour_on(watched, cmu.skeleton, lambda id, frames: cmu.load(id).pose[frames])
+    signs = behaviour_on(watched, cmu.skeleton, lambda clip, frames: cmu.load(clip).pose[frames])
     assert signs["opposite depth"] == pytest.approx(-0.784, abs=0.005)
-    assert 0.5 < signs["depth extent"] < 0.9
-    assert signs["bone spread"] < 0.1
+    assert 0.4 < signs["depth extent"] < 0.6
+    assert 0.005 < signs["bone spread"] < 0.1
 
 
 def saved(dataset, path, change=lambda pose: pose, **options):

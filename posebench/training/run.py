@@ -17,7 +17,7 @@ from posebench.data import Dataset, open_dataset
 from posebench.errors import PosebenchError
 from posebench.evaluate import score
 from posebench.files import write_text
-from posebench.lifters import predict
+from posebench.lifters import Lifter, predict
 from posebench.lifters.trained import build, open_run
 from posebench.lifters.weights import ABOUT, About, load_about, save_weights
 from posebench.predictions import open_predictions, save_predictions
@@ -263,9 +263,35 @@ def _finish(
     path = folder / PREDICTIONS
     if (folder / RESULT).is_file() and path.is_file():
         return load_result(folder / RESULT)
-    lifter = open_run(folder, device=device)
     about = load_about(folder)
     say(f"predicting {sum(dataset.infos[id].frames for id in dataset.clip_ids('test')):,} test poses")
+    protocol = protocol_of(dataset)
+    with tempfile.TemporaryDirectory() as scratch:
+        if tune:
+            protocol = _tuning_protocol(Path(scratch), protocol, dataset.splits["test"])
+        return predict_and_score(
+            open_run(folder, device=device), folder, dataset, keypoints, protocol, root=root, cameras=cameras, about=about
+        )
+
+
+def protocol_of(dataset: Dataset) -> str:
+    """Id of the protocol that runs on this copy are scored under."""
+    return SPARSE.get(dataset.fps, PROTOCOLS[dataset.name]) if dataset.name == "h36m" else PROTOCOLS[dataset.name]
+
+
+def predict_and_score(
+    lifter: Lifter,
+    folder: Path,
+    dataset: Dataset,
+    keypoints: str,
+    protocol: str,
+    *,
+    root: str | os.PathLike[str] | None = None,
+    cameras: str | os.PathLike[str] | None = None,
+    about: About | None = None,
+) -> Result:
+    """Write ``predictions.npz`` of the test split and ``result.json`` into a run's folder; ``about`` is None where nothing was trained."""
+    path = folder / PREDICTIONS
     save_predictions(
         path,
         predict(lifter, dataset, keypoints=keypoints),
@@ -275,15 +301,11 @@ def _finish(
         method=lifter.id,
         keypoints=keypoints,
         supervision=lifter.supervision,
-        provenance=about.provenance,
+        provenance=about.provenance if about else None,
     )
-    protocol = SPARSE.get(dataset.fps, PROTOCOLS[dataset.name]) if dataset.name == "h36m" else PROTOCOLS[dataset.name]
-    with tempfile.TemporaryDirectory() as scratch:
-        if tune:
-            protocol = _tuning_protocol(Path(scratch), protocol, dataset.splits["test"])
-        result = score(path, protocol, root=root, cameras=cameras)
+    result = score(path, protocol, root=root, cameras=cameras)
     with open_predictions(path) as file:
-        result = replace(result, behaviour=behaviour_of_file(file, dataset), training=about.training)
+        result = replace(result, behaviour=behaviour_of_file(file, dataset), training=about.training if about else {})
     result.save(folder / RESULT)
     return result
 

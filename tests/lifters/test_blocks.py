@@ -2,7 +2,9 @@
 
 import pytest
 
-torch = pytest.importorskip("torch", reason="trained lifters need the extra [baselines]")
+pytest.importorskip("torch", reason="trained lifters need the extra [baselines]")
+
+import torch
 
 from posebench.lifters.blocks import ResidualBlock, ResidualMLP, limit_rows
 

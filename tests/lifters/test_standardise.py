@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="trained lifters need the extra [baselines]")
+pytest.importorskip("torch", reason="trained lifters need the extra [baselines]")
+
+import torch
 
 from posebench.lifters.standardise import Standardise
 

@@ -5,7 +5,9 @@ import json
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="trained lifters need the extra [baselines]")
+pytest.importorskip("torch", reason="trained lifters need the extra [baselines]")
+
+import torch
 
 from posebench.errors import PosebenchError
 from posebench.lifters import weights

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from posebench.data.clip import Clip, ClipInfo, Dataset
@@ -88,6 +88,7 @@ def test_progress_counts_clips():
     assert told == [(1, 3), (2, 3), (3, 3)]
 
 
+@settings(max_examples=40, deadline=None)
 @given(
     lengths=st.lists(st.integers(1, 9), min_size=1, max_size=5),
     offsets=st.lists(st.integers(-12, 12), min_size=1, max_size=5),

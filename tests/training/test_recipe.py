@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, fields
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as of_test
 from hypothesis import strategies as st
 
 from posebench.errors import PosebenchError
@@ -178,6 +179,7 @@ values = st.one_of(
 )
 
 
+@of_test(max_examples=60, deadline=None)
 @given(
     texts=st.lists(words, min_size=8, max_size=8),
     seed=st.integers(0, 2**31),
