@@ -44,7 +44,8 @@ def look_at_root(keypoints: Tensor, root: int, tilt: float) -> RootView:
     level = about_x(keypoints.new_tensor(math.radians(tilt)))
     rays = torch.cat([keypoints, torch.ones_like(keypoints[..., :1])], dim=-1) @ level
     to_root = rays[:, root]
-    down = torch.atan2(to_root[:, 1], torch.hypot(to_root[:, 0], to_root[:, 2]))
+    ahead = to_root[:, [0, 2]].square().sum(dim=1).sqrt()  # not torch.hypot, which ONNX lacks
+    down = torch.atan2(to_root[:, 1], ahead)
     aim = about_x(down) @ about_y(-torch.atan2(to_root[:, 0], to_root[:, 2]))
     seen = turn(aim, rays)
     return RootView(seen[..., :2] / seen[..., 2:], down, aim @ level.T)

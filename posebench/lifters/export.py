@@ -110,16 +110,26 @@ def _network(method: Method, joints: int) -> bytes:
     """The ONNX file of a method's lift, weights within, nothing said of the machine it was made on."""
     batch = torch.export.Dim("batch")
     with _quiet():
-        program = torch.onnx.export(
-            _Lift(method).eval(),
-            (torch.zeros(2, joints, 2),),
-            dynamo=True,
-            dynamic_shapes=({0: batch},),
-            input_names=["keypoints"],
-            output_names=["poses"],
-            external_data=False,
-            verbose=False,
-        )
+        try:
+            program = torch.onnx.export(
+                _Lift(method).eval(),
+                (torch.zeros(2, joints, 2),),
+                dynamo=True,
+                dynamic_shapes=({0: batch},),
+                input_names=["keypoints"],
+                output_names=["poses"],
+                external_data=False,
+                verbose=False,
+            )
+        except torch.onnx.OnnxExporterError as error:
+            cause: BaseException = error
+            while cause.__cause__ is not None:
+                cause = cause.__cause__
+            raise PosebenchError(
+                f"a network that PyTorch cannot write as ONNX: {str(cause).splitlines()[0]}",
+                "operations that ONNX has",
+                "use the run itself: posebench predict RUN ...",
+            ) from error
     assert program is not None, "the exporter gives a program where it is given no path"
     model = program.model_proto
     for node in model.graph.node:

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 class Standardise(nn.Module):
     """Subtract the mean and divide by the standard deviation of the training split; both are stored with the weights.
 
-    **Convention.** Samples (N, ...), each number on its own. A number that never varied in training is only centred.
+    **Convention.** Samples (N, ...) of one unit, each number on its own. A number that varied by less than a millionth of the largest one
+    (a root at the origin, up to rounding) is only centred: divided by its deviation, rounding errors would look like a signal.
     """
 
     mean: Tensor
@@ -25,7 +26,7 @@ class Standardise(nn.Module):
         wide = samples.double()
         mean = wide.mean(dim=0)
         deviation = (wide - mean).square().mean(dim=0).sqrt()
-        constant = deviation <= 1e-6 * (mean.abs() + samples.abs().amax(dim=0))
+        constant = deviation <= 1e-6 * samples.abs().max()
         self.mean.copy_(mean)
         self.deviation.copy_(torch.where(constant, torch.ones_like(deviation), deviation))
 

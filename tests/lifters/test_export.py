@@ -15,11 +15,12 @@ pytest.importorskip("onnxscript", reason="export needs the extra [baselines]")
 from posebench import cli
 from posebench.errors import PosebenchError
 from posebench.lifters import export
-from posebench.lifters.export import export_run
+from posebench.lifters.export import _network, export_run
 from posebench.lifters.onnx_card import read_card
 from posebench.lifters.onnx_model import open_onnx
 from posebench.lifters.trained import open_run
 from posebench.predictions import open_predictions
+from posebench.training.recipe import baselines, load_baseline, read_method, resolve
 
 #: Between PyTorch and ONNX Runtime, as a share of the largest coordinate: float32 sums in another order.
 CLOSE = 1e-5
@@ -206,3 +207,33 @@ def test_without_a_package_the_command_says_how_to_get_it(run, monkeypatch, caps
     assert cli.main(["export", str(run), "-o", str(tmp_path / "m.onnx")]) == 2
     assert f"no module {package}" in (said := capsys.readouterr().err)
     assert "[baselines]" in said
+
+
+@pytest.mark.parametrize("method", baselines())
+def test_every_baseline_of_single_frames_gives_the_same_in_onnx_runtime(method):
+    import onnxruntime
+    import torch
+
+    content, where = read_method(method)
+    settings = resolve(content, load_baseline(method).Settings, where=where, preset="smoke")
+    torch.manual_seed(0)
+    made = load_baseline(method).build(settings, "h36m17").eval()
+    if made.context > 1:
+        pytest.skip(f"{method} looks at several frames")
+    session = onnxruntime.InferenceSession(_network(made, 17), providers=["CPUExecutionProvider"])
+    keypoints = 0.1 * torch.randn(5, 17, 2)
+    with torch.no_grad():
+        torch.testing.assert_close(
+            torch.from_numpy(session.run(None, {"keypoints": keypoints.numpy()})[0]), made.lift(keypoints), atol=1e-4, rtol=1e-4
+        )
+
+
+def test_what_onnx_lacks_is_told_in_a_paragraph():
+    import torch
+
+    class Odd(torch.nn.Module):
+        def lift(self, keypoints):
+            return torch.hypot(keypoints, keypoints)
+
+    with pytest.raises(PosebenchError, match=r"cannot write as ONNX: .*hypot"):
+        _network(Odd(), 17)

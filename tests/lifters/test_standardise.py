@@ -57,3 +57,14 @@ def test_a_small_spread_far_from_zero_is_not_taken_for_a_constant():
 def test_the_statistics_are_kept_with_the_weights_and_are_not_learnt(fitted):
     assert set(fitted.state_dict()) == {"mean", "deviation"}
     assert not list(fitted.parameters())
+
+
+def test_rounding_errors_of_a_root_at_the_origin_are_no_signal():
+    """A root that is zero up to 1e-9 would otherwise become noise of the size of the other joints."""
+    torch.manual_seed(0)
+    image = 0.1 * torch.randn(500, 17, 2)
+    image[:, 0] = 1e-9 * torch.randn(500, 2)
+    part = Standardise(17, 2)
+    part.fit(image)
+    assert float(part(image)[:, 0].abs().max()) < 1e-6
+    assert float(part(image)[:, 1:].std()) == pytest.approx(1.0, abs=0.01)
