@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from posebench.predictions import open_predictions, save_predictions
     from posebench.protocol import find_protocols, load_protocol, protocol_ids
     from posebench.result import Result, load_result
+    from posebench.training.regeneration import regenerate
     from posebench.training.run import train
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "open_predictions",
     "predict",
     "protocol_ids",
+    "regenerate",
     "save_predictions",
     "score",
     "train",
@@ -59,6 +61,7 @@ _HOME = {
     "open_predictions": "predictions",
     "predict": "lifters",
     "protocol_ids": "protocol",
+    "regenerate": "training.regeneration",
     "save_predictions": "predictions",
     "score": "evaluate",
     "train": "training.run",

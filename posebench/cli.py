@@ -104,8 +104,10 @@ def _parser() -> argparse.ArgumentParser:
     add = board.add_parser("add", help="make entries from results; several seeds of one method become one entry")
     add.add_argument("results", metavar="R.json", nargs="+")
     _add_board(add).set_defaults(run=verbs.run_board_add)
-    _add_board(board.add_parser("render", help="write README.md from the entries")).set_defaults(run=verbs.run_board_render)
-    _add_board(board.add_parser("check", help="are the entries valid and the page fresh?")).set_defaults(run=verbs.run_board_check)
+    _add_board(board.add_parser("render", help="write pages, tables and plots from the entries")).set_defaults(run=verbs.run_board_render)
+    _add_board(board.add_parser("check", help="are the entries valid, and pages, tables and plots fresh?")).set_defaults(
+        run=verbs.run_board_check
+    )
 
     train = commands.add_parser("train", help="train a baseline, predict the test split and score it; leaves a run folder")
     train.add_argument("method", metavar="METHOD", help="a folder of baselines/, such as martinez")
@@ -123,6 +125,21 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--threads", type=int, default=0, metavar="N", help="CPU threads (default: PyTorch's choice)")
     train.add_argument("--save-every", type=float, default=60.0, metavar="S", help="seconds between checkpoints (default: %(default)s)")
     _add_json(train).set_defaults(run=verbs.run_train)
+
+    again = commands.add_parser("regenerate", help="train what the board lacks or what is stale, and put it there: docs/regenerate.md")
+    again.add_argument("grid", metavar="GRID", type=Path, nargs="?", default=Path("leaderboard/grid.toml"), help="(default: %(default)s)")
+    again.add_argument("--cell", metavar="NAME", action="append", default=[], help="only this cell (may be given more than once)")
+    again.add_argument("--dataset", metavar="NAME", help="only the cells of this dataset")
+    again.add_argument("--list", action="store_true", help="print each cell and how it stands, and run nothing")
+    again.add_argument("--root", metavar="NAME=DIR", action="append", default=[], help="a dataset's folder, such as cmu=DIR")
+    again.add_argument("--runs", metavar="DIR", type=Path, default=Path("runs"), help="where run folders are (default: %(default)s)")
+    again.add_argument("--adopt", action="store_true", help="take finished runs of `posebench train` for runs of the present code")
+    where = again.add_mutually_exclusive_group()
+    where.add_argument("--jobs", metavar="N", type=int, default=1, help="processes on this machine (default: %(default)s)")
+    where.add_argument("--dask", metavar="ADDRESS", help="a dask scheduler, such as tcp://HOST:8786; all machines must share the files")
+    again.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="(default: %(default)s)")
+    again.add_argument("--threads", type=int, default=0, metavar="N", help="CPU threads of each cell (default: PyTorch's choice)")
+    _add_json(again).set_defaults(run=verbs.run_regenerate)
 
     draw = commands.add_parser("draw", help="draw random poses of a split, true and predicted, from two views")
     draw.add_argument("predictions", metavar="PREDS", nargs="+", help="prediction files; a row each")

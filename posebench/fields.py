@@ -95,6 +95,14 @@ class Fields:
             raise self.wrong(key, values, wanted)
         return tuple(values)
 
+    def counts(self, key: str) -> tuple[int, ...]:
+        """A list of different whole numbers from 0; empty if the field is absent."""
+        wanted = "a list of different whole numbers from 0"
+        values = self._take(key, list, wanted, [])
+        if not all(type(value) is int and value >= 0 for value in values) or len(set(values)) != len(values):
+            raise self.wrong(key, values, wanted)
+        return tuple(values)
+
     def grid(self, key: str) -> tuple[float, float, float]:
         """Thresholds as a table {first, last, step}."""
         part = self.table(key)

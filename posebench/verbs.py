@@ -219,7 +219,7 @@ def run_board_add(args: Namespace) -> int:
 
 
 def run_board_render(args: Namespace) -> int:
-    """The page from the entries."""
+    """Pages, tables and plots from the entries."""
     from posebench.board.render import render
 
     print(render(args.board))
@@ -227,10 +227,10 @@ def run_board_render(args: Namespace) -> int:
 
 
 def run_board_check(args: Namespace) -> int:
-    """Entries valid, page fresh."""
+    """Entries valid; pages, tables and plots fresh."""
     from posebench.board.render import check_board
 
-    print(f"{args.board}: {check_board(args.board)} entries, all valid; the page is fresh")
+    print(f"{args.board}: {check_board(args.board)} entries, all valid; pages, tables and plots are fresh")
     return 0
 
 
@@ -273,6 +273,80 @@ def run_train(args: Namespace) -> int:
     else:
         print(report(result))
     return 0
+
+
+def run_regenerate(args: Namespace) -> int:
+    """Make what the board lacks; exit 1 if a cell failed."""
+    import sys
+    from dataclasses import asdict
+
+    try:
+        from posebench.training.grid import read_grid, select
+        from posebench.training.loop import Interrupted
+        from posebench.training.making import Place
+        from posebench.training.regeneration import overview, regenerate
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("posebench"):
+            raise
+        advice = 'pip install -c constraints.txt -e ".[baselines,scale]"'
+        raise PosebenchError(f"no module {error.name}", "what regenerating needs", advice) from error
+    from posebench.progress import progress
+
+    roots = dict(_root_of(text) for text in args.root)
+    place = Place(args.grid.parent, args.runs, roots, args.device, args.threads, args.adopt)
+    if args.list:
+        rows = overview(select(read_grid(args.grid), args.cell, args.dataset), place)
+        if args.json:
+            _print_json([{"cell": cell.name, "state": state, "note": note} for cell, state, note in rows])
+        else:
+            width = max(len(cell.name) for cell, _, _ in rows)
+            for cell, state, note in rows:
+                print(f"{cell.name:{width}}  {state}" + (f": {note}" if note else ""))
+        return 0
+    said = ""
+
+    def tell_of(cell: str, done: int, total: int) -> None:
+        nonlocal said
+        if cell != said:
+            print(f"{cell}: training", file=sys.stderr, flush=True)
+            said = cell
+        tell(done, total)
+
+    try:
+        with progress("steps") as tell:
+            outcomes = regenerate(
+                args.grid,
+                cells=args.cell,
+                dataset=args.dataset,
+                place=place,
+                jobs=args.jobs,
+                dask=args.dask,
+                tell=tell_of,
+                say=lambda line: print(line, file=sys.stderr, flush=True),
+            )
+    except Interrupted as stop:
+        print(f"posebench: {stop}. Next: the same command again goes on", file=sys.stderr)
+        return 130
+    if args.json:
+        _print_json([asdict(outcome) for outcome in outcomes])
+    else:
+        rows_done: list[list[object]] = [[o.cell, o.status, f"{o.seconds:.0f} s", o.note] for o in outcomes]
+        _print_table(rows_done, ["cell", "outcome", "time", "note"])
+        counts = {status: sum(o.status == status for o in outcomes) for status in ("done", "up to date", "failed")}
+        print("\n" + ", ".join(f"{count} {status}" for status, count in counts.items()))
+        if counts["done"]:
+            print(f"Next: posebench board render --board {args.grid.parent}")
+    return 1 if any(outcome.status == "failed" for outcome in outcomes) else 0
+
+
+def _root_of(text: str) -> tuple[str, str]:
+    from posebench.data import DATASETS
+
+    name, _, root = text.partition("=")
+    if name not in DATASETS or name == "synthetic" or not root:
+        names = ", ".join(name for name in DATASETS if name != "synthetic")
+        raise PosebenchError(f"--root {text}", f"NAME=DIR, with NAME one of {names}", "correct it: --root cmu=DIR")
+    return name, root
 
 
 def run_export(args: Namespace) -> int:

@@ -1,111 +1,36 @@
-"""Entries: one method on the board under one protocol and keypoint source, with all its seeds and where the numbers come from.
+"""Files of entries: written from results, read strictly, and refused where their numbers do not follow from their sums.
 
 **Convention.** ``entries/<protocol id>/<method>[+<recipe>][@<dataset>]-<keypoints>[-<preset>].json``: the recipe where it is not the
-method's own, the training data where they are not the protocol's, the preset where there was a training. An entry keeps the sums by take
-of every metric, so that its numbers, intervals and every comparison can be computed again from the entry alone.
+method's own, the training data where they are not the protocol's, the preset where there was a training. What an entry holds:
+:mod:`posebench.board.entry`.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from posebench.board.entry import BY_JOINT, SCHEMA, Entry, Joints, Seed
 from posebench.errors import PosebenchError
 from posebench.fields import Fields
 from posebench.files import write_text
 from posebench.predictions import SUPERVISIONS
 from posebench.protocol import load_protocol
-from posebench.provenance import Provenance, read_provenance
+from posebench.provenance import read_provenance
 from posebench.result import Result
-from posebench.slices import Row, Sums, average, codes
+from posebench.slices import codes
 
-SCHEMA = 1
 _MAX_BYTES = 64 * 2**20
 _ADVICE = "make entries with: posebench board add R.json"
-
-
-@dataclass(frozen=True, eq=False)
-class Seed:
-    """One scored prediction file of an entry.
-
-    Attributes:
-        predictions: sha256 of the file.
-        environment: of the scoring.
-        sums: by take: metric to (total (takes,), count (takes,)).
-        provenance: how the lifter was made, or None where nothing was trained or the file does not say.
-        training: seconds, steps and machine of the training, where posebench ran it.
-        behaviour: what the lifter does beside its errors, predicted and true (:mod:`posebench.behaviour`).
-    """
-
-    predictions: str
-    environment: dict[str, str]
-    sums: dict[str, tuple[list[float], list[float]]]
-    provenance: Provenance | None = None
-    training: dict[str, str | float] = field(default_factory=dict)
-    behaviour: dict[str, dict[str, float]] = field(default_factory=dict)
-
-    def of(self, metric: str) -> Sums:
-        """The sums of one metric, as one column."""
-        total, count = self.sums[metric]
-        return Sums(np.array(total)[:, None], np.array(count), ())
-
-
-@dataclass(frozen=True, eq=False)
-class Entry:
-    """A method's row: what it is, what it was scored on, and its seeds. ``takes`` holds (take, subject, action) of each row of sums."""
-
-    method: str
-    keypoints: str
-    supervision: str
-    scale: str
-    protocol: dict[str, Any]
-    data: dict[str, Any]
-    takes: list[tuple[str, str, str]]
-    units: dict[str, str]
-    seeds: list[Seed]
-
-    @property
-    def name(self) -> str:
-        """File name of the entry, without ending."""
-        made = self.seeds[0].provenance
-        return f"{self.variant}-{self.keypoints}" + (f"-{made.preset}" if made else "")
-
-    @property
-    def variant(self) -> str:
-        """``<method>[+<recipe>][@<dataset>]``."""
-        made = self.seeds[0].provenance
-        if made is None:
-            return self.method
-        learnt = made.trained_on.partition(" ")[0]
-        return self.method + made.variant + ("" if learnt == self.data["name"] else f"@{learnt}")
-
-    @property
-    def label(self) -> str:
-        """What a table calls the row: the variant, and the preset behind it."""
-        made = self.seeds[0].provenance
-        return f"{self.variant} ({made.preset})" if made else self.method
-
-    @property
-    def rows(self) -> list[Row]:
-        """The takes as rows of sums: cameras are already together."""
-        return [Row("", subject, take, "", action) for take, subject, action in self.takes]
-
-    def value(self, metric: str, average_kind: str, seed: int = 0) -> float | None:
-        """One average of one metric, computed from the sums; None where the method's scale leaves it empty."""
-        if metric not in self.seeds[seed].sums:
-            return None
-        sums = self.seeds[seed].of(metric)
-        return float(average(self.rows, sums.row_total, sums.count, average_kind))
-
-    def dump(self) -> str:
-        """The JSON text of the entry."""
-        return json.dumps({"posebench_entry": SCHEMA, **asdict(self)}, indent=1) + "\n"
+#: How far a stated number may be from what the sums give: both are printed in full, joints to six digits.
+_SAME, _SAME_JOINTS = 1e-9, 1e-5
 
 
 def entry_of(result: Result, name: str) -> Entry:
@@ -113,8 +38,8 @@ def entry_of(result: Result, name: str) -> Entry:
 
     Raises:
         PosebenchError: the result may not stand on a board: partial, scored with --truth, not the official copy, of an unknown or
-            changed protocol, without method or keypoint source, with predictions that equal the truth, of a recipe changed by hand, or
-            trained on another keypoint source than it was tested on.
+            changed protocol, without method or keypoint source, with predictions that equal the truth, of a recipe changed by hand,
+            trained on another keypoint source than it was tested on, or with numbers that its sums do not give.
     """
 
     def refuse(found: str, wanted: str) -> PosebenchError:
@@ -146,14 +71,18 @@ def entry_of(result: Result, name: str) -> Entry:
             )
     # A take whose frames carry several actions (3DHP) has a row for each.
     takes, code = codes([(row.take, row.subject, row.action) for row in result.rows])
-    sums = {}
+    sums, joints = {}, {}
     for metric, one in result.sums.items():
-        total, count = np.zeros(len(takes)), np.zeros(len(takes))
-        np.add.at(total, code, one.row_total)
+        total, count = np.zeros((len(takes), one.total.shape[1])), np.zeros(len(takes))
+        np.add.at(total, code, one.total)
         np.add.at(count, code, one.count)
-        sums[metric] = (total.tolist(), count.tolist())
+        sums[metric] = (total.mean(axis=1).tolist(), count.tolist())
+        if metric in BY_JOINT and one.parts and count.any():
+            joints[metric] = Joints(list(one.parts), [[float(f"{value:.6g}") for value in row] for row in total.tolist()])
     tables = {**result.metrics, **result.diagnostics}
-    return Entry(
+    stated = {metric: tables[metric]["by"].get(result.protocol["headline"]) for metric in sums}
+    values = {metric: float(value) for metric, value in stated.items() if value is not None}
+    entry = Entry(
         method=result.predictions["method"],
         keypoints=result.predictions["keypoints"],
         supervision=result.predictions["supervision"],
@@ -162,8 +91,41 @@ def entry_of(result: Result, name: str) -> Entry:
         data={key: result.data[key] for key in ("name", "version", "fingerprint")},
         takes=takes,
         units={metric: table["unit"] for metric, table in tables.items()},
-        seeds=[Seed(result.predictions["sha256"], result.environment, sums, made, dict(result.training), dict(result.behaviour))],
+        seeds=[
+            Seed(
+                predictions=result.predictions["sha256"],
+                environment=result.environment,
+                sums=sums,
+                provenance=made,
+                training=dict(result.training),
+                behaviour=dict(result.behaviour),
+                values=values,
+                joints=joints,
+            )
+        ],
     )
+    _derived(entry, name)
+    return entry
+
+
+def _derived(entry: Entry, where: str) -> None:
+    """Refuse an entry whose stated numbers do not follow from its sums."""
+
+    def refuse(what: str, stated: float, given: float | None) -> PosebenchError:
+        sums = "no sums for it" if given is None else f"{given:.6g}, which its sums give"
+        return PosebenchError(f"{where}: {what} = {stated:.6g}", sums, "score the predictions again, then " + _ADVICE, exit_code=1)
+
+    headline = entry.protocol["headline"]
+    for number, seed in enumerate(entry.seeds):
+        for metric, stated in seed.values.items():
+            given = entry.value(metric, headline, number)
+            if given is None or not math.isclose(stated, given, rel_tol=_SAME, abs_tol=_SAME):
+                raise refuse(f"{metric} of seeds[{number}]", stated, given)
+        for metric, joints in seed.joints.items():
+            for (take, _, _), parts, total in zip(entry.takes, joints.total, seed.sums[metric][0], strict=True):
+                mean = sum(parts) / len(parts)
+                if not math.isclose(mean, total, rel_tol=_SAME_JOINTS, abs_tol=_SAME):
+                    raise refuse(f"the sum of {metric} in seeds[{number}] over the joints of {take}", mean, total)
 
 
 def add(board: Path, results: Sequence[Result], names: Sequence[str]) -> list[Path]:
@@ -205,7 +167,11 @@ def load_entries(board: Path) -> list[Entry]:
 
 
 def load_entry(path: Path, board: Path) -> Entry:
-    """One entry, strictly validated; errors name file and field."""
+    """One entry, strictly validated; errors name file and field.
+
+    Raises:
+        PosebenchError: it is no entry, stands under another name than its own, or states a number that its sums do not give (exit code 1).
+    """
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise PosebenchError(f"{path}: {path.stat().st_size:,} bytes", f"at most {_MAX_BYTES:,}", _ADVICE)
@@ -237,8 +203,14 @@ def load_entry(path: Path, board: Path) -> Entry:
         part.finish()
     if not entry.seeds:
         raise fields.wrong("seeds", [], "at least one")
+    if len(set(entry.takes)) != len(entry.takes):
+        raise fields.wrong("takes", "a take twice", "each take once")
+    metrics = set(entry.seeds[0].sums)
+    if "PA-MPJPE" not in metrics or not metrics <= set(entry.units) or any(set(seed.sums) != metrics for seed in entry.seeds):
+        raise fields.wrong("seeds", sorted(metrics), "sums of the same metrics for every seed, each with its unit, PA-MPJPE among them")
     if path != board / "entries" / entry.protocol["id"] / f"{entry.name}.json":
         raise fields.wrong("method, keypoints", entry.name, "the name of the file it stands in")
+    _derived(entry, str(path))
     return entry
 
 
@@ -251,6 +223,8 @@ def _seed(fields: Fields, takes: int) -> Seed:
         provenance=read_provenance(fields.table("provenance")) if fields.present("provenance") else None,
         training=_training(fields.table("training")),
         behaviour={who: {sign: table.number(sign) for sign in table.names()} for who, table in _behaviour(fields.table("behaviour"))},
+        values=_numbers(fields.table("values")),
+        joints=_joints(fields.table("joints"), takes, sums),
     )
     environment.finish()
     fields.finish()
@@ -264,3 +238,21 @@ def _training(fields: Fields) -> dict[str, str | float]:
 
 def _behaviour(fields: Fields) -> list[tuple[str, Fields]]:
     return [(who, fields.table(who)) for who in fields.names()]
+
+
+def _numbers(fields: Fields) -> dict[str, float]:
+    return {name: fields.number(name) for name in fields.names()}
+
+
+def _joints(fields: Fields, takes: int, sums: Fields) -> dict[str, Joints]:
+    found = {}
+    for metric in fields.names():
+        if metric not in sums.names():
+            raise fields.wrong(metric, "sums by joint", "only metrics that the seed has sums of")
+        part = fields.table(metric)
+        names = list(part.texts("names"))
+        if not names:
+            raise part.wrong("names", names, "the names of the joints")
+        found[metric] = Joints(names, part.nested("total", [(takes, len(names))]))
+        part.finish()
+    return found

@@ -1,74 +1,140 @@
-"""Ranking: a table of entries in, the same table with groups out. Rows are comparable by the time they come here."""
+"""Ranking: entries in, a table with groups out. Entries of one ranking are comparable by the time they come here."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from statistics import median
 
+import numpy as np
 import pandas as pd
 
 from posebench import stats
-from posebench.board.entries import Entry
-from posebench.comparison import paired
+from posebench.board.entry import Entry
+from posebench.comparison import Difference, paired
+from posebench.errors import PosebenchError
 from posebench.slices import Sums
 
 #: The metric that orders a table: every file has it, whatever its scale.
 PRIMARY = "PA-MPJPE"
 
+#: (protocol id, protocol digest, data fingerprint, keypoint source): only within one of these may rows meet.
+Key = tuple[str, str, str, str]
 
-def comparable(entries: Sequence[Entry]) -> dict[tuple[str, str, str, str], list[Entry]]:
-    """Entries by (protocol id, protocol digest, data fingerprint, keypoint source): only within one of these may rows meet."""
-    tables: dict[tuple[str, str, str, str], list[Entry]] = {}
+
+@dataclass(frozen=True, eq=False)
+class Ranking:
+    """Comparable entries in order, and how well these takes tell them apart.
+
+    Attributes:
+        frame: best first by :data:`PRIMARY`: columns ``group method entry supervision scale seeds`` and for each metric ``M``, ``M low``,
+            ``M high``, ``M seed low``, ``M seed high``; NaN where a method has no such value.
+        entries: in the frame's order.
+        shown: the seed that each stands with, in the frame's order.
+        pairs: all paired differences of :data:`PRIMARY`.
+    """
+
+    frame: pd.DataFrame
+    entries: tuple[Entry, ...]
+    shown: tuple[int, ...]
+    pairs: tuple[Difference, ...]
+
+    @property
+    def half_widths(self) -> list[float]:
+        """Half the width of each pair's 95 % interval, unadjusted, in ascending order; pairs without an interval are left out."""
+        return sorted((pair.high - pair.low) / 2 for pair in self.pairs if pair.low is not None and pair.high is not None)
+
+    @property
+    def smallest(self) -> float | None:
+        """The smallest difference that these takes separate: the median of :attr:`half_widths`, None without a pair.
+
+        A pair that differs by more than its own half-width has an interval without zero, before Holm's adjustment.
+        """
+        return median(self.half_widths) if self.half_widths else None
+
+    @property
+    def overlaps(self) -> list[tuple[str, str]]:
+        """Pairs that share no letter though the ranges of their seeds overlap: another training might turn them round."""
+        column = f"{PRIMARY} seed"
+        rows = [row for _, row in self.frame.iterrows()]
+        return [
+            (one["method"], other["method"])
+            for one, other in combinations(rows, 2)
+            if not set(one["group"]) & set(other["group"])
+            and max(one[f"{column} low"], other[f"{column} low"]) <= min(one[f"{column} high"], other[f"{column} high"])
+        ]
+
+
+def comparable(entries: Sequence[Entry]) -> dict[Key, list[Entry]]:
+    """Entries by what must be the same for them to meet."""
+    tables: dict[Key, list[Entry]] = {}
     for entry in entries:
         key = (entry.protocol["id"], entry.protocol["digest"], entry.data["fingerprint"], entry.keypoints)
         tables.setdefault(key, []).append(entry)
     return tables
 
 
-def ranked(entries: Sequence[Entry], metrics: Sequence[str]) -> pd.DataFrame:
-    """One table, best first by :data:`PRIMARY`.
+def rank(entries: Sequence[Entry], metrics: Sequence[str]) -> Ranking:
+    """Rank comparable entries, one or more, by the headline average of :data:`PRIMARY`.
 
-    **Convention.** A method with several seeds stands with its seed of median error, never its best; ``low`` and ``high`` are that seed's
-    interval over takes, ``seed_low`` and ``seed_high`` the range over seeds. Methods that share a letter in ``group`` are not separable.
-
-    Returns:
-        Columns ``group method supervision scale seeds low high seed_low seed_high`` and one for each metric (headline average).
+    **Convention.** A method with several seeds stands with its seed of median error, of an even number with the worse of the two in the
+    middle: never with its best. All its numbers and comparisons are that seed's; the range is over all seeds. All pairs are compared over
+    takes and Holm-adjusted; methods that share a letter in ``group`` are not separable, and sharing is not transitive.
     """
-    headline = entries[0].protocol["headline"]
-    median = {entry.label: _median_seed(entry, headline) for entry in entries}
-    sums = {entry.label: _aligned_sums(entry, entries[0], median[entry.label]) for entry in entries}
-    groups = paired(PRIMARY, entries[0].units[PRIMARY], headline, entries[0].rows, sums).letters
-    draw = stats.resample(entries[0].rows, headline)
-    rows = []
+    headline, rows = entries[0].protocol["headline"], entries[0].rows
+    shown = {entry.label: _median_seed(entry, headline) for entry in entries}
+    sums = {entry.label: _aligned_sums(entry, entries[0], shown[entry.label], PRIMARY) for entry in entries}
+    compared = paired(PRIMARY, entries[0].units[PRIMARY], headline, rows, {name: one for name, one in sums.items() if one})
+    draw = stats.resample(rows, headline)
+    table = []
     for entry in entries:
-        one = sums[entry.label]
-        bounds = stats.interval(entries[0].rows, one.row_total, one.count, headline, draw) or (None, None)
-        values = [entry.value(PRIMARY, headline, seed) for seed in range(len(entry.seeds))]
-        known = [value for value in values if value is not None]
-        rows.append(
+        numbers: dict[str, float | None] = {}
+        for metric in metrics:
+            one = _aligned_sums(entry, entries[0], shown[entry.label], metric)
+            low, high = (one and stats.interval(rows, one.row_total, one.count, headline, draw)) or (None, None)
+            values = [value for seed in range(len(entry.seeds)) if (value := entry.value(metric, headline, seed)) is not None]
+            numbers |= {
+                metric: entry.value(metric, headline, shown[entry.label]),
+                f"{metric} low": low,
+                f"{metric} high": high,
+                f"{metric} seed low": min(values, default=None),
+                f"{metric} seed high": max(values, default=None),
+            }
+        table.append(
             {
-                "group": groups[entry.label],
+                "group": compared.letters[entry.label],
                 "method": entry.label,
+                "entry": entry.name,
                 "supervision": entry.supervision,
                 "scale": entry.scale,
                 "seeds": len(entry.seeds),
-                "low": bounds[0],
-                "high": bounds[1],
-                "seed_low": min(known),
-                "seed_high": max(known),
-                **{metric: entry.value(metric, headline, median[entry.label]) for metric in metrics},
+                **{name: np.nan if number is None else number for name, number in numbers.items()},
             }
         )
-    return pd.DataFrame(rows).sort_values([PRIMARY, "method"], ignore_index=True)
+    frame = pd.DataFrame(table).sort_values([PRIMARY, "method"], ignore_index=True)
+    place = {entry.label: entry for entry in entries}
+    ordered = tuple(place[name] for name in frame["method"])
+    return Ranking(frame, ordered, tuple(shown[entry.label] for entry in ordered), compared.pairs)
 
 
 def _median_seed(entry: Entry, headline: str) -> int:
     order = sorted(range(len(entry.seeds)), key=lambda seed: entry.value(PRIMARY, headline, seed) or 0.0)
-    return order[(len(order) - 1) // 2]
+    return order[len(order) // 2]
 
 
-def _aligned_sums(entry: Entry, first: Entry, seed: int) -> Sums:
-    """The entry's sums in the order of the first entry's takes (they are the same takes: the fingerprint says so)."""
+def _aligned_sums(entry: Entry, first: Entry, seed: int, metric: str) -> Sums | None:
+    """The entry's sums in the order of the first entry's takes (they are the same takes: the fingerprint says so); None without any."""
+    if metric not in entry.seeds[seed].sums:
+        return None
     place = {take: i for i, take in enumerate(entry.takes)}
+    if place.keys() != set(first.takes):
+        raise PosebenchError(
+            f"{entry.name} and {first.name}: other takes under one fingerprint",
+            f"the {len(first.takes)} takes of {first.data['name']}",
+            "score the predictions again",
+            exit_code=1,
+        )
     order = [place[take] for take in first.takes]
-    sums = entry.seeds[seed].of(PRIMARY)
+    sums = entry.seeds[seed].of(metric)
     return Sums(sums.total[order], sums.count[order], ())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from posebench.board.entries import Entry
+from posebench.board.entry import Entry
 from posebench.board.published_tables import UNITS, cell, data_of, marks_legend, reported_tables, table, tags_legend
 from posebench.board.reported import DATASETS, KEYPOINTS, METRICS, Filing, Published, Row
 from posebench.board.reproduction import official, reproduced

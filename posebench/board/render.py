@@ -1,34 +1,42 @@
-"""The board's page: markdown from entries and nothing else, so that a stale page can be told from a fresh one."""
+"""The board's files: markdown, tables and plots from entries and nothing else, so that a stale one can be told from a fresh one."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import pandas as pd
-from tabulate import tabulate
-
-from posebench.behaviour import BEHAVIOUR
-from posebench.board.entries import Entry, load_entries
+from posebench.board.entries import load_entries
+from posebench.board.entry import Entry
+from posebench.board.making import commands, machines, made_rows
+from posebench.board.pages import entry_page
+from posebench.board.plots import PLOTS, Data, draw, fresh, plot_data
 from posebench.board.published import load_published
 from posebench.board.published_tables import published_section
-from posebench.board.rank import PRIMARY, comparable, ranked
+from posebench.board.rank import PRIMARY, Key, Ranking, comparable, rank
 from posebench.board.reconciliation import reconciliation
 from posebench.board.reported import Published
-from posebench.errors import PosebenchError
+from posebench.board.tables import DIAGNOSTICS, FURTHER, as_csv, as_json, metrics_of, metrics_table, ranked_table
+from posebench.errors import PosebenchError, first_ten
 from posebench.files import write_text
 from posebench.protocol import Protocol, load_protocol
 
-#: Columns of a table after the primary metric, as far as the protocol has them.
-SHOWN = ("N-MPJPE", "MPJPE", "PCK@150", "AUC", "N-PCK@150", "CPS", "MPJVE")
-DIAGNOSTICS = ("PA-MPJPE-reflection", "flip-rate")
+#: Where generated files stand below a board, and how they end: what is there and not made is left over from an earlier entry.
+_GENERATED = (("entries", ".md"), ("tables", ".csv"), ("tables", ".json"), ("plots", ".svg"))
 
 _HEAD = """# Leaderboard
 
 Made by `posebench board render` from the files under `entries/`; do not edit by hand. A table holds only rows of one protocol digest,
-one copy of the data and one keypoint source. Rows that share a letter in *group* are not separable on these takes (paired
-resampling of takes, Holm-adjusted). Intervals are 95 %, over takes: they speak of these subjects and these trained models. A cell is
-empty where a method's scale is unknown and the metric needs it.
+one copy of the data and one keypoint source.
+
+* **Order.** By PA-MPJPE, which every method has. A method with several seeds stands with its seed of median PA-MPJPE (of an even number
+  the worse of the middle two), never with its best; *seeds* gives their number and range.
+* **Group.** All pairs are compared by paired resampling of whole takes, Holm-adjusted over the table. Rows that share a letter are not
+  separable on these takes; sharing is not transitive, so a row may have several letters.
+* **Intervals** are 95 %, over takes: they speak of these subjects and these trained models. A value has one decimal if its standard
+  error is below 1, and none if not; the range over seeds and differences, read on the same takes, have one. All digits are in the CSV.
+* **Smallest difference**: half the width of the 95 % interval of a pair's difference, unadjusted, median over the table's pairs. A pair
+  of the usual spread that differs by less is a tie on these takes.
+* A cell is empty where a method's scale is unknown and the metric needs it. Each method's name leads to its own page.
 """
 
 _REPORTED = """Numbers that papers report stand in tables of their own, from `published.toml`; they are not measured here and never ranked.
@@ -36,160 +44,151 @@ _REPORTED = """Numbers that papers report stand in tables of their own, from `pu
 """
 
 
+def rankings(entries: Sequence[Entry]) -> dict[Key, Ranking]:
+    """A ranking of all metrics for each set of comparable entries, in the order of their keys."""
+    tables = comparable(entries)
+    return {key: rank(tables[key], metrics_of(load_protocol(key[0]), list(tables[key][0].units))) for key in sorted(tables)}
+
+
+def _stems(ranked: dict[Key, Ranking]) -> dict[Key, str]:
+    """Where a ranking's tables and plots stand: ``<protocol id>/<keypoints>``, an older digest or other data named behind it."""
+    stems: dict[Key, str] = {}
+    for key in sorted(ranked, key=lambda key: (key[1] != load_protocol(key[0]).digest, key)):
+        id, digest, fingerprint, keypoints = key
+        plain = f"{id}/{keypoints}"
+        stems[key] = plain if plain not in stems.values() else f"{plain}-{digest[:8]}-{fingerprint[:8]}"
+    return stems
+
+
 def page(entries: Sequence[Entry], published: Published | None = None) -> str:
     """The whole page: measured tables of each protocol, and published numbers below them in tables of their own."""
+    return _page(rankings(entries), published)
+
+
+def _page(ranked: dict[Key, Ranking], published: Published | None) -> str:
     parts = [_HEAD]
-    tables = comparable(entries)
+    stems = _stems(ranked)
     reported = published.protocols() if published else []
     if reported:
         parts.append(_REPORTED)
-    measured = sorted({key[0] for key in tables})
+    measured = sorted({key[0] for key in ranked})
     for id in [*measured, *(id for id in reported if id not in measured)]:
         protocol = load_protocol(id)
         facts = f"{protocol.title}. Headline average: {protocol.headline}. Digest `{protocol.digest}`."
         parts.append(f"## `{id}`, version {protocol.version}\n\n{facts}\n")
-        for key in sorted(key for key in tables if key[0] == id):
-            parts.append(_section(protocol, key, tables[key]))
+        for key in (key for key in ranked if key[0] == id):
+            parts.append(_section(protocol, key, ranked[key], stems[key]))
         if published and id in reported:
             parts.append(published_section(published, id))
-    if not tables:
+    if not ranked:
         parts.append("No entries yet.\n")
     return "\n".join(parts)
 
 
-def _section(protocol: Protocol, key: tuple[str, str, str, str], entries: list[Entry]) -> str:
+def _section(protocol: Protocol, key: Key, ranking: Ranking, stem: str) -> str:
     _, digest, fingerprint, keypoints = key
+    entries = ranking.entries
     old = "" if digest == protocol.digest else f" under an older digest, `{digest}`"
-    names = {metric.name for metric in (*protocol.metrics, *protocol.diagnostics)}
-    metrics = [PRIMARY, *(name for name in SHOWN if name in names)]
-    diagnostics = [name for name in DIAGNOSTICS if name in names]
-    frame = ranked(entries, [*metrics, *diagnostics])
-    units = entries[0].units
+    plots = plot_data(ranking)
+    links = [f"[{PLOTS[name][2]}](plots/{stem}-{name}.svg)" for name in plots if name != "error"]
+    links += [f"this table as [CSV](tables/{stem}.csv) and [JSON](tables/{stem}.json)"]
+    parts = [
+        f"### Keypoints `{keypoints}`{old}\n",
+        ranked_table(ranking, f"entries/{protocol.id}"),
+        "",
+        *_separates(ranking),
+        f"![Error by method, with intervals and seeds](plots/{stem}-error.svg)\n",
+        f"See also: {', '.join(links)}.\n",
+    ]
+    for title, metrics in (("Further metrics:", FURTHER), ("Diagnostics, never ranked:", DIAGNOSTICS)):
+        if table := metrics_table(ranking, metrics):
+            parts += [f"{title}\n", table, ""]
     return "\n".join(
         [
-            f"### Keypoints `{keypoints}`{old}\n",
-            _table(frame, metrics, units, intervals=True),
-            "",
-            "Diagnostics, never ranked:\n",
-            _table(frame, diagnostics, units, intervals=False),
-            "",
-            *_made(entries),
-            f"Data: {entries[0].data['name']} {entries[0].data['version']}, fingerprint `{fingerprint[:16]}`. {_machines(entries)}\n",
-            _commands(protocol, keypoints, entries),
+            *parts,
+            *made_rows(entries),
+            f"Data: {entries[0].data['name']} {entries[0].data['version']}, fingerprint `{fingerprint[:16]}`. {machines(entries)}\n",
+            commands(protocol, keypoints, entries),
         ]
     )
 
 
-def _machines(entries: Sequence[Entry]) -> str:
-    used = {
-        "posebench {posebench}, Python {python}, numpy {numpy}, {platform}".format_map(seed.environment)
-        for entry in entries
-        for seed in entry.seeds
-    }
-    return "Scored with " + "; ".join(sorted(used)) + "."
+def _separates(ranking: Ranking) -> list[str]:
+    """What these takes can tell apart, and which rows another training might turn round."""
+    unit, widths = ranking.entries[0].units[PRIMARY], ranking.half_widths
+    takes = len({take for take, _, _ in ranking.entries[0].takes})
+    if ranking.smallest is None:
+        return [f"One row, or no interval from these {takes} takes: nothing to separate.\n"] if not widths else []
+    spread = f"{widths[0]:.1f} to {widths[-1]:.1f} over {len(widths)} pairs" if len(widths) > 1 else "one pair"
+    lines = [f"Smallest difference that these {takes} takes separate: about **{ranking.smallest:.1f} {unit}** {PRIMARY} ({spread})."]
+    if ranking.overlaps:
+        pairs = "; ".join(f"{one} and {other}" for one, other in ranking.overlaps)
+        lines.append(f"Their seeds overlap though their letters differ, so another training may turn them round: {pairs}.")
+    return [" ".join(lines) + "\n"]
 
 
-def _made(entries: Sequence[Entry]) -> list[str]:
-    """Tables of how trained rows were made and of what their lifters do, where there are such rows."""
-    made: list[list[object]] = []
-    does: list[list[object]] = []
-    for entry in sorted(entries, key=lambda entry: entry.label):
-        first = entry.seeds[0]
-        if first.provenance:
-            told = first.provenance
-            beside = "; ".join([*told.side_information, *(f"extra data: {name}" for name in told.extra_data)])
-            seeds = ", ".join(str(seed.provenance.seed) for seed in entry.seeds if seed.provenance)
-            seen = f"{told.poses_seen / 1e6:.2f} M in {told.epochs} epochs"
-            flips = "yes" if told.flip_averaging else "no"
-            made.append([entry.label, told.trained_on, seeds, seen, _minutes(entry), told.parameters, told.context, flips, beside])
-        for who, signs in first.behaviour.items():
-            does.append([entry.label if who == "predicted" else "true poses", *(_sign(signs.get(sign)) for sign in BEHAVIOUR)])
-    truth = [row for row in does if row[0] == "true poses"][:1]
-    does = [row for row in does if row[0] != "true poses"] + truth
-    heads = ["method", "trained on", "seeds", "poses seen", "CPU minutes", "parameters", "frames", "flip averaging", "told beside"]
-    parts = ["How the trained rows were made:\n", _plain(made, heads), "", _trainers(entries), ""] if made else []
-    if does:
-        parts += ["What the lifters do (first seed), beside how far off they are: `posebench.behaviour` says what each sign means.\n"]
-        parts += [_plain(does, ["method", *BEHAVIOUR]), ""]
-    return parts
-
-
-def _plain(rows: list[list[object]], heads: Sequence[str]) -> str:
-    return tabulate(rows, heads, tablefmt="github", disable_numparse=True)
-
-
-def _sign(value: float | None) -> str:
-    return "" if value is None else f"{value:.2f}"
-
-
-def _minutes(entry: Entry) -> str:
-    times = [float(seed.training["cpu_seconds"]) / 60 for seed in entry.seeds if "cpu_seconds" in seed.training]
-    return "" if not times else f"{min(times):.1f}" if len(times) == 1 else f"{min(times):.1f} to {max(times):.1f}"
-
-
-def _trainers(entries: Sequence[Entry]) -> str:
-    """The machines and commits of the trainings."""
-    used = {
-        "{device}, {processor}, {threads} threads, torch {torch}, commit {code}".format_map(seed.training)
-        for entry in entries
-        for seed in entry.seeds
-        if {"device", "processor", "threads", "torch", "code"} <= set(seed.training)
-    }
-    return "Trained on: " + "; ".join(sorted(used)) + "." if used else ""
-
-
-def _commands(protocol: Protocol, keypoints: str, entries: Sequence[Entry]) -> str:
-    root = "" if protocol.dataset == "synthetic" else " --root DIR"
-    said = f"--dataset {protocol.dataset}{root} --keypoints {keypoints}"
-    lines = []
-    if any(entry.seeds[0].provenance is None for entry in entries):
-        lines += [f"posebench predict METHOD {said} -o p.npz", f"posebench score p.npz --protocol {protocol.id}{root} -o r.json"]
-    if any(entry.seeds[0].provenance for entry in entries):
-        lines += [f"posebench train METHOD --recipe RECIPE --preset PRESET --seed SEED {said} -o RUN  # leaves RUN/result.json"]
-    lines.append("posebench board add r.json RUN/result.json ... && posebench board render")
-    return "\n".join(["A row is made by (METHOD, RECIPE and PRESET as in the table, SEED as below it):\n", "```bash", *lines, "```\n"])
-
-
-def _table(frame: pd.DataFrame, metrics: Sequence[str], units: dict[str, str], *, intervals: bool) -> str:
-    heads = [f"{metric} [{units[metric]}]" for metric in metrics]
-    left = ["group", "method", "supervision", "seeds"] if intervals else ["method"]
-    rows = []
-    for _, row in frame.iterrows():
-        cells = [_cell(row[metric]) for metric in metrics]
-        if intervals and pd.notna(row["low"]):
-            cells[0] += f" [{row['low']:.1f}, {row['high']:.1f}]"
-        if intervals and row["seeds"] > 1:
-            cells[0] += f"; seeds {row['seed_low']:.1f} to {row['seed_high']:.1f}"
-        rows.append([*(str(row[name]) for name in left), *cells])
-    align = ["left"] * len(left) + ["right"] * len(metrics)
-    return tabulate(rows, [*left, *heads], tablefmt="github", disable_numparse=True, colalign=align)
-
-
-def _cell(value: float | None) -> str:
-    return "" if value is None or pd.isna(value) else f"{value:.1f}"
-
-
-def _pages(board: Path, entries: Sequence[Entry]) -> dict[Path, str]:
+def _texts(board: Path, entries: Sequence[Entry], ranked: dict[Key, Ranking]) -> dict[Path, str]:
+    """Every generated text of a board: pages, entries' pages, tables."""
     published = load_published(board)
-    pages = {board / "README.md": page(entries, published)}
+    texts = {board / "README.md": _page(ranked, published)}
     if published is not None:
-        pages[board / "reconciliation.md"] = reconciliation(published, entries)
-    return pages
+        texts[board / "reconciliation.md"] = reconciliation(published, entries)
+    for key, stem in _stems(ranked).items():
+        protocol = load_protocol(key[0])
+        texts[board / "tables" / f"{stem}.csv"] = as_csv(ranked[key])
+        texts[board / "tables" / f"{stem}.json"] = as_json(ranked[key])
+        for number, entry in enumerate(ranked[key].entries):
+            texts[board / "entries" / protocol.id / f"{entry.name}.md"] = entry_page(ranked[key], number, protocol)
+    return texts
+
+
+def _plots(board: Path, ranked: dict[Key, Ranking]) -> Iterator[tuple[Path, str, Data]]:
+    """Every plot of a board: its file, its name in :data:`PLOTS`, its data."""
+    for key, stem in _stems(ranked).items():
+        for name, data in plot_data(ranked[key]).items():
+            yield board / "plots" / f"{stem}-{name}.svg", name, data
+
+
+def _left_over(board: Path, made: set[Path]) -> list[Path]:
+    """Generated files of entries that are gone."""
+    found = {path for folder, ending in _GENERATED for path in (board / folder).rglob(f"*{ending}")}
+    return sorted(found - made)
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 def render(board: Path) -> Path:
-    """Write ``README.md`` of a board from its entries and published numbers, and ``reconciliation.md`` where it has any of these."""
-    for path, text in _pages(board, load_entries(board)).items():
+    """Write a board's pages, tables and plots from its entries and published numbers; plots that are fresh are not drawn again.
+
+    Returns:
+        ``README.md`` of the board.
+    """
+    entries = load_entries(board)
+    ranked = rankings(entries)
+    texts = _texts(board, entries, ranked)
+    for path, text in texts.items():
         write_text(path, text)
+    plots = set()
+    for path, name, data in _plots(board, ranked):
+        plots.add(path)
+        if not fresh(_read(path) or "", name, data):
+            write_text(path, draw(name, data))
+    for path in _left_over(board, {*texts, *plots}):
+        path.unlink()
     return board / "README.md"
 
 
 def check_board(board: Path) -> int:
-    """How many entries a board has, all valid and its pages fresh.
+    """How many entries a board has, all valid, and its pages, tables and plots fresh. Draws nothing.
 
     Raises:
-        PosebenchError: an entry is invalid or of an unknown digest, ``published.toml`` is invalid, or a page is not what they give
-            (exit code 1).
+        PosebenchError: an entry is invalid, of an unknown digest, or states a number that its sums do not give; ``published.toml`` is
+            invalid; or a page, table or plot is not what they give (exit code 1).
     """
     entries = load_entries(board)
     for entry in entries:
@@ -201,12 +200,17 @@ def check_board(board: Path) -> int:
                 "score the predictions again under the present protocol",
                 exit_code=1,
             )
-    for path, text in _pages(board, entries).items():
-        if not path.is_file() or path.read_text(encoding="utf-8") != text:
-            raise PosebenchError(
-                f"{path} is not what its entries and published numbers give",
-                "a fresh page",
-                f"posebench board render --board {board}",
-                exit_code=1,
-            )
+    ranked = rankings(entries)
+    texts, plots = _texts(board, entries, ranked), list(_plots(board, ranked))
+    stale = [path for path, text in texts.items() if _read(path) != text]
+    stale += [path for path, name, data in plots if not fresh(_read(path) or "", name, data)]
+    stale += _left_over(board, {*texts, *(path for path, _, _ in plots)})
+    if stale:
+        names = first_ten([str(path) for path in stale])
+        raise PosebenchError(
+            f"{names} {'is' if len(stale) == 1 else 'are'} not what the entries and published numbers give",
+            "fresh pages, tables and plots",
+            f"posebench board render --board {board}",
+            exit_code=1,
+        )
     return len(entries)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from statistics import median_low
+from statistics import median_high
 
-from posebench.board.entries import Entry
+from posebench.board.entry import Entry
 from posebench.board.published_tables import cell, data_of, table, who
 from posebench.board.reported import MEASURES, Measured, Paper, Published, Row
 from posebench.protocol import load_protocol
@@ -29,8 +29,8 @@ def reproduced(published: Published, entries: Sequence[Entry]) -> str:
 work stated, and on one CPU core; *ours* is this project's baseline, from its entries on the board. Only rows on the same data, joints and
 2D source can be set against each other: nobody can reproduce a Human3.6M number on `cmu`, only the order of methods and the effect of
 a rule. Runs and entries are averaged over frames (the board's headline is another average where the protocol says so), and their
-scaled MPJPE is N-MPJPE. An entry with several seeds shows its median, with the range in brackets. Differences under about 5 mm between
-single runs are ties.
+scaled MPJPE is N-MPJPE. An entry with several seeds shows its median (of an even number the worse of the middle two), with the range in
+brackets. Differences under about 5 mm between single runs are ties.
 """
     ]
     for paper in published.papers.values():
@@ -76,7 +76,7 @@ def _entry_line(entry: Entry) -> list[str]:
     for metric in _COLUMNS.values():
         values = [value for seed in range(len(entry.seeds)) if (value := entry.value(metric, "frame", seed)) is not None]
         spread = f" ({min(values):.1f} to {max(values):.1f})" if len(values) > 1 else ""
-        cells.append(f"{median_low(values):.1f}{spread}" if values else "")
+        cells.append(f"{median_high(values):.1f}{spread}" if values else "")
     id = entry.protocol["id"]
     joints = str(len(load_protocol(id).skeleton))
     return [f"ours: [{entry.name}](entries/{id}/{entry.name}.json)", f"`{id}`", entry.keypoints, joints, *cells, _work(entry)]

@@ -1,12 +1,15 @@
 import json
+import re
 
 import numpy as np
 import pytest
 
 import posebench
 from posebench.board.entries import add, entry_of, load_entries
-from posebench.board.rank import comparable, ranked
-from posebench.board.render import check_board, page, render
+from posebench.board.plots import draw, fresh, plot_data
+from posebench.board.rank import comparable, rank
+from posebench.board.render import check_board, page, rankings, render
+from posebench.board.tables import cell
 from posebench.errors import PosebenchError
 from posebench.protocol import load_protocol
 from posebench.result import load_result
@@ -72,15 +75,24 @@ def test_seeds_of_a_method_become_one_row_that_is_not_its_best(tmp_path, results
     add(tmp_path, [results["good"], results["good2"], results["good3"], results["good"]], list("abcd"))
     (entry,) = load_entries(tmp_path)
     assert len(entry.seeds) == 3
-    frame = ranked([entry], ["PA-MPJPE"])
+    frame = rank([entry], ["PA-MPJPE"]).frame
     values = sorted(entry.value("PA-MPJPE", "action", seed) for seed in range(3))
     assert frame["PA-MPJPE"][0] == values[1]
-    assert (frame["seed_low"][0], frame["seed_high"][0]) == (values[0], values[2])
+    assert (frame["PA-MPJPE seed low"][0], frame["PA-MPJPE seed high"][0]) == (values[0], values[2])
+
+
+def test_of_two_seeds_the_worse_one_stands(tmp_path, results):
+    add(tmp_path, [results["good2"], results["good"]], list("ab"))
+    (entry,) = load_entries(tmp_path)
+    values = [entry.value("PA-MPJPE", "action", seed) for seed in range(2)]
+    ranking = rank([entry], ["PA-MPJPE"])
+    assert ranking.frame["PA-MPJPE"][0] == max(values) > min(values)
+    assert values[ranking.shown[0]] == max(values)
 
 
 def test_rows_are_ranked_and_lettered(results):
     entries = [entry_of(results[name], name) for name in ("bad", "good", "free")]
-    frame = ranked(entries, ["PA-MPJPE", "MPJPE"])
+    frame = rank(entries, ["PA-MPJPE", "MPJPE"]).frame
     assert list(frame["method"]) == ["good", "free", "bad"]
     assert list(frame["group"]) == ["a", "b", "c"]
     assert frame["MPJPE"].isna().tolist() == [False, True, False]
@@ -136,7 +148,7 @@ def test_a_page_names_each_method_its_value_and_the_digest(results):
     text = page([entry_of(results[name], name) for name in ("good", "bad")])
     assert load_protocol("synthetic").digest in text
     assert f"{results['good'].value('PA-MPJPE', 'action'):.1f}" in text
-    assert text.index("| good") < text.index("| bad")
+    assert text.index("| [good](entries/synthetic/good-gt.md)") < text.index("| [bad]")
     assert "No entries yet" in page([])
 
 
@@ -153,6 +165,15 @@ def test_a_page_names_each_method_its_value_and_the_digest(results):
         lambda entry: entry["takes"][0].pop(),
         lambda entry: entry.update(method="another"),
         lambda entry: entry["protocol"].update(headline="median"),
+        lambda entry: entry["takes"].__setitem__(1, entry["takes"][0]),
+        lambda entry: entry["units"].pop("MPJPE"),
+        lambda entry: entry["seeds"][0]["sums"].pop("PA-MPJPE"),
+        lambda entry: entry["seeds"][0]["values"].update({"MPJPE": 1.0}),
+        lambda entry: entry["seeds"][0]["sums"]["AUC"][0].__setitem__(0, 1.0),
+        lambda entry: entry["seeds"][0]["joints"]["MPJPE"]["total"][2].__setitem__(5, 1.0),
+        lambda entry: entry["seeds"][0]["joints"]["MPJPE"]["total"][2].pop(),
+        lambda entry: entry["seeds"][0]["joints"]["MPJPE"].update(names=[]),
+        lambda entry: entry["seeds"][0]["joints"].update(CPS={}, XYZ={}),
     ],
 )
 def test_a_damaged_entry_is_refused_naming_the_file(tmp_path, results, damage):
@@ -183,3 +204,193 @@ def test_result_files_go_on_the_board_through_the_command_line(tmp_path, results
     (board / "README.md").write_text("old")
     assert main(["board", "check", "--board", str(board)]) == 1
     assert "board render" in capsys.readouterr().err
+
+
+def edited(path, change):
+    content = json.loads(path.read_text())
+    change(content["seeds"][0])
+    path.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda seed: seed["values"].update({"PA-MPJPE": seed["values"]["PA-MPJPE"] * 0.999}),
+        lambda seed: seed["sums"]["PA-MPJPE"][0].__setitem__(3, seed["sums"]["PA-MPJPE"][0][3] * 0.999),
+        lambda seed: (seed.pop("values"), seed["sums"]["PA-MPJPE"][0].__setitem__(3, seed["sums"]["PA-MPJPE"][0][3] * 0.999)),
+    ],
+    ids=["the value", "a sum", "a sum, with the values taken out"],
+)
+def test_an_edited_number_is_refused(tmp_path, results, change):
+    (path,) = add(tmp_path, [results["good"]], ["good.json"])
+    render(tmp_path)
+    edited(path, change)
+    with pytest.raises(PosebenchError, match=r"good-gt\.json: .*PA-MPJPE.*sums give") as error:
+        check_board(tmp_path)
+    assert error.value.exit_code == 1
+
+
+def test_an_entry_without_values_and_joints_loads_as_those_of_schema_1_do(tmp_path, results):
+    (path,) = add(tmp_path, [results["good"]], ["good.json"])
+    content = json.loads(path.read_text()) | {"posebench_entry": 1}
+    for key in ("values", "joints"):
+        del content["seeds"][0][key]
+    path.write_text(json.dumps(content))
+    render(tmp_path)
+    assert check_board(tmp_path) == 1
+    assert not list(tmp_path.rglob("*-joints.svg"))
+    assert "By joint" not in path.with_suffix(".md").read_text()
+
+
+def test_a_result_whose_numbers_are_not_those_of_its_sums_is_refused(results):
+    from copy import deepcopy
+    from dataclasses import replace
+
+    metrics = deepcopy(results["good"].metrics)
+    metrics["MPJPE"]["by"]["action"] -= 1.0
+    with pytest.raises(PosebenchError, match="MPJPE of seeds"):
+        entry_of(replace(results["good"], metrics=metrics), "good.json")
+
+
+def test_joints_average_to_the_whole(results):
+    entry = entry_of(results["good"], "good.json")
+    by_joint = entry.by_joint("MPJPE", "action")
+    sums = results["good"].sums["MPJPE"]
+    assert np.mean(list(by_joint.values())) == pytest.approx(entry.value("MPJPE", "action"), rel=1e-5)
+    # All takes are equally long, three an action: all averages are one.
+    assert by_joint == pytest.approx(dict(zip(sums.parts, sums.total.sum(axis=0) / sums.count.sum(), strict=True)), rel=1e-5)
+
+
+def test_the_smallest_separable_difference_is_the_median_half_width_of_the_pairs(results):
+    from posebench.comparison import paired
+
+    entries = [entry_of(results[name], name) for name in ("bad", "good", "free")]
+    ranking = rank(entries, ["PA-MPJPE"])
+    sums = {entry.label: entry.seeds[0].of("PA-MPJPE") for entry in entries}
+    pairs = paired("PA-MPJPE", "mm", "action", entries[0].rows, sums).pairs
+    assert ranking.smallest == sorted((pair.high - pair.low) / 2 for pair in pairs)[1]
+    assert f"about **{ranking.smallest:.1f} mm** PA-MPJPE" in page(entries)
+    assert rank(entries[:1], ["PA-MPJPE"]).smallest is None
+
+
+def test_rows_of_other_letters_whose_seeds_overlap_are_named(tmp_path, results):
+    from dataclasses import replace
+
+    add(tmp_path, [results["good"], results["good2"]], list("ab"))
+    (good,) = load_entries(tmp_path)
+    bad = entry_of(results["bad"], "bad")
+    assert not rank([good, bad], ["PA-MPJPE"]).overlaps
+    lucky = replace(bad, seeds=[good.seeds[0], bad.seeds[0]])
+    assert rank([good, lucky], ["PA-MPJPE"]).overlaps == [("good", "bad")]
+    assert "may turn them round: good and bad" in page([good, lucky])
+
+
+def test_an_entry_of_other_takes_under_the_same_fingerprint_is_refused(results):
+    other = entry_of(results["bad"], "bad")
+    other.takes[0] = ("S9/Other 1", "S9", "Other")
+    with pytest.raises(PosebenchError, match="other takes"):
+        rank([entry_of(results["good"], "good"), other], ["PA-MPJPE"])
+
+
+@pytest.mark.parametrize(
+    ("given", "printed"),
+    [
+        ((36.28, 31.66, 41.9), "36 [32, 42]"),
+        ((36.28, 34.4, 38.2), "36.3 [34.4, 38.2]"),
+        ((36.28, 34.3, 38.3), "36 [34, 38]"),
+        ((36.28, None, None), "36.3"),
+        ((None, None, None), ""),
+        ((float("nan"), 1.0, 2.0), ""),
+    ],
+)
+def test_no_digit_is_printed_that_the_interval_does_not_support(given, printed):
+    assert cell(*given, interval=True) == printed
+
+
+def test_csv_and_json_hold_the_same_frame(tmp_path, results):
+    import pandas as pd
+
+    add(tmp_path, [results["good"], results["free"]], list("ab"))
+    render(tmp_path)
+    table = tmp_path / "tables" / "synthetic" / "gt"
+    frame = pd.read_csv(table.with_suffix(".csv"))
+    content = json.loads(table.with_suffix(".json").read_text())
+    pd.testing.assert_frame_equal(frame, pd.DataFrame(content["rows"]), check_dtype=False)
+    assert list(frame["method"]) == ["good", "free"]
+    assert frame["PA-MPJPE"][0] == pytest.approx(results["good"].value("PA-MPJPE", "action"), abs=1e-4)
+    assert content["rows"][1]["MPJPE"] is None
+
+
+def test_a_stale_or_missing_page_table_or_plot_is_named_and_so_is_one_left_over(tmp_path, results):
+    (path, _) = add(tmp_path, [results["good"], results["bad"]], list("ab"))
+    render(tmp_path)
+    made = [file for ending in ("md", "csv", "svg") for file in tmp_path.rglob(f"*.{ending}")]
+    assert len(made) == 3 + 1 + 3
+    for file in [*made, tmp_path / "tables" / "synthetic" / "gt.json"]:
+        text = file.read_text()
+        for change in (text.replace("0", "1", 1), None):
+            if change is None:
+                file.unlink()
+            else:
+                file.write_text(change)
+            with pytest.raises(PosebenchError, match=re.escape(f"{file} is not what")):
+                check_board(tmp_path)
+        file.write_text(text)
+    assert check_board(tmp_path) == 2
+    (tmp_path / "plots" / "synthetic" / "old-error.svg").write_text("<svg/>")
+    with pytest.raises(PosebenchError, match=r"old-error\.svg is not what"):
+        check_board(tmp_path)
+    path.unlink()
+    render(tmp_path)
+    assert check_board(tmp_path) == 1
+    assert not list(tmp_path.rglob("good-gt.md"))
+    assert not list(tmp_path.rglob("old-error.svg"))
+
+
+def test_a_plot_is_drawn_the_same_twice_and_is_stale_when_its_data_change(results):
+    (ranking,) = rankings([entry_of(results[name], name) for name in ("good", "bad")]).values()
+    plots = plot_data(ranking)
+    assert set(plots) == {"error", "actions", "joints"}
+    for name, data in plots.items():
+        text = draw(name, data)
+        assert text == draw(name, data)
+        assert "dc:date" not in text
+        assert fresh(text, name, data)
+        assert not fresh(text, name, {**data, "title": "another"})
+        assert not fresh(text.replace("<svg", "<svg ", 1), name, data)
+
+
+def test_two_copies_of_the_data_have_tables_and_plots_of_their_own(results):
+    from dataclasses import replace
+
+    moved = replace(results["bad"], data={**results["bad"].data, "fingerprint": "e" * 64})
+    text = page([entry_of(results["good"], "a"), entry_of(moved, "b")])
+    for end in ("", f"-{load_protocol('synthetic').digest[:8]}-ffffffff"):
+        assert f"(tables/synthetic/gt{end}.csv)" in text
+        assert f"(plots/synthetic/gt{end}-error.svg)" in text
+
+
+def test_the_page_of_an_entry_compares_it_and_says_how_it_is_made_again(tmp_path, results):
+    from dataclasses import replace
+
+    made = {"recipe": "wide", "preset": "quick", "trained_on": "cmu 1 a5: S01", "trained_keypoints": "gt"}
+    made |= {"context": 1, "flip_averaging": True, "epochs": 2, "poses_seen": 5, "parameters": 7}
+    seeds = [
+        replace(results[name], predictions={**results[name].predictions, "method": "martinez", "provenance": {**made, "seed": seed}})
+        for seed, name in enumerate(("good", "good2", "good3"))
+    ]
+    add(tmp_path, [*seeds, results["bad"]], list("abcd"))
+    render(tmp_path)
+    folder = tmp_path / "entries" / "synthetic"
+    text = (folder / "martinez+wide@cmu-gt-quick.md").read_text()
+    for seed, result in enumerate(seeds):
+        run = f"runs/martinez+wide@cmu-gt-quick-s{seed}"
+        assert f"train martinez --dataset cmu --root CMU --keypoints gt --recipe wide --preset quick --seed {seed} -o {run}\n" in text
+        assert f"posebench predict {run} --dataset synthetic --keypoints gt -o {run}/synthetic.npz\n" in text
+        assert result.predictions["sha256"] in text
+    assert "yes, better" in text
+    other = (folder / "bad-gt.md").read_text()
+    assert "yes, worse" in other
+    assert "authors" in other
+    assert "posebench score PREDICTIONS0.npz --protocol synthetic -o bad-gt-r0.json\n" in other
+    assert "](../../README.md)" in text

@@ -9,6 +9,7 @@ from posebench.board.published import load_published
 from posebench.board.reconciliation import reconciliation
 from posebench.board.render import check_board, render
 from posebench.errors import PosebenchError
+from posebench.provenance import Provenance
 
 COMMITTED = Path(__file__).parents[2] / "leaderboard"
 
@@ -184,7 +185,9 @@ def test_an_entry_counts_for_its_own_method_only(tmp_path, flat):
     assert "ours: no entry on the board yet" in repnet
     assert flat.name not in repnet
     assert "### Other" not in text
-    named = made(tmp_path, entries=[replace(flat, method="repnet+wide")])
+    how = Provenance("wide", "quick", 0, "cmu 1 f", "gt", 1, flip_averaging=False)
+    named = made(tmp_path, entries=[replace(flat, method="repnet", seeds=[replace(flat.seeds[0], provenance=how)])])
+    assert "ours: [repnet+wide-gt-quick]" in named
     assert "no entry on the board yet" not in named.split("### RepNet\n")[1].split("\n## ")[0]
 
 

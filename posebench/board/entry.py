@@ -1,0 +1,140 @@
+"""What an entry is: one method on the board under one protocol and keypoint source, with all its seeds.
+
+**Convention.** An entry keeps the sums by take of every metric, so that its numbers, intervals and every comparison can be computed again
+from the entry alone; for the metrics of :data:`BY_JOINT` also by joint. What it states beside the sums (``values``) must follow from them.
+Schema 2 added ``values`` and ``joints``; entries without them stay valid.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from posebench.provenance import Provenance
+from posebench.slices import Row, Sums, average
+
+SCHEMA = 2
+#: Metrics whose sums an entry keeps by joint, where the method has them.
+BY_JOINT = ("PA-MPJPE", "MPJPE")
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Joints:
+    """One metric's sums by joint: ``total`` (takes, K) to six digits; its counts are those of the metric."""
+
+    names: list[str]
+    total: list[list[float]]
+
+
+@dataclass(frozen=True, eq=False)
+class Seed:
+    """One scored prediction file of an entry.
+
+    Attributes:
+        predictions: sha256 of the file.
+        environment: of the scoring.
+        sums: by take: metric to (total (takes,), count (takes,)).
+        provenance: how the lifter was made, or None where nothing was trained or the file does not say.
+        training: seconds, steps and machine of the training, where posebench ran it.
+        behaviour: what the lifter does beside its errors, predicted and true (:mod:`posebench.behaviour`).
+        values: headline average of each metric as the result stated it; empty in entries of schema 1.
+        joints: sums by joint, of the metrics of :data:`BY_JOINT`; empty in entries of schema 1.
+    """
+
+    predictions: str
+    environment: dict[str, str]
+    sums: dict[str, tuple[list[float], list[float]]]
+    provenance: Provenance | None = None
+    training: dict[str, str | float] = field(default_factory=dict)
+    behaviour: dict[str, dict[str, float]] = field(default_factory=dict)
+    values: dict[str, float] = field(default_factory=dict)
+    joints: dict[str, Joints] = field(default_factory=dict)
+
+    def of(self, metric: str) -> Sums:
+        """The sums of one metric, as one column."""
+        total, count = self.sums[metric]
+        return Sums(np.array(total)[:, None], np.array(count), ())
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """A method's row: what it is, what it was scored on, and its seeds. ``takes`` holds (take, subject, action) of each row of sums."""
+
+    method: str
+    keypoints: str
+    supervision: str
+    scale: str
+    protocol: dict[str, Any]
+    data: dict[str, Any]
+    takes: list[tuple[str, str, str]]
+    units: dict[str, str]
+    seeds: list[Seed]
+
+    @property
+    def name(self) -> str:
+        """File name of the entry, without ending."""
+        made = self.seeds[0].provenance
+        return f"{self.variant}-{self.keypoints}" + (f"-{made.preset}" if made else "")
+
+    @property
+    def variant(self) -> str:
+        """``<method>[+<recipe>][@<dataset>]``."""
+        made = self.seeds[0].provenance
+        if made is None:
+            return self.method
+        learnt = self.learnt_on
+        return self.method + made.variant + ("" if learnt == self.data["name"] else f"@{learnt}")
+
+    @property
+    def learnt_on(self) -> str:
+        """Name of the dataset that the method was trained on; empty where nothing was trained."""
+        made = self.seeds[0].provenance
+        return made.trained_on.partition(" ")[0] if made else ""
+
+    @property
+    def label(self) -> str:
+        """What a table calls the row: the variant, and the preset behind it."""
+        made = self.seeds[0].provenance
+        return f"{self.variant} ({made.preset})" if made else self.method
+
+    @property
+    def rows(self) -> list[Row]:
+        """The takes as rows of sums: cameras are already together."""
+        return [Row("", subject, take, "", action) for take, subject, action in self.takes]
+
+    def value(self, metric: str, average_kind: str, seed: int = 0) -> float | None:
+        """One average of one metric, computed from the sums; None where the method's scale leaves it empty."""
+        if metric not in self.seeds[seed].sums:
+            return None
+        sums = self.seeds[seed].of(metric)
+        return float(average(self.rows, sums.row_total, sums.count, average_kind))
+
+    def by_joint(self, metric: str, average_kind: str, seed: int = 0) -> dict[str, float]:
+        """One average of one metric for each joint; empty where the entry does not hold it."""
+        joints = self.seeds[seed].joints.get(metric)
+        if joints is None:
+            return {}
+        values = average(self.rows, np.array(joints.total), self.seeds[seed].of(metric).count, average_kind)
+        return {name: float(value) for name, value in zip(joints.names, values, strict=True)}
+
+    def dump(self) -> str:
+        """The JSON text of the entry, lists of numbers each on one line; a seed says nothing of what it does not hold."""
+        content = {"posebench_entry": SCHEMA, **asdict(self)}
+        for seed in content["seeds"]:
+            for key in ("values", "joints"):
+                if not seed[key]:
+                    del seed[key]
+        text = json.dumps(content, indent=1)
+        # A string of JSON holds no line break, so that a bracket before one opens a list.
+        return re.sub(r"\[\n[\d\s,.eE+-]*\]", _one_line, text) + "\n"
+
+
+def _one_line(numbers: re.Match[str]) -> str:
+    return "[" + re.sub(r"\s+", " ", numbers[0][1:-1]).strip() + "]"

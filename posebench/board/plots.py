@@ -1,0 +1,199 @@
+"""Plots of a ranking as SVG: error by method with intervals and seeds, by action, by joint.
+
+**Convention.** A plot is drawn from plain data and nothing else, and ends with a stamp: a digest of these data and of this module, and one
+of the drawing. So :func:`fresh` tells a plot that is stale or was edited without drawing it again, whatever version of matplotlib drew it.
+One version draws the same bytes from the same data. A new plot is a line in :data:`PLOTS`: what gives its data, what draws them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import io
+import json
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from posebench.board.rank import PRIMARY, Ranking
+from posebench.slices import group_means
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+#: Told apart without red against green (Okabe and Ito 2008), and by shape beyond that.
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
+_MARKERS = "os^DvPX<>*"
+#: Inches a row of a plot takes; more where many methods share it.
+_ROW, _HEAD, _WIDTH = 0.3, 1.15, 7.6
+_DIGITS = 4
+
+Data = dict[str, Any]
+
+
+def error_by_method(ranking: Ranking) -> Data | None:
+    """A row a method, best first: value, interval, every seed, letters."""
+    rows = []
+    headline = ranking.entries[0].protocol["headline"]
+    for entry, (_, row) in zip(ranking.entries, ranking.frame.iterrows(), strict=True):
+        seeds = [entry.value(PRIMARY, headline, seed) for seed in range(len(entry.seeds))]
+        bounds = [row[f"{PRIMARY} low"], row[f"{PRIMARY} high"]]
+        rows.append(
+            {
+                "method": entry.label,
+                "group": row["group"],
+                "value": _rounded(row[PRIMARY]),
+                "interval": None if bounds[0] != bounds[0] else [_rounded(bound) for bound in bounds],
+                "seeds": [_rounded(value) for value in seeds],
+            }
+        )
+    return {**_about(ranking), "rows": rows}
+
+
+def error_by_action(ranking: Ranking) -> Data | None:
+    """Frame-weighted mean of each action, a series a method; None where there is one action only."""
+    series = {
+        entry.label: group_means(entry.rows, entry.seeds[seed].of(PRIMARY), "action")
+        for entry, seed in zip(ranking.entries, ranking.shown, strict=True)
+    }
+    return _series(ranking, "action", series)
+
+
+def error_by_joint(ranking: Ranking) -> Data | None:
+    """Headline average of each joint, a series a method; None where no entry holds sums by joint."""
+    headline = ranking.entries[0].protocol["headline"]
+    series = {entry.label: entry.by_joint(PRIMARY, headline, seed) for entry, seed in zip(ranking.entries, ranking.shown, strict=True)}
+    return _series(ranking, "joint", series)
+
+
+def _series(ranking: Ranking, by: str, series: dict[str, dict[str, float]]) -> Data | None:
+    held = {name: values for name, values in series.items() if values}
+    places = list(dict.fromkeys(place for values in held.values() for place in values))
+    if len(places) < 2:
+        return None
+    rounded = {name: {place: _rounded(value) for place, value in values.items()} for name, values in held.items()}
+    without = [name for name, values in series.items() if not values]
+    return {**_about(ranking), "by": by, "places": places, "series": rounded, "without": without}
+
+
+def _about(ranking: Ranking) -> Data:
+    first = ranking.entries[0]
+    return {
+        "title": f"{first.protocol['id']}, keypoints {first.keypoints}",
+        "axis": f"{PRIMARY} [{first.units[PRIMARY]}]",
+        "headline": first.protocol["headline"],
+    }
+
+
+def _rounded(value: float | None) -> float:
+    assert value is not None, "every entry has the metric that ranks"
+    return round(float(value), _DIGITS)
+
+
+def _draw_errors(figure: Figure, data: Data) -> None:
+    rows = data["rows"]
+    figure.set_size_inches(_WIDTH, _HEAD + _ROW * len(rows))
+    axes = figure.subplots()
+    for place, row in enumerate(rows):
+        if row["interval"]:
+            axes.plot(row["interval"], [place, place], color=_COLOURS[0], linewidth=5, alpha=0.3, solid_capstyle="butt")
+        if len(row["seeds"]) > 1:
+            axes.plot(row["seeds"], [place] * len(row["seeds"]), "|", color="#222222", markersize=11)
+        axes.plot([row["value"]], [place], "o", color=_COLOURS[0], markersize=6)
+    _name_rows(axes, [row["method"] for row in rows])
+    axes.set_xlim(left=0)
+    letters = axes.secondary_yaxis("right")
+    letters.set_yticks(range(len(rows)), [row["group"] for row in rows], fontsize=9)
+    letters.tick_params(length=0)
+    letters.spines["right"].set_visible(False)
+    _explain(figure, axes, data, f"{data['axis']}, average by {data['headline']}")
+    axes.set_title("point: median seed; band: 95 % over takes; strokes: every seed; a shared letter: not separable", fontsize=8)
+
+
+def _draw_series(figure: Figure, data: Data) -> None:
+    series, places = data["series"], data["places"]
+    figure.set_size_inches(_WIDTH, _HEAD + 0.22 * -(-len(series) // 3) + _ROW * len(places))
+    axes = figure.subplots()
+    for number, (name, values) in enumerate(series.items()):
+        known = [place for place in places if place in values]
+        axes.plot(
+            [values[place] for place in known],
+            [places.index(place) for place in known],
+            linestyle="",
+            marker=_MARKERS[number % len(_MARKERS)],
+            color=_COLOURS[number % len(_COLOURS)],
+            markersize=6,
+            alpha=0.85,
+            label=name,
+        )
+    _name_rows(axes, places)
+    axes.set_xlim(left=0)
+    weighting = "all frames of an action alike" if data["by"] == "action" else f"average by {data['headline']}"
+    _explain(figure, axes, data, f"{data['axis']} by {data['by']}, {weighting}, median seed")
+    if data["without"]:
+        axes.set_title(f"not held by the entries of {', '.join(data['without'])}", fontsize=8)
+    figure.legend(loc="outside lower center", ncols=3, fontsize=8, frameon=False)
+
+
+def _name_rows(axes: Axes, names: list[str]) -> None:
+    axes.set_yticks(range(len(names)), names, fontsize=9)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.grid(alpha=0.3)
+    axes.set_axisbelow(True)
+    axes.tick_params(axis="y", length=0)
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+
+
+def _explain(figure: Figure, axes: Axes, data: Data, axis: str) -> None:
+    figure.suptitle(data["title"], fontsize=10)
+    axes.set_xlabel(axis, fontsize=9)
+    axes.tick_params(axis="x", labelsize=8)
+
+
+#: Name of a plot: what gives its data (None: nothing to draw), what draws them, what it shows. Latency joins here once it is measured.
+PLOTS: dict[str, tuple[Callable[[Ranking], Data | None], Callable[[Figure, Data], None], str]] = {
+    "error": (error_by_method, _draw_errors, "error by method"),
+    "actions": (error_by_action, _draw_series, "error by action"),
+    "joints": (error_by_joint, _draw_series, "error by joint"),
+}
+
+
+def plot_data(ranking: Ranking) -> dict[str, Data]:
+    """The data of every plot that a ranking has something for, by name."""
+    found = {name: give(ranking) for name, (give, _, _) in PLOTS.items()}
+    return {name: data for name, data in found.items() if data is not None}
+
+
+def draw(name: str, data: Data) -> str:
+    """The SVG text of one of :data:`PLOTS`, stamped."""
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    # Text as outlines: a reader's fonts change nothing. Without salt and with a date, each drawing would have other bytes.
+    with rc_context({"svg.hashsalt": "posebench", "svg.fonttype": "path"}):
+        figure = Figure(layout="constrained")
+        FigureCanvasSVG(figure)
+        PLOTS[name][1](figure, data)
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    lines = [line.rstrip() for line in buffer.getvalue().splitlines()]
+    text = "\n".join(lines) + "\n"
+    return text + _stamp(name, data, text)
+
+
+def fresh(text: str, name: str, data: Data) -> bool:
+    """The SVG was drawn by this module from these data, and nobody changed it since."""
+    drawing, mark, _ = text.rpartition("<!-- posebench:")
+    return bool(mark) and text == drawing + _stamp(name, data, drawing)
+
+
+def _stamp(name: str, data: Data, drawing: str) -> str:
+    source = json.dumps([name, data], sort_keys=True) + inspect.getsource(sys.modules[__name__])
+    return f"<!-- posebench: data {_digest(source)}, drawing {_digest(drawing)} -->\n"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
