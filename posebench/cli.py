@@ -105,9 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("results", metavar="R.json", nargs="+")
     _add_board(add).set_defaults(run=verbs.run_board_add)
     _add_board(board.add_parser("render", help="write pages, tables and plots from the entries")).set_defaults(run=verbs.run_board_render)
-    _add_board(board.add_parser("check", help="are the entries valid, and pages, tables and plots fresh?")).set_defaults(
-        run=verbs.run_board_check
-    )
+    _add_board(board.add_parser("check", help="valid entries, fresh pages?")).set_defaults(run=verbs.run_board_check)
 
     train = commands.add_parser("train", help="train a baseline, predict the test split and score it; leaves a run folder")
     train.add_argument("method", metavar="METHOD", help="a folder of baselines/, such as martinez")
