@@ -119,8 +119,6 @@ def fit(
                     saved = time.monotonic()
                 if pressed.is_set():
                     raise Interrupted(f"interrupted after step {progress.step}; everything is saved in {folder}")
-                if progress.cursor == 0:
-                    break
         save()
     if average is not None:
         method.lifter.load_state_dict(average.state_dict())

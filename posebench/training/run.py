@@ -210,8 +210,8 @@ def _learn(
     draw_curves(
         folder / LOG, folder / CURVES, f"{recipe.method} ({recipe.recipe}) on {dataset.name}, {recipe.keypoints}, seed {recipe.seed}"
     )
-    about = About(recipe.method, supervision, data.nominal, _provenance(recipe, settings, method, progress, len(method.samples(data))), {})
-    save_weights(folder, method.lifter, replace(about, training=_training(progress, device)))
+    made = _provenance(recipe, settings, method, progress, len(method.samples(data)))
+    save_weights(folder, method.lifter, About(recipe.method, supervision, data.nominal, made, _training(progress, device)))
 
 
 def _look(method: Method, data: TrainingData, watched: Watch, clips: list[str], dataset: Dataset) -> dict[str, float]:
