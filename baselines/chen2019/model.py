@@ -15,13 +15,13 @@ from torch.optim import Optimizer
 
 from posebench.lifters.blocks import ResidualMLP
 from posebench.lifters.standardise import Standardise
-from posebench.lifters.views import ViewRange, turn
+from posebench.lifters.views import RootView, ViewRange, look_at_root, turn
 from posebench.skeleton import Skeleton, skeleton
 from posebench.training.data import TrainingData
 from posebench.training.method import Method, adam, in_tiles
 
 from .adapter import Adapter
-from .geometry import RootView, level_turn, look_at_root, on_rays, see, subtract_root
+from .geometry import level_turn, on_rays, see, subtract_root
 from .losses import consistency, fooled, gradient_on_real, told_apart
 from .settings import Settings
 

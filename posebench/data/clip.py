@@ -97,6 +97,7 @@ class Dataset:
         note: what differs from the definition, in words; empty where nothing does.
         valid: clip id to the numbers of the frames that may be scored, ascending, for clips where not all may.
         labels: clip id to one action a frame, for clips whose action changes on the way (3DHP's activities).
+        up: the upward direction of the world that cameras stand in; None where nobody says.
     """
 
     name: str
@@ -112,6 +113,7 @@ class Dataset:
     note: str = ""
     valid: Mapping[str, npt.NDArray[np.int64]] = field(default_factory=dict, repr=False)
     labels: Mapping[str, npt.NDArray[np.str_]] = field(default_factory=dict, repr=False)
+    up: tuple[float, float, float] | None = None
 
     def clip_ids(self, split: str | None = None) -> list[str]:
         """Ids of a split, or of all clips, in dataset order.

@@ -157,6 +157,7 @@ def open_cmu(root: str | PathLike[str], progress: Callable[[int, int], None] | N
         keypoint_sources=tuple(NOISE_PX),
         load=partial(_load_clip, poses, starts, infos),
         note="; ".join(notes),
+        up=(0.0, 1.0, 0.0),
     )
 
 

@@ -96,6 +96,7 @@ def open_h36m(root: str | PathLike[str], *, cameras: str | PathLike[str] | None 
         keypoint_sources=tuple(dict.fromkeys(["gt", *copy.keypoints])),
         load=load,
         note="; ".join(notes),
+        up=(0.0, 0.0, 1.0),
     )
 
 

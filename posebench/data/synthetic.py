@@ -58,6 +58,7 @@ def open_synthetic() -> Dataset:
         keypoint_sources=tuple(NOISE_PX),
         load=partial(_load_clip, infos),
         note="generated, not captured",
+        up=(0.0, 1.0, 0.0),
     )
 
 

@@ -6,7 +6,9 @@ that a point of the camera frame is seen at (x / z, y / z). Rotations (..., 3, 3
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -84,3 +86,35 @@ class ViewRange:
 def _uniform(count: int, low: float, high: float, like: Tensor) -> Tensor:
     unit = torch.rand(count, device=like.device, dtype=like.dtype)
     return torch.deg2rad(low + (high - low) * unit)
+
+
+class RootView(NamedTuple):
+    """A frame as seen by a camera in the same place that looks straight at the root and has no roll.
+
+    Attributes:
+        image: (B, J, 2) image coordinates of unit focal length; the root at zero.
+        down: (B,) radians by which this camera looks down.
+        rotation: (B, 3, 3) from the frame's own camera to this one.
+    """
+
+    image: Tensor
+    down: Tensor
+    rotation: Tensor
+
+
+def look_at_root(keypoints: Tensor, root: int, tilt: float) -> RootView:
+    """Turn each frame's camera until it looks at the root.
+
+    Args:
+        keypoints: (B, J, 2), unit focal length.
+        root: its joint.
+        tilt: degrees by which the frame's own camera looks down; its roll is taken for zero.
+    """
+    level = about_x(keypoints.new_tensor(math.radians(tilt)))
+    rays = torch.cat([keypoints, torch.ones_like(keypoints[..., :1])], dim=-1) @ level
+    to_root = rays[:, root]
+    ahead = to_root[:, [0, 2]].square().sum(dim=1).sqrt()  # not torch.hypot, which ONNX lacks
+    down = torch.atan2(to_root[:, 1], ahead)
+    aim = about_x(down) @ about_y(-torch.atan2(to_root[:, 0], to_root[:, 2]))
+    seen = turn(aim, rays)
+    return RootView(seen[..., :2] / seen[..., 2:], down, aim @ level.T)

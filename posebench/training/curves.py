@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ def read_log(path: Path) -> list[dict[str, Any]]:
 
 
 def draw_curves(log: Path, picture: Path, title: str) -> None:
-    """Draw each player's loss terms, and what the lifter does, over the epochs.
+    """Draw each player's loss terms, what the lifter does, and the method's own signs, over the epochs.
 
     Terms of one player share axes with a logarithmic scale where all are above zero; terms that pass zero have a linear one.
     """
@@ -30,10 +31,11 @@ def draw_curves(log: Path, picture: Path, title: str) -> None:
     for name in lines[0]["losses"]:
         player, _, term = name.partition("/")
         players.setdefault(player, {})[term] = [line["losses"][name] for line in lines]
-    signs = {name: [line["behaviour"][name] for line in lines] for name in BEHAVIOUR if all(name in line["behaviour"] for line in lines)}
-    panels = {f"losses of {player}": terms for player, terms in players.items()} | (
-        {"behaviour on training frames": signs} if signs else {}
-    )
+    signs = {name: [line["behaviour"].get(name, math.nan) for line in lines] for line in lines for name in line["behaviour"]}
+    common = {name: values for name, values in signs.items() if name in BEHAVIOUR}
+    own = {name: values for name, values in signs.items() if name not in BEHAVIOUR}
+    panels = {f"losses of {player}": terms for player, terms in players.items()}
+    panels |= {name: shown for name, shown in (("behaviour on training frames", common), ("signs of the method's own", own)) if shown}
     figure = Figure(figsize=(4.6 * len(panels), 3.6), layout="constrained")
     FigureCanvasAgg(figure)
     for axes, (name, terms) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):

@@ -17,6 +17,7 @@ from posebench.data.clip import Array, Dataset
 from posebench.errors import PosebenchError
 from posebench.geometry import Camera
 from posebench.skeleton import Skeleton, skeleton
+from posebench.training.pools import PosePool
 
 #: Where a dataset has no cameras: the focal length in widths of the image, as of a lens with some 50 degrees of view.
 NOMINAL_FOCAL = 1.1
@@ -35,6 +36,7 @@ class TrainingData:
         usable: (M,) numbers of the frames to draw samples from (all, or those of a dataset that the owner calls valid).
         fps: frames per second.
         extra: keypoints of another dataset, where the recipe asks for some; never with poses.
+        pool: poses of other takes, for a method whose supervision is ``unpaired 3D``; then ``poses`` is None.
         nominal: the camera that stands in where a clip has none: the median of the training cameras, or a made-up one.
     """
 
@@ -47,6 +49,7 @@ class TrainingData:
     fps: float
     nominal: Camera
     extra: TrainingData | None = None
+    pool: PosePool | None = None
 
     def neighbours(self, frames: Tensor, offsets: Tensor) -> Tensor:
         """Numbers (B, W) of the frames at ``offsets`` (W,) from each of ``frames`` (B,), held inside their clips.

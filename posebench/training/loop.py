@@ -8,6 +8,7 @@ import math
 import signal
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -135,20 +136,21 @@ def _step(
     progress: Progress,
     folder: Path,
 ) -> None:
-    """One step of every player, in the method's order."""
-    players = method.losses(data, frames, progress.epoch)
+    """One step of every player, in the method's order; a player with several turns is logged by the mean of them."""
+    players, told = method.losses(data, frames, progress.epoch), defaultdict[str, list[float]](list)
     while True:
         with torch.autocast(frames.device.type, dtype=torch.bfloat16, enabled=settings.bf16):
             turn = next(players, None)
         if turn is None:
+            for name, values in told.items():
+                progress.sums[name] = progress.sums.get(name, 0.0) + sum(values) / len(values)
             return
         player, terms = turn
         for name, term in terms.items():
             value = float(term.detach())
             if not math.isfinite(value):
                 raise PosebenchError(_broken(value, player, name, progress, folder), "finite losses", _REMEDY, exit_code=1)
-            key = f"{player}/{name}"
-            progress.sums[key] = progress.sums.get(key, 0.0) + value
+            told[f"{player}/{name}"].append(value)
         optimisers[player].zero_grad(set_to_none=True)
         torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
         optimisers[player].step()

@@ -55,6 +55,10 @@ class Method(nn.Module, ABC):
             epoch: how many epochs are done.
         """
 
+    def signs(self, data: TrainingData) -> dict[str, float]:  # noqa: ARG002
+        """What the lifter does, in the method's own measures; asked after each epoch, logged and drawn. No truth is looked at."""
+        return {}
+
     @abstractmethod
     def lift(self, keypoints: Tensor) -> Tensor:
         """Keypoints (T, J, 2) of one clip, in unit focal length, to poses (T, J, 3) of the camera frame; mm where the scale is metric."""

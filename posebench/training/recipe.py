@@ -22,6 +22,8 @@ from posebench.errors import PosebenchError
 from posebench.predictions import SUPERVISIONS
 
 PRESETS = ("smoke", "quick", "full")
+#: ``disjoint``: no take is in both pools. ``shuffled``: every take is in both, as in RepNet's own experiments.
+POOLS = ("disjoint", "shuffled")
 DECAYS = ("none", "cosine", "exponential", "steps")
 _ADVICE = "posebench train --help"
 
@@ -42,6 +44,7 @@ class Settings:
         decay_at: see ``decay``.
         ema: the lifter that is kept is the running mean of the trained one, with this weight on the past; 0 keeps the last.
         decay_from: share of the epochs before a ``cosine`` sets in.
+        pools: under the supervision ``unpaired 3D``, one of :data:`POOLS`.
         extra_data: name of another free dataset whose 2D joints (same 2D source) are trained on beside; empty for none.
         bf16: multiply in bfloat16.
         flip_averaging: at test time, the mean of the lift and of the mirror image's lift.
@@ -56,6 +59,7 @@ class Settings:
     decay_every: float = 1.0
     decay_at: tuple[int, ...] = ()
     decay_from: float = 0.0
+    pools: str = "disjoint"
     extra_data: str = ""
     ema: float = 0.0
     bf16: bool = False
@@ -65,8 +69,9 @@ class Settings:
         for name, least in (("epochs", 1), ("batch", 2), ("samples", 0)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} = {getattr(self, name)}; it must be at least {least}")
-        if self.decay not in DECAYS:
-            raise ValueError(f"decay = {self.decay!r}; it must be one of {', '.join(DECAYS)}")
+        for name, choices in (("decay", DECAYS), ("pools", POOLS)):
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name} = {getattr(self, name)!r}; it must be one of {', '.join(choices)}")
         if not 0.0 <= self.decay_from < 1.0:
             raise ValueError(f"decay_from = {self.decay_from}; it must be from 0 to below 1")
         if not 0.0 <= self.ema < 1.0:

@@ -29,6 +29,7 @@ from posebench.training.data import TrainingData, gather
 from posebench.training.loop import CHECKPOINT, LOG, fit
 from posebench.training.machine import machine
 from posebench.training.method import Method
+from posebench.training.pools import gather_poses, part
 from posebench.training.recipe import Recipe, Settings, load_baseline, read_method, resolve
 from posebench.watching import Watch, behaviour_of_file, behaviour_on, watch
 
@@ -183,13 +184,17 @@ def _learn(
     tell: Tell | None,
     say: Callable[[str], None],
 ) -> None:
-    clips = dataset.clip_ids("train")
-    data = gather(dataset, clips, recipe.keypoints, with_poses=supervision == "paired 3D", device=device)
+    clips, pool = dataset.clip_ids("train"), None
+    if supervision == "unpaired 3D":
+        clips, posed = part(dataset, clips, settings.pools)
+        pool = gather_poses(dataset, posed, device=device)
+    data = replace(gather(dataset, clips, recipe.keypoints, with_poses=supervision == "paired 3D", device=device), pool=pool)
     if settings.extra_data:
         other = open_dataset(settings.extra_data)
         data = replace(data, extra=gather(other, other.clip_ids("train"), recipe.keypoints, with_poses=False, device=device))
     watched = watch(dataset, clips)
-    say(f"{len(data.keypoints):,} training poses of {len(clips)} clips on {device}, {torch.get_num_threads()} threads")
+    beside = f", and {len(pool.poses):,} unpaired 3D poses," if pool else ""
+    say(f"{len(data.keypoints):,} training poses of {len(clips)} clips{beside} on {device}, {torch.get_num_threads()} threads")
     resume = resume and (folder / CHECKPOINT).is_file()  # killed before the first checkpoint: begin again
     if not resume:
         (folder / LOG).unlink(missing_ok=True)
@@ -223,7 +228,7 @@ def _look(method: Method, data: TrainingData, watched: Watch, clips: list[str], 
         poses = method.lift(clip) if method.context > 1 else method.lift(clip[torch.from_numpy(frames).to(clip.device)])
         return (poses[torch.from_numpy(frames).to(clip.device)] if method.context > 1 else poses).cpu().numpy()
 
-    return behaviour_on(watched, dataset.skeleton, lifted)
+    return {**behaviour_on(watched, dataset.skeleton, lifted), **method.signs(data)}
 
 
 def _provenance(recipe: Recipe, settings: Settings, method: Method, progress: Progress, samples: int) -> Provenance:

@@ -18,6 +18,7 @@ from posebench.lifters.weights import WEIGHTS
 from posebench.predictions import open_predictions
 from posebench.training import run
 from posebench.training.loop import LOG
+from posebench.training.pools import part
 from posebench.training.recipe import Recipe, baselines, load_baseline, read_method, resolve
 from posebench.training.run import default_folder, hold_out, train
 
@@ -241,6 +242,33 @@ def test_without_supervision_the_weights_are_the_same_bytes_when_every_3d_number
     # The test could not fail if nothing were learnt, or if nothing depended on what is seen.
     other = replace(dataset, splits={"train": ("A",), "test": ("T",)})
     assert learnt(method, "none", other, tmp_path / "other", monkeypatch) != seeing
+
+
+@pytest.mark.parametrize("method", [method for method in baselines() if read_method(method)[0]["supervision"] == "unpaired 3D"])
+def test_unpaired_weights_are_the_same_bytes_when_the_3d_of_the_2d_pool_is_nan(dataset, blind, tmp_path, monkeypatch, method):
+    seen, posed = part(dataset, dataset.clip_ids("train"), "disjoint")
+
+    def half(id):
+        return (blind if id in seen else dataset).load(id)
+
+    assert np.isnan(half(seen[0]).pose).all()
+    assert np.isfinite(half(posed[0]).pose).all()
+    seeing = learnt(method, "unpaired 3D", dataset, tmp_path / "seeing", monkeypatch)
+    assert learnt(method, "unpaired 3D", replace(dataset, load=half), tmp_path / "half", monkeypatch) == seeing
+    with pytest.raises(PosebenchError, match="a pose that is not finite"):
+        learnt(method, "unpaired 3D", blind, tmp_path / "blind", monkeypatch)
+
+
+@pytest.mark.parametrize("method", [method for method in baselines() if read_method(method)[0]["supervision"] == "unpaired 3D"])
+def test_the_order_of_the_heap_tells_an_unpaired_method_nothing(dataset, tmp_path, monkeypatch, method):
+    """What is handed over holds no pair: the keypoints' frames and the heap's poses come from different takes, and nothing names them."""
+    handed = []
+    real = run.gather_poses
+    monkeypatch.setattr(run, "gather_poses", lambda *some, **more: handed.append(real(*some, **more)) or handed[-1])
+    learnt(method, "unpaired 3D", dataset, tmp_path / "run", monkeypatch)
+    (heap,) = handed
+    assert {field.name for field in fields(heap)} == {"poses", "up"}
+    assert len(heap.poses) == 2 * 60
 
 
 @pytest.mark.parametrize("method", [method for method in baselines() if read_method(method)[0]["supervision"] == "paired 3D"])
