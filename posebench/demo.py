@@ -29,6 +29,8 @@ from posebench.result import Result
 from posebench.tables import comparison_text, findings_table, report
 
 PROTOCOL = "synthetic"
+#: Baselines that are trained: a supervised one, and one that sees no 3D.
+TRAINED = ("martinez", "chen2019")
 #: Seed of the choice of poses in the picture.
 POSES = 0
 #: mm; a camera sees depth worse than the image plane.
@@ -36,7 +38,7 @@ NOISE = np.array([15.0, 15.0, 45.0])
 
 
 def run_demo(folder: Path) -> None:
-    """Predict with simple lifters and a trained one, check, score, compare, board and picture; all is written below ``folder``.
+    """Predict with simple lifters and trained ones, check, score, compare, board and picture; all is written below ``folder``.
 
     Run twice, it gives the same numbers.
     """
@@ -46,8 +48,8 @@ def run_demo(folder: Path) -> None:
     print(f"The embedded dataset `{dataset.name}`: {len(dataset.infos)} clips, {poses:,} poses, made from a seed; it is not real data.\n")
     files = _write_predictions(dataset, folder)
     results = {}
-    if trained := _train(folder):
-        files["martinez"], results["martinez"] = trained
+    for name, (path, result) in _train(folder).items():
+        files[name], results[name] = path, result
     for name, path in files.items():
         if name in results:
             continue
@@ -96,20 +98,23 @@ def _write_predictions(dataset: Dataset, folder: Path) -> dict[str, Path]:
     return files
 
 
-def _train(folder: Path) -> tuple[Path, Result] | None:
-    """Predictions and result of the supervised baseline at its smallest budget, or None where PyTorch is not installed."""
-    run = folder / "martinez"
-    print(f"--- posebench train martinez --dataset {PROTOCOL} --preset smoke --threads 1 -o {run}", flush=True)
-    if find_spec("torch") is None:
-        print('left out: training needs PyTorch. Next: pip install -c constraints.txt -e ".[baselines]"\n')
-        return None
-    from posebench.training.run import PREDICTIONS, train
+def _train(folder: Path) -> dict[str, tuple[Path, Result]]:
+    """Predictions and result of each trained baseline at its smallest budget; none where PyTorch is not installed."""
+    trained = {}
+    for method in TRAINED:
+        run = folder / method
+        print(f"--- posebench train {method} --dataset {PROTOCOL} --preset smoke --threads 1 -o {run}", flush=True)
+        if find_spec("torch") is None:
+            print('left out: training needs PyTorch. Next: pip install -c constraints.txt -e ".[baselines]"\n')
+            continue
+        from posebench.training.run import PREDICTIONS, train
 
-    shutil.rmtree(run, ignore_errors=True)  # of an earlier demo
-    with progress("training martinez") as tell:
-        result = train("martinez", PROTOCOL, preset="smoke", output=run, threads=1, tell=tell, say=_say_epochs)
-    print()
-    return run / PREDICTIONS, result
+        shutil.rmtree(run, ignore_errors=True)  # of an earlier demo
+        with progress(f"training {method}") as tell:
+            result = train(method, PROTOCOL, preset="smoke", output=run, threads=1, tell=tell, say=_say_epochs)
+        print()
+        trained[method] = run / PREDICTIONS, result
+    return trained
 
 
 def _say_epochs(line: str) -> None:
