@@ -36,6 +36,7 @@ class TrainingData:
         fps: frames per second.
         extra: keypoints of another dataset, where the recipe asks for some; never with poses.
         nominal: the camera that stands in where a clip has none: the median of the training cameras, or a made-up one.
+        take: (N,) number of each frame's take, which its cameras share; None where each clip is a take of its own.
     """
 
     skeleton: Skeleton
@@ -47,6 +48,7 @@ class TrainingData:
     fps: float
     nominal: Camera
     extra: TrainingData | None = None
+    take: Tensor | None = None
 
     def neighbours(self, frames: Tensor, offsets: Tensor) -> Tensor:
         """Numbers (B, W) of the frames at ``offsets`` (W,) from each of ``frames`` (B,), held inside their clips.
@@ -122,6 +124,7 @@ def gather(
         usable=tensor(np.concatenate(usable)),
         fps=dataset.fps,
         nominal=nominal,
+        take=tensor(np.repeat(np.unique([dataset.infos[id].take for id in clips], return_inverse=True)[1], counts)),
     )
 
 
