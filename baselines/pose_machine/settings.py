@@ -110,6 +110,8 @@ class Settings(Common):
         for name, least in (("window", 2), ("stride", 1), ("hop", 1), ("steps", 0)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} = {getattr(self, name)}; it must be at least {least}")
+        if self.hop > self.window:
+            raise ValueError(f"hop = {self.hop}; it must be at most the window, {self.window}, or frames were left out")
         for name in ("hidden", "joint_dropout", "withheld"):
             if not 0.0 <= getattr(self, name) < 1.0:
                 raise ValueError(f"{name} = {getattr(self, name)}; it must be from 0 to below 1")
