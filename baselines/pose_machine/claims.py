@@ -23,7 +23,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,7 @@ from posebench.lifters.trained import Trained, open_run
 from posebench.metrics import acceleration_error, mpjpe, pa_mpjpe, velocity_error
 from posebench.training.data import image_coordinates
 from posebench.training.machine import machine
+from posebench.training.run import TUNING, hold_out
 
 from .correction import Corrected, correct
 from .model import PoseMachine
@@ -93,13 +94,13 @@ class Sample:
         return row
 
 
-def open_machine(run: str | Path) -> tuple[Trained, PoseMachine]:
-    """A finished run of this method, without flip averaging.
+def open_machine(run: str | Path, changes: Sequence[str] = ()) -> tuple[Trained, PoseMachine]:
+    """A finished run of this method, without flip averaging; ``changes`` as of :func:`open_run`.
 
     Raises:
         PosebenchError: no such run, or one of another method.
     """
-    lifter = open_run(run)
+    lifter = open_run(run, changes=changes)
     plain = lifter.inner if isinstance(lifter, FlipAveraged) else lifter
     assert isinstance(plain, Trained)
     if not isinstance(plain.method, PoseMachine):
@@ -147,21 +148,24 @@ def _row(method: PoseMachine, sample: Sample, start: Array, rule: Settings) -> R
     lifter = method.lifter
     done: Corrected = correct(lifter, method.joints, sample.told, sample.seen, rule)
     poses = _numpy(lifter.whole(done.poses))
-    change, error = poses - start, start - sample.truth
+    error = start - sample.truth
     gone = float((done.before - done.after).sum())
+    with np.errstate(over="ignore", invalid="ignore"):  # steps that are too long: the row shows what they do
+        undone = float(((start - poses) * error).sum() / (error * error).sum())
+        errors = sample.errors(poses)
     row = {
         "correction": rule.correction,
         "steps": rule.steps,
         "rule": "rule" if rule.stop or rule.reject else "free",
-        **sample.errors(poses),
+        **errors,
         "taken": float(done.steps.double().mean()),
         "rejected": 100.0 * float(done.rejected.double().mean()),
-        "undone": -100.0 * float((change * error).sum() / (error * error).sum()),
+        "undone": 100.0 * undone,
         "fit": 100.0 * gone / float(done.before.sum()),
         "pose": float((done.proposed - done.copied).norm(dim=-1).mean()),
         "view": 100.0 * float(done.view_change.mean()),
     }
-    if rule.correction == "both" and gone:
+    if rule.correction == "both" and gone > 0.0:
         row["absorbed"] = 100.0 * float((done.by_pose - done.after).sum()) / gone
     return row
 
@@ -194,7 +198,9 @@ def _numpy(values: torch.Tensor) -> Array:
 
 def _table(table: Sequence[Row], heads: dict[str, str]) -> str:
     def cell(value: Any) -> Any:
-        return f"{value:.2f}" if isinstance(value, float) else "" if value is None else value
+        if not isinstance(value, float):
+            return "" if value is None else value
+        return f"{value:.2f}" if abs(value) < 1e5 else f"{value:.1e}"
 
     body = [[cell(row.get(key)) for key in heads] for row in table]
     return tabulate(body, list(heads.values()), tablefmt="github", disable_numparse=True, colalign=["left", *["right"] * (len(heads) - 1)])
@@ -209,6 +215,10 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--keypoints", metavar="SOURCE", nargs="+", default=["gt"], help="2D sources (default: gt)")
     parser.add_argument("--hide", metavar="SHARE", type=float, nargs="+", default=[0.0], help="shares of hidden joints (default: 0)")
     parser.add_argument("--steps", metavar="N", type=int, nargs="+", default=[1, 2, 5, 20], help="(default: 1 2 5 20)")
+    parser.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help="as of posebench predict: correction_rate=0.1")
+    parser.add_argument(
+        "--tune", action="store_true", help="the tuning subject, held out by posebench train --tune, instead of the test split"
+    )
     parser.add_argument("--clips", metavar="N", type=int, default=0, help="about so many clips (default: all)")
     parser.add_argument("--frames", metavar="N", type=int, default=0, help="of the middle of each clip (default: all)")
     parser.add_argument("--threads", metavar="N", type=int, default=0, help="(default: PyTorch's choice)")
@@ -217,11 +227,19 @@ def main(words: Sequence[str] | None = None) -> int:
     if args.threads:
         torch.set_num_threads(args.threads)
     try:
-        run, method = open_machine(args.run_folder)
+        run, method = open_machine(args.run_folder, args.set)
         dataset = open_dataset(args.dataset, args.root)
+        if args.tune:
+            dataset = hold_out(dataset, TUNING[args.dataset])
         if not all(0.0 <= share < 1.0 for share in args.hide):
             raise PosebenchError(f"--hide {' '.join(map(str, args.hide))}", "shares from 0 to below 1", "correct --hide")
-        measured = {"run": run.provenance.as_dict(), "dataset": dataset.fingerprint, "machine": machine("cpu"), "conditions": []}
+        measured = {
+            "run": run.provenance.as_dict(),
+            "settings": asdict(method.settings),
+            "dataset": dataset.fingerprint,
+            "machine": machine("cpu"),
+            "conditions": [],
+        }
         for source in args.keypoints:
             for hide in args.hide:
                 sample = gather_sample(run, method, dataset, source, hide=hide, clips=args.clips, frames=args.frames)

@@ -142,7 +142,8 @@ class _Task:
         for layer in self.projector:
             layer.forget()
         by_pose = self._error(self._view(copied, seen), seen).detach()
-        rejected = self._movement(pose, start) > rule.reject if rule.reject else torch.zeros_like(active)
+        # Steps that are too long may end in no number at all, which is no small movement either.
+        rejected = ~(self._movement(pose, start) <= rule.reject) if rule.reject else torch.zeros_like(active)
         kept = torch.where(rejected[:, None, None], start, pose)
         change = ((view.detach() - first_view) * self.view_scale).norm(dim=-1).mean(dim=-1)
         return Corrected(kept, taken, rejected, first, pose, before, error.detach(), by_pose, change)

@@ -7,12 +7,14 @@ import pytest
 
 pytest.importorskip("torch", reason="the baselines need the extra [baselines]")
 
+import itertools
+
 import torch
 from torch import nn
 
 from posebench.baselines.pose_machine.camera import place, seen_by_camera
 from posebench.baselines.pose_machine.correction import correct
-from posebench.baselines.pose_machine.views import Seen, look
+from posebench.baselines.pose_machine.views import Seen
 from posebench.skeleton import skeleton
 from posebench.training.loop import fit
 
@@ -139,7 +141,7 @@ def test_a_frame_stops_when_its_stable_joints_hardly_move_and_others_go_on(playe
     long = rule(player, correction="camera", steps=8, correction_rate=0.05)
     poses = [correct(player.lifter, player.joints, told, seen, replace(long, steps=count)).proposed for count in range(9)]
     stable = [H36M.index(name) for name in ("pelvis", "l_hip", "r_hip", "l_shoulder", "r_shoulder")]
-    moved = [(player.lifter.whole(b - a))[:, stable].norm(dim=-1).mean(dim=-1) for a, b in zip(poses[:-1], poses[1:], strict=True)]
+    moved = [(player.lifter.whole(b - a))[:, stable].norm(dim=-1).mean(dim=-1) for a, b in itertools.pairwise(poses)]
     limit = float(torch.stack(moved).median())
     done = correct(player.lifter, player.joints, told, seen, replace(long, stop=limit))
     wanted = [next((k + 1 for k in range(8) if moved[k][frame] < limit), 8) for frame in range(20)]
