@@ -156,6 +156,8 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("--keypoints", metavar="SOURCE", default="gt", help="2D source (default: %(default)s)")
     predict.add_argument("--split", default="test", help="subjects to predict (default: %(default)s)")
     predict.add_argument("--threads", metavar="N", type=int, default=0, help="threads for an ONNX model (default: as many as cores)")
+    lifted_with = "of a run: lift with another setting that no weight depends on (may be given more than once)"
+    predict.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help=lifted_with)
     predict.add_argument("-o", "--output", metavar="PREDS", required=True, help=".npz or .h5")
     predict.set_defaults(run=verbs.run_predict)
 

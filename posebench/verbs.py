@@ -388,7 +388,7 @@ def run_predict(args: Namespace) -> int:
     from posebench.progress import progress
 
     # A wrong name or file is told before the dataset is read.
-    make = lifter_maker(args.lifter, threads=args.threads)
+    make = lifter_maker(args.lifter, threads=args.threads, changes=args.set)
     dataset = open_dataset(args.dataset, args.root, cameras=args.cameras)
     lifter = make(dataset)
     with progress("predicting") as tell:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from posebench.data.clip import Dataset
@@ -29,13 +29,20 @@ def open_lifter(name: str, dataset: Dataset, *, threads: int = 0) -> Lifter:
     return lifter_maker(name, threads=threads)(dataset)
 
 
-def lifter_maker(name: str, *, threads: int = 0) -> Callable[[Dataset], Lifter]:
+def lifter_maker(name: str, *, threads: int = 0, changes: Sequence[str] = ()) -> Callable[[Dataset], Lifter]:
     """As :func:`open_lifter`, in two steps: all that can be found wrong without a dataset is found here.
 
+    Args:
+        name: as there.
+        threads: as there.
+        changes: of a run folder: settings that no weight depends on, ``name=value``, in place of the run's own.
+
     Raises:
-        PosebenchError: the name stands for nothing, or what it stands for cannot be used.
+        PosebenchError: the name stands for nothing, or what it stands for cannot be used; or changes to what is no run.
     """
     simple = simple_lifters()
+    if changes and not (Path(name) / "recipe.toml").is_file():
+        raise PosebenchError(f"--set for {name or 'nothing'}", "the folder of a training run", "leave --set out, or name a run")
     if name in simple:
         return simple[name]
     path = Path(name)
@@ -52,7 +59,7 @@ def lifter_maker(name: str, *, threads: int = 0) -> Callable[[Dataset], Lifter]:
                 raise
             advice = 'pip install -c constraints.txt -e ".[baselines]"'
             raise PosebenchError(f"no package {error.name}, which runs {path}", "what a trained lifter needs", advice) from error
-        run: Lifter = open_run(path)
+        run: Lifter = open_run(path, changes=changes)
         return lambda _: run
     if ":" in name and not path.exists():
         from posebench.lifters.function import open_function

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from posebench.lifters.weights import About, load_about, load_weights
 from posebench.provenance import Provenance
 from posebench.training.data import image_coordinates
 from posebench.training.method import Method
-from posebench.training.recipe import Recipe, load_baseline, settings_of
+from posebench.training.recipe import Recipe, lifted_with, load_baseline, settings_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,18 +66,27 @@ class Trained:
         return poses.cpu().numpy().astype(np.float64)
 
 
-def open_run(folder: str | Path, *, device: str = "cpu") -> Trained | FlipAveraged:
+def open_run(folder: str | Path, *, device: str = "cpu", changes: Sequence[str] = ()) -> Trained | FlipAveraged:
     """The lifter of a finished run.
 
+    Args:
+        folder: of the run.
+        device: a torch device.
+        changes: settings that no weight depends on, ``name=value``, in place of the run's own; the provenance names them.
+
     Raises:
-        PosebenchError: no run, an unfinished one, or one of another method or version.
+        PosebenchError: no run, an unfinished one, or one of another method or version; or a change that needs other weights.
     """
     folder = Path(folder)
     recipe = Recipe.load(folder / "recipe.toml")
     about = load_about(folder)
     if about.method != recipe.method:
         raise PosebenchError(f"{folder}: weights of {about.method}, a recipe of {recipe.method}", "the files of one run", "train it again")
+    if changes:
+        recipe = lifted_with(recipe, load_baseline(recipe.method).Settings, changes)
     method = build(recipe)
+    if changes:
+        about = replace(about, provenance=replace(about.provenance, recipe=recipe.recipe, context=method.context))
     load_weights(folder, method.lifter)
     lifter = Trained(method.to(device).eval(), about, recipe.skeleton, device)
     return FlipAveraged(lifter) if about.provenance.flip_averaging else lifter

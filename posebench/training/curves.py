@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ def read_log(path: Path) -> list[dict[str, Any]]:
 def draw_curves(log: Path, picture: Path, title: str) -> None:
     """Draw each player's loss terms, what the lifter does, and the method's own signs, over the epochs.
 
-    Terms of one player share axes with a logarithmic scale where all are above zero; terms that pass zero have a linear one.
+    Terms of one player share axes with a logarithmic scale where all are above zero; terms that pass zero have a linear one. A term has
+    no line over the epochs of a stage that it has no part in.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -28,10 +29,10 @@ def draw_curves(log: Path, picture: Path, title: str) -> None:
     lines = read_log(log)
     epochs = [line["epoch"] for line in lines]
     players: dict[str, dict[str, list[float]]] = {}
-    for name in lines[0]["losses"]:
+    for name in dict.fromkeys(name for line in lines for name in line["losses"]):
         player, _, term = name.partition("/")
-        players.setdefault(player, {})[term] = [line["losses"][name] for line in lines]
-    signs = {name: [line["behaviour"].get(name, math.nan) for line in lines] for line in lines for name in line["behaviour"]}
+        players.setdefault(player, {})[term] = [line["losses"].get(name, nan) for line in lines]
+    signs = {name: [line["behaviour"].get(name, nan) for line in lines] for line in lines for name in line["behaviour"]}
     common = {name: values for name, values in signs.items() if name in BEHAVIOUR}
     own = {name: values for name, values in signs.items() if name not in BEHAVIOUR}
     panels = {f"losses of {player}": terms for player, terms in players.items()}
@@ -41,7 +42,7 @@ def draw_curves(log: Path, picture: Path, title: str) -> None:
     for axes, (name, terms) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
         for term, values in terms.items():
             axes.plot(epochs, values, label=term, marker="o" if len(epochs) < 12 else "", markersize=3)
-        if name.startswith("losses") and min(min(values) for values in terms.values()) > 0:
+        if name.startswith("losses") and all(not value <= 0 for values in terms.values() for value in values):
             axes.set_yscale("log")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel("epoch")

@@ -38,6 +38,7 @@ class TrainingData:
         extra: keypoints of another dataset, where the recipe asks for some; never with poses.
         pool: poses of other takes, for a method whose supervision is ``unpaired 3D``; then ``poses`` is None.
         nominal: the camera that stands in where a clip has none: the median of the training cameras, or a made-up one.
+        take: (N,) number of each frame's take, which its cameras share; None where each clip is a take of its own.
     """
 
     skeleton: Skeleton
@@ -50,6 +51,7 @@ class TrainingData:
     nominal: Camera
     extra: TrainingData | None = None
     pool: PosePool | None = None
+    take: Tensor | None = None
 
     def neighbours(self, frames: Tensor, offsets: Tensor) -> Tensor:
         """Numbers (B, W) of the frames at ``offsets`` (W,) from each of ``frames`` (B,), held inside their clips.
@@ -125,6 +127,7 @@ def gather(
         usable=tensor(np.concatenate(usable)),
         fps=dataset.fps,
         nominal=nominal,
+        take=tensor(np.repeat(np.unique([dataset.infos[id].take for id in clips], return_inverse=True)[1], counts)),
     )
 
 

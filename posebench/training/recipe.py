@@ -12,11 +12,11 @@ import tomllib
 import types
 import typing
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from posebench.errors import PosebenchError
 from posebench.predictions import SUPERVISIONS
@@ -48,7 +48,10 @@ class Settings:
         extra_data: name of another free dataset whose 2D joints (same 2D source) are trained on beside; empty for none.
         bf16: multiply in bfloat16.
         flip_averaging: at test time, the mean of the lift and of the mirror image's lift.
+        at_test: names of a method's settings that no weight depends on: a finished run may be lifted with others.
     """
+
+    at_test: ClassVar[tuple[str, ...]] = ()
 
     epochs: int
     batch: int
@@ -230,6 +233,25 @@ def resolve(
     named.pop("about", None)
     merged = {**content.get("settings", {}), **named, **presets[preset], **budgets[preset], **_by_hand(changes)}
     return settings_of(kind, merged, where)
+
+
+def lifted_with(recipe: Recipe, kind: type[Settings], changes: Sequence[str]) -> Recipe:
+    """The recipe of a finished run with other settings of the kind that no weight depends on; they stand behind its name.
+
+    Args:
+        recipe: as the run's folder holds it.
+        kind: the method's own :class:`Settings`.
+        changes: ``name=value`` given by hand, values as in TOML.
+
+    Raises:
+        PosebenchError: a setting that the weights depend on, or none at all.
+    """
+    values = _by_hand(changes)
+    for name in values:
+        if name not in kind.at_test:
+            known = ", ".join(kind.at_test) if kind.at_test else f"none: {recipe.method} has no such settings"
+            raise PosebenchError(f"--set {name} for a finished run", f"settings that no weight depends on ({known})", "train another run")
+    return replace(recipe, recipe=", ".join([recipe.recipe, *changes]), settings={**recipe.settings, **values})
 
 
 def _by_hand(changes: Sequence[str]) -> dict[str, Any]:

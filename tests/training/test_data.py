@@ -174,3 +174,9 @@ def test_clips_without_a_camera_are_seen_by_the_nominal_one():
     pixels = np.concatenate([clip.keypoints("gt") for clip in dataset.clips()])
     assert pixels.max() > 900.0
     np.testing.assert_allclose(data.keypoints.numpy(), (pixels - 500.0) / 1100.0, rtol=1e-5, atol=1e-6)
+
+
+def test_cameras_of_one_take_share_its_number():
+    dataset = Material(lengths=(3, 5, 2)).open()
+    infos = {id: replace(info, take="A/0" if number < 2 else "A/2") for number, (id, info) in enumerate(dataset.infos.items())}
+    assert gathered(replace(dataset, infos=infos)).take.tolist() == [0] * 8 + [1] * 2

@@ -1,0 +1,41 @@
+"""A walker's takes, and small pose machines to train on them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+SMALL = ["width=16", "copy_width=16", "projector_width=16", "epochs=3", "samples=0", "batch=8"]
+
+
+@pytest.fixture(scope="session")
+def data(walker):
+    """Four takes of a walker, each seen by two cameras one after the other: 8 clips of 60 frames."""
+    import torch
+
+    from posebench.geometry import Camera
+    from posebench.skeleton import skeleton
+    from posebench.training.data import TrainingData
+
+    poses = torch.from_numpy(np.concatenate([walker(60, seed=take, camera=camera) for take in range(4) for camera in (0, 1)])).float()
+    number = torch.arange(len(poses))
+    lens = Camera(np.eye(3), np.zeros(3), np.ones(2), np.zeros(2), (1, 1))
+    first, points = number // 60 * 60, poses[..., :2] / poses[..., 2:]
+    return TrainingData(skeleton("h36m17"), points, poses, first, first + 59, number, 30.0, lens, take=number // 120)
+
+
+@pytest.fixture(scope="session")
+def machine():
+    """Makes the untrained method of a recipe, small, with some settings changed."""
+    import torch
+
+    from posebench.baselines.pose_machine import Settings, build
+    from posebench.training.recipe import read_method, resolve
+
+    def make(recipe="default", *changes, seed=0, skeleton_id="h36m17"):
+        content, where = read_method("pose_machine")
+        torch.manual_seed(seed)
+        settings = resolve(content, Settings, where=where, recipe=recipe, preset="smoke", changes=[*SMALL, *changes])
+        return build(settings, skeleton_id)
+
+    return make
