@@ -50,7 +50,7 @@ def test_a_folder_with_a_recipe_is_a_run(dataset, tmp_path, monkeypatch):
         path: object = None
 
     module = ModuleType("posebench.lifters.trained")
-    module.open_run = lambda path, changes=(): Run(id="run", path=path)
+    module.open_run = lambda path, changes=(): Run(id="run", path=path)  # noqa: ARG005 - the real one has it
     monkeypatch.setitem(sys.modules, "posebench.lifters.trained", module)
     (tmp_path / "recipe.toml").write_text("")
     lifter = open_lifter(str(tmp_path), dataset)
