@@ -224,7 +224,7 @@ def learnt(method, supervision, dataset, folder, monkeypatch):
     else:
         content, where = read_method(method)
         kind = load_baseline(method).Settings
-        changes = ["epochs=1", "samples=256", "batch=64", *(["width=32"] if "width" in {field.name for field in fields(kind)} else [])]
+        changes = ["epochs=3", "samples=128", "batch=64", *(["width=32"] if "width" in {field.name for field in fields(kind)} else [])]
         settings = resolve(content, kind, where=where, preset="smoke", changes=changes)
     about = {"name": dataset.name, "version": dataset.version, "fingerprint": dataset.fingerprint}
     recipe = Recipe(method, "default", "smoke", 0, about, ("A", "B"), "gt", dataset.skeleton, asdict(settings))
