@@ -21,3 +21,16 @@ def test_a_baseline_trains_on_every_layout_of_licensed_data(copies, layout, tmp_
     assert result.data["name"] == dataset
     assert result.predictions["provenance"]["recipe"] == "default, width=16, epochs=1, samples=256"
     assert "MPJPE" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("layout", ["videopose3d", "3dhp"])
+@pytest.mark.parametrize("method", ["chen2019", "pose_machine", "repnet"])
+def test_every_baseline_trains_on_licensed_data(copies, layout, method, tmp_path):
+    dataset = {"videopose3d": "h36m"}.get(layout, layout)
+    size = ["--set", "epochs=3", "--set", "samples=512", "--threads", "1"]
+    run = tmp_path / "run"
+    assert main(["train", method, "--dataset", dataset, "--root", str(copies / layout), "--preset", "smoke", *size, "-o", str(run)]) == 0
+    result = posebench.load_result(run / "result.json")
+    assert not result.coverage["partial"]
+    assert result.data["name"] == dataset
+    assert len((run / "log.jsonl").read_text().splitlines()) == 3
