@@ -22,22 +22,36 @@ class Transformer(nn.Module):
     """Per-frame embedding, a recurrent layer forwards in time, one on the reversed sequence of its outcome, a linear layer.
 
     The state is zero at the beginning of each window: every frame's pose is told from the whole window and from nothing beside it.
+    With ``skip`` the linear layer sees each frame's embedding too, added to what the recurrent layers made of it.
     """
 
     def __init__(self, inputs: int, outputs: int, settings: Settings) -> None:
         super().__init__()
-        width = settings.width
-        self.embedding = ResidualMLP(inputs, width, width=width, blocks=1, norm=settings.norm, dropout=settings.dropout)
+        width, self.skip = settings.width, settings.skip
+        self.embedding = ResidualMLP(
+            inputs,
+            width,
+            width=settings.embedding_width,
+            blocks=settings.embedding_blocks,
+            norm=settings.norm,
+            dropout=settings.dropout,
+            initialise=nn.init.kaiming_normal_,
+        )
         self.forwards = nn.LSTM(width, width, batch_first=True)
         self.backwards = nn.LSTM(width, width, batch_first=True)
         self.head = nn.Linear(width, outputs)
+        for layer in (self.forwards, self.backwards):
+            # The state is kept from the start: the forget gate's bias, which is the sum of two, begins at 1.
+            nn.init.zeros_(layer.bias_hh_l0)
+            nn.init.ones_(layer.bias_ih_l0[width : 2 * width].detach())
 
     def forward(self, windows: Tensor) -> Tensor:
         """(B, T, inputs) to (B, T, outputs)."""
-        hidden = functional.relu(self.embedding(windows.flatten(0, 1))).unflatten(0, windows.shape[:2])
-        hidden, _ = self.forwards(hidden)
+        embedded = functional.relu(self.embedding(windows.flatten(0, 1))).unflatten(0, windows.shape[:2])
+        hidden, _ = self.forwards(embedded)
         hidden, _ = self.backwards(hidden.flip(1))
-        out: Tensor = self.head(hidden.flip(1))
+        hidden = hidden.flip(1)
+        out: Tensor = self.head(hidden + embedded if self.skip else hidden)
         return out
 
 

@@ -26,7 +26,10 @@ class Settings(Common):
     Attributes:
         window: frames of a training window.
         stride: frames between the starts of training windows.
-        width: of the embedding and of both recurrent layers.
+        width: of the embedding's outcome and of both recurrent layers.
+        embedding_width: of the hidden layers of the embedding.
+        embedding_blocks: residual blocks of the embedding.
+        skip: the last layer sees the embedding beside what the recurrent layers made of it, as their sum.
         norm: batch norm in the embedding.
         dropout: share of hidden numbers of the embedding set to zero in training.
         copy_width: of the hidden layer of the copy.
@@ -74,6 +77,9 @@ class Settings(Common):
     window: int = 27
     stride: int = 9
     width: int = 256
+    embedding_width: int = 256
+    embedding_blocks: int = 1
+    skip: bool = False
     norm: bool = False
     dropout: float = 0.0
     copy_width: int = 256

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-SMALL = ["width=16", "copy_width=16", "projector_width=16", "epochs=3", "samples=0", "batch=8"]
+SMALL = ["width=16", "embedding_width=16", "copy_width=16", "projector_width=16", "epochs=3", "samples=0", "batch=8"]
 
 
 @pytest.fixture(scope="session")

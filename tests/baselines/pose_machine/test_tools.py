@@ -14,7 +14,7 @@ from posebench.errors import PosebenchError
 from posebench.lifters.trained import open_run
 from posebench.predictions import open_predictions
 
-TINY = ["width=16", "copy_width=16", "projector_width=16", "epochs=3", "samples=64"]
+TINY = ["width=16", "embedding_width=16", "copy_width=16", "projector_width=16", "epochs=3", "samples=64"]
 CHANGED = ["--set", "correction=both", "--set", "steps=3", "--set", "reject=0.0"]
 
 
