@@ -35,7 +35,7 @@ class Scope:
         valid: clip id to the frames that may be scored, where not all may.
         labels: clip id to one action a frame, where the action changes on the way.
         spacing: frames of the definition from one frame of this copy to the next (1, but for a copy that holds only some frames).
-        truth_file: where the truth is a file; its hash is the data's fingerprint, and for who needs it to take.
+        truth_file: the open file where the truth is one; its hash is the data's fingerprint, which ``data`` lacks then: it takes a while.
     """
 
     protocol: Protocol
