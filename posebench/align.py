@@ -31,6 +31,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from posebench.workspace import Workspace
+
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
@@ -92,15 +94,15 @@ class _Block:
 
 
 class _Room:
-    """Memory of one block, used again for the next: fresh arrays lie outside the cache and cost half as much again.
+    """Memory of one block, used again for the next.
 
     ``x`` is the truth and ``y`` the prediction, component first (3, J, B); ``x_sum`` and ``y_sum`` (3, B) their sums over the joints.
     """
 
-    def __init__(self, joints: int, size: int) -> None:
-        self.x, self.y, self.spare = np.empty((3, 3, joints, size))
-        self.square = np.empty((joints, size))
-        self.x_sum, self.y_sum = np.empty((2, 3, size))
+    def __init__(self, workspace: Workspace, joints: int, size: int) -> None:
+        self.x, self.y, self.spare, self.turned = (workspace.array(name, 3, joints, size) for name in ("x", "y", "spare", "turned"))
+        self.square = workspace.array("square", joints, size)
+        self.x_sum, self.y_sum = workspace.array("sums", 2, 3, size)
 
     def fill(self, pred: npt.NDArray[np.floating], truth: npt.NDArray[np.floating]) -> None:
         """Take in poses (B, J, 3); a prediction that is not finite becomes zero."""
@@ -122,9 +124,9 @@ class _Room:
         np.einsum("ijb,ijb->jb", vectors, vectors, out=self.square)
         np.sqrt(self.square.T, out=out)
 
-    def turn(self, matrix: Array) -> Array:
-        """``matrix`` (3, 3, B) times ``y``, in ``spare``."""
-        return _product(matrix, self.y, self.spare)
+    def turn(self, matrix: Array, out: Array) -> Array:
+        """``matrix`` (3, 3, B) times ``y``, in ``out``."""
+        return _product(matrix, self.y, out)
 
 
 def _product(matrix: Array, columns: Array, out: Array) -> Array:
@@ -134,17 +136,18 @@ def _product(matrix: Array, columns: Array, out: Array) -> Array:
     return out
 
 
-def _blocks(pred: npt.ArrayLike, truth: npt.ArrayLike) -> Iterator[tuple[slice, _Room]]:
+def _blocks(pred: npt.ArrayLike, truth: npt.ArrayLike, workspace: Workspace | None = None) -> Iterator[tuple[slice, _Room]]:
     """Slices of the poses, and a room that holds truth ``x`` and prediction ``y``, component first."""
     pred, truth = np.asarray(pred), np.asarray(truth)
     if pred.shape != truth.shape or pred.ndim != 3 or pred.shape[-1] != 3 or pred.shape[1] == 0:
         raise ValueError(f"predicted poses {pred.shape} and true poses {truth.shape} must both be (N, J, 3)")
     count, joints = pred.shape[:2]
-    room = _Room(joints, min(BLOCK, count))
+    workspace = workspace or Workspace()
+    room = _Room(workspace, joints, min(BLOCK, count))
     for start in range(0, count, BLOCK):
         part = slice(start, min(start + BLOCK, count))
         if part.stop - start < BLOCK:
-            room = _Room(joints, part.stop - start)
+            room = _Room(workspace, joints, part.stop - start)
         room.fill(pred[part], truth[part])
         yield part, room
 
@@ -214,23 +217,14 @@ def _rotation(k: Array, cof: Array, det: Array) -> tuple[Array, Array]:
     return rotation, root
 
 
-def _matrices(block: _Block, wanted: Iterable[str]) -> Iterator[tuple[str, Array]]:
-    """For each alignment that rotates, the matrices (3, 3, B) that bring the centred prediction to the centred truth."""
-    asked = [name for name in ("rigid", "similarity", "similarity+reflection") if name in set(wanted)]
-    if not asked:
-        return
-    rotation, trace = _rotation(block.unit, block.cof, block.det)
-    if "rigid" in asked:
-        yield "rigid", rotation
-    matrix = block.scale(trace) * rotation
-    if "similarity" in asked:
-        yield "similarity", matrix
-    if "similarity+reflection" in asked:
-        mirrored = np.flatnonzero(block.det < 0.0)
-        if len(mirrored):  # the best proper rotation of -y; cof(-K) = cof K
-            rotation, trace = _rotation(-block.unit[..., mirrored], block.cof[..., mirrored], -block.det[mirrored])
-            matrix[..., mirrored] = -block.scale(trace, mirrored) * rotation
-        yield "similarity+reflection", matrix
+def _mirrored(block: _Block) -> tuple[npt.NDArray[np.intp], Array]:
+    """The poses of a block that a reflection fits better, and the matrices (3, 3, M) that bring these to the truth."""
+    mirrored = np.flatnonzero(block.det < 0.0)
+    if not len(mirrored):
+        return mirrored, np.empty((3, 3, 0))
+    # The best proper rotation of -y; cof(-K) = cof K.
+    rotation, trace = _rotation(-block.unit[..., mirrored], block.cof[..., mirrored], -block.det[mirrored])
+    return mirrored, -block.scale(trace, mirrored) * rotation
 
 
 def _scale(x: Array, y: Array) -> Array:
@@ -240,7 +234,9 @@ def _scale(x: Array, y: Array) -> Array:
     return out
 
 
-def residuals(pred: npt.ArrayLike, truth: npt.ArrayLike, alignments: Iterable[str] = ALIGNMENTS) -> Residuals:
+def residuals(
+    pred: npt.ArrayLike, truth: npt.ArrayLike, alignments: Iterable[str] = ALIGNMENTS, *, workspace: Workspace | None = None
+) -> Residuals:
     """Distance of each joint from the truth after each alignment, and which poses have the wrong handedness.
 
     **Convention.** See the module. Work is shared: centring, correlation and rotation are done once a block, for all alignments.
@@ -249,6 +245,7 @@ def residuals(pred: npt.ArrayLike, truth: npt.ArrayLike, alignments: Iterable[st
         pred: (N, J, 3), any float type; read as float64.
         truth: (N, J, 3), finite.
         alignments: names from :data:`ALIGNMENTS`.
+        workspace: memory for the work and for ``errors``, which then last until the next call with the same one.
 
     Raises:
         ValueError: shapes differ or are not (N, J, 3), a true pose is not finite, or an alignment is unknown.
@@ -264,10 +261,11 @@ def residuals(pred: npt.ArrayLike, truth: npt.ArrayLike, alignments: Iterable[st
     if unknown:
         raise ValueError(f"unknown alignment {sorted(unknown)}; one of {ALIGNMENTS}")
     shape = np.shape(pred)[:2]
+    workspace = workspace or Workspace()
     # Frames side by side in memory, as the blocks have them.
-    errors = {name: np.empty(shape[::-1]).T for name in wanted}
+    errors = {name: workspace.array(f"error {name}", *shape[::-1]).T for name in wanted}
     flipped = np.zeros(shape[:1], dtype=bool)
-    for part, room in _blocks(pred, truth):
+    for part, room in _blocks(pred, truth, workspace):
         x, y, spare = room.x, room.y, room.spare
         if "none" in errors:
             room.length(np.subtract(y, x, out=spare), errors["none"][part])
@@ -276,15 +274,28 @@ def residuals(pred: npt.ArrayLike, truth: npt.ArrayLike, alignments: Iterable[st
             room.length(np.subtract(spare, x, out=spare), errors["scale"][part])
         block = _centre(room)
         flipped[part] = block.flipped()
-        for name, matrix in _matrices(block, wanted):
-            if name == "similarity+reflection" and "similarity" in errors:
-                # Only mirrored poses differ from the proper similarity, and they are few as a rule.
-                errors[name][part] = errors["similarity"][part]
-                mirrored = np.flatnonzero(block.det < 0.0)
-                away = np.einsum("ikb,kjb->ijb", matrix[..., mirrored], y[..., mirrored]) - x[..., mirrored]
-                errors[name][part.start + mirrored] = np.sqrt(np.einsum("ijb,ijb->jb", away, away)).T
-            else:
-                room.length(np.subtract(room.turn(matrix), x, out=spare), errors[name][part])
+        if not {"rigid", "similarity", "similarity+reflection"} & errors.keys():
+            continue
+        matrix, trace = _rotation(block.unit, block.cof, block.det)
+        if "rigid" in errors:
+            turned = room.turn(matrix, room.turned)
+            room.length(np.subtract(turned, x, out=spare), errors["rigid"][part])
+            turned *= block.scale(trace)
+        else:
+            matrix *= block.scale(trace)
+            turned = room.turn(matrix, spare)
+        proper, either = errors.get("similarity"), errors.get("similarity+reflection")
+        first = either if proper is None else proper
+        if first is not None:
+            room.length(np.subtract(turned, x, out=turned), first[part])
+        if either is not None:
+            # Only mirrored poses differ from the proper similarity, and they are few as a rule.
+            if proper is not None:
+                either[part] = proper[part]
+            mirrored, matrix = _mirrored(block)
+            if len(mirrored):
+                away = np.einsum("ikb,kjb->ijb", matrix, y[..., mirrored]) - x[..., mirrored]
+                either[part.start + mirrored] = np.sqrt(np.einsum("ijb,ijb->jb", away, away)).T
     return Residuals(errors, flipped)
 
 
@@ -307,8 +318,13 @@ def aligned(pred: npt.ArrayLike, truth: npt.ArrayLike, alignment: str) -> Array:
             fitted = _scale(room.x, room.y) * room.y
         else:
             block = _centre(room)
-            ((_, matrix),) = _matrices(block, [alignment])
-            fitted = room.turn(matrix) + block.x_mean[:, None]
+            matrix, trace = _rotation(block.unit, block.cof, block.det)
+            if alignment != "rigid":
+                matrix *= block.scale(trace)
+            if alignment == "similarity+reflection":
+                mirrored, best = _mirrored(block)
+                matrix[..., mirrored] = best
+            fitted = room.turn(matrix, room.spare) + block.x_mean[:, None]
         out[part] = fitted.transpose(2, 1, 0)
     return out
 

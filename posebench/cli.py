@@ -75,12 +75,16 @@ def _parser() -> argparse.ArgumentParser:
     find.add_argument("label", metavar="LABEL", help="for example 'Protocol #2'")
     _add_json(find).set_defaults(run=verbs.run_protocol_find)
 
+    files = ".npz or .h5 (docs/files.md), or another project's format (docs/formats.md)"
     check = commands.add_parser("check", help="is a prediction file sound, and complete under a protocol?")
+    check.add_argument("predictions", metavar="PREDS", help=files)
     _add_scope(check).set_defaults(run=verbs.run_check)
 
-    score = commands.add_parser("score", help="score a prediction file under a protocol")
+    score = commands.add_parser("score", help="score prediction files under a protocol")
+    score.add_argument("predictions", metavar="PREDS", nargs="+", help=files + "; several are scored one after the other")
     _add_scope(score)
-    score.add_argument("-o", "--output", metavar="R.json", help="write the result, and its sums beside it as R.sums.npz")
+    output = "write the result, and its sums beside it as R.sums.npz; of several files a folder for all"
+    score.add_argument("-o", "--output", metavar="R.json", help=output)
     score.add_argument("--csv", metavar="FILE", help="write every number in a long table")
     score.add_argument("--per-frame", action="store_true", help="keep the value of every frame in R.sums.npz")
     score.set_defaults(run=verbs.run_score)
@@ -185,7 +189,6 @@ def _add_json(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
 
 def _add_scope(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    parser.add_argument("predictions", metavar="PREDS", help=".npz or .h5 (docs/files.md), or another project's format (docs/formats.md)")
     parser.add_argument("--protocol", metavar="ID", required=True, help="an id of `posebench protocol list`, or a .toml file")
     parser.add_argument("--truth", metavar="GT", help="true poses in a file of the same format, instead of --root")
     parser.add_argument("--allow-partial", action="store_true", help="accept missing clips and frames, and stamp the result")

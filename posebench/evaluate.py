@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,12 @@ from posebench.result import Result, environment
 from posebench.scope import Scope
 from posebench.slices import Row, Sums, average, group_means, label_means
 from posebench.symptoms import Evidence
+from posebench.workspace import Workspace
+
+#: Threads that measure clips, at most: numpy leaves the interpreter to them, but each holds a clip.
+MOST_THREADS = 4
+
+Poses = npt.NDArray[np.floating]
 
 
 def score(
@@ -64,41 +72,74 @@ def score(
     protocol = load_protocol(protocol) if isinstance(protocol, str) else protocol
     with (
         open_submission(predictions, protocol, root=root, truth=truth, cameras=cameras, from_format=from_format) as submission,
-        ThreadPoolExecutor(1) as background,
+        ThreadPoolExecutor(2) as background,
     ):
         findings = layout_findings(submission, allow_partial=allow_partial)
         refuse(findings, submission)
-        digest = background.submit(submission.file.sha256)  # hashing leaves the interpreter to the pass
+        # Hashing leaves the interpreter to the pass.
+        digest = background.submit(submission.file.sha256)
+        truth_file = submission.scope.truth_file
+        fingerprint = background.submit(truth_file.sha256) if truth_file else None
         wanted = scored(protocol, metric_scale=submission.file.meta.metric_scale)
         rows, clips, evidence = _pass(submission, wanted, per_frame, progress)
         findings += evidence.findings()
         refuse(findings, submission)
-        return _result(submission, digest.result(), wanted, rows, clips, findings, time.perf_counter() - started)
+        data = submission.scope.data | ({"fingerprint": fingerprint.result()} if fingerprint else {})
+        return _result(submission, data, digest.result(), wanted, rows, clips, findings, time.perf_counter() - started)
 
 
 def _pass(
     submission: Submission, wanted: list[Metric], per_frame: bool, progress: Callable[[int, int], None] | None
 ) -> tuple[list[Row], list[ClipSums], Evidence]:
-    rows, sums = [], []
+    """Clips are read here, one after the other, and measured by threads, a few at a time; the order of all sums is that of the clips."""
+    rows: list[Row] = []
+    sums: list[ClipSums] = []
     scope, meta = submission.scope, submission.file.meta
     evidence = Evidence(scope.protocol, meta, len(submission.clips))
-    for done, clip in enumerate(submission.clips):
-        pred, truth, frames = submission.pair(clip)
+    own = threading.local()
+    done = 0
+
+    def measure(clip: str, pred: Poses, truth: Poses, frames: npt.NDArray[np.int64]) -> list[tuple[str, ClipSums]]:
+        if not hasattr(own, "workspace"):
+            own.workspace = Workspace()
+        options: dict[str, Any] = {"to_mm": meta.to_mm, "per_frame": per_frame, "workspace": own.workspace}
+        return [
+            (action, measure_clip(scope.protocol, wanted, pred[..., part, :, :], truth[part], frames[part], **options))
+            for action, part in scope.actions(clip, frames)
+        ]
+
+    def take(clip: str, pred: Poses, truth: Poses, measured: Future[list[tuple[str, ClipSums]]]) -> None:
+        nonlocal done
         info = scope.clips[clip]
-        parts = []
-        for action, part in scope.actions(clip, frames):
-            guess = pred[..., part, :, :]
-            parts.append(measure_clip(scope.protocol, wanted, guess, truth[part], frames[part], to_mm=meta.to_mm, per_frame=per_frame))
-            rows.append(Row(clip, info.subject, info.take, info.camera, action))
+        rows.extend(Row(clip, info.subject, info.take, info.camera, action) for action, _ in measured.result())
+        parts = [part for _, part in measured.result()]
         evidence.add(clip, pred, truth, together(parts), scope.camera(clip))
-        sums += parts
+        sums.extend(parts)
+        done += 1
         if progress:
-            progress(done + 1, len(submission.clips))
+            progress(done, len(submission.clips))
+
+    threads = min(MOST_THREADS, usable_cores())
+    with ThreadPoolExecutor(threads) as pool:
+        under_way: deque[tuple[str, Poses, Poses, Future[list[tuple[str, ClipSums]]]]] = deque()
+        for clip in submission.clips:
+            pred, truth, frames = submission.pair(clip)
+            under_way.append((clip, pred, truth, pool.submit(measure, clip, pred, truth, frames)))
+            if len(under_way) > threads:
+                take(*under_way.popleft())
+        while under_way:
+            take(*under_way.popleft())
     return rows, sums, evidence
+
+
+def usable_cores() -> int:
+    """Cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _result(
     submission: Submission,
+    data: dict[str, Any],
     digest: str,
     wanted: list[Metric],
     rows: list[Row],
@@ -123,7 +164,7 @@ def _result(
     diagnostics |= {name: _table("mm", protocol, rows, sums[name], draw) for name in oracles}
     return Result(
         protocol={"id": protocol.id, "version": protocol.version, "digest": protocol.digest, "headline": protocol.headline},
-        data=scope.data,
+        data=data,
         predictions=_described(file, digest, submission),
         coverage=_coverage(scope, clips, len(submission.clips)),
         invalid={

@@ -10,13 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from posebench import hypotheses, metrics
-from posebench.align import aligned, residuals
+from posebench.align import BLOCK, aligned, residuals
 from posebench.protocol import Metric, Protocol
+from posebench.workspace import Workspace
 
 Array = npt.NDArray[np.float64]
 
-#: Frames handled at a time: a long clip costs no more memory than this many poses.
-CHUNK = 4096
+#: Frames handled at a time: a long clip costs no more memory than this many poses, and what is made of them stays in the cache.
+CHUNK = BLOCK
 _HISTORY = 2  # the second difference looks two frames back
 
 
@@ -77,8 +78,9 @@ def measure_clip(
     *,
     to_mm: float = 1.0,
     per_frame: bool = False,
+    workspace: Workspace | None = None,
 ) -> ClipSums:
-    """Sums of the wanted metrics over one clip.
+    """Sums of the wanted metrics over one clip, worked out in ``workspace``.
 
     **Convention.** ``pred`` (n, J, 3) or (H, n, J, 3) times ``to_mm`` and ``truth`` (n, J, 3) mm belong to the clip's ``frames`` (n,),
     ascending. Several hypotheses are scored by their mean pose; oracles beside it. Differences over time are taken between
@@ -86,15 +88,18 @@ def measure_clip(
     """
     sums = ClipSums(poses=len(truth))
     several = pred.ndim == 4
-    for start in range(0, len(truth), CHUNK):
+    workspace = workspace or Workspace()
+    # All of one size, or the last would be worth its arithmetic less than its overhead.
+    size = -(-len(truth) // max(1, -(-len(truth) // CHUNK)))
+    for start in range(0, len(truth), size or 1):
         first = max(0, start - _HISTORY)
-        part = slice(first, min(start + CHUNK, len(truth)))
-        true = _component_first(truth[part])
-        guess = _component_first(pred[..., part, :, :])
+        part = slice(first, min(start + size, len(truth)))
+        true = _component_first(truth[part], workspace, "true poses")
+        guess = _component_first(pred[..., part, :, :], workspace, "predicted poses")
         if to_mm != 1.0:
             guess *= to_mm
         mean = hypotheses.mean_pose(guess) if several else guess
-        chunk = _Chunk(protocol, mean, true, frames[part], start - first)
+        chunk = _Chunk(protocol, mean, true, frames[part], start - first, workspace)
         _count(sums, chunk, mean)
         for metric, values in chunk.values(wanted):
             sums.add(metric.name, values)
@@ -110,35 +115,47 @@ def measure_clip(
     return sums
 
 
-def _component_first(pose: npt.NDArray[np.floating]) -> Array:
+def _component_first(pose: npt.NDArray[np.floating], workspace: Workspace, name: str) -> Array:
     """A float64 copy (..., n, J, 3) whose frames lie side by side in memory: everything below then runs along them."""
-    return np.array(np.swapaxes(pose, -1, -3), dtype=np.float64, order="C").swapaxes(-1, -3)
+    turned = np.swapaxes(pose, -1, -3)
+    copy = workspace.array(name, *turned.shape)
+    copy[...] = turned
+    return np.swapaxes(copy, -1, -3)
 
 
 def _count(sums: ClipSums, chunk: _Chunk, mean: Array) -> None:
-    sums.nonfinite += int((~np.isfinite(mean[chunk.new]).all(axis=(1, 2))).sum())
-    sums.invalid += int(chunk.invalid[chunk.new].sum())
+    invalid = chunk.invalid[chunk.new]
+    if invalid.any():  # a pose that is not finite is one of these
+        sums.nonfinite += int((~np.isfinite(mean[chunk.new][invalid]).all(axis=(1, 2))).sum())
+        sums.invalid += int(invalid.sum())
     dot = np.einsum("tjc,tjc->t", chunk.pred[chunk.new], chunk.truth[chunk.new])
-    sums.nonpositive_scale += int(((dot <= 0.0) & ~chunk.invalid[chunk.new]).sum())
+    sums.nonpositive_scale += int(((dot <= 0.0) & ~invalid).sum())
 
 
 class _Chunk:
     """Consecutive frames of one clip, the first ``old`` of them only history; root-relative, work shared between metrics."""
 
-    def __init__(self, protocol: Protocol, pred: Array, truth: Array, frames: npt.NDArray[np.int64], old: int) -> None:
+    def __init__(
+        self, protocol: Protocol, pred: Array, truth: Array, frames: npt.NDArray[np.int64], old: int, workspace: Workspace
+    ) -> None:
         self.protocol = protocol
         self.frames = frames
         self.old = old
         self.new = slice(old, None)
+        self._room = workspace
         root = protocol.root_indices
-        self.pred, self.invalid = metrics.sound(pred, root)
-        self.truth = metrics.root_relative(truth, root)
+        self.pred, self.invalid = metrics.sound(pred, root, self._array("pred", truth.shape))
+        self.truth = metrics.root_relative(truth, root, self._array("truth", truth.shape))
         self._raw = pred, truth
         self._lengths: dict[str, Array] = {}
-        self._deviations: dict[str, Array] = {}
+        self._moved: dict[tuple[str, int], Array] = {}
+
+    def _array(self, name: str, shape: tuple[int, ...]) -> Array:
+        """Memory for an array (n, ...), frames side by side."""
+        return self._room.array(name, *shape[::-1]).T
 
     def values(self, wanted: list[Metric]) -> Iterator[tuple[Metric, Array]]:
-        """(n, K) values of each metric; residuals are computed once for all metrics of a joint set."""
+        """(n, K) values of each metric, which last until the next is asked for; residuals are computed once a joint set."""
         for joints in dict.fromkeys(self._fitted(metric) for metric in wanted):
             group = [metric for metric in wanted if self._fitted(metric) == joints]
             errors, flipped = self._residuals(joints, {metric.alignment for metric in group if metric.statistic in _OF_ERRORS})
@@ -147,7 +164,7 @@ class _Chunk:
                     yield metric, np.where(flipped, 100.0, 0.0)[:, None]
                 elif metric.statistic in _OF_ERRORS:
                     error = errors[metric.alignment]
-                    yield metric, _of_errors(metric, error if metric.joints == joints else error[:, self._index(metric.joints)])
+                    yield metric, self._of_errors(metric, error if metric.joints == joints else error[:, self._index(metric.joints)])
                 else:
                     yield metric, self._of_poses(metric)
 
@@ -163,7 +180,7 @@ class _Chunk:
         whole = index == list(range(len(self.protocol.skeleton)))
         pred, truth = (pose[self.new] if whole else pose[self.new][:, index] for pose in (self.pred, self.truth))
         names = {"none" if name == "root" else name for name in alignments if name != "none"}
-        errors, flipped = residuals(pred, truth, names)
+        errors, flipped = residuals(pred, truth, names, workspace=self._room)
         found = {("root" if name == "none" else name): value for name, value in errors.items()}
         if "none" in alignments:
             found["none"] = self._absolute(index)
@@ -176,10 +193,22 @@ class _Chunk:
         out: Array = np.linalg.norm(pred[:, index] - truth[:, index], axis=-1)
         return out
 
+    def _of_errors(self, metric: Metric, errors: Array) -> Array:
+        if metric.statistic == "pck":
+            assert metric.threshold is not None
+            return metrics.pck(errors, metric.threshold, inclusive=metric.inclusive)
+        if metric.statistic == "mean":
+            return errors
+        assert metric.thresholds is not None
+        if metric.statistic == "cps":
+            return metrics.cps(errors, metric.thresholds)[:, None]
+        return metrics.auc(errors, metric.thresholds, workspace=self._room)
+
     def _of_poses(self, metric: Metric) -> Array:
         bones = self.protocol.skeleton
         if metric.statistic == "bone-length":
-            return np.abs(self._bones(metric.alignment)[self.new] - self._true_bones[self.new])
+            change = self._bones(metric.alignment)[self.new] - self._true_bones[self.new]
+            return np.abs(change, out=change)
         if metric.statistic == "bone-symmetry":
             return metrics.asymmetry(self._bones(metric.alignment)[self.new], bones)
         index = [bones.index(joint) for joint in metric.joints]
@@ -193,17 +222,29 @@ class _Chunk:
 
     def _bones(self, alignment: str) -> Array:
         if alignment not in self._lengths:
-            self._lengths[alignment] = metrics.bone_lengths(self._placed(alignment), self.protocol.skeleton)
+            placed = self._placed(alignment)
+            self._lengths[alignment] = metrics.bone_lengths(placed, self.protocol.skeleton, workspace=self._room, name=f"bones {alignment}")
         return self._lengths[alignment]
 
     @cached_property
     def _true_bones(self) -> Array:
-        return metrics.bone_lengths(self.truth, self.protocol.skeleton)
+        return metrics.bone_lengths(self.truth, self.protocol.skeleton, workspace=self._room, name="true bones")
 
     def _differences(self, alignment: str, order: int) -> Array:
-        if alignment not in self._deviations:
-            self._deviations[alignment] = self._placed(alignment) - self.truth
-        return metrics.difference_length(self._deviations[alignment], order)
+        """Lengths (n - order, J) of the differences over time of predicted less true poses."""
+        moved = self._difference(alignment, order).transpose(2, 1, 0)
+        return metrics.length(moved, self._room.array("difference", *moved.shape[1:]))
+
+    def _difference(self, alignment: str, order: int) -> Array:
+        """(n - order, J, 3); each order from the one before."""
+        if (alignment, order) not in self._moved:
+            last, first = (self._placed(alignment), self.truth) if order == 0 else self._ends(self._difference(alignment, order - 1))
+            self._moved[alignment, order] = np.subtract(last, first, out=self._array(f"moved {alignment} {order}", last.shape))
+        return self._moved[alignment, order]
+
+    @staticmethod
+    def _ends(values: Array) -> tuple[Array, Array]:
+        return values[1:], values[:-1]
 
     def _neighbours(self, order: int) -> npt.NDArray[np.bool_]:
         """(n,) new frames that have ``order`` predecessors one protocol stride apart."""
@@ -227,20 +268,11 @@ _OF_ERRORS = ("mean", "pck", "auc", "cps")
 _ORDER = {"velocity": 1, "acceleration": 2}
 
 
-def _of_errors(metric: Metric, errors: Array) -> Array:
-    if metric.statistic == "pck":
-        assert metric.threshold is not None
-        return metrics.pck(errors, metric.threshold, inclusive=metric.inclusive)
-    if metric.statistic == "mean":
-        return errors
-    assert metric.thresholds is not None
-    return metrics.auc(errors, metric.thresholds) if metric.statistic == "auc" else metrics.cps(errors, metric.thresholds)[:, None]
-
-
 def _oracles(sums: ClipSums, protocol: Protocol, wanted: list[Metric], guess: Array, truth: Array) -> None:
     for metric in wanted:
         if metric.statistic != "mean":
             continue
-        every = [dict(_Chunk(protocol, one, truth, np.arange(len(truth)), 0).values([metric]))[metric] for one in guess]
+        chunks = [_Chunk(protocol, one, truth, np.arange(len(truth)), 0, Workspace()) for one in guess]
+        every = [dict(chunk.values([metric]))[metric] for chunk in chunks]
         sums.add(f"{metric.name} P-Best", hypotheses.best_pose(np.stack(every)))
         sums.add(f"{metric.name} J-Best", hypotheses.best_joint(np.stack(every)))

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from posebench.align import residuals
 from posebench.skeleton import Skeleton
+from posebench.workspace import Workspace
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -41,8 +42,8 @@ def _invalid(pose: Array, about: Array) -> Mask:
     return invalid
 
 
-def root_relative(pose: npt.ArrayLike, root: tuple[int, ...] = (0,)) -> Array:
-    """Poses (T, J, 3) minus the mean of their ``root`` joints (one index, or both hips), as float64.
+def root_relative(pose: npt.ArrayLike, root: tuple[int, ...] = (0,), out: Array | None = None) -> Array:
+    """Poses (T, J, 3) minus the mean of their ``root`` joints (one index, or both hips), as float64; in ``out`` if given.
 
     Example:
         >>> root_relative([[[1.0, 2.0, 3.0], [1.0, 2.0, 4.0]]]).tolist()
@@ -50,17 +51,18 @@ def root_relative(pose: npt.ArrayLike, root: tuple[int, ...] = (0,)) -> Array:
     """
     pose = np.asarray(pose, dtype=np.float64)
     origin = pose[:, root[0]] if len(root) == 1 else pose[:, list(root)].mean(axis=1)
-    out: Array = pose - origin[:, None]
-    return out
+    relative: Array = np.subtract(pose, origin[:, None], out=out)
+    return relative
 
 
-def sound(pred: npt.ArrayLike, root: tuple[int, ...] = (0,)) -> tuple[Array, Mask]:
-    """Root-relative predictions with every joint of an invalid pose at the root, and which poses are invalid."""
+def sound(pred: npt.ArrayLike, root: tuple[int, ...] = (0,), out: Array | None = None) -> tuple[Array, Mask]:
+    """Root-relative predictions, in ``out`` if given, with every joint of an invalid pose at the root; and which poses are invalid."""
     given = np.asarray(pred, dtype=np.float64)
     with np.errstate(invalid="ignore", over="ignore"):
-        pose = root_relative(given, root)
+        pose = root_relative(given, root, out)
         invalid = _invalid(given, pose)
-    pose[invalid] = 0.0
+    if invalid.any():
+        pose[invalid] = 0.0
     return pose, invalid
 
 
@@ -130,8 +132,10 @@ def pck(errors: npt.ArrayLike, threshold: float = 150.0, *, inclusive: bool = Fa
     return np.where(errors <= threshold if inclusive else errors < threshold, 100.0, 0.0)
 
 
-def auc(errors: npt.ArrayLike, thresholds: tuple[float, float, float] = AUC_THRESHOLDS) -> Array:
+def auc(errors: npt.ArrayLike, thresholds: tuple[float, float, float] = AUC_THRESHOLDS, *, workspace: Workspace | None = None) -> Array:
     """Mean of PCK over ``thresholds`` (first, last, step) in mm, in %, for each error: a closed form, no loop over thresholds.
+
+    With a ``workspace`` the result lasts until its next use.
 
     **Convention.** Mean of the values at every threshold, both ends included, strict ``<`` (the 3DHP script).
 
@@ -141,16 +145,27 @@ def auc(errors: npt.ArrayLike, thresholds: tuple[float, float, float] = AUC_THRE
     """
     first, last, step = thresholds
     count = round((last - first) / step) + 1
-    return 100.0 / count * (count - _passed(np.asarray(errors, dtype=np.float64), first, step, count))
+    passed = _passed(np.asarray(errors, dtype=np.float64), first, step, count, workspace or Workspace())
+    np.subtract(count, passed, out=passed)
+    passed *= 100.0 / count
+    return passed
 
 
-def _passed(errors: Array, first: float, step: float, count: int) -> Array:
+def _passed(errors: Array, first: float, step: float, count: int, workspace: Workspace) -> Array:
     """How many thresholds each error reaches: those that are <= it (and so are failed under ``<``)."""
-    below = np.floor((errors - first) / step)
-    # The quotient may round across a threshold, either way.
-    below += (below + 1.0) * step + first <= errors
-    below -= below * step + first > errors
-    return np.clip(below + 1.0, 0.0, count)
+    # In the order in which the errors lie in memory: frames side by side.
+    below, edge = (workspace.array(name, *errors.T.shape).T for name in ("below", "edge"))
+    np.subtract(errors, first, out=below)
+    below /= step
+    np.floor(below, out=below)
+    # The quotient may round up across a threshold; down only where thresholds are no exact numbers.
+    if not (float(first).is_integer() and float(step).is_integer()):
+        below += (below + 1.0) * step + first <= errors
+    np.multiply(below, step, out=edge)
+    edge += first
+    below -= edge > errors
+    below += 1.0
+    return np.clip(below, 0.0, count, out=below)
 
 
 def cps(errors: npt.ArrayLike, thresholds: tuple[float, float, float] = CPS_THRESHOLDS) -> Array:
@@ -166,7 +181,7 @@ def cps(errors: npt.ArrayLike, thresholds: tuple[float, float, float] = CPS_THRE
     first, last, step = thresholds
     count = round((last - first) / step) + 1
     worst = np.asarray(errors, dtype=np.float64).max(axis=1)
-    right = count - _passed(worst, first, step, count)
+    right = count - _passed(worst, first, step, count, Workspace())
     # The trapezoid counts the two end thresholds by half.
     ends = 0.5 * (right >= count) + 0.5 * (right >= 1)
     return (right - ends) * step
@@ -190,20 +205,23 @@ def difference_length(deviation: Array, order: int) -> Array:
     """Length (T - order, J) of the ``order``-th difference over time of deviations (T, J, 3)."""
     if len(deviation) <= order:
         return np.empty((0, deviation.shape[1]))
-    return _length(np.diff(deviation, n=order, axis=0).transpose(2, 1, 0))
+    return length(np.diff(deviation, n=order, axis=0).transpose(2, 1, 0))
 
 
-def _length(vectors: Array) -> Array:
-    """Length of vectors (3, K, T), as (T, K)."""
-    out: Array = np.sqrt(np.einsum("ckt,ckt->kt", vectors, vectors)).T
-    return out
+def length(vectors: Array, out: Array | None = None) -> Array:
+    """Length of vectors (3, K, T), as (T, K); ``out`` is (K, T)."""
+    square: Array = np.einsum("ckt,ckt->kt", vectors, vectors, out=out)
+    return np.sqrt(square, out=square).T
 
 
-def bone_lengths(pose: npt.ArrayLike, skeleton: Skeleton) -> Array:
-    """Lengths (T, B), mm, in the order of ``skeleton.bones``."""
+def bone_lengths(pose: npt.ArrayLike, skeleton: Skeleton, *, workspace: Workspace | None = None, name: str = "bones") -> Array:
+    """Lengths (T, B), mm, in the order of ``skeleton.bones``; with a ``workspace`` they last until it is asked for ``name`` again."""
     component = np.asarray(pose, dtype=np.float64).transpose(2, 1, 0)
-    parents, children = (list(side) for side in zip(*skeleton.bones, strict=True))
-    return _length(component[:, children] - component[:, parents])
+    workspace = workspace or Workspace()
+    vectors = workspace.array("bone vectors", 3, len(skeleton.bones), component.shape[2])
+    for bone, (parent, child) in enumerate(skeleton.bones):  # half the time of gathering parents and children
+        np.subtract(component[:, child], component[:, parent], out=vectors[:, bone])
+    return length(vectors, workspace.array(name, *vectors.shape[1:]))
 
 
 def bone_length_error(pred: npt.ArrayLike, truth: npt.ArrayLike, skeleton: Skeleton) -> Array:

@@ -35,6 +35,7 @@ class Scope:
         valid: clip id to the frames that may be scored, where not all may.
         labels: clip id to one action a frame, where the action changes on the way.
         spacing: frames of the definition from one frame of this copy to the next (1, but for a copy that holds only some frames).
+        truth_file: the open file where the truth is one; its hash is the data's fingerprint, which ``data`` lacks then: it takes a while.
     """
 
     protocol: Protocol
@@ -45,6 +46,7 @@ class Scope:
     valid: Mapping[str, npt.NDArray[np.int64]] = field(default_factory=dict)
     labels: Mapping[str, npt.NDArray[np.str_]] = field(default_factory=dict)
     spacing: int = 1
+    truth_file: Predictions | None = None
 
     def frames(self, clip: str) -> npt.NDArray[np.int64]:
         """0-based numbers of the clip's frames that the protocol scores: the valid ones out of every ``stride``-th from the first.
@@ -90,7 +92,7 @@ def open_scope(
         if root is not None:
             raise PosebenchError("both --root and --truth", "one source of truth", "drop one of them")
         with open_predictions(truth) as file:
-            yield _select(protocol, *_from_file(file, protocol))
+            yield replace(_select(protocol, *_from_file(file, protocol)), truth_file=file)
         return
     if protocol.dataset == "any":
         raise PosebenchError(
@@ -143,7 +145,6 @@ def _from_file(
     data: dict[str, object] = {
         "name": "file",
         "version": "",
-        "fingerprint": file.sha256(),
         "official": False,
         "note": "scored with --truth: not from a dataset that posebench checks",
     }

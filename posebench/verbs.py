@@ -162,25 +162,54 @@ def run_check(args: Namespace) -> int:
 
 
 def run_score(args: Namespace) -> int:
-    """Score a file, print and write the result."""
+    """Score files one after the other, print and write the results."""
     from posebench.evaluate import score
     from posebench.files import write_text
     from posebench.progress import progress
     from posebench.tables import long_table, report
 
-    if args.output and Path(args.output).suffix != ".json":
-        raise PosebenchError(f"-o {args.output}", "a name that ends with .json", "rename the output file")
-    with progress("scoring") as tell:
-        result = score(args.predictions, args.protocol, **_scope(args), per_frame=args.per_frame, progress=tell)
-    if args.output:
-        result.save(args.output)
-    if args.csv:
-        write_text(args.csv, long_table(result))
+    outputs = _results_of(args.predictions, args.output)
+    if len(outputs) > 1 and args.csv:
+        raise PosebenchError(f"--csv for {len(outputs)} files", "one file with --csv", "score the files one by one, or leave it out")
+    printed = []
+    for number, (predictions, output) in enumerate(outputs):
+        with progress(f"scoring {predictions}" if len(outputs) > 1 else "scoring") as tell:
+            result = score(predictions, args.protocol, **_scope(args), per_frame=args.per_frame, progress=tell)
+        if output:
+            result.save(output)
+        if args.csv:
+            write_text(args.csv, long_table(result))
+        if args.json:
+            printed.append(result.as_dict())
+        else:
+            print(("\n\n" if number else "") + report(result))
     if args.json:
-        _print_json(result.as_dict())
-    else:
-        print(report(result))
+        _print_json(printed if len(outputs) > 1 else printed[0])
     return 0
+
+
+def _results_of(predictions: list[str], output: str | None) -> list[tuple[str, Path | None]]:
+    """Each prediction file and where its result goes: ``output`` itself, or of several files one named after each in that folder."""
+    if len(predictions) == 1:
+        if output and Path(output).suffix != ".json":
+            raise PosebenchError(f"-o {output}", "a name that ends with .json", "rename the output file")
+        return [(predictions[0], Path(output) if output else None)]
+    if output is None:
+        return [(path, None) for path in predictions]
+    if Path(output).suffix == ".json":
+        raise PosebenchError(
+            f"-o {output} for {len(predictions)} files", "a folder, in which each has a result", "name a folder: -o results"
+        )
+    names = [_label(path) for path in predictions]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise PosebenchError(f"two files called {min(twice)}", "files of different names", "score them one by one, each with its own -o")
+    return [(path, Path(output) / f"{name}.json") for path, name in zip(predictions, names, strict=True)]
+
+
+def _label(path: str) -> str:
+    """What a prediction file is called: its stem, or the folder's name where it is the one that a training leaves."""
+    return Path(path).stem if Path(path).stem != "predictions" else Path(path).absolute().parent.name
 
 
 def run_convert(args: Namespace) -> int:
@@ -371,8 +400,7 @@ def run_draw(args: Namespace) -> int:
     from posebench.data import open_dataset
     from posebench.gallery import draw
 
-    names = [Path(path).stem if Path(path).stem != "predictions" else Path(path).absolute().parent.name for path in args.predictions]
-    files = dict(zip(names, args.predictions, strict=True))
+    files = {_label(path): path for path in args.predictions}
     dataset = open_dataset(args.dataset, args.root, cameras=args.cameras)
     draw(files, dataset, args.output, split=args.split, count=args.count, seed=args.seed)
     print(f"{args.output}: {args.count} poses of {dataset.name} {args.split}, drawn with seed {args.seed}, under {len(files)} files")

@@ -138,6 +138,30 @@ def test_help_names_every_command(run):
         assert command in out
 
 
+def test_several_files_are_scored_in_one_process(files, run, tmp_path):
+    good, *scope = pair(files)
+    code, out, err = run("score", good, files["truth"], *scope, "-o", tmp_path / "results")
+    assert (code, err) == (0, "")
+    assert out.index("good") < out.index("leakage")
+    for name in ("good", "truth"):
+        alone = score(files[name], "pair-17j", truth=files["truth"])
+        assert load_result(tmp_path / "results" / f"{name}.json").metrics == alone.metrics
+    code, out, _ = run("score", good, files["truth"], *scope, "--json")
+    assert [one["predictions"]["file"] for one in json.loads(out)] == ["good.npz", "truth.npz"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted"), [(["-o", "r.json"], "-o results"), (["--csv", "r.csv"], "one file with --csv"), ([], "different names")]
+)
+def test_what_cannot_be_written_for_several_files_is_refused_before_they_are_read(files, run, tmp_path, arguments, wanted):
+    good, *scope = pair(files)
+    other = good if not arguments else "nowhere.npz"
+    code, out, err = run("score", good, other, *scope, *(arguments or ["-o", tmp_path / "results"]))
+    assert (code, out) == (2, "")
+    assert wanted in err
+    assert not (tmp_path / "results").exists()
+
+
 def test_score_prints_the_numbers_of_the_function(files, run):
     code, out, err = run("score", *pair(files))
     assert (code, err) == (0, "")

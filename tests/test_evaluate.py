@@ -416,3 +416,17 @@ def test_a_golden_case_comes_out_of_files_as_peers_computed_it(tmp_path):
     }
     for name, value in expected.items():
         assert result.value(name) == pytest.approx(value, rel=1e-9), name
+
+
+def test_the_result_does_not_depend_on_how_many_threads_measure(monkeypatch, tmp_path, pred, truth):
+    paths = [save_predictions(tmp_path / f"{name}.npz", poses, unit="mm", skeleton="h36m17") for name, poses in (("p", pred), ("t", truth))]
+    found = []
+    for cores in (1, 2, 64):
+        monkeypatch.setattr("posebench.evaluate.usable_cores", lambda cores=cores: cores)
+        seen = []
+        told = {"per_frame": True, "progress": lambda done, total, seen=seen: seen.append((done, total))}
+        result = score(paths[0], "pair-17j", truth=paths[1], **told)
+        assert seen == [(done, len(truth)) for done in range(1, len(truth) + 1)]
+        found.append((result.metrics, result.diagnostics, result.rows, result.findings, {key: list(v) for key, v in result.frames.items()}))
+    np.testing.assert_equal(found[1], found[0])
+    np.testing.assert_equal(found[2], found[0])

@@ -22,7 +22,7 @@ DOCS = Path(__file__).parents[1] / "docs" / "architecture.md"
 #: Low to high; a file imports only from its own row and the rows before it. A folder stands for all its modules.
 ROWS = (
     ("errors",),
-    ("units", "fields", "files", "npz", "hdf", "skeleton", "geometry", "progress"),
+    ("units", "fields", "files", "npz", "hdf", "skeleton", "geometry", "progress", "workspace"),
     ("align", "metrics", "behaviour", "hypotheses", "compat"),
     ("data",),
     ("protocol", "provenance", "predictions", "finding", "scope", "formats", "measure", "symptoms", "checks", "watching"),
