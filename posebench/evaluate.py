@@ -19,6 +19,7 @@ from posebench.checks import Submission, layout_findings, open_submission, refus
 from posebench.finding import Finding
 from posebench.formats import Reading
 from posebench.measure import ClipSums, measure_clip, oracle_names, parts_of, scored, together
+from posebench.metrics import threshold_values
 from posebench.predictions import Predictions
 from posebench.protocol import Metric, Protocol, load_protocol
 from posebench.result import Result, environment
@@ -159,6 +160,9 @@ def _result(
         metric.name: _table(metric.unit, protocol, rows, sums.get(metric.name), draw)
         for metric in (*protocol.metrics, *protocol.diagnostics)
     }
+    for metric in wanted:
+        if metric.statistic == "auc" and sums[metric.name].count.any():
+            tables[metric.name]["curve"] = _curve(metric, protocol, rows, clips, sums[metric.name].count)
     ranked = {metric.name for metric in protocol.metrics}
     diagnostics = {name: table for name, table in tables.items() if name not in ranked}
     diagnostics |= {name: _table("mm", protocol, rows, sums[name], draw) for name in oracles}
@@ -223,6 +227,16 @@ def _table(unit: str, protocol: Protocol, rows: list[Row], sums: Sums | None, dr
         groups["joint"] = {part: float(value) for part, value in zip(sums.parts, values, strict=True)}
     low, high = bounds or (None, None)
     return {"value": by[protocol.headline], "unit": unit, "low": low, "high": high, "by": by, "groups": groups}
+
+
+def _curve(
+    metric: Metric, protocol: Protocol, rows: list[Row], clips: list[ClipSums], count: npt.NDArray[np.float64]
+) -> dict[str, list[float]]:
+    """The PCK curve of which the area is taken: its headline average at every threshold."""
+    assert metric.thresholds is not None
+    thresholds = threshold_values(metric.thresholds)
+    total = np.stack([one.curve.get(metric.name, np.zeros(len(thresholds))) for one in clips])
+    return {"thresholds": thresholds, "percent": [float(value) for value in average(rows, total, count, protocol.headline)]}
 
 
 def _described(file: Predictions, digest: str, submission: Submission) -> dict[str, Any]:

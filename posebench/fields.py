@@ -121,11 +121,13 @@ class Fields:
             raise self.wrong(key, "other rows", wanted)
         return [list(row) for row in rows]
 
-    def columns(self, key: str, length: int) -> tuple[list[float], list[float]]:
-        """Two lists of ``length`` finite numbers each."""
-        wanted = f"two lists of {length} finite numbers"
+    def columns(self, key: str, length: int | None = None) -> tuple[list[float], list[float]]:
+        """Two lists of ``length`` finite numbers each; None: of one length, 1 at least."""
+        wanted = f"two lists of {length or 'as many'} finite numbers"
         lists = self._take(key, list, wanted)
         numbers = (int, float)
+        if length is None:
+            length = max(1, len(lists[0])) if lists and isinstance(lists[0], list) else 1
         if len(lists) != 2 or not all(
             isinstance(column, list) and len(column) == length and all(type(x) in numbers and abs(x) < float("inf") for x in column)
             for column in lists

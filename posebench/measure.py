@@ -25,6 +25,7 @@ _HISTORY = 2  # the second difference looks two frames back
 class ClipSums:
     """Sums of one clip: ``total[name]`` (K,), ``count[name]``; with them what the checks want to know.
 
+    ``curve[name]`` (thresholds,) holds, for an area under the PCK curve, the curve: in % of the joints, summed over frames.
     ``frames[name]`` holds the value of every frame (NaN where a difference has no predecessor) if they were asked for.
     """
 
@@ -35,6 +36,7 @@ class ClipSums:
     invalid: int = 0
     nonpositive_scale: int = 0
     frames: dict[str, list[Array]] = field(default_factory=dict)
+    curve: dict[str, Array] = field(default_factory=dict)
 
     def add(self, name: str, values: Array) -> None:
         """Add values (n, K) of n frames."""
@@ -103,6 +105,10 @@ def measure_clip(
         _count(sums, chunk, mean)
         for metric, values in chunk.values(wanted):
             sums.add(metric.name, values)
+            if metric.statistic == "auc":
+                assert metric.thresholds is not None
+                curve = metrics.within(values, metric.thresholds) * (100.0 / values.shape[1])
+                sums.curve[metric.name] = sums.curve.get(metric.name, 0.0) + curve
             if per_frame:
                 sums.frames.setdefault(metric.name, []).append(chunk.spread(metric, values))
         if several:

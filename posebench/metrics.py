@@ -151,6 +151,27 @@ def auc(errors: npt.ArrayLike, thresholds: tuple[float, float, float] = AUC_THRE
     return passed
 
 
+def within(area: Array, thresholds: tuple[float, float, float] = AUC_THRESHOLDS) -> Array:
+    """How many errors lie below each threshold, (thresholds,): the PCK curve whose mean the values ``area`` of :func:`auc` are.
+
+    Example:
+        >>> steps = (0.0, 10.0, 5.0)
+        >>> within(auc([2.0, 7.0, 500.0], steps), steps).tolist()
+        [0.0, 1.0, 2.0]
+    """
+    first, last, step = thresholds
+    count = round((last - first) / step) + 1
+    # An error of p % is below the last count * p / 100 thresholds, and only these.
+    reached = np.rint(area * (count / 100.0)).astype(np.intp).ravel(order="K")
+    return np.cumsum(np.bincount(reached, minlength=count + 1)[:0:-1]).astype(np.float64)
+
+
+def threshold_values(thresholds: tuple[float, float, float]) -> list[float]:
+    """The thresholds in mm, one by one."""
+    first, last, step = thresholds
+    return [first + step * number for number in range(round((last - first) / step) + 1)]
+
+
 def _passed(errors: Array, first: float, step: float, count: int, workspace: Workspace) -> Array:
     """How many thresholds each error reaches: those that are <= it (and so are failed under ``<``)."""
     # In the order in which the errors lie in memory: frames side by side.

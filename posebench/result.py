@@ -179,13 +179,23 @@ def _sound(field: str, value: Any) -> bool:
 def _sound_table(table: Any) -> bool:
     return (
         isinstance(table, dict)
-        and set(table) == {"value", "unit", "low", "high", "by", "groups"}
+        and set(table) - {"curve"} == {"value", "unit", "low", "high", "by", "groups"}
         and isinstance(table["unit"], str)
         and all(table[key] is None or _number(table[key]) for key in ("value", "low", "high"))
         and isinstance(table["by"], dict)
         and all(value is None or _number(value) for value in table["by"].values())
         and isinstance(table["groups"], dict)
         and all(isinstance(group, dict) and all(map(_number, group.values())) for group in table["groups"].values())
+        and ("curve" not in table or _sound_curve(table["curve"]))
+    )
+
+
+def _sound_curve(curve: Any) -> bool:
+    return (
+        isinstance(curve, dict)
+        and set(curve) == {"thresholds", "percent"}
+        and all(isinstance(values, list) and all(map(_number, values)) for values in curve.values())
+        and len(curve["thresholds"]) == len(curve["percent"])
     )
 
 

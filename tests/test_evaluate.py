@@ -117,6 +117,17 @@ def test_averages_and_groups_are_those_of_the_clips(scoring, pred, truth):
     assert table["unit"] == "mm"
 
 
+def test_pck_curves_are_averaged_like_their_areas(scoring, pred, truth):
+    result = scoring(pred, truth)
+    for pck, area in (("PCK@150", "AUC"), ("N-PCK@150", "N-AUC"), ("PA-PCK@150", "PA-AUC")):
+        curve = result.metrics[area]["curve"]
+        assert curve["thresholds"] == list(range(0, 151, 5))
+        assert curve["percent"] == sorted(curve["percent"])
+        assert curve["percent"][-1] == pytest.approx(result.value(pck), rel=1e-12)
+        assert np.mean(curve["percent"]) == pytest.approx(result.value(area), rel=1e-12)
+    assert "curve" not in result.metrics["MPJPE"]
+
+
 def test_a_perfect_file_has_perfect_numbers(scoring, truth):
     result = scoring(truth, truth)
     values = {name: result.value(name) for name in (*result.metrics, *result.diagnostics)}

@@ -23,7 +23,9 @@ from posebench.metrics import (
     pck,
     root_relative,
     sound,
+    threshold_values,
     velocity_error,
+    within,
 )
 from posebench.skeleton import SKELETONS
 
@@ -151,6 +153,22 @@ def test_auc_is_the_mean_of_pck_over_31_thresholds_at_every_edge():
 @given(st.lists(st.floats(0.0, 200.0), min_size=1, max_size=50))
 def test_auc_is_the_mean_of_pck_over_31_thresholds(errors):
     np.testing.assert_allclose(auc(errors), area_by_loop(np.array(errors)), rtol=1e-13)
+
+
+@pytest.mark.parametrize("thresholds", [(0.0, 150.0, 5.0), (5.0, 200.0, 5.0), (0.1, 0.9, 0.1)])
+def test_the_curve_under_an_area_is_pck_at_each_threshold(thresholds):
+    first, last, step = thresholds
+    exact = first + step * np.arange(round((last - first) / step) + 1)
+    errors = np.concatenate([exact, np.nextafter(exact, np.inf), np.nextafter(exact, -np.inf), [1e6]])[:, None]
+    assert threshold_values(thresholds) == exact.tolist()
+    expected = [(errors < threshold).sum() for threshold in exact]
+    assert within(auc(errors, thresholds), thresholds).tolist() == expected
+
+
+@given(st.lists(st.floats(0.0, 200.0), min_size=1, max_size=50))
+def test_the_curve_averages_to_the_area(errors):
+    area = auc(errors)
+    np.testing.assert_allclose(100.0 * within(area).mean() / len(errors), area.mean(), rtol=1e-12)
 
 
 def test_auc_takes_other_thresholds():

@@ -29,8 +29,8 @@ from posebench.slices import codes
 
 _MAX_BYTES = 64 * 2**20
 _ADVICE = "make entries with: posebench board add R.json"
-#: How far a stated number may be from what the sums give: both are printed in full, joints to six digits.
-_SAME, _SAME_JOINTS = 1e-9, 1e-5
+#: How far a stated number may be from what the sums give: both are printed in full, joints and curves to six digits.
+_SAME, _SAME_ROUNDED = 1e-9, 1e-5
 
 
 def entry_of(result: Result, name: str) -> Entry:
@@ -82,6 +82,11 @@ def entry_of(result: Result, name: str) -> Entry:
     tables = {**result.metrics, **result.diagnostics}
     stated = {metric: tables[metric]["by"].get(result.protocol["headline"]) for metric in sums}
     values = {metric: float(value) for metric, value in stated.items() if value is not None}
+    curves = {
+        metric: (table["curve"]["thresholds"], [float(f"{value:.6g}") for value in table["curve"]["percent"]])
+        for metric, table in tables.items()
+        if "curve" in table
+    }
     entry = Entry(
         method=result.predictions["method"],
         keypoints=result.predictions["keypoints"],
@@ -101,6 +106,7 @@ def entry_of(result: Result, name: str) -> Entry:
                 behaviour=dict(result.behaviour),
                 values=values,
                 joints=joints,
+                curves=curves,
             )
         ],
     )
@@ -121,10 +127,15 @@ def _derived(entry: Entry, where: str) -> None:
             given = entry.value(metric, headline, number)
             if given is None or not math.isclose(stated, given, rel_tol=_SAME, abs_tol=_SAME):
                 raise refuse(f"{metric} of seeds[{number}]", stated, given)
+        for metric, (_, percent) in seed.curves.items():
+            mean = sum(percent) / len(percent)
+            given = entry.value(metric, headline, number)
+            if given is None or not math.isclose(mean, given, rel_tol=_SAME_ROUNDED, abs_tol=_SAME_ROUNDED):
+                raise refuse(f"the mean of the curve of {metric} in seeds[{number}]", mean, given)
         for metric, joints in seed.joints.items():
             for (take, _, _), parts, total in zip(entry.takes, joints.total, seed.sums[metric][0], strict=True):
                 mean = sum(parts) / len(parts)
-                if not math.isclose(mean, total, rel_tol=_SAME_JOINTS, abs_tol=_SAME):
+                if not math.isclose(mean, total, rel_tol=_SAME_ROUNDED, abs_tol=_SAME):
                     raise refuse(f"the sum of {metric} in seeds[{number}] over the joints of {take}", mean, total)
 
 
@@ -215,7 +226,7 @@ def load_entry(path: Path, board: Path) -> Entry:
 
 
 def _seed(fields: Fields, takes: int) -> Seed:
-    environment, sums = fields.table("environment"), fields.table("sums")
+    environment, sums, curves = fields.table("environment"), fields.table("sums"), fields.table("curves")
     seed = Seed(
         predictions=fields.text("predictions"),
         environment={key: environment.text(key) for key in ("posebench", "python", "numpy", "platform")},
@@ -225,6 +236,7 @@ def _seed(fields: Fields, takes: int) -> Seed:
         behaviour={who: {sign: table.number(sign) for sign in table.names()} for who, table in _behaviour(fields.table("behaviour"))},
         values=_numbers(fields.table("values")),
         joints=_joints(fields.table("joints"), takes, sums),
+        curves={metric: curves.columns(metric) for metric in curves.names()},
     )
     environment.finish()
     fields.finish()

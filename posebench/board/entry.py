@@ -2,7 +2,7 @@
 
 **Convention.** An entry keeps the sums by take of every metric, so that its numbers, intervals and every comparison can be computed again
 from the entry alone; for the metrics of :data:`BY_JOINT` also by joint. What it states beside the sums (``values``) must follow from them.
-Schema 2 added ``values`` and ``joints``; entries without them stay valid.
+Schema 2 added ``values`` and ``joints``, schema 3 ``curves``; entries without them stay valid.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy.typing as npt
 from posebench.provenance import Provenance
 from posebench.slices import Row, Sums, average
 
-SCHEMA = 2
+SCHEMA = 3
 #: Metrics whose sums an entry keeps by joint, where the method has them.
 BY_JOINT = ("PA-MPJPE", "MPJPE")
 
@@ -46,6 +46,8 @@ class Seed:
         behaviour: what the lifter does beside its errors, predicted and true (:mod:`posebench.behaviour`).
         values: headline average of each metric as the result stated it; empty in entries of schema 1.
         joints: sums by joint, of the metrics of :data:`BY_JOINT`; empty in entries of schema 1.
+        curves: by the name of the area under a PCK curve: (thresholds in mm, PCK in % at each, as headline average to six digits);
+            empty in entries of schema 2 and before.
     """
 
     predictions: str
@@ -56,6 +58,7 @@ class Seed:
     behaviour: dict[str, dict[str, float]] = field(default_factory=dict)
     values: dict[str, float] = field(default_factory=dict)
     joints: dict[str, Joints] = field(default_factory=dict)
+    curves: dict[str, tuple[list[float], list[float]]] = field(default_factory=dict)
 
     def of(self, metric: str) -> Sums:
         """The sums of one metric, as one column."""
@@ -128,7 +131,7 @@ class Entry:
         """The JSON text of the entry, lists of numbers each on one line; a seed says nothing of what it does not hold."""
         content = {"posebench_entry": SCHEMA, **asdict(self)}
         for seed in content["seeds"]:
-            for key in ("values", "joints"):
+            for key in ("values", "joints", "curves"):
                 if not seed[key]:
                     del seed[key]
         text = json.dumps(content, indent=1)

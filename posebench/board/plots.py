@@ -1,4 +1,4 @@
-"""Plots of a ranking as SVG: error by method with intervals and seeds, by action, by joint.
+"""Plots of a ranking as SVG: error by method with intervals and seeds, by action, by joint, PCK curves.
 
 **Convention.** A plot is drawn from plain data and nothing else, and ends with a stamp: a digest of these data and of this module, and one
 of the drawing. So :func:`fresh` tells a plot that is stale or was edited without drawing it again, whatever version of matplotlib drew it.
@@ -25,9 +25,12 @@ if TYPE_CHECKING:
 #: Told apart without red against green (Okabe and Ito 2008), and by shape beyond that.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
 _MARKERS = "os^DvPX<>*"
+_STYLES = ("-", "--", ":", "-.")
 #: Inches a row of a plot takes; more where many methods share it.
 _ROW, _HEAD, _WIDTH = 0.3, 1.15, 7.6
 _DIGITS = 4
+#: The area under the PCK curve that is drawn: as the primary metric, it exists for methods without scale too.
+_CURVE = "PA-AUC"
 
 Data = dict[str, Any]
 
@@ -65,6 +68,21 @@ def error_by_joint(ranking: Ranking) -> Data | None:
     headline = ranking.entries[0].protocol["headline"]
     series = {entry.label: entry.by_joint(PRIMARY, headline, seed) for entry, seed in zip(ranking.entries, ranking.shown, strict=True)}
     return _series(ranking, "joint", series)
+
+
+def error_thresholds(ranking: Ranking) -> Data | None:
+    """PCK after alignment at each threshold, a series a method; None where no entry holds the curve."""
+    series: dict[str, list[float]] = {}
+    thresholds: list[float] = []
+    without: list[str] = []
+    for entry, seed in zip(ranking.entries, ranking.shown, strict=True):
+        curve = entry.seeds[seed].curves.get(_CURVE)
+        if curve is None:
+            without.append(entry.label)
+            continue
+        thresholds, percent = curve
+        series[entry.label] = [_rounded(value) for value in percent]
+    return {**_about(ranking), "thresholds": thresholds, "series": series, "without": without} if series else None
 
 
 def _series(ranking: Ranking, by: str, series: dict[str, dict[str, float]]) -> Data | None:
@@ -136,6 +154,26 @@ def _draw_series(figure: Figure, data: Data) -> None:
     figure.legend(loc="outside lower center", ncols=3, fontsize=8, frameon=False)
 
 
+def _draw_curves(figure: Figure, data: Data) -> None:
+    series = data["series"]
+    figure.set_size_inches(_WIDTH, 4.2 + 0.22 * -(-len(series) // 3))
+    axes = figure.subplots()
+    for number, (name, values) in enumerate(series.items()):
+        colour, style = _COLOURS[number % len(_COLOURS)], _STYLES[number // len(_COLOURS) % len(_STYLES)]
+        axes.plot(data["thresholds"], values, color=colour, linestyle=style, linewidth=1.6, label=name)
+    axes.set_xlim(data["thresholds"][0], data["thresholds"][-1])
+    axes.set_ylim(0, 100)
+    axes.grid(alpha=0.3)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    _explain(figure, axes, data, f"threshold [mm], after alignment; average by {data['headline']}, median seed")
+    axes.set_ylabel("PA-PCK [%]", fontsize=9)
+    axes.tick_params(axis="y", labelsize=8)
+    if data["without"]:
+        axes.set_title(f"not held by the entries of {', '.join(data['without'])}", fontsize=8)
+    figure.legend(loc="outside lower center", ncols=3, fontsize=8, frameon=False)
+
+
 def _name_rows(axes: Axes, names: list[str]) -> None:
     axes.set_yticks(range(len(names)), names, fontsize=9)
     axes.set_ylim(len(names) - 0.5, -0.5)
@@ -157,6 +195,7 @@ PLOTS: dict[str, tuple[Callable[[Ranking], Data | None], Callable[[Figure, Data]
     "error": (error_by_method, _draw_errors, "error by method"),
     "actions": (error_by_action, _draw_series, "error by action"),
     "joints": (error_by_joint, _draw_series, "error by joint"),
+    "pck": (error_thresholds, _draw_curves, "share of joints below a threshold"),
 }
 
 

@@ -174,6 +174,10 @@ def test_a_page_names_each_method_its_value_and_the_digest(results):
         lambda entry: entry["seeds"][0]["joints"]["MPJPE"]["total"][2].pop(),
         lambda entry: entry["seeds"][0]["joints"]["MPJPE"].update(names=[]),
         lambda entry: entry["seeds"][0]["joints"].update(CPS={}, XYZ={}),
+        lambda entry: entry["seeds"][0]["curves"]["PA-AUC"][1].__setitem__(20, 1.0),
+        lambda entry: entry["seeds"][0]["curves"]["PA-AUC"][0].pop(),
+        lambda entry: entry["seeds"][0]["curves"].update(XYZ=[[0.0], [1.0]]),
+        lambda entry: entry["seeds"][0]["curves"].update(AUC=[[], []]),
     ],
 )
 def test_a_damaged_entry_is_refused_naming_the_file(tmp_path, results, damage):
@@ -230,15 +234,16 @@ def test_an_edited_number_is_refused(tmp_path, results, change):
     assert error.value.exit_code == 1
 
 
-def test_an_entry_without_values_and_joints_loads_as_those_of_schema_1_do(tmp_path, results):
+def test_an_entry_without_values_joints_and_curves_loads_as_those_of_schema_1_do(tmp_path, results):
     (path,) = add(tmp_path, [results["good"]], ["good.json"])
     content = json.loads(path.read_text()) | {"posebench_entry": 1}
-    for key in ("values", "joints"):
+    for key in ("values", "joints", "curves"):
         del content["seeds"][0][key]
     path.write_text(json.dumps(content))
     render(tmp_path)
     assert check_board(tmp_path) == 1
     assert not list(tmp_path.rglob("*-joints.svg"))
+    assert not list(tmp_path.rglob("*-pck.svg"))
     assert "By joint" not in path.with_suffix(".md").read_text()
 
 
@@ -325,7 +330,7 @@ def test_a_stale_or_missing_page_table_or_plot_is_named_and_so_is_one_left_over(
     (path, _) = add(tmp_path, [results["good"], results["bad"]], list("ab"))
     render(tmp_path)
     made = [file for ending in ("md", "csv", "svg") for file in tmp_path.rglob(f"*.{ending}")]
-    assert len(made) == 3 + 1 + 3
+    assert len(made) == 3 + 1 + 4
     for file in [*made, tmp_path / "tables" / "synthetic" / "gt.json"]:
         text = file.read_text()
         for change in (text.replace("0", "1", 1), None):
@@ -350,7 +355,8 @@ def test_a_stale_or_missing_page_table_or_plot_is_named_and_so_is_one_left_over(
 def test_a_plot_is_drawn_the_same_twice_and_is_stale_when_its_data_change(results):
     (ranking,) = rankings([entry_of(results[name], name) for name in ("good", "bad")]).values()
     plots = plot_data(ranking)
-    assert set(plots) == {"error", "actions", "joints"}
+    assert set(plots) == {"error", "actions", "joints", "pck"}
+    assert plots["pck"]["series"].keys() == {"good", "bad"}
     for name, data in plots.items():
         text = draw(name, data)
         assert text == draw(name, data)
