@@ -81,7 +81,6 @@ def seen_of(settings: Settings, joints: Skeleton) -> Skeleton:
 class RepNet(Method):
     """The players: critic and lifter."""
 
-    scale = "metric"
     lifter: Lifter
     shortest: Tensor
     longest: Tensor
@@ -91,6 +90,8 @@ class RepNet(Method):
     def __init__(self, settings: Settings, joints: Skeleton) -> None:
         super().__init__()
         self.settings = settings
+        # The canonical pose has the 3D pool's size; it reaches the camera frame through a camera that only reprojection teaches.
+        self.scale = "metric" if settings.reprojection else "unknown"
         self.lifter = Lifter(settings, joints)
         self.joints = seen_of(settings, joints)
         self.swap = list(self.joints.mirror)

@@ -94,6 +94,7 @@ def test_ablations_leave_out_what_they_say(data):
         *_, (name, terms) = player.losses(data, data.usable[:16], 0)
         assert name == "lifter"
         assert {key for key, value in terms.items() if float(value.detach()) == 0.0} == {term}
+    assert [method(recipe).scale for recipe in ("default", "no-camera", "no-reprojection")] == ["metric", "metric", "unknown"]
 
 
 @pytest.mark.parametrize("look", ["true", "false"])
