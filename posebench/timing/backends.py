@@ -9,15 +9,19 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from posebench.errors import PosebenchError
 from posebench.geometry import Array, Camera
 from posebench.lifters import Lifter
 from posebench.lifters.flip import FlipAveraged
+from posebench.lifters.onnx_file import one_line
 from posebench.lifters.onnx_model import open_onnx
 from posebench.lifters.trained import Trained
+from posebench.skeleton import skeleton
 from posebench.timing.clock import Timer, wall
+from posebench.timing.reach import clip_length
 
 
 @dataclass(frozen=True)
@@ -48,8 +52,14 @@ def backends(path: str, lifter: Lifter, scratch: Path, *, device: str, threads: 
         return [_plain("own", lifter)], []
     modes: dict[str, Callable[[], AbstractContextManager[object]]]
     modes = {"eager": torch.enable_grad, "inference": torch.inference_mode, "bf16": partial(_bfloat16, device)}
-    found = [_plain(name, _with(lifter, replace(trained, mode=mode))) for name, mode in modes.items()]
     notes = []
+    try:
+        with modes["bf16"]():
+            trained.method.lift(torch.zeros(clip_length(trained.context), len(skeleton(trained.skeleton)), 2, device=device))
+    except RuntimeError as error:  # operations that do not take two precisions at once
+        del modes["bf16"]
+        notes.append(f"bf16: {one_line(error)}")
+    found = [_plain(name, _with(lifter, replace(trained, mode=mode))) for name, mode in modes.items()]
     if device == "cpu":
         try:
             found.append(_plain("onnx", _exported(path, scratch, threads)))
@@ -77,9 +87,12 @@ def parameters(lifter: Lifter) -> int | None:
 
 
 def multiply_adds(lifter: Lifter, keypoints: Array, camera: Camera | None) -> int | None:
-    """Multiply-adds a pose of a trained lifter, in matrix products and convolutions, over one call; None for any other."""
+    """Multiply-adds a pose of a trained lifter, in matrix products and convolutions, over one call.
+
+    None for any other lifter, and for networks with recurrent layers, which the counter does not see.
+    """
     trained = inner(lifter)
-    if trained is None:
+    if trained is None or any(isinstance(part, nn.RNNBase) for part in trained.method.lifter.modules()):
         return None
     counter = FlopCounterMode(display=False)
     # In inference mode a linear layer reaches the counter whole, and it does not know it.

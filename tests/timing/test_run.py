@@ -93,6 +93,28 @@ def test_what_a_backend_gives_is_what_a_prediction_gets(run, dataset, tmp_path):
     np.testing.assert_array_equal(usual.lift(points, probe.camera), lifter.lift(points, probe.camera))
 
 
+def test_recurrent_layers_are_not_counted_and_that_is_said_by_no_number(run, dataset):
+    lifter = open_lifter(str(run), dataset)
+    lifter.inner.method.lifter.memory = torch.nn.LSTM(2, 2)
+    assert multiply_adds(lifter, np.zeros((1, 17, 2)), None) is None
+
+
+def test_a_network_that_bfloat16_cannot_run_is_timed_without_and_says_so(run, dataset, tmp_path, monkeypatch):
+    lifter = open_lifter(str(run), dataset)
+    kind = type(lifter.inner.method)
+    whole = kind.lift
+
+    def only_single(self, points):
+        if torch.is_autocast_enabled("cpu"):
+            raise RuntimeError("no two types")
+        return whole(self, points)
+
+    monkeypatch.setattr(kind, "lift", only_single)
+    found, notes = backends(str(run), lifter, tmp_path, device="cpu", threads=1)
+    assert "bf16" not in [backend.name for backend in found]
+    assert "bf16: no two types" in notes
+
+
 def test_a_clip_shorter_than_the_batch_is_played_to_and_fro(dataset):
     probe = probe_for(open_lifter("flat", dataset), dataset)
     length = len(probe.keypoints)
