@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from posebench.predictions import open_predictions, save_predictions
     from posebench.protocol import find_protocols, load_protocol, protocol_ids
     from posebench.result import Result, load_result
+    from posebench.speeds import load_record
+    from posebench.timing.run import speed
     from posebench.training.regeneration import regenerate
     from posebench.training.run import train
 
@@ -33,6 +35,7 @@ __all__ = [
     "draw",
     "find_protocols",
     "load_protocol",
+    "load_record",
     "load_result",
     "open_dataset",
     "open_lifter",
@@ -42,6 +45,7 @@ __all__ = [
     "regenerate",
     "save_predictions",
     "score",
+    "speed",
     "train",
 ]
 
@@ -55,6 +59,7 @@ _HOME = {
     "draw": "gallery",
     "find_protocols": "protocol",
     "load_protocol": "protocol",
+    "load_record": "speeds",
     "load_result": "result",
     "open_dataset": "data",
     "open_lifter": "lifters.choose",
@@ -64,6 +69,7 @@ _HOME = {
     "regenerate": "training.regeneration",
     "save_predictions": "predictions",
     "score": "evaluate",
+    "speed": "timing.run",
     "train": "training.run",
 }
 

@@ -165,6 +165,17 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("-o", "--output", metavar="PREDS", required=True, help=".npz or .h5")
     predict.set_defaults(run=verbs.run_predict)
 
+    speed = commands.add_parser("speed", help="time lifters beside each other, or compare two records of that: docs/speed.md")
+    speed.add_argument("lifters", metavar="LIFTER", nargs="*", help="as `posebench predict` takes them (default: flat mean-pose)")
+    speed.add_argument("--compare", metavar=("A.json", "B.json"), nargs=2, help="time nothing: B's times over A's, with intervals")
+    speed.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="of training runs (default: %(default)s)")
+    speed.add_argument("--threads", metavar="N", type=int, default=1, help="CPU threads (default: %(default)s)")
+    speed.add_argument("--batch", metavar="N,N", default="1,64,1024", help="frames a call (default: %(default)s)")
+    speed.add_argument("--rounds", metavar="N", type=int, default=15, help="turns of each case (default: %(default)s)")
+    speed.add_argument("--seconds", metavar="S", type=float, default=2.0, help="of timed calls a case (default: %(default)s)")
+    speed.add_argument("-o", "--output", metavar="FILE", help="write the record as JSON")
+    _add_json(speed).set_defaults(run=verbs.run_speed)
+
     export = commands.add_parser("export", help="write the lifter of a training run as an ONNX file, with its TOML beside it")
     export.add_argument("run_folder", metavar="RUN", help="the folder of a finished run")
     export.add_argument("-o", "--output", metavar="MODEL", required=True, help="model.onnx; model.toml is written beside it")

@@ -74,6 +74,21 @@ class Fields:
             raise self.wrong(key, value, "a number")
         return float(value)
 
+    def positive(self, key: str) -> float:
+        """A finite number above 0."""
+        value = self.number(key)
+        if value <= 0.0:
+            raise self.wrong(key, value, "a number above 0")
+        return value
+
+    def positives(self, key: str) -> tuple[float, ...]:
+        """A list, not empty, of finite numbers above 0."""
+        wanted = "a list of numbers above 0"
+        values = self._take(key, list, wanted)
+        if not values or not all(type(value) in (int, float) and 0.0 < value < float("inf") for value in values):
+            raise self.wrong(key, values, wanted)
+        return tuple(float(value) for value in values)
+
     def choice(self, key: str, choices: Iterable[str], default: Any = _MISSING) -> str:
         """One of ``choices``."""
         choices = list(choices)

@@ -50,6 +50,10 @@ class Provenance:
         """``+recipe`` where it is not the default, for names of entries."""
         return "" if self.recipe == "default" else f"+{self.recipe}"
 
+    def named(self, method: str) -> str:
+        """What a table calls ``method`` trained like this, whatever it was trained on."""
+        return f"{method}{self.variant} ({self.preset})"
+
     def as_dict(self) -> dict[str, Any]:
         """Values that JSON can hold."""
         return json.loads(json.dumps(asdict(self)))  # type: ignore[no-any-return]

@@ -212,6 +212,46 @@ def _label(path: str) -> str:
     return Path(path).stem if Path(path).stem != "predictions" else Path(path).absolute().parent.name
 
 
+def run_speed(args: Namespace) -> int:
+    """Time lifters, or compare two records of timings."""
+    from dataclasses import asdict
+
+    from posebench.board.speed_page import changes_text, record_text
+    from posebench.progress import progress
+    from posebench.speeds import changes, load_record
+
+    if args.compare:
+        if args.lifters or args.output:
+            raise PosebenchError("--compare with lifters or -o", "two records and nothing to time", "leave the others out")
+        first, second = map(load_record, args.compare)
+        if args.json:
+            _print_json([{**one._asdict(), "verdict": one.verdict} for one in changes(first, second)])
+        else:
+            print(changes_text(first, second))
+        return 0
+    try:
+        from posebench.timing.run import speed
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("posebench"):
+            raise
+        advice = 'pip install -c constraints.txt -e ".[baselines]"'
+        raise PosebenchError(f"no module {error.name}", "what timing needs", advice) from error
+    try:
+        batches = [int(part) for part in args.batch.split(",")]
+    except ValueError as error:
+        raise PosebenchError(f"--batch {args.batch}", "whole numbers, with commas between", "--batch 1,64,1024") from error
+    options = {name: getattr(args, name) for name in ("device", "threads", "rounds", "seconds")}
+    with progress("timing") as tell:
+        record = speed(args.lifters or ["flat", "mean-pose"], batches=batches, **options, progress=tell)
+    if args.output:
+        record.save(args.output)
+    if args.json:
+        _print_json(asdict(record))
+    else:
+        print(record_text(record))
+    return 0
+
+
 def run_convert(args: Namespace) -> int:
     """Write a foreign file in posebench's format."""
     from posebench.formats import convert

@@ -134,7 +134,7 @@ def test_an_unknown_or_incomplete_command_exits_with_2_and_the_usage(run, argume
 def test_help_names_every_command(run):
     code, out, _ = run("--help")
     assert code == 0
-    for command in ("demo", "data", "protocol", "check", "score", "compare", "board", "predict"):
+    for command in ("demo", "data", "protocol", "check", "score", "compare", "board", "predict", "speed"):
         assert command in out
 
 

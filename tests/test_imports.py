@@ -26,13 +26,13 @@ ROWS = (
     ("align", "metrics", "behaviour", "hypotheses", "compat"),
     ("data",),
     ("protocol", "provenance", "predictions", "finding", "scope", "formats", "measure", "symptoms", "checks", "watching"),
-    ("slices", "stats", "result", "evaluate", "comparison"),
+    ("slices", "stats", "result", "evaluate", "comparison", "speeds"),
     ("board",),
-    ("lifters", "training", "speed"),
+    ("lifters", "training", "timing"),
     ("tables", "figures", "gallery", "demo", "verbs", "cli", "__main__", "__init__"),
 )
 #: Where torch may be imported when a module is loaded.
-TORCH = ("lifters", "training", "speed", "baselines")
+TORCH = ("lifters", "training", "timing", "baselines")
 #: Rooms that are nothing without their package, and are themselves imported only where they are used.
 MAY_LOAD = {"board": ("pandas",), "hdf": ("h5py",)}
 HEAVY = ("torch", "scipy", "pandas", "matplotlib", "pydantic")

@@ -1,4 +1,4 @@
-"""Plots of a ranking as SVG: error by method with intervals and seeds, by action, by joint, PCK curves.
+"""Plots of a ranking as SVG: error by method with intervals and seeds, by action, by joint, PCK curves, error against time.
 
 **Convention.** A plot is drawn from plain data and nothing else, and ends with a stamp: a digest of these data and of this module, and one
 of the drawing. So :func:`fresh` tells a plot that is stale or was edited without drawing it again, whatever version of matplotlib drew it.
@@ -12,11 +12,12 @@ import inspect
 import io
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from posebench.board.rank import PRIMARY, Ranking
 from posebench.slices import group_means
+from posebench.speeds import Record
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,7 +36,7 @@ _CURVE = "PA-AUC"
 Data = dict[str, Any]
 
 
-def error_by_method(ranking: Ranking) -> Data | None:
+def error_by_method(ranking: Ranking, records: Mapping[str, Record]) -> Data | None:  # noqa: ARG001
     """A row a method, best first: value, interval, every seed, letters."""
     rows = []
     headline = ranking.entries[0].protocol["headline"]
@@ -54,7 +55,7 @@ def error_by_method(ranking: Ranking) -> Data | None:
     return {**_about(ranking), "rows": rows}
 
 
-def error_by_action(ranking: Ranking) -> Data | None:
+def error_by_action(ranking: Ranking, records: Mapping[str, Record]) -> Data | None:  # noqa: ARG001
     """Frame-weighted mean of each action, a series a method; None where there is one action only."""
     series = {
         entry.label: group_means(entry.rows, entry.seeds[seed].of(PRIMARY), "action")
@@ -63,14 +64,14 @@ def error_by_action(ranking: Ranking) -> Data | None:
     return _series(ranking, "action", series)
 
 
-def error_by_joint(ranking: Ranking) -> Data | None:
+def error_by_joint(ranking: Ranking, records: Mapping[str, Record]) -> Data | None:  # noqa: ARG001
     """Headline average of each joint, a series a method; None where no entry holds sums by joint."""
     headline = ranking.entries[0].protocol["headline"]
     series = {entry.label: entry.by_joint(PRIMARY, headline, seed) for entry, seed in zip(ranking.entries, ranking.shown, strict=True)}
     return _series(ranking, "joint", series)
 
 
-def error_thresholds(ranking: Ranking) -> Data | None:
+def error_thresholds(ranking: Ranking, records: Mapping[str, Record]) -> Data | None:  # noqa: ARG001
     """PCK after alignment at each threshold, a series a method; None where no entry holds the curve."""
     series: dict[str, list[float]] = {}
     thresholds: list[float] = []
@@ -83,6 +84,24 @@ def error_thresholds(ranking: Ranking) -> Data | None:
         thresholds, percent = curve
         series[entry.label] = [_rounded(value) for value in percent]
     return {**_about(ranking), "thresholds": thresholds, "series": series, "without": without} if series else None
+
+
+def error_against_time(ranking: Ranking, records: Mapping[str, Record]) -> Data | None:
+    """A point a method and machine: its error and the median time of lifting one frame; None where no method was timed."""
+    points = []
+    for machine, record in records.items():
+        label = machine if record.noise.trusted else f"{machine} (too noisy to trust)"
+        held = {one.name: case for one in record.lifters if (case := one.usual(1)) is not None}
+        for entry, (_, row) in zip(ranking.entries, ranking.frame.iterrows(), strict=True):
+            made = entry.seeds[0].provenance
+            case = held.get(made.named(entry.method) if made else entry.method)
+            if case is not None:
+                milliseconds = float(f"{1e3 * case.p50:.3g}")
+                points.append({"method": entry.label, "machine": label, "value": _rounded(row[PRIMARY]), "milliseconds": milliseconds})
+    if not points:
+        return None
+    timed = {point["method"] for point in points}
+    return {**_about(ranking), "points": points, "without": [entry.label for entry in ranking.entries if entry.label not in timed]}
 
 
 def _series(ranking: Ranking, by: str, series: dict[str, dict[str, float]]) -> Data | None:
@@ -174,6 +193,38 @@ def _draw_curves(figure: Figure, data: Data) -> None:
     figure.legend(loc="outside lower center", ncols=3, fontsize=8, frameon=False)
 
 
+def _draw_times(figure: Figure, data: Data) -> None:
+    points, methods = data["points"], list(dict.fromkeys(point["method"] for point in data["points"]))
+    machines = list(dict.fromkeys(point["machine"] for point in points))
+    figure.set_size_inches(_WIDTH, 4.2 + 0.22 * -(-len(methods) // 3))
+    axes = figure.subplots()
+    named = set()
+    for point in points:
+        number = methods.index(point["method"])
+        axes.plot(
+            [point["milliseconds"]],
+            [point["value"]],
+            linestyle="",
+            marker=_MARKERS[(number if len(machines) == 1 else machines.index(point["machine"])) % len(_MARKERS)],
+            color=_COLOURS[number % len(_COLOURS)],
+            markersize=8,
+            label=None if point["method"] in named else point["method"],
+        )
+        named.add(point["method"])
+    axes.set_xscale("log")
+    axes.set_ylim(bottom=0)
+    axes.grid(alpha=0.3)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    _explain(figure, axes, data, "median time of lifting one frame [ms], as a prediction does it")
+    axes.set_ylabel(data["axis"], fontsize=9)
+    axes.tick_params(axis="y", labelsize=8)
+    told = f"machine{'s, by shape' if len(machines) > 1 else ''}: {', '.join(machines)}"
+    axes.set_title(told + (f"; not timed: {', '.join(data['without'])}" if data["without"] else ""), fontsize=8, wrap=True)
+    figure.legend(loc="outside lower center", ncols=3, fontsize=8, frameon=False)
+
+
 def _name_rows(axes: Axes, names: list[str]) -> None:
     axes.set_yticks(range(len(names)), names, fontsize=9)
     axes.set_ylim(len(names) - 0.5, -0.5)
@@ -190,18 +241,19 @@ def _explain(figure: Figure, axes: Axes, data: Data, axis: str) -> None:
     axes.tick_params(axis="x", labelsize=8)
 
 
-#: Name of a plot: what gives its data (None: nothing to draw), what draws them, what it shows. Latency joins here once it is measured.
-PLOTS: dict[str, tuple[Callable[[Ranking], Data | None], Callable[[Figure, Data], None], str]] = {
+#: Name of a plot: what gives its data (None: nothing to draw), what draws them, what it shows.
+PLOTS: dict[str, tuple[Callable[[Ranking, Mapping[str, Record]], Data | None], Callable[[Figure, Data], None], str]] = {
     "error": (error_by_method, _draw_errors, "error by method"),
     "actions": (error_by_action, _draw_series, "error by action"),
     "joints": (error_by_joint, _draw_series, "error by joint"),
     "pck": (error_thresholds, _draw_curves, "share of joints below a threshold"),
+    "time": (error_against_time, _draw_times, "error against time"),
 }
 
 
-def plot_data(ranking: Ranking) -> dict[str, Data]:
-    """The data of every plot that a ranking has something for, by name."""
-    found = {name: give(ranking) for name, (give, _, _) in PLOTS.items()}
+def plot_data(ranking: Ranking, records: Mapping[str, Record]) -> dict[str, Data]:
+    """The data of every plot that a ranking has something for, by name; ``records`` of timings by the name of their machine."""
+    found = {name: give(ranking, records) for name, (give, _, _) in PLOTS.items()}
     return {name: data for name, data in found.items() if data is not None}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from posebench.board.entries import load_entries
@@ -15,10 +15,12 @@ from posebench.board.published_tables import published_section
 from posebench.board.rank import PRIMARY, Key, Ranking, comparable, rank
 from posebench.board.reconciliation import reconciliation
 from posebench.board.reported import Published
+from posebench.board.speed_page import load_records, speed_page
 from posebench.board.tables import DIAGNOSTICS, FURTHER, as_csv, as_json, metrics_of, metrics_table, ranked_table
 from posebench.errors import PosebenchError, first_ten
 from posebench.files import write_text
 from posebench.protocol import Protocol, load_protocol
+from posebench.speeds import Record
 
 #: Where generated files stand below a board, and how they end: what is there and not made is left over from an earlier entry.
 _GENERATED = (("entries", ".md"), ("tables", ".csv"), ("tables", ".json"), ("plots", ".svg"))
@@ -43,6 +45,9 @@ _REPORTED = """Numbers that papers report stand in tables of their own, from `pu
 [reconciliation.md](reconciliation.md) says what each of them is, where it is misfiled, and what was reproduced.
 """
 
+_TIMED = """How fast the methods are, and on what: [speed.md](speed.md).
+"""
+
 
 def rankings(entries: Sequence[Entry]) -> dict[Key, Ranking]:
     """A ranking of all metrics for each set of comparable entries, in the order of their keys."""
@@ -65,19 +70,22 @@ def page(entries: Sequence[Entry], published: Published | None = None) -> str:
     return _page(rankings(entries), published)
 
 
-def _page(ranked: dict[Key, Ranking], published: Published | None) -> str:
+def _page(ranked: dict[Key, Ranking], published: Published | None, records: Mapping[str, Record] | None = None) -> str:
     parts = [_HEAD]
+    records = records or {}
     stems = _stems(ranked)
     reported = published.protocols() if published else []
     if reported:
         parts.append(_REPORTED)
+    if records:
+        parts.append(_TIMED)
     measured = sorted({key[0] for key in ranked})
     for id in [*measured, *(id for id in reported if id not in measured)]:
         protocol = load_protocol(id)
         facts = f"{protocol.title}. Headline average: {protocol.headline}. Digest `{protocol.digest}`."
         parts.append(f"## `{id}`, version {protocol.version}\n\n{facts}\n")
         for key in (key for key in ranked if key[0] == id):
-            parts.append(_section(protocol, key, ranked[key], stems[key]))
+            parts.append(_section(protocol, key, ranked[key], stems[key], records))
         if published and id in reported:
             parts.append(published_section(published, id))
     if not ranked:
@@ -85,11 +93,11 @@ def _page(ranked: dict[Key, Ranking], published: Published | None) -> str:
     return "\n".join(parts)
 
 
-def _section(protocol: Protocol, key: Key, ranking: Ranking, stem: str) -> str:
+def _section(protocol: Protocol, key: Key, ranking: Ranking, stem: str, records: Mapping[str, Record]) -> str:
     _, digest, fingerprint, keypoints = key
     entries = ranking.entries
     old = "" if digest == protocol.digest else f" under an older digest, `{digest}`"
-    plots = plot_data(ranking)
+    plots = plot_data(ranking, records)
     links = [f"[{PLOTS[name][2]}](plots/{stem}-{name}.svg)" for name in plots if name != "error"]
     links += [f"this table as [CSV](tables/{stem}.csv) and [JSON](tables/{stem}.json)"]
     parts = [
@@ -127,10 +135,12 @@ def _separates(ranking: Ranking) -> list[str]:
     return [" ".join(lines) + "\n"]
 
 
-def _texts(board: Path, entries: Sequence[Entry], ranked: dict[Key, Ranking]) -> dict[Path, str]:
+def _texts(board: Path, entries: Sequence[Entry], ranked: dict[Key, Ranking], records: Mapping[str, Record]) -> dict[Path, str]:
     """Every generated text of a board: pages, entries' pages, tables."""
     published = load_published(board)
-    texts = {board / "README.md": _page(ranked, published)}
+    texts = {board / "README.md": _page(ranked, published, records)}
+    if records:
+        texts[board / "speed.md"] = speed_page(records)
     if published is not None:
         texts[board / "reconciliation.md"] = reconciliation(published, entries)
     for key, stem in _stems(ranked).items():
@@ -142,16 +152,17 @@ def _texts(board: Path, entries: Sequence[Entry], ranked: dict[Key, Ranking]) ->
     return texts
 
 
-def _plots(board: Path, ranked: dict[Key, Ranking]) -> Iterator[tuple[Path, str, Data]]:
+def _plots(board: Path, ranked: dict[Key, Ranking], records: Mapping[str, Record]) -> Iterator[tuple[Path, str, Data]]:
     """Every plot of a board: its file, its name in :data:`PLOTS`, its data."""
     for key, stem in _stems(ranked).items():
-        for name, data in plot_data(ranked[key]).items():
+        for name, data in plot_data(ranked[key], records).items():
             yield board / "plots" / f"{stem}-{name}.svg", name, data
 
 
 def _left_over(board: Path, made: set[Path]) -> list[Path]:
     """Generated files of entries that are gone."""
     found = {path for folder, ending in _GENERATED for path in (board / folder).rglob(f"*{ending}")}
+    found |= {path for path in [board / "speed.md"] if path.exists()}
     return sorted(found - made)
 
 
@@ -170,11 +181,12 @@ def render(board: Path) -> Path:
     """
     entries = load_entries(board)
     ranked = rankings(entries)
-    texts = _texts(board, entries, ranked)
+    records = load_records(board)
+    texts = _texts(board, entries, ranked, records)
     for path, text in texts.items():
         write_text(path, text)
     plots = set()
-    for path, name, data in _plots(board, ranked):
+    for path, name, data in _plots(board, ranked, records):
         plots.add(path)
         if not fresh(_read(path) or "", name, data):
             write_text(path, draw(name, data))
@@ -201,7 +213,8 @@ def check_board(board: Path) -> int:
                 exit_code=1,
             )
     ranked = rankings(entries)
-    texts, plots = _texts(board, entries, ranked), list(_plots(board, ranked))
+    records = load_records(board)
+    texts, plots = _texts(board, entries, ranked, records), list(_plots(board, ranked, records))
     stale = [path for path, text in texts.items() if _read(path) != text]
     stale += [path for path, name, data in plots if not fresh(_read(path) or "", name, data)]
     stale += _left_over(board, {*texts, *(path for path, _, _ in plots)})

@@ -10,13 +10,14 @@ from posebench.errors import PosebenchError
 from posebench.lifters import Lifter, simple_lifters
 
 
-def open_lifter(name: str, dataset: Dataset, *, threads: int = 0) -> Lifter:
+def open_lifter(name: str, dataset: Dataset, *, threads: int = 0, device: str = "cpu") -> Lifter:
     """The lifter that ``name`` stands for.
 
     Args:
         name: ``flat``, ``mean-pose``, a run folder, a path that ends in ``.onnx``, or ``module:function``.
         dataset: what it will lift: ``mean-pose`` looks at its training split, a function takes its skeleton unless it states another.
         threads: for an ONNX model; 0 for as many as there are cores.
+        device: the PyTorch device of a run; all else stays on the CPU.
 
     Raises:
         PosebenchError: the name stands for nothing, or what it stands for cannot be used.
@@ -26,15 +27,16 @@ def open_lifter(name: str, dataset: Dataset, *, threads: int = 0) -> Lifter:
         >>> open_lifter("flat", open_dataset("synthetic")).scale
         'unknown'
     """
-    return lifter_maker(name, threads=threads)(dataset)
+    return lifter_maker(name, threads=threads, device=device)(dataset)
 
 
-def lifter_maker(name: str, *, threads: int = 0, changes: Sequence[str] = ()) -> Callable[[Dataset], Lifter]:
+def lifter_maker(name: str, *, threads: int = 0, device: str = "cpu", changes: Sequence[str] = ()) -> Callable[[Dataset], Lifter]:
     """As :func:`open_lifter`, in two steps: all that can be found wrong without a dataset is found here.
 
     Args:
         name: as there.
         threads: as there.
+        device: as there.
         changes: of a run folder: settings that no weight depends on, ``name=value``, in place of the run's own.
 
     Raises:
@@ -59,7 +61,7 @@ def lifter_maker(name: str, *, threads: int = 0, changes: Sequence[str] = ()) ->
                 raise
             advice = 'pip install -c constraints.txt -e ".[baselines]"'
             raise PosebenchError(f"no package {error.name}, which runs {path}", "what a trained lifter needs", advice) from error
-        run: Lifter = open_run(path, changes=changes)
+        run: Lifter = open_run(path, device=device, changes=changes)
         return lambda _: run
     if ":" in name and not path.exists():
         from posebench.lifters.function import open_function

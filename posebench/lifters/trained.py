@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from posebench.errors import PosebenchError
 from posebench.geometry import Array, Camera
@@ -21,12 +23,16 @@ from posebench.training.recipe import Recipe, lifted_with, load_baseline, settin
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """A trained method as a :class:`posebench.lifters.Lifter`: pixels in, float64 out, torch in between."""
+    """A trained method as a :class:`posebench.lifters.Lifter`: pixels in, float64 out, torch in between.
+
+    ``mode`` is what PyTorch is in meanwhile; timings have others than predictions.
+    """
 
     method: Method
     about: About
     skeleton: str
     device: str = "cpu"
+    mode: Callable[[], AbstractContextManager[object]] = torch.inference_mode
 
     @property
     def id(self) -> str:
@@ -60,10 +66,14 @@ class Trained:
 
     def lift(self, keypoints: Array, camera: Camera | None) -> Array:
         """Keypoints (T, J, 2) px of one clip to poses (T, J, 3), camera frame, root at the origin; mm where the scale is metric."""
+        with self.mode():
+            poses = self.method.lift(self.points(keypoints, camera))
+        return poses.detach().cpu().double().numpy()
+
+    def points(self, keypoints: Array, camera: Camera | None) -> Tensor:
+        """Keypoints (T, J, 2) px as the method takes them: unit focal length, float32, on the device."""
         points = image_coordinates(keypoints, camera or self.about.nominal).astype(np.float32)
-        with torch.inference_mode():
-            poses = self.method.lift(torch.from_numpy(points).to(self.device))
-        return poses.cpu().numpy().astype(np.float64)
+        return torch.from_numpy(points).to(self.device)
 
 
 def open_run(folder: str | Path, *, device: str = "cpu", changes: Sequence[str] = ()) -> Trained | FlipAveraged:

@@ -13,6 +13,7 @@ from posebench.board.tables import cell
 from posebench.errors import PosebenchError
 from posebench.protocol import load_protocol
 from posebench.result import load_result
+from posebench.speeds import Case, Noise, Record, Timed
 
 
 def scored(folder, name, noise, *, seed=0, keypoints="gt", scale="metric"):
@@ -354,7 +355,7 @@ def test_a_stale_or_missing_page_table_or_plot_is_named_and_so_is_one_left_over(
 
 def test_a_plot_is_drawn_the_same_twice_and_is_stale_when_its_data_change(results):
     (ranking,) = rankings([entry_of(results[name], name) for name in ("good", "bad")]).values()
-    plots = plot_data(ranking)
+    plots = plot_data(ranking, {})
     assert set(plots) == {"error", "actions", "joints", "pck"}
     assert plots["pck"]["series"].keys() == {"good", "bad"}
     for name, data in plots.items():
@@ -364,6 +365,35 @@ def test_a_plot_is_drawn_the_same_twice_and_is_stale_when_its_data_change(result
         assert fresh(text, name, data)
         assert not fresh(text, name, {**data, "title": "another"})
         assert not fresh(text.replace("<svg", "<svg ", 1), name, data)
+
+
+def test_timings_have_a_page_and_a_plot_that_go_stale_with_them(tmp_path, results):
+    from dataclasses import replace
+
+    add(tmp_path, [results["good"], results["bad"]], ["a", "b"])
+    case = Case("own", 1, 3, 0.002, None, (0.002, 0.002))
+    record = Record({"processor": "X"}, 30.0, 2, Noise(0.5, 0.0), (Timed("good", 1, 0, 0, False, None, None, None, None, (case,), (), ()),))
+    kept = tmp_path / "speed" / "machine-x.json"
+    record.save(kept)
+    render(tmp_path)
+    assert check_board(tmp_path) == 2
+    text = (tmp_path / "speed.md").read_text(encoding="utf-8")
+    assert "too noisy" in text
+    assert "| good     | own       |       1 |             2 |" in text
+    assert "(plots/synthetic/gt-time.svg)" in (tmp_path / "README.md").read_text(encoding="utf-8")
+    (ranking,) = rankings(load_entries(tmp_path)).values()
+    data = plot_data(ranking, {"machine-x": record})["time"]
+    assert [(point["method"], point["milliseconds"]) for point in data["points"]] == [("good", 2.0)]
+    assert data["without"] == ["bad"]
+    replace(record, rounds=3, noise=Noise(0.0, 0.0)).save(kept)
+    with pytest.raises(PosebenchError, match=r"speed\.md, \S*gt-time\.svg are not what"):
+        check_board(tmp_path)
+    kept.unlink()
+    with pytest.raises(PosebenchError, match=r"README\.md, \S*gt-time\.svg, \S*speed\.md are not what"):
+        check_board(tmp_path)
+    render(tmp_path)
+    assert not (tmp_path / "speed.md").exists()
+    assert check_board(tmp_path) == 2
 
 
 def test_two_copies_of_the_data_have_tables_and_plots_of_their_own(results):

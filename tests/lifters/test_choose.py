@@ -48,13 +48,15 @@ def test_a_folder_with_a_recipe_is_a_run(dataset, tmp_path, monkeypatch):
     @dataclass(frozen=True)
     class Run(Flat):
         path: object = None
+        device: str = ""
 
     module = ModuleType("posebench.lifters.trained")
-    module.open_run = lambda path, changes=(): Run(id="run", path=path)  # noqa: ARG005 - the real one has it
+    module.open_run = lambda path, device, changes=(): Run(id="run", path=path, device=device)  # noqa: ARG005 - the real one has it
     monkeypatch.setitem(sys.modules, "posebench.lifters.trained", module)
     (tmp_path / "recipe.toml").write_text("")
-    lifter = open_lifter(str(tmp_path), dataset)
-    assert (lifter.id, lifter.path) == ("run", tmp_path)
+    for device in ("cpu", "cuda"):
+        lifter = open_lifter(str(tmp_path), dataset, device=device)
+        assert (lifter.id, lifter.path, lifter.device) == ("run", tmp_path, device)
 
 
 def test_without_torch_a_run_is_told_how_to_get_it(tmp_path, monkeypatch):
