@@ -1,7 +1,7 @@
 """The semantic graph network with its non-local branch, as plain products over the fixed graph of a skeleton.
 
-**Convention.** Features (B, J, C). Sources: Zhao et al. 2019 (semantic graph convolution, section 3; non-local layer as in Wang et al. 2018)
-and the released code of Xu et al. 2021, which sums the two branches in every layer.
+**Convention.** Features (B, J, C). Sources: Zhao et al. 2019 (semantic graph convolution, section 3; non-local layer as in Wang et al.
+2018) and the released code of Xu et al. 2021, which sums the two branches in every layer.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ class SemanticConvolution(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, mask: Tensor) -> None:
         super().__init__()
-        self.own = nn.Linear(inputs, outputs, bias=False)
-        self.others = nn.Linear(inputs, outputs)
+        self.own, self.others = (nn.Linear(inputs, outputs, bias=False) for _ in range(2))
+        self.bias = nn.Parameter(torch.zeros(outputs))
         self.edges = nn.Parameter(torch.ones(mask.shape))
         self.register_buffer("mask", mask, persistent=False)
         for linear in (self.own, self.others):
@@ -55,7 +55,7 @@ class SemanticConvolution(nn.Module):
         """(B, J, inputs) to (B, J, outputs)."""
         weight = self.edges.masked_fill(~self.mask, -math.inf).softmax(dim=1)
         own = weight.diagonal()[:, None]
-        out: Tensor = own * self.own(features) + (weight - weight.diagonal().diag()) @ self.others(features)
+        out: Tensor = own * self.own(features) + (weight - weight.diagonal().diag()) @ self.others(features) + self.bias
         return out
 
 

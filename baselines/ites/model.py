@@ -88,7 +88,7 @@ class Student(Method):
             if not float(missed) <= OFF_RAYS:
                 raise PosebenchError(
                     f"poses of the teacher that are {float(missed):.2g} root-to-head lengths off the student's rays",
-                    f"a teacher of distance {self.settings.distance:g}, tilt {self.settings.tilt:g} and the same kind of views",
+                    f"a teacher of distance {self.settings.distance:g} and {self.settings.views} views",
                     "choose another recipe of the teacher or the student, or leave --teacher out",
                 )
 

@@ -15,7 +15,8 @@ def exponential(vector: Tensor) -> Tensor:
     """Axis-angle vectors (..., 3) to rotations (..., 3, 3): ``I + a K + b K^2``, K the cross product with the vector (Rodrigues).
 
     **Convention.** The vector's length is the angle in radians; rotations act on column vectors. Value and gradient are right
-    everywhere, at zero and at pi too: ``a = sin(t) / t`` and ``b = (1 - cos t) / t^2`` are smooth functions of t^2, and near zero come from their series.
+    everywhere, at zero and at pi too: ``a = sin(t) / t`` and ``b = (1 - cos t) / t^2`` are smooth in t^2, and near
+    zero come from their series.
 
     Example:
         >>> turned = exponential(torch.tensor([0.0, 0.0, math.pi / 2])) @ torch.tensor([1.0, 0.0, 0.0])

@@ -1,8 +1,9 @@
 """Telling a pose from its depth flip without the truth: by the tilt of the cameras or by how limbs bend, and by votes over time.
 
 **Convention.** Points (B, J, 3) relative to the root in the axes of a camera that looks at it, x right, y down, z forward. The depth flip
-of a pose has every depth relative to the root negated and is seen the same: its joints stay on their rays. A rule gives each pose a number, its
-*evidence*; of pose and flip the one with more is kept. Rules know something that 2D joints alone do not tell: whoever uses one declares it.
+of a pose has every depth relative to the root negated and is seen the same: its joints stay on their rays. A rule gives each pose a number,
+its *evidence*; of pose and flip the one with more is kept. Rules know something that 2D joints alone do not tell: whoever uses one
+declares it.
 """
 
 from __future__ import annotations
