@@ -113,7 +113,8 @@ class DepthFlip:
 
 
 def _unit(vector: Tensor) -> Tensor:
-    return vector / vector.norm(dim=-1, keepdim=True).clamp_min(1e-9)
+    unit: Tensor = vector / vector.norm(dim=-1, keepdim=True).clamp_min(1e-9)
+    return unit
 
 
 def vote(favour: Tensor, depth: Tensor, votes: int) -> Tensor:

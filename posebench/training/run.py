@@ -122,7 +122,8 @@ def train(
     )
     device = _device(device)
     if teacher is not None:
-        resolved = replace(resolved, teacher=str(_named_teacher(Path(teacher), resolved, settings, device)))
+        named_run = _named_teacher(Path(teacher), resolved, settings, device)
+        resolved = replace(resolved, recipe=named_run.names(resolved, settings.taught_by), teacher=str(named_run))
     folder = Path(output) if output else default_folder(resolved, tune=tune)
     _claim(folder, resolved, resume=resume)
     if threads:

@@ -46,6 +46,12 @@ class Teacher:
         made = self.recipe
         return f"{made.method} ({made.recipe}, {made.preset}, seed {made.seed}), weights {self.weights[:16]}"
 
+    def names(self, student: Recipe, taught_by: tuple[str, str] | None) -> str:
+        """The student's recipe; a teacher other than the one that would be trained for it stands behind, as a changed setting does."""
+        made = self.recipe
+        usual = (made.method, made.recipe) == taught_by and (made.preset, made.seed) == (student.preset, student.seed)
+        return student.recipe if usual else f"{student.recipe}, teacher={made.recipe} {made.preset} seed {made.seed}"
+
     def tell(self, data: TrainingData) -> Tensor:
         """Poses (N, J, 3) of every training frame, camera frame, root at the origin; clip by clip, for some lifters look at neighbours."""
         starts = torch.unique(data.first).tolist()

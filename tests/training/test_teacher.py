@@ -43,7 +43,9 @@ def test_a_student_says_who_taught_it_and_counts_what_that_cost(taught):
     with open_predictions(student / "predictions.npz") as file:
         assert file.meta.provenance.teacher == said
         assert file.meta.provenance.side_information == ("cameras look down by 6.2 degrees on average",)
-    assert Recipe.load(student / "recipe.toml").teacher == said
+    recipe = Recipe.load(student / "recipe.toml")
+    assert recipe.teacher == said
+    assert recipe.recipe == ", ".join(["default", *TINY, "teacher=default, width=16, epochs=1, samples=256 smoke seed 0"])
     own = load_about(teacher).training
     assert result.training["teacher_cpu_seconds"] == own["cpu_seconds"]
     assert result.training["cpu_seconds"] >= own["cpu_seconds"]
@@ -140,6 +142,17 @@ def test_a_rule_at_test_time_is_declared_with_what_it_knows(taught):
     assert made.recipe.endswith("flip=bends, votes=31")
     assert made.context == 31
     assert made.side_information == ("cameras look down by 6.2 degrees on average", "knees bend forwards, elbows backwards")
+
+
+def test_a_teacher_that_is_what_would_be_trained_anyway_changes_no_name(taught):
+    teacher, student, _ = taught
+    known = open_teacher(teacher, Recipe.load(student / "recipe.toml"), "ites_teacher", "cpu")
+    asked = replace(Recipe.load(student / "recipe.toml"), recipe="default")
+    usual = replace(known, recipe=replace(known.recipe, recipe="default"))
+    assert usual.names(asked, ("ites_teacher", "default")) == "default"
+    for other in (replace(asked, seed=1), replace(asked, preset="quick")):
+        assert usual.names(other, ("ites_teacher", "default")) == "default, teacher=default smoke seed 0"
+    assert usual.names(asked, ("ites_teacher", "paper")) == "default, teacher=default smoke seed 0"
 
 
 def test_a_cell_of_the_grid_is_stale_when_its_teachers_code_changes():
