@@ -72,15 +72,12 @@ class Teacher:
 
     def spent(self, student: dict[str, Any]) -> dict[str, Any]:
         """What student and teacher cost together, the teacher's share named, with the teacher's code; ``student`` is its own costs."""
-        own = self.lifter.about.training
-        shares = {name: float(own[name]) for name in ("seconds", "cpu_seconds") if name in own}
-        summed = {name: round(float(student[name]) + share, 1) for name, share in shares.items() if name in student}
-        return {
-            **student,
-            **summed,
-            **{f"teacher_{name}": share for name, share in shares.items()},
-            "teacher_code": str(own.get("code", "")),
-        }
+        own, both = self.lifter.about.training, dict(student)
+        for name in ("seconds", "cpu_seconds"):
+            if name in own:
+                both[f"teacher_{name}"] = float(own[name])
+                both[name] = round(float(student[name]) + float(own[name]), 1)
+        return {**both, "teacher_code": str(own.get("code", ""))}
 
 
 def open_teacher(folder: Path, student: Recipe, method: str, device: str) -> Teacher:
