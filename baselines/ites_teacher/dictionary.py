@@ -2,9 +2,10 @@
 
     python -m posebench.baselines.ites_teacher.dictionary RUN -o dictionary.png
 
-**What is drawn.** The mean is the canonical pose at the mean weights that ``synthetic``'s first test clips get; each basis is varied by
-one standard deviation of its own weight on them, other weights kept. Grey is the mean; two views, from the front of the canonical frame and
-from its side. Bases stand in the order of how far they move the joints, the first one the furthest.
+**What is drawn.** The mean is the canonical pose at the mean weights that ``synthetic``'s first test clips get. Each basis is varied,
+other weights kept, until the joint that it moves most has moved by :data:`MOVED` root-to-head lengths. Grey is the mean; two views, from
+the front of the canonical frame and from its side. Bases stand in the order of how far they move the joints on these clips, the first one
+the furthest; how far that is, by one standard deviation of the weight, is printed.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ from .model import Teacher
 
 #: Clips, and every so many frames of them, on which weights are taken.
 CLIPS, STEP = 24, 10
+#: How far the joint that moves most is moved in the picture, in mean root-to-head lengths.
+MOVED = 0.4
 #: Bases in a row of the picture.
 ACROSS = 4
 
@@ -63,9 +66,11 @@ def varied(run: str | Path) -> tuple[Array, Array]:
     return (mean - mean[:1]).double().numpy(), (bases - bases[:, :1])[order].double().numpy()
 
 
-def draw_dictionary(run: str | Path, path: str | Path) -> None:
-    """Draw it: rows of mean plus and mean minus, :data:`ACROSS` bases in each."""
+def draw_dictionary(run: str | Path, path: str | Path) -> Array:
+    """Draw it: rows of mean plus and mean minus, :data:`ACROSS` bases in each. Returns how far each basis moves its joint on the clips."""
     mean, bases = varied(run)
+    reach: Array = np.linalg.norm(bases, axis=-1).max(axis=1)
+    bases = bases * (MOVED / np.maximum(reach, 1e-12))[:, None, None]
     # The last row is filled with the mean itself.
     padding = -len(bases) % ACROSS
     bases = np.concatenate([bases, np.zeros((padding, *mean.shape))])
@@ -74,7 +79,9 @@ def draw_dictionary(run: str | Path, path: str | Path) -> None:
         for word, sign in (("plus", 1.0), ("minus", -1.0)):
             last = min(first + ACROSS, len(bases) - padding)
             rows[f"bases {first + 1} to {last}\n{word}"] = [mean + sign * basis for basis in bases[first : first + ACROSS]]
-    draw_poses(path, [mean] * ACROSS, rows, [f"{number + 1} of {ACROSS}" for number in range(ACROSS)], skeleton("h36m17"))
+    titles = [f"{number + 1} of {ACROSS}" for number in range(ACROSS)]
+    draw_poses(path, [mean] * ACROSS, rows, titles, skeleton("h36m17"), grey="the mean pose")
+    return reach
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -86,11 +93,12 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("-o", "--output", metavar="PNG", required=True)
     args = parser.parse_args(words)
     try:
-        draw_dictionary(args.run_folder, args.output)
+        reach = draw_dictionary(args.run_folder, args.output)
     except PosebenchError as error:
         print(f"posebench: {error}", file=sys.stderr)
         return error.exit_code
-    print(f"wrote {args.output}")
+    told = ", ".join(f"{number:.3f}" for number in reach)
+    print(f"one deviation of each weight moves its joint by {told} root-to-head lengths; wrote {args.output}")
     return 0
 
 

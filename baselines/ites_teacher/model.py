@@ -92,11 +92,11 @@ class Teacher(Method):
         return image[:, self.swap] * image.new_tensor([-1.0, 1.0])
 
     def signs(self, data: TrainingData) -> dict[str, float]:
-        """The reprojection error in mean root-to-head lengths, and what the bases add to the mean pose, as a share of the pose's norm."""
+        """The reprojection error in mean root-to-head lengths, and how far canonical poses are from their mean: near 0 is a rigid body."""
         step = max(1, -(-len(data.usable) // 4096))
         frames = data.usable[::step]
         told = self.lifter.tell(self.seen.image[frames], self.seen.down[frames])
-        mean = self.lifter.dictionary.bias.unflatten(0, (-1, 3))
+        mean = told.pose.mean(dim=0)
         error = _distance(see(told.seen, self.settings.distance), self.seen.image[frames]) * self.settings.distance
         moved = (told.pose - mean).norm(dim=(1, 2)) / told.pose.norm(dim=(1, 2)).clamp_min(1e-9)
         return {"reprojection error": float(error), "deviation from mean pose": float(moved.mean())}
