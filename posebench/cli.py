@@ -120,6 +120,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--preset", choices=["smoke", "quick", "full"], default="quick", help="the budget (default: %(default)s)")
     train.add_argument("--recipe", metavar="NAME", default="default", help="a variant that the method's recipe.toml names")
     train.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help="change one setting (may be given more than once)")
+    train.add_argument("--teacher", metavar="RUN", help="the run that teaches a method which wants one (default: one is trained first)")
     train.add_argument("--tune", action="store_true", help="hold out and predict the tuning subject instead of the test split")
     train.add_argument("-o", "--output", metavar="RUN", help="the run's folder (default: a name below runs/)")
     train.add_argument("--resume", action="store_true", help="go on with an interrupted run")

@@ -26,6 +26,8 @@ def draw_poses(
     predictions: Mapping[str, Sequence[Array]],
     titles: Sequence[str],
     skeleton: Skeleton,
+    *,
+    grey: str = "truth",
 ) -> None:
     """Draw predicted over true skeletons from two views, a row a method and two columns a pose.
 
@@ -38,6 +40,7 @@ def draw_poses(
         predictions: method name to one pose a column pair.
         titles: what each pose is.
         skeleton: joint order of all poses.
+        grey: what stands in the place of the truth.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -62,7 +65,7 @@ def draw_poses(
     # The labels of the lowest row serve all above it.
     for axes in grid[:-1].flat:
         axes.set_xlabel("")
-    figure.suptitle("grey: truth; blue: the person's left, red: right", fontsize=9)
+    figure.suptitle(f"grey: {grey}; blue: the person's left, red: right", fontsize=9)
     with replacing(path) as temporary:
         figure.savefig(temporary, format=str(path).rpartition(".")[2], dpi=110)
 

@@ -27,6 +27,8 @@ class Provenance:
         flip_averaging: the lift is the mean of the image's and the mirror image's.
         side_information: what it was told beside its supervision; empty where nothing.
         extra_data: data beside ``trained_on``; empty where none.
+        teacher: the run whose lifter taught it: method, recipe, preset, seed and start of its weights' sha256; empty where none did, and
+            then not written.
         epochs: passes over the samples.
         poses_seen: training samples in all, each as often as it was seen.
         parameters: numbers in the lifter's weights.
@@ -44,6 +46,7 @@ class Provenance:
     epochs: int = 1
     poses_seen: int = 1
     parameters: int = 1
+    teacher: str = ""
 
     @property
     def variant(self) -> str:
@@ -56,7 +59,10 @@ class Provenance:
 
     def as_dict(self) -> dict[str, Any]:
         """Values that JSON can hold."""
-        return json.loads(json.dumps(asdict(self)))  # type: ignore[no-any-return]
+        values: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        if not self.teacher:
+            del values["teacher"]
+        return values
 
 
 def read_provenance(fields: Fields) -> Provenance:
@@ -78,9 +84,10 @@ def read_provenance(fields: Fields) -> Provenance:
         epochs=fields.whole("epochs"),
         poses_seen=fields.whole("poses_seen"),
         parameters=fields.whole("parameters"),
+        teacher=fields.text("teacher", ""),
     )
     fields.finish()
-    for key in ("recipe", "preset", "trained_on", "trained_keypoints"):
+    for key in ("recipe", "preset", "trained_on", "trained_keypoints", "teacher"):
         if not getattr(made, key).isprintable():
             raise fields.wrong(key, getattr(made, key), "printable text in one line")
     return made

@@ -321,7 +321,7 @@ def run_train(args: Namespace) -> int:
     from posebench.tables import report
 
     given = {name: getattr(args, name) for name in ("root", "cameras", "keypoints", "seed", "preset", "recipe", "output", "resume")}
-    given |= {name: getattr(args, name) for name in ("device", "threads", "tune")}
+    given |= {name: getattr(args, name) for name in ("device", "threads", "tune", "teacher")}
     try:
         with progress(f"training {args.method}") as tell:
             result = train(

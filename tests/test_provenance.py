@@ -39,11 +39,14 @@ def test_what_was_written_is_read_again(texts, numbers, seed, flip, told, data):
 
 
 def test_the_table_holds_every_field():
-    assert set(MADE.as_dict()) == set(asdict(MADE))
+    taught = replace(MADE, teacher="another (default, quick, seed 0), weights 00ff")
+    assert set(taught.as_dict()) == set(asdict(MADE))
+    assert read(taught.as_dict()) == taught
+    assert set(MADE.as_dict()) == set(asdict(MADE)) - {"teacher"}, "of a method without a teacher nothing is said of one"
     assert MADE.as_dict()["side_information"] == []
 
 
-@pytest.mark.parametrize("missing", sorted(set(asdict(MADE)) - {"side_information", "extra_data"}))
+@pytest.mark.parametrize("missing", sorted(set(asdict(MADE)) - {"side_information", "extra_data", "teacher"}))
 def test_a_missing_field_is_named(missing):
     content = MADE.as_dict()
     del content[missing]
@@ -70,6 +73,8 @@ def test_a_missing_field_is_named(missing):
         ("side_information", "cameras look down"),
         ("side_information", ["same", "same"]),
         ("extra_data", [1]),
+        ("teacher", 1),
+        ("teacher", "two\nlines"),
     ],
 )
 def test_a_wrong_value_is_told_with_its_name(name, value):

@@ -14,19 +14,17 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from posebench.lifters.blocks import ResidualMLP
+from posebench.lifters.root_camera import HEADS
 from posebench.lifters.standardise import Standardise
-from posebench.lifters.views import RootView, ViewRange, look_at_root, turn
+from posebench.lifters.views import RootView, ViewRange, level_turn, look_at_root, see, subtract_root, turn
 from posebench.skeleton import Skeleton, skeleton
 from posebench.training.data import TrainingData
 from posebench.training.method import Method, adam, in_tiles
 
 from .adapter import Adapter
-from .geometry import level_turn, on_rays, see, subtract_root
+from .geometry import on_rays
 from .losses import consistency, fooled, gradient_on_real, told_apart
 from .settings import Settings
-
-#: The upper end of the length by which 2D poses are scaled: the first of these that a skeleton has.
-HEADS = ("head_top", "head", "neck_nose", "neck", "thorax")
 
 
 class Lifter(nn.Module):

@@ -244,7 +244,7 @@ def _seed(fields: Fields, takes: int) -> Seed:
 
 
 def _training(fields: Fields) -> dict[str, str | float]:
-    numbers = ("seconds", "cpu_seconds", "steps")
+    numbers = ("seconds", "cpu_seconds", "steps", "teacher_seconds", "teacher_cpu_seconds")
     return {name: fields.number(name) if name in numbers else fields.text(name) for name in fields.names()}
 
 

@@ -96,7 +96,9 @@ def open_run(folder: str | Path, *, device: str = "cpu", changes: Sequence[str] 
         recipe = lifted_with(recipe, load_baseline(recipe.method).Settings, changes)
     method = build(recipe)
     if changes:
-        about = replace(about, provenance=replace(about.provenance, recipe=recipe.recipe, context=method.context))
+        told = tuple(dict.fromkeys([*about.provenance.side_information, *method.side_information]))
+        made = replace(about.provenance, recipe=recipe.recipe, context=method.context, side_information=told)
+        about = replace(about, provenance=made)
     load_weights(folder, method.lifter)
     lifter = Trained(method.to(device).eval(), about, recipe.skeleton, device)
     return FlipAveraged(lifter) if about.provenance.flip_averaging else lifter

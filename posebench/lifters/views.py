@@ -13,6 +13,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+#: Nothing comes nearer to a camera that looks at the root than this, as in Drover et al. 2018 and in ElePose's code: no division blows up.
+NEAREST = 1.0
+
 
 def project(points: Tensor, *, nearest: float = 0.0) -> Tensor:
     """Points (..., 3) of the camera frame to image coordinates (..., 2) of unit focal length.
@@ -100,6 +103,24 @@ class RootView(NamedTuple):
     image: Tensor
     down: Tensor
     rotation: Tensor
+
+
+def subtract_root(keypoints: Tensor, root: int) -> RootView:
+    """The simpler way of most papers: move the image until the root is at its centre, and take the camera for level."""
+    count = len(keypoints)
+    identity = torch.eye(3, dtype=keypoints.dtype, device=keypoints.device).expand(count, 3, 3)
+    return RootView(keypoints - keypoints[:, root : root + 1], keypoints.new_zeros(count), identity)
+
+
+def see(points: Tensor, distance: float) -> Tensor:
+    """Image coordinates (B, J, 2) of points (B, J, 3) relative to a root that is straight ahead at ``distance``."""
+    depth = (points[..., 2:] + distance).clamp_min(NEAREST)
+    return points[..., :2] / depth
+
+
+def level_turn(down: Tensor, azimuth: Tensor, new_down: Tensor) -> Tensor:
+    """Rotations (B, 3, 3) from a camera that looks down by ``down`` to one that looks down by ``new_down``, turned about the vertical."""
+    return about_x(new_down) @ about_y(azimuth) @ about_x(-down)
 
 
 def look_at_root(keypoints: Tensor, root: int, tilt: float) -> RootView:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Adam, Optimizer
+from torch.optim import SGD, Adam, Optimizer
 
 from posebench.training.data import TrainingData
 
@@ -64,7 +65,7 @@ class Method(nn.Module, ABC):
         """Keypoints (T, J, 2) of one clip, in unit focal length, to poses (T, J, 3) of the camera frame; mm where the scale is metric."""
 
 
-def in_tiles(lift: nn.Module, keypoints: Tensor) -> Tensor:
+def in_tiles(lift: Callable[[Tensor], Tensor], keypoints: Tensor) -> Tensor:
     """A lifter of single frames, run over (T, J, 2) some :data:`TILE` frames at a time."""
     if torch.compiler.is_compiling():  # an exported network is tiled by whoever runs it
         whole: Tensor = lift(keypoints)
@@ -75,3 +76,24 @@ def in_tiles(lift: nn.Module, keypoints: Tensor) -> Tensor:
 def adam(parameters: Iterable[nn.Parameter], rate: float, *, betas: tuple[float, float] = (0.9, 0.999), weight_decay: float = 0.0) -> Adam:
     """Adam in the fused form that every device of PyTorch has by now."""
     return Adam(parameters, lr=rate, betas=betas, weight_decay=weight_decay, fused=True)
+
+
+def descent(parameters: Iterable[nn.Parameter], how: str, rate: float, *, momentum: float = 0.9, weight_decay: float = 0.0) -> Optimizer:
+    """``sgd`` with momentum, or ``adam``."""
+    if how == "adam":
+        return adam(parameters, rate, weight_decay=weight_decay)
+    return SGD(parameters, rate, momentum=momentum, weight_decay=weight_decay)
+
+
+@contextmanager
+def statistics_kept(network: nn.Module, *, kept: bool = True) -> Iterator[None]:
+    """Batch norms normalise by their own batch, and remember nothing of it; with ``kept`` false they do as always."""
+    norms = [part for part in network.modules() if isinstance(part, nn.BatchNorm1d)] if kept else []
+    before = [part.momentum for part in norms]
+    for part in norms:
+        part.momentum = 0.0
+    try:
+        yield
+    finally:
+        for part, momentum in zip(norms, before, strict=True):
+            part.momentum = momentum

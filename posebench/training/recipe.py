@@ -82,6 +82,11 @@ class Settings:
         if not self.learning_rate > 0 or not self.decay_every > 0:
             raise ValueError("learning_rate and decay_every must be above 0")
 
+    @property
+    def taught_by(self) -> tuple[str, str] | None:
+        """Id and recipe of the baseline whose run teaches this method; None for one that needs no teacher."""
+        return None
+
     def rate(self, epoch: float) -> float:
         """What the learning rate is multiplied with after ``epoch`` (a broken number) epochs.
 
@@ -118,6 +123,7 @@ class Recipe:
         keypoints: 2D source.
         skeleton: joint order.
         settings: values of :class:`Settings` and of the method's own.
+        teacher: the run that was named as teacher, with its weights' sha256; empty where none was, and then not written.
     """
 
     method: str
@@ -129,11 +135,14 @@ class Recipe:
     keypoints: str
     skeleton: str
     settings: dict[str, Any]
+    teacher: str = ""
 
     def dump(self) -> str:
         """The text of a run's ``recipe.toml``."""
         content = asdict(self)
         tables = {name: content.pop(name) for name in ("dataset", "settings")}
+        if not self.teacher:
+            del content["teacher"]
         parts = ["# What this run does, as resolved; written by posebench train.", *_lines(content)]
         for name, table in tables.items():
             parts += ["", f"[{name}]", *_lines(table)]
@@ -154,7 +163,7 @@ class Recipe:
             raise PosebenchError(f"{path}: {error.strerror}", wanted, advice) from error
         except (ValueError, TypeError, RecursionError) as error:
             raise PosebenchError(f"{path}: {error}", wanted, advice) from error
-        texts = (own.method, own.recipe, own.preset, own.keypoints, own.skeleton)
+        texts = (own.method, own.recipe, own.preset, own.keypoints, own.skeleton, own.teacher)
         tables = isinstance(own.dataset, dict) and isinstance(own.settings, dict) and all(isinstance(v, str) for v in own.dataset.values())
         if (
             not all(isinstance(text, str) for text in texts)

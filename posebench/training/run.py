@@ -31,6 +31,8 @@ from posebench.training.machine import machine
 from posebench.training.method import Method
 from posebench.training.pools import gather_poses, part
 from posebench.training.recipe import Recipe, Settings, load_baseline, read_method, resolve
+from posebench.training.teacher import FOLDER as TEACHER
+from posebench.training.teacher import Teacher, open_teacher, recipe_of_teacher
 from posebench.watching import Watch, behaviour_of_file, behaviour_on, watch
 
 #: The protocol that a finished run is scored under, by dataset; a sparse copy of Human3.6M by its frame rate.
@@ -49,6 +51,7 @@ def train(
     *,
     root: str | os.PathLike[str] | None = None,
     cameras: str | os.PathLike[str] | None = None,
+    teacher: str | os.PathLike[str] | None = None,
     keypoints: str = "gt",
     seed: int = 0,
     preset: str = "quick",
@@ -75,6 +78,8 @@ def train(
         dataset: name of a dataset.
         root: the owner's folder of the dataset.
         cameras: the file that holds its cameras, where the folder has none (Human3.6M).
+        teacher: folder of the run that teaches a method which wants a teacher; without one, it is trained first, in ``teacher`` below the
+            run's folder, at the same preset and seed. What it cost counts as the run's.
         keypoints: 2D source of training and prediction.
         seed: of all random numbers.
         preset: budget, ``smoke``, ``quick`` or ``full``.
@@ -115,13 +120,17 @@ def train(
         skeleton=data.skeleton,
         settings=asdict(settings),
     )
+    device = _device(device)
+    if teacher is not None:
+        named_run = _named_teacher(Path(teacher), resolved, settings, device)
+        resolved = replace(resolved, recipe=named_run.names(resolved, settings.taught_by), teacher=str(named_run))
     folder = Path(output) if output else default_folder(resolved, tune=tune)
     _claim(folder, resolved, resume=resume)
     if threads:
         torch.set_num_threads(threads)
-    device = _device(device)
     if not (folder / ABOUT).is_file():
-        _learn(resolved, settings, content["supervision"], data, folder, resume, device, save_every_s, tell, say)
+        named = None if teacher is None else Path(teacher)
+        _learn(resolved, settings, content["supervision"], data, folder, resume, device, save_every_s, tell, say, named)
     return _finish(folder, data, root, cameras, keypoints, device, tune=tune, say=say)
 
 
@@ -183,7 +192,13 @@ def _learn(
     save_every_s: float,
     tell: Tell | None,
     say: Callable[[str], None],
+    named_teacher: Path | None = None,
 ) -> None:
+    resume = resume and (folder / CHECKPOINT).is_file()  # killed before the first checkpoint: begin again
+    teacher = None
+    if settings.taught_by:
+        at = named_teacher or _own_teacher(recipe, settings, supervision, dataset, folder, device, save_every_s, tell, say)
+        teacher = open_teacher(at, recipe, settings.taught_by[0], device)
     clips, pool = dataset.clip_ids("train"), None
     if supervision == "unpaired 3D":
         clips, posed = part(dataset, clips, settings.pools)
@@ -192,10 +207,12 @@ def _learn(
     if settings.extra_data:
         other = open_dataset(settings.extra_data)
         data = replace(data, extra=gather(other, other.clip_ids("train"), recipe.keypoints, with_poses=False, device=device))
+    if teacher:
+        say(f"taught by {teacher}")
+        data = replace(data, taught=teacher.tell(data))
     watched = watch(dataset, clips)
     beside = f", and {len(pool.poses):,} unpaired 3D poses," if pool else ""
     say(f"{len(data.keypoints):,} training poses of {len(clips)} clips{beside} on {device}, {torch.get_num_threads()} threads")
-    resume = resume and (folder / CHECKPOINT).is_file()  # killed before the first checkpoint: begin again
     if not resume:
         (folder / LOG).unlink(missing_ok=True)
     torch.manual_seed(recipe.seed)
@@ -215,8 +232,49 @@ def _learn(
     draw_curves(
         folder / LOG, folder / CURVES, f"{recipe.method} ({recipe.recipe}) on {dataset.name}, {recipe.keypoints}, seed {recipe.seed}"
     )
-    made = _provenance(recipe, settings, method, progress, len(method.samples(data)))
-    save_weights(folder, method.lifter, About(recipe.method, supervision, data.nominal, made, _training(progress, device)))
+    made, spent = _provenance(recipe, settings, method, progress, len(method.samples(data))), _training(progress, device)
+    if teacher:
+        made, spent = teacher.credited(made), teacher.spent(spent)
+    save_weights(folder, method.lifter, About(recipe.method, supervision, data.nominal, made, spent))
+
+
+def _named_teacher(folder: Path, recipe: Recipe, settings: Settings, device: str) -> Teacher:
+    """The run that --teacher names, seen to fit before anything is written."""
+    if not settings.taught_by:
+        raise PosebenchError(
+            f"--teacher {folder} for {recipe.method}, recipe {recipe.recipe}",
+            "a method that is taught, such as ites",
+            "leave --teacher out",
+        )
+    return open_teacher(folder, recipe, settings.taught_by[0], device)
+
+
+def _own_teacher(
+    recipe: Recipe,
+    settings: Settings,
+    supervision: str,
+    dataset: Dataset,
+    folder: Path,
+    device: str,
+    save_every_s: float,
+    tell: Tell | None,
+    say: Callable[[str], None],
+) -> Path:
+    """The folder of a teacher that is trained for this run alone, or gone on with."""
+    assert settings.taught_by
+    method, variant = settings.taught_by
+    content, where = read_method(method)
+    if content["supervision"] != supervision:
+        raise PosebenchError(f"{method}, which sees {content['supervision']}, as teacher", f"one that sees {supervision}", "choose another")
+    chosen = resolve(content, load_baseline(method).Settings, where=where, recipe=variant, preset=recipe.preset)
+    made, at = recipe_of_teacher(recipe, method, variant, asdict(chosen)), folder / TEACHER
+    if not (at / RECIPE).is_file():
+        write_text(at / RECIPE, made.dump())
+    _claim(at, made, resume=True)
+    if not (at / ABOUT).is_file():
+        say(f"first its teacher, {method} ({variant}), in {at}")
+        _learn(made, chosen, supervision, dataset, at, True, device, save_every_s, tell, say)
+    return at
 
 
 def _look(method: Method, data: TrainingData, watched: Watch, clips: list[str], dataset: Dataset) -> dict[str, float]:

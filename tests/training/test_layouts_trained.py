@@ -34,3 +34,18 @@ def test_every_baseline_trains_on_licensed_data(copies, layout, method, tmp_path
     assert not result.coverage["partial"]
     assert result.data["name"] == dataset
     assert len((run / "log.jsonl").read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    ("method", "tiny"),
+    [("ites_teacher", ["width=16", "epochs=1", "samples=256"]), ("ites", ["width=8", "blocks=1", "epochs=1", "samples=256"])],
+)
+def test_teacher_and_student_train_on_a_layout_of_licensed_data(copies, method, tiny, tmp_path, capsys):
+    run = tmp_path / "run"
+    given = ["--dataset", "h36m", "--root", str(copies / "videopose3d"), "--preset", "smoke", "--threads", "1", "-o", str(run)]
+    assert main(["train", method, *given, *(word for change in tiny for word in ("--set", change))]) == 0
+    result = posebench.load_result(run / "result.json")
+    assert not result.coverage["partial"]
+    assert result.predictions["supervision"] == "none"
+    assert (run / "teacher" / "lifter.json").is_file() == (method == "ites")
+    assert "flip-rate" in capsys.readouterr().out

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from posebench.baselines.chen2019.geometry import NEAREST, level_turn, on_rays, see, subtract_root
+from posebench.baselines.chen2019.geometry import on_rays
 from posebench.baselines.chen2019.losses import consistency
-from posebench.lifters.views import about_x, about_y, look_at_root, turn
+from posebench.lifters.views import NEAREST, about_x, about_y, level_turn, look_at_root, see, subtract_root, turn
 
 DISTANCE = 8.0
 

@@ -1,0 +1,121 @@
+"""The teacher of Xu et al. 2021: a canonical pose out of a dictionary and its rotation, learnt by reprojection and by a cycle.
+
+**Convention.** The lifter takes keypoints (B, J, 2) of unit focal length and gives poses (B, J, 3) in the camera frame, root at the
+origin, of unknown scale. In between, lengths are of mean root-to-head distance one (:mod:`posebench.lifters.root_camera`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from posebench.lifters.views import about_x, about_y, see, turn
+from posebench.skeleton import Skeleton, skeleton
+from posebench.training.data import TrainingData
+from posebench.training.method import Method, descent, statistics_kept
+
+from .network import Lifter
+from .rotation import random_rotations
+from .settings import Settings
+
+
+class Teacher(Method):
+    """One player: the lifter against reprojection and cycle."""
+
+    lifter: Lifter
+
+    def __init__(self, settings: Settings, joints: Skeleton) -> None:
+        super().__init__()
+        self.settings = settings
+        self.swap = list(joints.mirror)
+        self.root = joints.root_indices[0]
+        self.lifter = Lifter(settings, joints)
+        self.context = settings.votes
+        known = (f"cameras look down by {settings.tilt:g} degrees on average",) if settings.tilt else ()
+        self.side_information = tuple(dict.fromkeys([*known, *self.lifter.flip.side_information]))
+
+    def prepare(self, data: TrainingData) -> None:
+        """Scale and statistics of the training split's 2D poses; the views of all its frames, once."""
+        self.lifter.camera.fit(data.keypoints)
+        self.seen = self.lifter.camera(data.keypoints)
+        image = self.seen.image
+        self.lifter.image.fit(torch.cat([image, self._mirrored(image)]) if self.settings.mirror else image)
+
+    def optimisers(self) -> dict[str, Optimizer]:
+        """Stochastic gradient descent with momentum, or Adam."""
+        chosen = self.settings
+        return {
+            "lifter": descent(
+                self.lifter.parameters(), chosen.optimiser, chosen.learning_rate, momentum=chosen.momentum, weight_decay=chosen.weight_decay
+            )
+        }
+
+    def losses(self, data: TrainingData, frames: Tensor, epoch: int) -> Iterator[tuple[str, dict[str, Tensor]]]:  # noqa: ARG002
+        """Reprojection of the told pose, and the cycle: views of it under random rotations are of the same canonical pose."""
+        chosen, lifter = self.settings, self.lifter
+        image, down = self.seen.image[frames], self.seen.down[frames]
+        if chosen.mirror:
+            drawn = (torch.rand(len(frames), device=image.device) < 0.5)[:, None, None]
+            image = torch.where(drawn, self._mirrored(image), image)
+        told = lifter.tell(image, down)
+        terms = {"reprojection": chosen.reprojection * _distance(see(told.seen, chosen.distance), image)}
+        if chosen.invariance or chosen.equivariance:
+            pose = told.pose
+            if epoch < chosen.rooted * chosen.epochs:
+                pose = pose - pose[:, self.root : self.root + 1]
+            pose = pose.repeat(chosen.views, 1, 1)
+            rotation, new_down = self._rotations(len(pose), image)
+            # Sizes of other frames: a view must not tell the pose by how large it is.
+            size = told.size.detach()[torch.randint(len(image), (len(pose),), device=image.device)]
+            view = size * turn(rotation, pose)
+            with statistics_kept(lifter, kept=chosen.norm == "real"):
+                again = lifter.tell(see(view, chosen.distance), new_down)
+            if chosen.invariance:
+                terms["invariance"] = chosen.invariance * _distance(again.pose, told.pose.repeat(chosen.views, 1, 1))
+            if chosen.equivariance:
+                terms["equivariance"] = chosen.equivariance * _distance(again.seen, view)
+        yield "lifter", terms
+
+    def _rotations(self, count: int, like: Tensor) -> tuple[Tensor, Tensor]:
+        """Random rotations (count, 3, 3) from the canonical frame to a new camera, and how steeply that looks down (count,)."""
+        if self.settings.rotation == "free":
+            return random_rotations(count, like), like.new_zeros(count)
+        azimuth = 2.0 * math.pi * torch.rand(count, device=like.device, dtype=like.dtype)
+        down = self.seen.down[torch.randint(len(self.seen.down), (count,), device=like.device)]
+        return about_x(down) @ about_y(azimuth), down
+
+    def _mirrored(self, image: Tensor) -> Tensor:
+        return image[:, self.swap] * image.new_tensor([-1.0, 1.0])
+
+    def signs(self, data: TrainingData) -> dict[str, float]:
+        """The reprojection error in mean root-to-head lengths, and how far canonical poses are from their mean: near 0 is a rigid body."""
+        step = max(1, -(-len(data.usable) // 4096))
+        frames = data.usable[::step]
+        told = self.lifter.tell(self.seen.image[frames], self.seen.down[frames])
+        mean = told.pose.mean(dim=0)
+        error = _distance(see(told.seen, self.settings.distance), self.seen.image[frames]) * self.settings.distance
+        moved = (told.pose - mean).norm(dim=(1, 2)) / told.pose.norm(dim=(1, 2)).clamp_min(1e-9)
+        return {"reprojection error": float(error), "deviation from mean pose": float(moved.mean())}
+
+    def lift(self, keypoints: Tensor) -> Tensor:
+        """One clip, frame by frame; where frames vote, they do so among themselves."""
+        poses: Tensor = self.lifter(keypoints)
+        return poses
+
+
+def _distance(one: Tensor, other: Tensor) -> Tensor:
+    """Euclidean distance of joints, mean over joints and poses."""
+    return (one - other).norm(dim=-1).mean()
+
+
+def build(settings: Settings, skeleton_id: str) -> Teacher:
+    """The untrained method.
+
+    Raises:
+        PosebenchError: no such skeleton.
+    """
+    return Teacher(settings, skeleton(skeleton_id))

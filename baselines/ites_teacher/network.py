@@ -1,0 +1,113 @@
+"""The teacher's network: a trunk of bottleneck residual layers, a pose dictionary, and a head for the rotation."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from posebench.lifters.depth_flip import DepthFlip
+from posebench.lifters.depth_lifter import DepthLifter
+from posebench.lifters.root_camera import RootCamera
+from posebench.lifters.standardise import Standardise
+from posebench.lifters.views import RootView, about_x, about_y, turn
+from posebench.skeleton import Skeleton
+
+from .rotation import exponential
+from .settings import Settings
+
+
+class Bottleneck(nn.Module):
+    """Three linear layers, the middle ones narrow; the input is added before the last rectifier."""
+
+    def __init__(self, width: int, narrow: int, *, norm: bool) -> None:
+        super().__init__()
+        sizes = [(width, narrow), (narrow, narrow), (narrow, width)]
+        parts: list[nn.Module] = []
+        for inputs, outputs in sizes:
+            parts += [nn.Linear(inputs, outputs), *([nn.BatchNorm1d(outputs)] if norm else []), nn.ReLU()]
+        self.layers = nn.Sequential(*parts[:-1])
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """(B, width) to (B, width)."""
+        out: Tensor = torch.relu(hidden + self.layers(hidden))
+        return out
+
+
+class Told(NamedTuple):
+    """What the network tells of views.
+
+    Attributes:
+        weights: (B, bases) of the dictionary's bases.
+        pose: (B, J, 3) canonical.
+        rotation: (B, 3, 3) from the canonical frame to that of the camera that looks at the root.
+        size: (B, 1, 1), a factor of the canonical pose.
+    """
+
+    weights: Tensor
+    pose: Tensor
+    rotation: Tensor
+    size: Tensor
+
+    @property
+    def seen(self) -> Tensor:
+        """The pose (B, J, 3) in the axes of the camera that looks at the root."""
+        return self.size * turn(self.rotation, self.pose)
+
+
+class Lifter(DepthLifter):
+    """The trunk and its heads; the depths that it tells are those of the rotated canonical pose."""
+
+    def __init__(self, settings: Settings, joints: Skeleton) -> None:
+        level = settings.rotation == "vertical"
+        super().__init__(
+            RootCamera(joints, distance=settings.distance, tilt=settings.tilt, level=level),
+            DepthFlip(joints, settings.flip, settings.flip_tilt, settings.votes),
+        )
+        self.settings, count = settings, len(joints)
+        norm = settings.norm != "none"
+        self.image = Standardise(count, 2)
+        first = [nn.Linear(2 * count, settings.width), *([nn.BatchNorm1d(settings.width)] if norm else []), nn.ReLU()]
+        narrow = max(1, settings.width // settings.narrowing)
+        self.trunk = nn.Sequential(*first, *(Bottleneck(settings.width, narrow, norm=norm) for _ in range(settings.blocks)))
+        self.alpha = nn.Linear(settings.width, settings.bases)
+        self.dictionary = nn.Linear(settings.bases, 3 * count)
+        # An axis-angle vector, or an azimuth as a direction: as an angle it would jump.
+        self.turning = nn.Linear(settings.width, 2 if level else 3)
+        self.sizing = nn.Linear(settings.width, 1) if settings.sizes else None
+        self._begin()
+
+    def _begin(self) -> None:
+        for module in self.modules():
+            if not isinstance(module, nn.Linear):
+                continue
+            if self.settings.norm == "none":
+                if module in (self.turning, self.sizing):
+                    nn.init.normal_(module.weight, std=0.01)
+            else:
+                nn.init.normal_(module.weight, std=0.01)
+        if self.settings.rotation == "vertical":
+            with torch.no_grad():
+                self.turning.bias.copy_(torch.tensor([1.0, 0.0]))
+        if self.sizing is not None:
+            nn.init.zeros_(self.sizing.bias)
+
+    def tell(self, image: Tensor, down: Tensor) -> Told:
+        """Scaled views (B, J, 2) of cameras that look down by ``down`` (B,), to what they show."""
+        hidden = self.trunk((self.image(image) if self.settings.standardise else image).flatten(1))
+        weights = self.alpha(hidden)
+        pose = self.dictionary(weights).unflatten(1, (-1, 3))
+        told = self.turning(hidden)
+        if self.settings.rotation == "vertical":
+            heading = told / told.norm(dim=-1, keepdim=True).clamp_min(1e-6)
+            rotation = about_x(down) @ about_y(torch.atan2(heading[:, 1], heading[:, 0]))
+        else:
+            rotation = exponential(told)
+        size = pose.new_ones(len(pose), 1, 1) if self.sizing is None else self.sizing(hidden).exp()[..., None]
+        return Told(weights, pose, rotation, size)
+
+    def depths(self, seen: RootView) -> Tensor:
+        """Depths (B, J) behind the root of the rotated canonical pose; the image is left as it was."""
+        depth = self.tell(seen.image, seen.down).seen[..., 2]
+        return depth - depth[:, self.camera.root : self.camera.root + 1]

@@ -1,0 +1,51 @@
+"""The exponential map from axis-angle vectors to rotations, and random rotations."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+#: Below this squared angle the map's coefficients come from their series: four terms are exact to float64's last digits.
+_SMALL = 1e-2
+
+
+def exponential(vector: Tensor) -> Tensor:
+    """Axis-angle vectors (..., 3) to rotations (..., 3, 3): ``I + a K + b K^2``, K the cross product with the vector (Rodrigues).
+
+    **Convention.** The vector's length is the angle in radians; rotations act on column vectors. Value and gradient are right
+    everywhere, at zero and at pi too: ``a = sin(t) / t`` and ``b = (1 - cos t) / t^2`` are smooth in t^2, and near
+    zero come from their series.
+
+    Example:
+        >>> turned = exponential(torch.tensor([0.0, 0.0, math.pi / 2])) @ torch.tensor([1.0, 0.0, 0.0])
+        >>> [round(float(x), 6) + 0.0 for x in turned]
+        [0.0, 1.0, 0.0]
+    """
+    square = vector.square().sum(dim=-1)[..., None, None]
+    small = square < _SMALL
+    # Both branches are evaluated: the one that is not taken must not make NaN either.
+    angle = torch.where(small, torch.ones_like(square), square).sqrt()
+    half = (angle / 2.0).sin() / angle
+    a = torch.where(small, _series(square, 1), angle.sin() / angle)
+    b = torch.where(small, _series(square, 2), 2.0 * half.square())
+    x, y, z = vector.unbind(dim=-1)
+    zero = torch.zeros_like(x)
+    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=-1).unflatten(-1, (3, 3))
+    return torch.eye(3, dtype=vector.dtype, device=vector.device) + a * cross + b * (cross @ cross)
+
+
+def _series(square: Tensor, first: int) -> Tensor:
+    """``1/n! - t^2/(n+2)! + t^4/(n+4)! - ...`` for n = ``first``: sin(t)/t for 1, (1 - cos t)/t^2 for 2."""
+    total = torch.zeros_like(square)
+    for term in reversed(range(5)):
+        total = total * -square + 1.0 / math.factorial(first + 2 * term)
+    return total
+
+
+def random_rotations(count: int, like: Tensor) -> Tensor:
+    """Rotations (count, 3, 3) about random axes by angles drawn evenly from 0 to pi, as in the released code; the axes evenly too."""
+    axis = torch.randn(count, 3, device=like.device, dtype=like.dtype)
+    axis = axis / axis.norm(dim=-1, keepdim=True).clamp_min(1e-12)
+    return exponential(axis * (math.pi * torch.rand(count, 1, device=like.device, dtype=like.dtype)))

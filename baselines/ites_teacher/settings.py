@@ -1,0 +1,86 @@
+"""What a training of the teacher states beside the common settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from posebench.training.recipe import Settings as Common
+
+CHOICES = {
+    "norm": ("none", "mixed", "real"),
+    "rotation": ("free", "vertical"),
+    "optimiser": ("sgd", "adam"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(Common):
+    """Settings of :class:`baselines.ites_teacher.model.Teacher`.
+
+    Attributes:
+        width: of the trunk.
+        blocks: the trunk's bottleneck residual layers.
+        narrowing: the trunk's width over that of the bottlenecks.
+        norm: batch norm in the trunk: ``none``; ``mixed``: its statistics mix real and randomly rotated poses, as released; ``real``:
+            at test time it uses those of real poses only.
+        standardise: the trunk sees image coordinates in standard deviations of the training split.
+        bases: of the pose dictionary, beside its mean.
+        sizes: a size is told for each frame, by which its canonical pose is multiplied.
+        distance: c, from the camera to the root, in mean lengths from root to head.
+        tilt: degrees by which the cameras look down on average, for ``vertical``; 0 says that nothing is known of them.
+        rotation: ``free``: an axis-angle vector is told, and random rotations are about any axis; ``vertical``: canonical poses stand
+            upright, an azimuth is told, random rotations are about the vertical, and views look down as steeply as those of
+            training frames. It turns each camera until it looks at the root.
+        views: random rotations of each sample in the cycle.
+        reprojection: weight of the reprojection error.
+        invariance: weight of the cycle: a randomly rotated canonical pose must be told as itself.
+        equivariance: weight of the same cycle in the camera's axes: the random rotation must be told too. 0 in the teacher as released,
+            which is free to tell a planar body's rotation with the wrong sign.
+        rooted: share of the epochs in which the cycle rotates canonical poses about their root; afterwards about their origin.
+        mirror: show each pose, or its mirror image with left and right exchanged, with equal chance.
+        optimiser: ``sgd`` or ``adam``.
+        momentum: of ``sgd``.
+        weight_decay: of either.
+        flip: at test time, the rule that chooses between a pose and its depth flip (:mod:`posebench.lifters.depth_flip`).
+        flip_tilt: degrees by which the cameras look down, for the rule ``tilt``.
+        votes: frames that vote by the rule; 1 for each frame alone.
+    """
+
+    at_test: ClassVar[tuple[str, ...]] = ("flip", "flip_tilt", "votes")
+
+    width: int = 1024
+    blocks: int = 6
+    narrowing: int = 4
+    norm: str = "mixed"
+    standardise: bool = False
+    bases: int = 12
+    sizes: bool = False
+    distance: float = 5.0
+    tilt: float = 0.0
+    rotation: str = "free"
+    views: int = 4
+    reprojection: float = 5.0
+    invariance: float = 1.0
+    equivariance: float = 0.0
+    rooted: float = 0.3
+    mirror: bool = False
+    optimiser: str = "sgd"
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    flip: str = "none"
+    flip_tilt: float = 0.0
+    votes: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name, choices in CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name} = {getattr(self, name)!r}; it must be one of {', '.join(choices)}")
+        for name, least in (("bases", 1), ("views", 1), ("narrowing", 1)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} = {getattr(self, name)}; it must be at least {least}")
+        if self.distance <= 1.0:
+            raise ValueError(f"distance = {self.distance}; it must be above 1")
+        if self.tilt and self.rotation == "free":
+            raise ValueError("tilt needs rotation = 'vertical': free rotations have no use for it")

@@ -1,0 +1,180 @@
+"""Runs that teach runs: what a student records of its teacher, which teachers are refused, and interruptions."""
+
+import json
+from dataclasses import asdict, replace
+
+import pytest
+import torch
+
+from posebench.errors import PosebenchError
+from posebench.files import sha256_of
+from posebench.lifters.trained import open_run
+from posebench.lifters.weights import load_about
+from posebench.predictions import open_predictions
+from posebench.training import run
+from posebench.training.data import gather
+from posebench.training.freshness import digests_of
+from posebench.training.grid import Cell
+from posebench.training.recipe import Recipe, load_baseline, read_method, resolve
+from posebench.training.run import train
+from posebench.training.teacher import open_teacher
+
+TINY = ("width=8", "blocks=1", "epochs=1", "samples=256")
+
+
+def ites(copies, output, method="ites", **options):
+    """A training of no time on a copy of Human3.6M's layout."""
+    options = {"root": copies / "videopose3d", "preset": "smoke", "changes": TINY, "threads": 1, **options}
+    return train(method, "h36m", output=output, **options)
+
+
+@pytest.fixture(scope="module")
+def taught(copies, tmp_path_factory):
+    """A teacher, and a student of it."""
+    base = tmp_path_factory.mktemp("taught")
+    ites(copies, base / "teacher", "ites_teacher", changes=("width=16", "epochs=1", "samples=256"))
+    return base / "teacher", base / "student", ites(copies, base / "student", teacher=base / "teacher")
+
+
+def test_a_student_says_who_taught_it_and_counts_what_that_cost(taught):
+    teacher, student, result = taught
+    weights = sha256_of(teacher / "lifter.safetensors")
+    said = f"ites_teacher (default, width=16, epochs=1, samples=256, smoke, seed 0), weights {weights[:16]}"
+    with open_predictions(student / "predictions.npz") as file:
+        assert file.meta.provenance.teacher == said
+        assert file.meta.provenance.side_information == ("cameras look down by 6.2 degrees on average",)
+    recipe = Recipe.load(student / "recipe.toml")
+    assert recipe.teacher == said
+    assert recipe.recipe == ", ".join(["default", *TINY, "teacher=default, width=16, epochs=1, samples=256 smoke seed 0"])
+    own = load_about(teacher).training
+    assert result.training["teacher_cpu_seconds"] == own["cpu_seconds"]
+    assert result.training["cpu_seconds"] >= own["cpu_seconds"]
+    assert result.training["teacher_code"] == own["code"]
+    assert not (student / "teacher").exists()
+    assert result.predictions["provenance"]["teacher"] == said
+
+
+def test_without_a_named_teacher_one_is_trained_first_and_the_same_seed_gives_the_same_bytes(copies, tmp_path):
+    for name in ("one", "other"):
+        ites(copies, tmp_path / name)
+    with open_predictions(tmp_path / "one" / "predictions.npz") as file:
+        said = file.meta.provenance.teacher
+    made = Recipe.load(tmp_path / "one" / "teacher" / "recipe.toml")
+    assert (made.method, made.recipe, made.preset, made.seed) == ("ites_teacher", "default", "smoke", 0)
+    assert said.startswith("ites_teacher (default, smoke, seed 0), weights ")
+    assert Recipe.load(tmp_path / "one" / "recipe.toml").teacher == "", "it follows from the rest of the recipe"
+    assert sha256_of(tmp_path / "one" / "predictions.npz") == sha256_of(tmp_path / "other" / "predictions.npz")
+
+
+@pytest.mark.parametrize("broken", ["in the teacher", "after the teacher", "in the student"])
+def test_an_interrupted_student_goes_on_to_the_same_bytes(copies, tmp_path, monkeypatch, broken):
+    whole = ites(copies, tmp_path / "whole")
+    real, calls = run.fit, []
+
+    def stop(*given, **more):
+        calls.append(given)
+        if broken == "in the student" and len(calls) == 2:
+            real(*given, **more)
+        if len(calls) == (1 if broken == "in the teacher" else 2):
+            raise KeyboardInterrupt
+        return real(*given, **more)
+
+    monkeypatch.setattr(run, "fit", stop)
+    with pytest.raises(KeyboardInterrupt):
+        ites(copies, tmp_path / "cut")
+    monkeypatch.setattr(run, "fit", real)
+    before = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "cut" / "teacher").iterdir()}
+    again = ites(copies, tmp_path / "cut", resume=True)
+    assert again.as_dict()["metrics"] == whole.as_dict()["metrics"]
+    for name in ("predictions.npz", "lifter.safetensors"):
+        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    if broken != "in the teacher":
+        after = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "cut" / "teacher").iterdir()}
+        assert after == before, "a finished teacher is not trained again"
+
+
+def test_a_teacher_of_other_data_is_refused_in_a_paragraph(taught, copies, tmp_path):
+    teacher, student, _ = taught
+    with pytest.raises(PosebenchError, match=r"whose keypoints is gt\. Wanted: cpn"):
+        open_teacher(teacher, replace(Recipe.load(student / "recipe.toml"), keypoints="cpn"), "ites_teacher", "cpu")
+    with pytest.raises(PosebenchError, match=r"whose method is ites\. Wanted: ites_teacher"):
+        ites(copies, tmp_path / "run", teacher=student)
+    own = Recipe.load(student / "recipe.toml")
+    for change, named in (
+        ({"skeleton": "h36m16"}, "skeleton is h36m17"),
+        ({"dataset": {**own.dataset, "fingerprint": "0" * 64}}, "dataset is h36m"),
+        ({"subjects": ("S5",)}, "training subjects is S1"),
+    ):
+        with pytest.raises(PosebenchError, match=named):
+            open_teacher(teacher, replace(own, **change), "ites_teacher", "cpu")
+    assert not (tmp_path / "run").exists(), "refused before anything is written"
+
+
+@pytest.mark.parametrize(("method", "changes"), [("martinez", ("width=8",)), ("ites", ("distillation=0.0", *TINY))])
+def test_a_method_that_wants_no_teacher_takes_none(taught, copies, tmp_path, method, changes):
+    with pytest.raises(PosebenchError, match=r"a method that is taught, such as ites.*leave --teacher out"):
+        ites(copies, tmp_path / "run", method, teacher=taught[0], changes=changes)
+
+
+def test_a_folder_that_was_taught_by_another_is_refused(taught, copies):
+    with pytest.raises(PosebenchError, match="holds another run"):
+        ites(copies, taught[1], resume=True)
+
+
+def test_what_a_teacher_tells_is_its_lift_of_each_clip(taught, dataset):
+    """Also where its frames vote: clip by clip, no vote crosses a cut."""
+    teacher, student, _ = taught
+    known = open_teacher(teacher, Recipe.load(student / "recipe.toml"), "ites_teacher", "cpu")
+    lifter = open_run(teacher, changes=["flip=tilt", "flip_tilt=6.2", "votes=31"]).inner
+    clips = dataset.clip_ids("train")
+    data = gather(dataset, clips, "gt", with_poses=False)
+    told = replace(known, lifter=lifter).tell(data)
+    assert told.shape == (len(data.keypoints), 17, 3)
+    for number in (0, 5):
+        part = data.keypoints[60 * number : 60 * number + 60]
+        with torch.no_grad():
+            torch.testing.assert_close(told[60 * number : 60 * number + 60], lifter.method.lift(part))
+
+
+def test_a_rule_at_test_time_is_declared_with_what_it_knows(taught):
+    _, student, _ = taught
+    made = open_run(student, changes=["flip=bends", "votes=31"]).provenance
+    assert made.recipe.endswith("flip=bends, votes=31")
+    assert made.context == 31
+    assert made.side_information == ("cameras look down by 6.2 degrees on average", "knees bend forwards, elbows backwards")
+
+
+def test_a_teacher_that_is_what_would_be_trained_anyway_changes_no_name(taught):
+    teacher, student, _ = taught
+    known = open_teacher(teacher, Recipe.load(student / "recipe.toml"), "ites_teacher", "cpu")
+    asked = replace(Recipe.load(student / "recipe.toml"), recipe="default")
+    usual = replace(known, recipe=replace(known.recipe, recipe="default"))
+    assert usual.names(asked, ("ites_teacher", "default")) == "default"
+    for other in (replace(asked, seed=1), replace(asked, preset="quick")):
+        assert usual.names(other, ("ites_teacher", "default")) == "default, teacher=default smoke seed 0"
+    assert usual.names(asked, ("ites_teacher", "paper")) == "default, teacher=default smoke seed 0"
+
+
+def test_a_cell_of_the_grid_is_stale_when_its_teachers_code_changes():
+    assert {"baselines/ites", "baselines/ites_teacher"} <= set(digests_of(Cell("ites", "cmu", "gt", "default", "quick", 0), None))
+    alone = digests_of(Cell("ites", "cmu", "gt", "no-distillation", "quick", 0), None)
+    assert "baselines/ites_teacher" not in alone
+
+
+def test_every_recipe_of_the_student_fits_its_teachers_camera():
+    content, where = read_method("ites")
+    teachers, there = read_method("ites_teacher")
+    for recipe in ("default", *content["recipes"]):
+        student = asdict(resolve(content, load_baseline("ites").Settings, where=where, recipe=recipe))
+        if not student["distillation"]:
+            continue
+        teacher = asdict(resolve(teachers, load_baseline("ites_teacher").Settings, where=there, recipe=student["teacher_recipe"]))
+        assert (student["distance"], student["tilt"]) == (teacher["distance"], teacher["tilt"])
+        assert (student["views"] == "vertical") == (teacher["rotation"] == "vertical")
+
+
+def test_the_run_file_holds_the_teacher_only_where_one_was_named(taught):
+    teacher, student, _ = taught
+    assert "teacher = " in (student / "recipe.toml").read_text().split("[settings]")[0]
+    assert "teacher = " not in (teacher / "recipe.toml").read_text()
+    assert json.loads((teacher / "lifter.json").read_text())["provenance"].keys().isdisjoint({"teacher"})
