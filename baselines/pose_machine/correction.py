@@ -11,6 +11,7 @@ float64.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -127,8 +128,9 @@ class _Task:
         pose = first
         for _ in range(rule.steps):
             gradients = torch.autograd.grad(error.sum(), [layer.outcome for layer in self.free])
+            length = rule.correction_rate * active * self._limit(gradients)
             for layer, gradient in zip(self.free, gradients, strict=True):
-                layer.step(rule.correction_rate * gradient * active[:, None])
+                layer.step(length[:, None] * gradient)
             taken += active
             copied = self._copied(told)
             view = self._view(copied, seen)
@@ -147,6 +149,15 @@ class _Task:
         kept = torch.where(rejected[:, None, None], start, pose)
         change = ((view.detach() - first_view) * self.view_scale).norm(dim=-1).mean(dim=-1)
         return Corrected(kept, taken, rejected, first, pose, before, error.detach(), by_pose, change)
+
+    def _limit(self, gradients: Sequence[Tensor]) -> Tensor:
+        """(B,) what a frame's gradient is multiplied with, so that its norm over all weights and biases is at most ``correction_clip``."""
+        squares = [
+            gradient.square().sum(dim=-1) * (layer.sample.detach().square().sum(dim=-1) + 1.0)
+            for layer, gradient in zip(self.free, gradients, strict=True)
+        ]
+        norm = torch.stack(squares).sum(dim=0).sqrt()
+        return (self.rule.correction_clip / norm.clamp_min(1e-12)).clamp_max(1.0) if self.rule.correction_clip else torch.ones_like(norm)
 
     def _mm(self, told: Tensor) -> Tensor:
         return told.unflatten(-1, self.scale.shape) * self.scale + self.middle

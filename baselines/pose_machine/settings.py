@@ -58,6 +58,7 @@ class Settings(Common):
             copy's, under the true camera in place of the projector.
         steps: of the correction; with 0 the copy is taken as it is.
         correction_rate: learning rate of the correction's gradient steps.
+        correction_clip: largest norm of a frame's gradient over all weights that are corrected; 0 sets no limit.
         correction_bones: weight of the differences of joints along bones in the correction's error.
         stop: the correction of a frame ends when a step moves the stable joints by less than this, in mm; 0 never.
         reject: a correction that moved the stable joints by more than this, in mm, is thrown away; 0 never.
@@ -69,6 +70,7 @@ class Settings(Common):
         "correction",
         "steps",
         "correction_rate",
+        "correction_clip",
         "correction_bones",
         "stop",
         "reject",
@@ -104,6 +106,7 @@ class Settings(Common):
     correction: str = "none"
     steps: int = 2
     correction_rate: float = 0.01
+    correction_clip: float = 0.0
     correction_bones: float = 0.0
     stop: float = 5.0
     reject: float = 20.0

@@ -74,6 +74,10 @@ def by_hand(player, told, seen, chosen):
             squares = [line.square().sum() for line, shown in zip(lines, both, strict=True) if shown]
             error = error + chosen.correction_bones * torch.stack(squares).mean()
         error.backward()
+        if chosen.correction_clip:
+            norm = torch.stack([part.grad.square().sum() for part in free]).sum().sqrt()
+            for part in free:
+                part.grad *= min(1.0, chosen.correction_clip / float(norm))
         optimiser.step()
     return lifter.in_mm(lifter.copy(told)).detach()
 
@@ -82,7 +86,8 @@ def by_hand(player, told, seen, chosen):
 @pytest.mark.parametrize("steps", [0, 1, 2, 5])
 def test_a_batch_is_what_networks_copied_for_each_frame_and_stepped_one_by_one_give(player, sample, correction, steps):
     told, seen = sample
-    chosen = rule(player, correction=correction, steps=steps, correction_bones=0.5 if steps == 2 else 0.0)
+    bones, clip = (0.5 if steps == 2 else 0.0), (0.3 if steps == 5 else 0.0)
+    chosen = rule(player, correction=correction, steps=steps, correction_bones=bones, correction_clip=clip)
     together = correct(player.lifter, player.joints, told, seen, chosen)
     for frame in range(20):
         part = slice(frame, frame + 1)
@@ -112,6 +117,17 @@ def test_small_steps_lessen_the_error_of_the_projection(player, sample, correcti
     done = correct(player.lifter, player.joints, *sample, rule(player, correction=correction, steps=3, correction_rate=1e-3))
     assert (done.after < done.before).all()
     assert (done.view_change > 0).all()
+
+
+def test_a_long_gradient_is_shortened_and_a_short_one_left_alone(player, sample):
+    told, seen = sample
+    free, short, long = (
+        correct(player.lifter, player.joints, told, seen, rule(player, correction="copy", steps=1, correction_clip=clip)).proposed
+        for clip in (0.0, 1e-3, 1e6)
+    )
+    start = correct(player.lifter, player.joints, told, seen, rule(player, correction="copy", steps=0)).proposed
+    assert torch.equal(free, long)
+    assert ((short - start).norm(dim=(1, 2)) < (free - start).norm(dim=(1, 2))).all()
 
 
 def test_what_the_projectors_own_change_does_is_told_apart(player, sample):
