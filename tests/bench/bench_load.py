@@ -3,6 +3,7 @@
 ``pytest tests/bench/bench_load.py``; POSEBENCH_BENCH_POSES sets the number of poses. No time is asserted; that all give the same poses is.
 """
 
+import math
 import os
 
 import numpy as np
@@ -16,12 +17,12 @@ CLIPS = 236
 
 def through_posebench(path):
     with posebench.open_predictions(path) as file:
-        return sum(float(file.poses(clip).sum(dtype=np.float64)) for clip in file.shapes)
+        return math.fsum(float(file.poses(clip).sum(dtype=np.float64)) for clip in file.shapes)
 
 
 def through_numpy(path):
     with np.load(path, allow_pickle=False) as file:
-        return sum(float(file[key].sum(dtype=np.float64)) for key in file.files if key != "__meta__")
+        return math.fsum(float(file[key].sum(dtype=np.float64)) for key in file.files if key != "__meta__")
 
 
 @pytest.fixture(scope="module")
