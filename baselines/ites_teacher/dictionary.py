@@ -62,8 +62,9 @@ def varied(run: str | Path) -> tuple[Array, Array]:
         told = network.tell(seen.image, seen.down)
         mean = network.dictionary(told.weights.mean(dim=0)).unflatten(0, (-1, 3))
         bases = network.dictionary.weight.T.unflatten(1, (-1, 3)) * told.weights.std(dim=0)[:, None, None]
+        bases = bases - bases[:, :1]  # as they are drawn: about the root
         order = bases.norm(dim=(1, 2)).argsort(descending=True)
-    return (mean - mean[:1]).double().numpy(), (bases - bases[:, :1])[order].double().numpy()
+    return (mean - mean[:1]).double().numpy(), bases[order].double().numpy()
 
 
 def draw_dictionary(run: str | Path, path: str | Path) -> Array:

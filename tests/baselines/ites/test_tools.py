@@ -70,5 +70,5 @@ def test_bases_come_in_the_order_of_how_far_they_move_the_joints(taught):
     np.testing.assert_array_equal(mean[0], 0.0)
     sizes = np.linalg.norm(bases.reshape(12, -1), axis=1)
     assert sizes[0] > 0
-    assert (np.diff(sizes) <= 0.2 * sizes[0]).all()
+    assert (np.diff(sizes) <= 1e-6 * sizes[0]).all()
     assert len(open_dataset("synthetic").clip_ids("test")) >= dictionary.CLIPS
