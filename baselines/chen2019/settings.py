@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from posebench.training.recipe import Settings as Common
 
@@ -41,6 +43,8 @@ class Settings(Common):
         adapted_share: share of adapted poses in the lifter's batch.
     """
 
+    one_of: ClassVar[Mapping[str, tuple[str, ...]]] = {"views": ("level", "camera"), "gan": ("bce", "least squares")}
+
     width: int = 512
     blocks: int = 2
     dropout: float = 0.0
@@ -70,9 +74,6 @@ class Settings(Common):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name, choices in (("views", ("level", "camera")), ("gan", ("bce", "least squares"))):
-            if getattr(self, name) not in choices:
-                raise ValueError(f"{name} = {getattr(self, name)!r}; it must be one of {', '.join(choices)}")
         if bool(self.adapter) != bool(self.extra_data):
             raise ValueError("adapter and extra_data go together: the adapter brings the extra data's 2D poses into the training domain")
         if self.distance <= 1.0 or self.r1_every < 1:

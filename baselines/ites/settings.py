@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -40,6 +41,9 @@ class Settings(Common):
 
     at_test: ClassVar[tuple[str, ...]] = ("flip", "flip_tilt", "votes")
 
+    one_of: ClassVar[Mapping[str, tuple[str, ...]]] = CHOICES
+    at_least: ClassVar[Mapping[str, int]] = {"rotations": 1}
+
     width: int = 128
     blocks: int = 4
     non_local: bool = True
@@ -62,11 +66,6 @@ class Settings(Common):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name, choices in CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise ValueError(f"{name} = {getattr(self, name)!r}; it must be one of {', '.join(choices)}")
-        if self.rotations < 1:
-            raise ValueError(f"rotations = {self.rotations}; it must be at least 1")
         if self.distance <= 1.0:
             raise ValueError(f"distance = {self.distance}; it must be above 1")
         if not self.distillation and not self.equivariance:

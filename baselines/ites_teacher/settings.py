@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -49,6 +50,9 @@ class Settings(Common):
 
     at_test: ClassVar[tuple[str, ...]] = ("flip", "flip_tilt", "votes")
 
+    one_of: ClassVar[Mapping[str, tuple[str, ...]]] = CHOICES
+    at_least: ClassVar[Mapping[str, int]] = {"bases": 1, "views": 1, "narrowing": 1}
+
     width: int = 1024
     blocks: int = 6
     narrowing: int = 4
@@ -74,12 +78,6 @@ class Settings(Common):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name, choices in CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise ValueError(f"{name} = {getattr(self, name)!r}; it must be one of {', '.join(choices)}")
-        for name, least in (("bases", 1), ("views", 1), ("narrowing", 1)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} = {getattr(self, name)}; it must be at least {least}")
         if self.distance <= 1.0:
             raise ValueError(f"distance = {self.distance}; it must be above 1")
         if self.tilt and self.rotation == "free":

@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -34,6 +35,8 @@ class Settings(Common):
         mirror: show each sample, or its mirror image with left and right exchanged, with equal chance.
     """
 
+    one_of: ClassVar[Mapping[str, tuple[str, ...]]] = {"inputs": ("joints", "root-and-offsets"), "loss": ("squared", "distance")}
+
     width: int = 1024
     blocks: int = 2
     dropout: float = 0.5
@@ -41,12 +44,6 @@ class Settings(Common):
     inputs: str = "joints"
     loss: str = "squared"
     mirror: bool = False
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name, choices in (("inputs", ("joints", "root-and-offsets")), ("loss", ("squared", "distance"))):
-            if getattr(self, name) not in choices:
-                raise ValueError(f"{name} = {getattr(self, name)!r}; it must be one of {', '.join(choices)}")
 
 
 class Lifter(nn.Module):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 from math import cos, pi
@@ -76,6 +77,9 @@ class Settings(Common):
         "reject",
     )
 
+    one_of: ClassVar[Mapping[str, tuple[str, ...]]] = CHOICES
+    at_least: ClassVar[Mapping[str, int]] = {"window": 2, "stride": 1, "hop": 1, "steps": 0}
+
     window: int = 27
     stride: int = 9
     width: int = 256
@@ -113,12 +117,6 @@ class Settings(Common):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name, choices in CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise ValueError(f"{name} = {getattr(self, name)!r}; it must be one of {', '.join(choices)}")
-        for name, least in (("window", 2), ("stride", 1), ("hop", 1), ("steps", 0)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} = {getattr(self, name)}; it must be at least {least}")
         if self.hop > self.window:
             raise ValueError(f"hop = {self.hop}; it must be at most the window, {self.window}, or frames were left out")
         for name in ("hidden", "joint_dropout", "withheld"):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from posebench.training.recipe import Settings as Common
 
@@ -39,6 +41,9 @@ class Settings(Common):
         beta2: of Adam.
     """
 
+    one_of: ClassVar[Mapping[str, tuple[str, ...]]] = {"alignment": ALIGNMENTS, "camera_norm": CAMERA_NORMS, "joints": JOINTS}
+    at_least: ClassVar[Mapping[str, int]] = {"critic_steps": 1}
+
     width: int = 1000
     shared_blocks: int = 0
     blocks: int = 2
@@ -63,10 +68,5 @@ class Settings(Common):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name, choices in (("alignment", ALIGNMENTS), ("camera_norm", CAMERA_NORMS), ("joints", JOINTS)):
-            if getattr(self, name) not in choices:
-                raise ValueError(f"{name} = {getattr(self, name)!r}; it must be one of {', '.join(choices)}")
-        if self.critic_steps < 1:
-            raise ValueError(f"critic_steps = {self.critic_steps}; it must be at least 1")
         if self.rays and not self.look:
             raise ValueError("rays needs look: the camera's distance is told along the line of sight")

@@ -2,7 +2,8 @@
 
 A ``recipe.toml`` holds ``[settings]`` (the default recipe), ``[sources]`` (where each value comes from), ``[presets.*]`` (budgets:
 ``smoke``, ``quick``, ``full``) and ``[recipes.*]`` (named variants). A run resolves them in this order: settings, recipe, preset, then
-the recipe's own values for that preset (``[recipes.NAME.PRESET]``), then single values given by hand.
+the recipe's own values for that preset (``[recipes.NAME.PRESET]``), then single values given by hand. A recipe that says ``like = "NAME"``
+begins with the values of that other one, its presets' too.
 """
 
 from __future__ import annotations
@@ -49,9 +50,13 @@ class Settings:
         bf16: multiply in bfloat16.
         flip_averaging: at test time, the mean of the lift and of the mirror image's lift.
         at_test: names of a method's settings that no weight depends on: a finished run may be lifted with others.
+        one_of: what a method's own settings may be, by name.
+        at_least: the least that a method's own settings may be, by name.
     """
 
     at_test: ClassVar[tuple[str, ...]] = ()
+    one_of: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    at_least: ClassVar[Mapping[str, int]] = {}
 
     epochs: int
     batch: int
@@ -69,10 +74,10 @@ class Settings:
     flip_averaging: bool = False
 
     def __post_init__(self) -> None:
-        for name, least in (("epochs", 1), ("batch", 2), ("samples", 0)):
+        for name, least in {"epochs": 1, "batch": 2, "samples": 0, **self.at_least}.items():
             if getattr(self, name) < least:
                 raise ValueError(f"{name} = {getattr(self, name)}; it must be at least {least}")
-        for name, choices in (("decay", DECAYS), ("pools", POOLS)):
+        for name, choices in {"decay": DECAYS, "pools": POOLS, **self.one_of}.items():
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} = {getattr(self, name)!r}; it must be one of {', '.join(choices)}")
         if not 0.0 <= self.decay_from < 1.0:
@@ -237,11 +242,25 @@ def resolve(
         raise PosebenchError(f"preset {preset!r}", f"one of {', '.join(presets)}", "choose with --preset")
     if recipe != "default" and recipe not in recipes:
         raise PosebenchError(f"recipe {recipe!r}", f"one of {', '.join(['default', *recipes])}", "choose with --recipe")
-    named = dict(recipes.get(recipe, {}))
-    budgets = {name: named.pop(name, {}) for name in PRESETS}
-    named.pop("about", None)
-    merged = {**content.get("settings", {}), **named, **presets[preset], **budgets[preset], **_by_hand(changes)}
+    named, budget = _named(recipes, recipe, preset, where)
+    merged = {**content.get("settings", {}), **named, **presets[preset], **budget, **_by_hand(changes)}
     return settings_of(kind, merged, where)
+
+
+def _named(recipes: Mapping[str, Any], recipe: str, preset: str, where: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a recipe sets, whatever the preset and at this preset, behind what the one sets that it is like."""
+    named = dict(recipes.get(recipe, {}))
+    budget = {name: named.pop(name, {}) for name in PRESETS}[preset]
+    named.pop("about", None)
+    other = named.pop("like", None)
+    if other is None:
+        return named, budget
+    if other not in recipes or other == recipe or "like" in recipes[other]:
+        raise PosebenchError(
+            f"{where}: recipe {recipe!r} is like {other!r}", "the name of a recipe that is like no other", "correct the recipe"
+        )
+    first, then = _named(recipes, other, preset, where)
+    return {**first, **named}, {**then, **budget}
 
 
 def lifted_with(recipe: Recipe, kind: type[Settings], changes: Sequence[str]) -> Recipe:

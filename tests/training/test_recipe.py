@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import asdict, dataclass, fields
+from typing import ClassVar
 
 import pytest
 from hypothesis import given
@@ -31,6 +32,12 @@ class Own(Settings):
     flag: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class Picky(Own):
+    one_of: ClassVar = {"name": ("this", "that")}
+    at_least: ClassVar = {"depth": 2}
+
+
 def made(**options):
     return resolve(PLACES, Own, where="recipe.toml", **options)
 
@@ -43,6 +50,35 @@ def test_each_place_overrides_those_before_it():
     assert (smoke.depth, smoke.rate_of, smoke.name) == (2, 2.0, "recipe")
     by_hand = made(recipe="small", preset="quick", changes=["name=hand", "depth=7", "depth=8"])
     assert (by_hand.name, by_hand.depth, by_hand.rate_of) == ("hand", 8, 3.0)
+
+
+def test_a_recipe_that_is_like_another_begins_with_its_values_at_each_preset():
+    recipes = {**PLACES["recipes"], "close": {"about": "more words", "like": "small", "depth": 3, "smoke": {"name": "own"}}}
+    content = {**PLACES, "recipes": recipes}
+    quick, smoke = (resolve(content, Own, where="recipe.toml", recipe="close", preset=preset) for preset in ("quick", "smoke"))
+    assert (quick.depth, quick.rate_of, quick.name) == (3, 3.0, "recipe and preset")
+    assert (smoke.depth, smoke.rate_of, smoke.name) == (3, 2.0, "own")
+
+
+@pytest.mark.parametrize("like", ["close", "far", "nothing"])
+def test_a_recipe_may_only_be_like_one_that_is_like_no_other(like):
+    recipes = {**PLACES["recipes"], "close": {"like": like}, "far": {"like": "small"}}
+    with pytest.raises(PosebenchError, match=f"recipe.toml: recipe 'close' is like '{like}'"):
+        resolve({**PLACES, "recipes": recipes}, Own, where="recipe.toml", recipe="close")
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (["name=other", "depth=2"], "name = 'other'; it must be one of this, that"),
+        (["name=this", "depth=1"], "depth = 1; it must be at least 2"),
+        (["name=this", "depth=2", "decay=up"], "decay = 'up'; it must be one of none"),
+        (["name=this", "depth=2", "batch=1"], "batch = 1; it must be at least 2"),
+    ],
+)
+def test_a_methods_own_limits_are_held_beside_the_common_ones(changes, told):
+    with pytest.raises(PosebenchError, match=told):
+        resolve(PLACES, Picky, where="recipe.toml", changes=changes)
 
 
 @pytest.mark.parametrize(
