@@ -62,7 +62,7 @@ class Teacher(Method):
             drawn = (torch.rand(len(frames), device=image.device) < 0.5)[:, None, None]
             image = torch.where(drawn, self._mirrored(image), image)
         told = lifter.tell(image, down)
-        terms = {"reprojection": chosen.reprojection * _distance(see(told.seen, chosen.distance), image)}
+        terms = {"reprojection": chosen.reprojection_at(epoch) * _distance(see(told.seen, chosen.distance), image)}
         if chosen.invariance or chosen.equivariance:
             pose = told.pose
             if epoch < chosen.rooted * chosen.epochs:

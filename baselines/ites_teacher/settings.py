@@ -34,7 +34,11 @@ class Settings(Common):
             upright, an azimuth is told, random rotations are about the vertical, and views look down as steeply as those of
             training frames. It turns each camera until it looks at the root.
         views: random rotations of each sample in the cycle.
-        reprojection: weight of the reprojection error.
+        reprojection: weight of the reprojection error, at first.
+        growth: factor by which that weight has grown at the end: a body stays nearly rigid under a small one, and flips under one that is
+            large from the start.
+        grow_from: share of the epochs after which it begins to grow, by equal factors.
+        grow_to: share of the epochs after which it has grown.
         invariance: weight of the cycle: a randomly rotated canonical pose must be told as itself.
         equivariance: weight of the same cycle in the camera's axes: the random rotation must be told too. 0 in the teacher as released,
             which is free to tell a planar body's rotation with the wrong sign.
@@ -65,6 +69,9 @@ class Settings(Common):
     rotation: str = "free"
     views: int = 4
     reprojection: float = 5.0
+    growth: float = 1.0
+    grow_from: float = 0.2
+    grow_to: float = 0.6
     invariance: float = 1.0
     equivariance: float = 0.0
     rooted: float = 0.3
@@ -82,3 +89,19 @@ class Settings(Common):
             raise ValueError(f"distance = {self.distance}; it must be above 1")
         if self.tilt and self.rotation == "free":
             raise ValueError("tilt needs rotation = 'vertical': free rotations have no use for it")
+        if self.growth <= 0.0 or not 0.0 <= self.grow_from < self.grow_to:
+            raise ValueError(
+                f"growth = {self.growth}, grow_from = {self.grow_from}, grow_to = {self.grow_to}; the first must be above 0 and "
+                "0 <= grow_from < grow_to"
+            )
+
+    def reprojection_at(self, epoch: int) -> float:
+        """Weight of the reprojection error in an epoch, counted from 0.
+
+        Example:
+            >>> grown = Settings(epochs=10, batch=64, learning_rate=1e-3, reprojection=2.0, growth=4.0, grow_from=0.2, grow_to=0.6)
+            >>> grown.reprojection_at(4)
+            4.0
+        """
+        grown = (epoch / self.epochs - self.grow_from) / (self.grow_to - self.grow_from)
+        return float(self.reprojection * self.growth ** min(1.0, max(0.0, grown)))

@@ -85,6 +85,18 @@ def test_a_network_that_knows_the_truth_pays_nothing(data, monkeypatch):
     assert float(terms["reprojection"]) > 0.1, "another pose is seen elsewhere"
 
 
+def test_the_weight_of_the_reprojection_grows_by_equal_factors_between_two_shares_of_the_epochs(data, monkeypatch):
+    player = method("default", "epochs=20", "reprojection=2.0", "growth=16.0", "grow_from=0.2", "grow_to=0.6")
+    player.prepare(data)
+    monkeypatch.setattr(player.lifter, "tell", Knows(torch.zeros(17, 3), lambda count: torch.eye(3).expand(count, 3, 3)))
+    monkeypatch.setattr("torch.rand", lambda *shape, **kinds: torch.ones(*shape, **kinds))
+    error = player.seen.image[:16].norm(dim=-1).mean()
+    for epoch, weight in ((0, 2.0), (4, 2.0), (6, 4.0), (8, 8.0), (12, 32.0), (19, 32.0)):
+        ((_, terms),) = player.losses(data, torch.arange(16), epoch)
+        torch.testing.assert_close(terms["reprojection"], weight * error)
+    assert method("paper", "epochs=20").settings.reprojection_at(19) == 5.0, "the paper's stays"
+
+
 def test_the_loss_is_the_mean_distance_of_joints_in_the_weights_of_the_recipe(data, monkeypatch):
     player = method("paper")
     player.prepare(data)
@@ -217,6 +229,8 @@ def test_what_a_recipe_knows_it_declares():
         ("flip=tilt", "flip_tilt"),
         ("flip=oracle", "one of none, tilt, bends"),
         ("votes=3", "no rule to vote by"),
+        ("growth=0.0", "growth = 0.0"),
+        ("grow_from=0.5", "grow_from = 0.5, grow_to = 0.5"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(change, named):
