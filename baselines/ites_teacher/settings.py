@@ -100,8 +100,8 @@ class Settings(Common):
 
         Example:
             >>> grown = Settings(epochs=10, batch=64, learning_rate=1e-3, reprojection=2.0, growth=4.0, grow_from=0.2, grow_to=0.6)
-            >>> grown.reprojection_at(4)
-            4.0
+            >>> grown.reprojection_at(0), grown.reprojection_at(8)
+            (2.0, 8.0)
         """
         grown = (epoch / self.epochs - self.grow_from) / (self.grow_to - self.grow_from)
         return float(self.reprojection * self.growth ** min(1.0, max(0.0, grown)))
