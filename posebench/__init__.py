@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from posebench.lifters.choose import open_lifter
     from posebench.predictions import open_predictions, save_predictions
     from posebench.protocol import find_protocols, load_protocol, protocol_ids
+    from posebench.provenance import Provenance
     from posebench.result import Result, load_result
     from posebench.speeds import load_record
     from posebench.timing.run import speed
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PosebenchError",
+    "Provenance",
     "Reading",
     "Result",
     "check",
@@ -51,6 +53,7 @@ __all__ = [
 
 _HOME = {
     "PosebenchError": "errors",
+    "Provenance": "provenance",
     "Reading": "formats",
     "Result": "result",
     "check": "checks",

@@ -65,6 +65,8 @@ def entry_of(result: Result, name: str) -> Entry:
         for key, value in (("recipe", made.recipe), ("preset", made.preset)):
             if not re.fullmatch(r"[\w.-]+", value):
                 raise refuse(f"{key} {value!r}", "a recipe and preset that the method's recipe.toml names, nothing changed by hand")
+        if not re.fullmatch(r"[\w.+-]+", made.trained_on.partition(" ")[0]):
+            raise refuse(f"trained_on {made.trained_on!r}", "the dataset's name first, of letters, digits, and . + - _, such as 'h36m 1'")
         if made.trained_keypoints != result.predictions["keypoints"]:
             raise refuse(
                 f"trained on {made.trained_keypoints}, tested on {result.predictions['keypoints']}", "one keypoint source for both"
@@ -143,7 +145,7 @@ def add(board: Path, results: Sequence[Result], names: Sequence[str]) -> list[Pa
     """Write an entry for each method among the results; results of one method become its seeds. Nothing is written if one is refused.
 
     Raises:
-        PosebenchError: see :func:`entry_of`; or two results of one method were scored on different data.
+        PosebenchError: see :func:`entry_of`; or two results of one method were scored on different data, or are of one seed and differ.
     """
     entries: dict[Path, Entry] = {}
     for result, name in zip(results, names, strict=True):
@@ -155,8 +157,14 @@ def add(board: Path, results: Sequence[Result], names: Sequence[str]) -> list[Pa
             continue
         if _common(known) != _common(entry):
             raise PosebenchError(f"{name} differs from another result of {entry.name}", "seeds of one training under one protocol", _ADVICE)
-        if entry.seeds[0].predictions not in {seed.predictions for seed in known.seeds}:
-            known.seeds.append(entry.seeds[0])
+        made = entry.seeds[0]
+        if made.predictions in {seed.predictions for seed in known.seeds}:
+            continue
+        if made.provenance and made.provenance.seed in {seed.provenance.seed for seed in known.seeds if seed.provenance}:
+            raise PosebenchError(
+                f"{name}: other predictions of {entry.name} with seed {made.provenance.seed} again", "one result of each seed", _ADVICE
+            )
+        known.seeds.append(made)
     for path, entry in entries.items():
         write_text(path, entry.dump())
     return list(entries)

@@ -71,7 +71,8 @@ def _trainers(entries: Sequence[Entry]) -> list[str]:
         for seed in entry.seeds
         if {"device", "processor", "threads", "torch", "code"} <= set(seed.training)
     }
-    return [f"* Trained with {machine}." for machine in sorted(used)]
+    changed = ["* `+` behind a commit: the code differed from it."] if any(machine.endswith("+") for machine in used) else []
+    return [*(f"* Trained with {machine}." for machine in sorted(used)), *changed]
 
 
 def commands(protocol: Protocol, keypoints: str, entries: Sequence[Entry]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -50,9 +51,14 @@ _TIMED = """How fast the methods are, and on what: [speed.md](speed.md).
 
 
 def rankings(entries: Sequence[Entry]) -> dict[Key, Ranking]:
-    """A ranking of all metrics for each set of comparable entries, in the order of their keys."""
+    """A ranking of all metrics for each set of comparable entries, by protocol; true keypoints first, then by how noisy they are."""
     tables = comparable(entries)
-    return {key: rank(tables[key], metrics_of(load_protocol(key[0]), list(tables[key][0].units))) for key in sorted(tables)}
+    return {key: rank(tables[key], metrics_of(load_protocol(key[0]), list(tables[key][0].units))) for key in sorted(tables, key=_place)}
+
+
+def _place(key: Key) -> tuple[str, bool, str, Key]:
+    id, _, _, keypoints = key
+    return id, keypoints != "gt", re.sub(r"[0-9]+", lambda number: number[0].zfill(9), keypoints), key
 
 
 def _stems(ranked: dict[Key, Ranking]) -> dict[Key, str]:

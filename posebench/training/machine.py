@@ -35,13 +35,20 @@ def machine(device: str) -> dict[str, str]:
     }
 
 
+#: What decides numbers, in a checkout: entries and pages that a run writes there do not make its code another one.
+CODE = ("posebench", "baselines", "protocols", "pyproject.toml", "constraints.txt")
+
+
 def commit() -> str:
-    """The commit of the checkout that this library runs from, with ``+`` where files differ from it; empty outside a checkout."""
+    """The commit of the checkout that this library runs from; empty outside a checkout.
+
+    With ``+`` where its code (:data:`CODE`) differs from the commit, files that git does not know yet among it.
+    """
     home = Path(posebench.__file__).parent.parent
     if not (home / ".git").exists():
         return ""
     told = []
-    for command in (("rev-parse", "--short=12", "HEAD"), ("status", "--porcelain", "--untracked-files=no")):
+    for command in (("rev-parse", "--short=12", "HEAD"), ("status", "--porcelain", "--", *CODE)):
         try:
             found = subprocess.run(("git", "-C", str(home), *command), capture_output=True, text=True, timeout=20, check=True)
         except (OSError, subprocess.SubprocessError):

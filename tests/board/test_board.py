@@ -1,5 +1,6 @@
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,11 +16,13 @@ from posebench.protocol import load_protocol
 from posebench.result import load_result
 from posebench.speeds import Case, Noise, Record, Timed
 
+#: How a trained row was made, but for its seed.
+MADE = {"recipe": "wide", "preset": "quick", "trained_on": "cmu 1 a5: S01", "trained_keypoints": "gt"}
+MADE |= {"context": 1, "flip_averaging": True, "epochs": 2, "poses_seen": 5, "parameters": 7}
+
 
 def scored(folder, name, noise, *, seed=0, keypoints="gt", scale="metric"):
     """A result under `synthetic` on a few true clips: what a board sees, without the cost of the whole dataset."""
-    from dataclasses import replace
-
     rng = np.random.default_rng(7)
     body = rng.normal(0, 250, (17, 3))
     truth = {f"S9/{action} {i}/c0": body + rng.normal(0, 30, (20, 17, 3)) for action in ("Walk", "Sit", "Eat") for i in (1, 2, 3)}
@@ -106,6 +109,21 @@ def test_other_keypoints_or_digests_never_share_a_table(results):
     assert [len(entries) for entries in tables.values()] == [1, 1, 1]
 
 
+def test_true_keypoints_come_first_and_noisier_ones_later(results):
+    entries = [entry_of(results["good"], name) for name in "abcd"]
+    made = [replace(entry, keypoints=source) for entry, source in zip(entries, ("gauss10", "cpn", "gauss5", "gt"), strict=True)]
+    assert [key[3] for key in rankings(made)] == ["gt", "cpn", "gauss5", "gauss10"]
+
+
+def test_a_row_of_changed_code_says_so(results):
+    predictions = {**results["good"].predictions, "provenance": {**MADE, "seed": 0}}
+    spent = {"device": "cpu", "processor": "P", "threads": "1", "torch": "2"}
+    for code, said in (("abc", False), ("abc+", True)):
+        text = page([entry_of(replace(results["good"], predictions=predictions, training={**spent, "code": code}), "a")])
+        assert f"commit {code}." in text
+        assert ("the code differed from it" in text) is said
+
+
 @pytest.mark.parametrize(
     ("part", "change", "message"),
     [
@@ -119,17 +137,33 @@ def test_other_keypoints_or_digests_never_share_a_table(results):
     ],
 )
 def test_what_may_not_stand_on_a_board_is_refused_and_nothing_is_written(tmp_path, results, part, change, message):
-    from dataclasses import replace
-
     bad = replace(results["bad"], **{part: {**getattr(results["bad"], part), **change}})
     with pytest.raises(PosebenchError, match=message):
         add(tmp_path, [results["good"], bad], ["good.json", "bad.json"])
     assert not list(tmp_path.rglob("*.json"))
 
 
-def test_predictions_that_equal_the_truth_are_refused(results):
-    from dataclasses import replace
+@pytest.mark.parametrize("trained_on", ["../../../etc/passwd 1", "h36m: S1 S5", " h36m"])
+def test_a_training_dataset_that_is_no_name_of_a_file_is_refused(results, trained_on):
+    predictions = {**results["good"].predictions, "provenance": {**MADE, "seed": 0, "trained_on": trained_on}}
+    with pytest.raises(PosebenchError, match="trained_on"):
+        entry_of(replace(results["good"], predictions=predictions), "r.json")
 
+
+def test_a_seed_counts_once(tmp_path, results):
+    one, other = (
+        replace(results[name], predictions={**results[name].predictions, "method": "m", "provenance": {**MADE, "seed": 3}})
+        for name in ("good", "good2")
+    )
+    (path,) = add(tmp_path, [one, one], ["a", "b"])
+    assert len(load_entries(tmp_path)[0].seeds) == 1
+    before = path.read_bytes()
+    with pytest.raises(PosebenchError, match="with seed 3 again"):
+        add(tmp_path, [one, other], ["a", "b"])
+    assert path.read_bytes() == before
+
+
+def test_predictions_that_equal_the_truth_are_refused(results):
     finding = {"name": "leakage", "severity": "warning", "message": "", "fix": "", "clips": []}
     with pytest.raises(PosebenchError, match="equal the truth"):
         entry_of(replace(results["good"], findings=[finding]), "good.json")
@@ -250,7 +284,6 @@ def test_an_entry_without_values_joints_and_curves_loads_as_those_of_schema_1_do
 
 def test_a_result_whose_numbers_are_not_those_of_its_sums_is_refused(results):
     from copy import deepcopy
-    from dataclasses import replace
 
     metrics = deepcopy(results["good"].metrics)
     metrics["MPJPE"]["by"]["action"] -= 1.0
@@ -280,8 +313,6 @@ def test_the_smallest_separable_difference_is_the_median_half_width_of_the_pairs
 
 
 def test_rows_of_other_letters_whose_seeds_overlap_are_named(tmp_path, results):
-    from dataclasses import replace
-
     add(tmp_path, [results["good"], results["good2"]], list("ab"))
     (good,) = load_entries(tmp_path)
     bad = entry_of(results["bad"], "bad")
@@ -368,8 +399,6 @@ def test_a_plot_is_drawn_the_same_twice_and_is_stale_when_its_data_change(result
 
 
 def test_timings_have_a_page_and_a_plot_that_go_stale_with_them(tmp_path, results):
-    from dataclasses import replace
-
     add(tmp_path, [results["good"], results["bad"]], ["a", "b"])
     case = Case("own", 1, 3, 0.002, None, (0.002, 0.002))
     record = Record({"processor": "X"}, 30.0, 2, Noise(0.5, 0.0), (Timed("good", 1, 0, 0, False, None, None, None, None, (case,), (), ()),))
@@ -397,8 +426,6 @@ def test_timings_have_a_page_and_a_plot_that_go_stale_with_them(tmp_path, result
 
 
 def test_two_copies_of_the_data_have_tables_and_plots_of_their_own(results):
-    from dataclasses import replace
-
     moved = replace(results["bad"], data={**results["bad"].data, "fingerprint": "e" * 64})
     text = page([entry_of(results["good"], "a"), entry_of(moved, "b")])
     for end in ("", f"-{load_protocol('synthetic').digest[:8]}-ffffffff"):
@@ -407,12 +434,8 @@ def test_two_copies_of_the_data_have_tables_and_plots_of_their_own(results):
 
 
 def test_the_page_of_an_entry_compares_it_and_says_how_it_is_made_again(tmp_path, results):
-    from dataclasses import replace
-
-    made = {"recipe": "wide", "preset": "quick", "trained_on": "cmu 1 a5: S01", "trained_keypoints": "gt"}
-    made |= {"context": 1, "flip_averaging": True, "epochs": 2, "poses_seen": 5, "parameters": 7}
     seeds = [
-        replace(results[name], predictions={**results[name].predictions, "method": "martinez", "provenance": {**made, "seed": seed}})
+        replace(results[name], predictions={**results[name].predictions, "method": "martinez", "provenance": {**MADE, "seed": seed}})
         for seed, name in enumerate(("good", "good2", "good3"))
     ]
     add(tmp_path, [*seeds, results["bad"]], list("abcd"))
