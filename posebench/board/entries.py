@@ -227,8 +227,10 @@ def load_entry(path: Path, board: Path) -> Entry:
     metrics = set(entry.seeds[0].sums)
     if "PA-MPJPE" not in metrics or not metrics <= set(entry.units) or any(set(seed.sums) != metrics for seed in entry.seeds):
         raise fields.wrong("seeds", sorted(metrics), "sums of the same metrics for every seed, each with its unit, PA-MPJPE among them")
-    if path != board / "entries" / entry.protocol["id"] / f"{entry.name}.json":
-        raise fields.wrong("method, keypoints", entry.name, "the name of the file it stands in")
+    home = Path("entries") / entry.protocol["id"] / f"{entry.name}.json"
+    if path != board / home:
+        found = f"{path}: {entry.name} under the protocol {entry.protocol['id']}"
+        raise PosebenchError(found, f"it in {home.as_posix()}, the file that its contents name", _ADVICE, exit_code=1)
     _derived(entry, str(path))
     return entry
 

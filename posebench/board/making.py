@@ -84,5 +84,9 @@ def commands(protocol: Protocol, keypoints: str, entries: Sequence[Entry]) -> st
         lines += [f"posebench predict METHOD {said} -o p.npz", f"posebench score p.npz --protocol {protocol.id}{root} -o r.json"]
     if any(entry.seeds[0].provenance for entry in entries):
         lines += [f"posebench train METHOD --recipe RECIPE --preset PRESET --seed SEED {said} -o RUN  # leaves RUN/result.json"]
+        if protocol.id != protocol.dataset:
+            lines += [
+                f"posebench score RUN/predictions.npz --protocol {protocol.id}{root} -o r.json  # where RUN/result.json is of another one"
+            ]
     lines.append("posebench board add r.json RUN/result.json ... && posebench board render")
     return "\n".join(["A row is made by (METHOD, RECIPE and PRESET as in the table, SEED as below it):\n", "```bash", *lines, "```\n"])

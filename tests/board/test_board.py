@@ -224,6 +224,18 @@ def test_a_damaged_entry_is_refused_naming_the_file(tmp_path, results, damage):
         load_entries(tmp_path)
 
 
+def test_an_entry_among_rows_of_another_protocol_is_refused_naming_its_own_place(tmp_path, results):
+    (path,) = add(tmp_path, [results["good"]], ["good.json"])
+    other = tmp_path / "entries" / "cmu" / path.name
+    other.parent.mkdir()
+    path.rename(other)
+    with pytest.raises(PosebenchError, match=r"it in entries/synthetic/good-gt\.json"):
+        load_entries(tmp_path)
+    other.write_text(other.read_text().replace('"id": "synthetic"', '"id": "cmu"'))
+    with pytest.raises(PosebenchError, match="digest"):
+        check_board(tmp_path)
+
+
 def test_the_committed_board_is_fresh():
     from pathlib import Path
 
