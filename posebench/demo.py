@@ -107,7 +107,8 @@ def _train(folder: Path) -> dict[str, tuple[Path, Result]]:
         if find_spec("torch") is None:
             print('left out: training needs PyTorch. Next: pip install -c constraints.txt -e ".[baselines]"\n')
             continue
-        from posebench.training.run import PREDICTIONS, train
+        from posebench.training.folder import PREDICTIONS
+        from posebench.training.run import train
 
         shutil.rmtree(run, ignore_errors=True)  # of an earlier demo
         with progress(f"training {method}") as tell:

@@ -41,7 +41,7 @@ from posebench.lifters.trained import Trained, open_run
 from posebench.metrics import auc, flipped, n_mpjpe, pck
 from posebench.skeleton import skeleton
 from posebench.training.data import image_coordinates
-from posebench.training.run import TUNING, hold_out
+from posebench.training.scoring import TUNING, hold_out
 
 VOTES = (31, 301)
 Row = dict[str, Any]

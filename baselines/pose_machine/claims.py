@@ -40,7 +40,7 @@ from posebench.lifters.trained import Trained, open_run
 from posebench.metrics import acceleration_error, mpjpe, pa_mpjpe, velocity_error
 from posebench.training.data import image_coordinates
 from posebench.training.machine import machine
-from posebench.training.run import TUNING, hold_out
+from posebench.training.scoring import TUNING, hold_out
 
 from .correction import Corrected, correct
 from .model import PoseMachine

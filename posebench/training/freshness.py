@@ -21,9 +21,10 @@ from posebench.data import Dataset
 from posebench.errors import PosebenchError
 from posebench.files import sha256_of, write_text
 from posebench.protocol import load_protocol
+from posebench.training.folder import PREDICTIONS, RESULT
 from posebench.training.grid import Cell
 from posebench.training.recipe import load_baseline, read_method, resolve
-from posebench.training.run import PREDICTIONS, RESULT, protocol_of
+from posebench.training.scoring import protocol_of
 
 RECORD = "cell.json"
 SCHEMA = 1

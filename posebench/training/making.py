@@ -19,9 +19,11 @@ from posebench.data import DATASETS, Dataset, open_dataset
 from posebench.errors import PosebenchError
 from posebench.lifters import simple_lifters
 from posebench.result import load_result
+from posebench.training.folder import RECIPE, RESULT
 from posebench.training.freshness import Digests, begin, changed, claimed, digests_of, publish, standing
 from posebench.training.grid import Cell
-from posebench.training.run import RECIPE, RESULT, predict_and_score, protocol_of, train
+from posebench.training.run import train
+from posebench.training.scoring import predict_and_score, protocol_of
 
 LOG = "regenerate.jsonl"
 #: So often may the process of a cell die in one call before the cell is given up. Dask itself gives a task up after four, and joblib would

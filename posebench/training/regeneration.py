@@ -18,7 +18,7 @@ from posebench.errors import PosebenchError
 from posebench.training.freshness import digests_of, standing
 from posebench.training.grid import Cell, read_grid, select
 from posebench.training.making import LIVES, Outcome, Place, run_cell
-from posebench.training.run import PROTOCOLS
+from posebench.training.scoring import PROTOCOLS
 from posebench.training.spread import spread
 
 

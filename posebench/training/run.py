@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -15,32 +13,24 @@ import torch
 
 from posebench.data import Dataset, open_dataset
 from posebench.errors import PosebenchError
-from posebench.evaluate import score
 from posebench.files import write_text
-from posebench.lifters import Lifter, predict
-from posebench.lifters.trained import build, open_run
-from posebench.lifters.weights import ABOUT, About, load_about, save_weights
-from posebench.predictions import open_predictions, save_predictions
+from posebench.lifters.trained import build
+from posebench.lifters.weights import ABOUT, About, save_weights
 from posebench.provenance import Provenance
-from posebench.result import Result, load_result
+from posebench.result import Result
 from posebench.training.checkpoint import Progress
 from posebench.training.curves import draw_curves
 from posebench.training.data import TrainingData, gather
+from posebench.training.folder import CURVES, RECIPE, claim, default_folder
 from posebench.training.loop import CHECKPOINT, LOG, fit
 from posebench.training.machine import machine
 from posebench.training.method import Method
 from posebench.training.pools import gather_poses, part
 from posebench.training.recipe import Recipe, Settings, load_baseline, read_method, resolve
+from posebench.training.scoring import TUNING, finish, hold_out
 from posebench.training.teacher import FOLDER as TEACHER
 from posebench.training.teacher import Teacher, open_teacher, recipe_of_teacher
-from posebench.watching import Watch, behaviour_of_file, behaviour_on, watch
-
-#: The protocol that a finished run is scored under, by dataset; a sparse copy of Human3.6M by its frame rate.
-PROTOCOLS = {"cmu": "cmu", "synthetic": "synthetic", "h36m": "h36m/s9s11", "3dhp": "3dhp/17j"}
-SPARSE = {10.0: "h36m/s9s11-10fps", 50.0 / 64.0: "h36m/s9s11-every64"}
-#: The training subject that stands in for the test split while a recipe is tuned, by dataset.
-TUNING = {"cmu": "S131", "synthetic": "S8", "h36m": "S8", "3dhp": "S8"}
-RECIPE, PREDICTIONS, RESULT, CURVES = "recipe.toml", "predictions.npz", "result.json", "curves.png"
+from posebench.watching import Watch, behaviour_on, watch
 
 Tell = Callable[[int, int], None]
 
@@ -125,52 +115,13 @@ def train(
         named_run = _named_teacher(Path(teacher), resolved, settings, device)
         resolved = replace(resolved, recipe=named_run.names(resolved, settings.taught_by), teacher=str(named_run))
     folder = Path(output) if output else default_folder(resolved, tune=tune)
-    _claim(folder, resolved, resume=resume)
+    claim(folder, resolved, resume=resume)
     if threads:
         torch.set_num_threads(threads)
     if not (folder / ABOUT).is_file():
         named = None if teacher is None else Path(teacher)
         _learn(resolved, settings, content["supervision"], data, folder, resume, device, save_every_s, tell, say, named)
-    return _finish(folder, data, root, cameras, keypoints, device, tune=tune, say=say)
-
-
-def default_folder(recipe: Recipe, *, tune: bool) -> Path:
-    """``runs/<method>[+recipe]-<dataset>-<keypoints>-<preset>-s<seed>``, with ``-tune`` behind it where the tuning subject is held out."""
-    variant = "" if recipe.recipe == "default" else "+" + "".join(c if c.isalnum() or c in "._-=" else "_" for c in recipe.recipe)
-    name = f"{recipe.method}{variant}-{recipe.dataset['name']}-{recipe.keypoints}-{recipe.preset}-s{recipe.seed}"
-    return Path("runs") / (name + ("-tune" if tune else ""))
-
-
-def hold_out(dataset: Dataset, subject: str) -> Dataset:
-    """The dataset with one training subject as its test split and the other ones as its training split."""
-    rest = tuple(other for other in dataset.splits["train"] if other != subject)
-    return replace(dataset, splits={"train": rest, "test": (subject,)})
-
-
-def _claim(folder: Path, recipe: Recipe, *, resume: bool) -> None:
-    """Make the run's folder, or see that it holds this very run."""
-    path, text = folder / RECIPE, recipe.dump()
-    if not folder.exists() or not any(folder.iterdir()):
-        if resume:
-            raise PosebenchError(f"--resume, and no run in {folder}", "the folder of an interrupted run", "train without --resume")
-        write_text(path, text)
-        return
-    if not path.is_file():
-        raise PosebenchError(f"{folder} holds something else", "an empty or new folder", "choose another with -o")
-    if path.read_text(encoding="utf-8") != text:
-        differing = _first_difference(path.read_text(encoding="utf-8"), text)
-        raise PosebenchError(f"{folder} holds another run ({differing})", "the run that was asked for", "choose another folder with -o")
-    if not resume:
-        raise PosebenchError(
-            f"{folder} holds this run already", "--resume to go on with it", "add --resume, or choose another folder with -o"
-        )
-
-
-def _first_difference(there: str, asked: str) -> str:
-    for one, other in zip(there.splitlines(), asked.splitlines(), strict=False):
-        if one != other:
-            return f"there: {one}; asked for: {other}"
-    return "of other settings"
+    return finish(folder, data, root, cameras, keypoints, device, tune=tune, say=say)
 
 
 def _device(name: str) -> str:
@@ -270,7 +221,7 @@ def _own_teacher(
     made, at = recipe_of_teacher(recipe, method, variant, asdict(chosen)), folder / TEACHER
     if not (at / RECIPE).is_file():
         write_text(at / RECIPE, made.dump())
-    _claim(at, made, resume=True)
+    claim(at, made, resume=True)
     if not (at / ABOUT).is_file():
         say(f"first its teacher, {method} ({variant}), in {at}")
         _learn(made, chosen, supervision, dataset, at, True, device, save_every_s, tell, say)
@@ -309,77 +260,3 @@ def _provenance(recipe: Recipe, settings: Settings, method: Method, progress: Pr
 
 def _training(progress: Progress, device: str) -> dict[str, Any]:
     return {"seconds": round(progress.seconds, 1), "cpu_seconds": round(progress.cpu_seconds, 1), "steps": progress.step, **machine(device)}
-
-
-def _finish(
-    folder: Path,
-    dataset: Dataset,
-    root: str | os.PathLike[str] | None,
-    cameras: str | os.PathLike[str] | None,
-    keypoints: str,
-    device: str,
-    *,
-    tune: bool,
-    say: Callable[[str], None],
-) -> Result:
-    """Predict and score what the finished training's lifter gives, unless that is done."""
-    path = folder / PREDICTIONS
-    if (folder / RESULT).is_file() and path.is_file():
-        return load_result(folder / RESULT)
-    about = load_about(folder)
-    say(f"predicting {sum(dataset.infos[id].frames for id in dataset.clip_ids('test')):,} test poses")
-    protocol = protocol_of(dataset)
-    with tempfile.TemporaryDirectory() as scratch:
-        if tune:
-            protocol = _tuning_protocol(Path(scratch), protocol, dataset.splits["test"])
-        return predict_and_score(
-            open_run(folder, device=device), folder, dataset, keypoints, protocol, root=root, cameras=cameras, about=about
-        )
-
-
-def protocol_of(dataset: Dataset) -> str:
-    """Id of the protocol that runs on this copy are scored under."""
-    return SPARSE.get(dataset.fps, PROTOCOLS[dataset.name]) if dataset.name == "h36m" else PROTOCOLS[dataset.name]
-
-
-def predict_and_score(
-    lifter: Lifter,
-    folder: Path,
-    dataset: Dataset,
-    keypoints: str,
-    protocol: str,
-    *,
-    root: str | os.PathLike[str] | None = None,
-    cameras: str | os.PathLike[str] | None = None,
-    about: About | None = None,
-) -> Result:
-    """Write ``predictions.npz`` of the test split and ``result.json`` into a run's folder; ``about`` is None where nothing was trained."""
-    path = folder / PREDICTIONS
-    save_predictions(
-        path,
-        predict(lifter, dataset, keypoints=keypoints),
-        skeleton=lifter.skeleton,
-        unit="mm" if lifter.scale == "metric" else None,
-        scale=lifter.scale,
-        method=lifter.id,
-        keypoints=keypoints,
-        supervision=lifter.supervision,
-        provenance=about.provenance if about else None,
-    )
-    result = score(path, protocol, root=root, cameras=cameras)
-    with open_predictions(path) as file:
-        result = replace(result, behaviour=behaviour_of_file(file, dataset), training=about.training if about else {})
-    result.save(folder / RESULT)
-    return result
-
-
-def _tuning_protocol(folder: Path, base: str, subjects: tuple[str, ...]) -> str:
-    """The dataset's protocol over the tuning subject: its result can never enter a board, for no board knows this protocol."""
-    path = folder / "tuning.toml"
-    path.write_text(
-        f"extends = {json.dumps(base)}\nid = {json.dumps('tuning/' + base)}\nversion = 1\n"
-        f"title = {json.dumps('Tuning: ' + ' '.join(subjects) + ', held out of the training split')}\n"
-        f"[takes]\nsubjects = {json.dumps(list(subjects))}\n",
-        encoding="utf-8",
-    )
-    return str(path)

@@ -16,11 +16,13 @@ from posebench.errors import PosebenchError
 from posebench.files import sha256_of
 from posebench.lifters.weights import WEIGHTS
 from posebench.predictions import open_predictions
-from posebench.training import run
+from posebench.training import run, scoring
+from posebench.training.folder import default_folder
 from posebench.training.loop import LOG
 from posebench.training.pools import part
 from posebench.training.recipe import Recipe, baselines, load_baseline, read_method, resolve
-from posebench.training.run import default_folder, hold_out, train
+from posebench.training.run import train
+from posebench.training.scoring import hold_out
 
 from .methods import Game, TwoPlayers
 
@@ -118,8 +120,8 @@ def test_the_same_run_again_wants_resume(finished, copies):
 def test_resuming_a_finished_run_does_nothing_again(finished, copies, monkeypatch):
     folder, result = finished
     before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
-    for name in ("fit", "predict", "score"):
-        monkeypatch.setattr(run, name, lambda *_, name=name, **__: pytest.fail(f"{name} was called again"))
+    for module, name in ((run, "fit"), (scoring, "predict"), (scoring, "score")):
+        monkeypatch.setattr(module, name, lambda *_, name=name, **__: pytest.fail(f"{name} was called again"))
     assert small(copies, folder, resume=True).as_dict() == result.as_dict()
     assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
 
@@ -187,7 +189,7 @@ def test_tuning_holds_a_training_subject_out_and_predicts_it_instead_of_the_test
     whole = open_synthetic()
     infos = {id: info for id, info in whole.infos.items() if info.subject in ("S1", "S5", "S9", "S11") and info.take.endswith("Walking 1")}
     export_layouts()["videopose3d"](replace(whole, infos=infos), tmp_path / "copy")
-    monkeypatch.setitem(run.TUNING, "h36m", "S5")
+    monkeypatch.setitem(scoring.TUNING, "h36m", "S5")
     folder = tmp_path / "run"
     result = train("martinez", "h36m", root=tmp_path / "copy", preset="smoke", changes=TINY, threads=1, tune=True, output=folder)
     with open_predictions(folder / "predictions.npz") as file:
@@ -198,12 +200,12 @@ def test_tuning_holds_a_training_subject_out_and_predicts_it_instead_of_the_test
     assert set(result.as_dict()["metrics"]["MPJPE"]["groups"]["subject"]) == {"S5"}
 
 
-@pytest.mark.parametrize("dataset", sorted(run.PROTOCOLS))
+@pytest.mark.parametrize("dataset", sorted(scoring.PROTOCOLS))
 def test_the_tuning_subject_is_one_of_the_training_subjects(dataset):
     module = {"h36m": "h36m_names", "3dhp": "mpi_inf_3dhp"}.get(dataset, dataset)
     splits = import_module(f"posebench.data.{module}").SPLITS
-    assert run.TUNING[dataset] in splits["train"]
-    assert run.TUNING[dataset] not in splits["test"]
+    assert scoring.TUNING[dataset] in splits["train"]
+    assert scoring.TUNING[dataset] not in splits["test"]
 
 
 def test_holding_out_leaves_the_other_training_subjects(dataset):
