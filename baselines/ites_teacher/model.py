@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from posebench.errors import PosebenchError
 from posebench.lifters.views import about_x, about_y, see, turn
 from posebench.skeleton import Skeleton, skeleton
 from posebench.training.data import TrainingData
@@ -39,11 +40,42 @@ class Teacher(Method):
         self.side_information = tuple(dict.fromkeys([*known, *self.lifter.flip.side_information]))
 
     def prepare(self, data: TrainingData) -> None:
-        """Scale and statistics of the training split's 2D poses; the views of all its frames, once."""
+        """Scale and statistics of the training split's 2D poses; the views of all its frames, once; the best of several beginnings.
+
+        Raises:
+            PosebenchError: no beginning has finite losses.
+        """
         self.lifter.camera.fit(data.keypoints)
         self.seen = self.lifter.camera(data.keypoints)
         image = self.seen.image
         self.lifter.image.fit(torch.cat([image, self._mirrored(image)]) if self.settings.mirror else image)
+        if self.settings.starts > 1:
+            self._choose_start(data)
+
+    def _choose_start(self, data: TrainingData) -> None:
+        """Train several random beginnings for a while and keep the weights of the one with the least losses; no truth is looked at."""
+        chosen, least, kept = self.settings, math.inf, {}
+        for _ in range(chosen.starts):
+            self.lifter.begin()
+            (optimiser,) = self.optimisers().values()
+            lost = 0.0
+            for step in range(chosen.start_steps):
+                frames = data.usable[torch.randint(len(data.usable), (chosen.batch,), device=data.usable.device)]
+                ((_, terms),) = self.losses(data, frames, 0)
+                loss = torch.stack([*terms.values()]).sum()
+                optimiser.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimiser.step()
+                if step >= chosen.start_steps // 2:
+                    lost += float(loss.detach())
+            if lost < least:
+                least, kept = lost, {name: weight.clone() for name, weight in self.lifter.state_dict().items()}
+        if not kept:
+            raise PosebenchError(
+                f"losses of {chosen.starts} random beginnings, none of them finite", "a training that begins", "lower --set learning_rate"
+            )
+        self.lifter.load_state_dict(kept)
+        self.prepared_poses = chosen.starts * chosen.start_steps * chosen.batch
 
     def optimisers(self) -> dict[str, Optimizer]:
         """Stochastic gradient descent with momentum, or Adam."""

@@ -76,12 +76,16 @@ class Lifter(DepthLifter):
         # An axis-angle vector, or an azimuth as a direction: as an angle it would jump.
         self.turning = nn.Linear(settings.width, 2 if level else 3)
         self.sizing = nn.Linear(settings.width, 1) if settings.sizes else None
-        self._begin()
+        self.begin()
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
+        """Draw all weights anew."""
         for module in self.modules():
+            if isinstance(module, nn.BatchNorm1d):
+                module.reset_parameters()
             if not isinstance(module, nn.Linear):
                 continue
+            module.reset_parameters()
             if self.settings.norm == "none":
                 if module in (self.turning, self.sizing):
                     nn.init.normal_(module.weight, std=0.01)

@@ -34,6 +34,10 @@ class Settings(Common):
             upright, an azimuth is told, random rotations are about the vertical, and views look down as steeply as those of
             training frames. It turns each camera until it looks at the root.
         views: random rotations of each sample in the cycle.
+        starts: random beginnings, each trained for ``start_steps``; the training goes on from the one whose losses are least at the end of
+            that. A beginning may tell even depths, the same from a camera and from the opposite one; such a one is slow, and may turn
+            into a lifter that flips every pose.
+        start_steps: see ``starts``.
         reprojection: weight of the reprojection error, at first.
         growth: factor by which that weight has grown at the end: a body stays nearly rigid under a small one, and flips under one that is
             large from the start.
@@ -55,7 +59,7 @@ class Settings(Common):
     at_test: ClassVar[tuple[str, ...]] = ("flip", "flip_tilt", "votes")
 
     one_of: ClassVar[Mapping[str, tuple[str, ...]]] = CHOICES
-    at_least: ClassVar[Mapping[str, int]] = {"bases": 1, "views": 1, "narrowing": 1}
+    at_least: ClassVar[Mapping[str, int]] = {"bases": 1, "views": 1, "narrowing": 1, "starts": 1, "start_steps": 1}
 
     width: int = 1024
     blocks: int = 6
@@ -68,6 +72,8 @@ class Settings(Common):
     tilt: float = 0.0
     rotation: str = "free"
     views: int = 4
+    starts: int = 1
+    start_steps: int = 128
     reprojection: float = 5.0
     growth: float = 1.0
     grow_from: float = 0.2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -168,7 +169,9 @@ def _learn(
         (folder / LOG).unlink(missing_ok=True)
     torch.manual_seed(recipe.seed)
     method = build(recipe).to(device)
+    clock, cpu_clock = time.monotonic(), time.process_time()
     method.prepare(data)
+    prepared = (time.monotonic() - clock, time.process_time() - cpu_clock)
     progress = fit(
         method,
         data,
@@ -183,7 +186,7 @@ def _learn(
     draw_curves(
         folder / LOG, folder / CURVES, f"{recipe.method} ({recipe.recipe}) on {dataset.name}, {recipe.keypoints}, seed {recipe.seed}"
     )
-    made, spent = _provenance(recipe, settings, method, progress, len(method.samples(data))), _training(progress, device)
+    made, spent = _provenance(recipe, settings, method, progress, len(method.samples(data))), _training(progress, prepared, device)
     if teacher:
         made, spent = teacher.credited(made), teacher.spent(spent)
     save_weights(folder, method.lifter, About(recipe.method, supervision, data.nominal, made, spent))
@@ -253,10 +256,12 @@ def _provenance(recipe: Recipe, settings: Settings, method: Method, progress: Pr
         side_information=method.side_information,
         extra_data=(f"2D of {settings.extra_data}",) if settings.extra_data else (),
         epochs=progress.epoch,
-        poses_seen=min(settings.samples or samples, samples) * progress.epoch * method.poses_per_sample,
+        poses_seen=min(settings.samples or samples, samples) * progress.epoch * method.poses_per_sample + method.prepared_poses,
         parameters=sum(parameter.numel() for parameter in method.lifter.parameters()),
     )
 
 
-def _training(progress: Progress, device: str) -> dict[str, Any]:
-    return {"seconds": round(progress.seconds, 1), "cpu_seconds": round(progress.cpu_seconds, 1), "steps": progress.step, **machine(device)}
+def _training(progress: Progress, prepared: tuple[float, float], device: str) -> dict[str, Any]:
+    """What it cost; ``prepared`` are the seconds and CPU seconds before the first step."""
+    seconds, cpu_seconds = progress.seconds + prepared[0], progress.cpu_seconds + prepared[1]
+    return {"seconds": round(seconds, 1), "cpu_seconds": round(cpu_seconds, 1), "steps": progress.step, **machine(device)}

@@ -10,7 +10,8 @@ pytest.importorskip("torch", reason="the baselines need the extra [baselines]")
 import torch
 
 from posebench.baselines.ites_teacher import Settings, build
-from posebench.baselines.ites_teacher.network import Told
+from posebench.baselines.ites_teacher.model import Teacher
+from posebench.baselines.ites_teacher.network import Lifter, Told
 from posebench.baselines.ites_teacher.rotation import exponential
 from posebench.errors import PosebenchError
 from posebench.geometry import Camera
@@ -119,6 +120,41 @@ def test_the_bases_and_views_are_as_many_as_the_recipe_says(data, monkeypatch):
         )
         next(player.losses(data, torch.arange(16), 0))
         assert seen == [16, 16 * views]
+
+
+def test_of_several_beginnings_the_one_with_the_least_losses_is_kept(data, monkeypatch):
+    chosen = ("starts=3", "start_steps=4", "batch=16", "samples=64")
+    found, begin, seen = [], Lifter.begin, Teacher.losses
+
+    def counted(lifter):
+        begin(lifter)
+        found.append([])
+
+    def told(player, *words):
+        for name, terms in seen(player, *words):
+            weights = {key: value.clone() for key, value in player.lifter.state_dict().items()}
+            found[-1].append((float(sum(terms.values()).detach()), weights))
+            yield name, terms
+
+    player = method("default", *chosen)
+    monkeypatch.setattr(Lifter, "begin", counted)
+    monkeypatch.setattr(Teacher, "losses", told)
+    torch.manual_seed(3)
+    player.prepare(data)
+    assert [len(steps) for steps in found] == [4, 4, 4]
+    lost = [sum(loss for loss, _ in steps[2:]) for steps in found]
+    best = found[lost.index(min(lost))]
+    kept = player.lifter.state_dict()
+    last = best[3][1]
+    changed = [name for name, weight in kept.items() if not torch.equal(weight, last[name])]
+    assert all((kept[name] - last[name]).abs().max() <= 2.1e-3 for name in changed), "one step of Adam behind the last loss"
+    assert player.prepared_poses == 3 * 4 * 16
+    assert method("paper").prepared_poses == 0
+
+
+def test_beginnings_that_are_not_finite_are_refused(data):
+    with pytest.raises(PosebenchError, match="3 random beginnings, none of them finite"):
+        method("default", "starts=3", "start_steps=4", "learning_rate=1e30", "batch=16").prepare(data)
 
 
 def test_without_the_cycle_only_reprojection_is_left(data):
