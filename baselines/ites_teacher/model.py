@@ -7,7 +7,8 @@ origin, of unknown scale. In between, lengths are of mean root-to-head distance 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -28,6 +29,7 @@ class Teacher(Method):
     """One player: the lifter against reprojection and cycle."""
 
     lifter: Lifter
+    settled: Tensor
 
     def __init__(self, settings: Settings, joints: Skeleton) -> None:
         super().__init__()
@@ -37,6 +39,9 @@ class Teacher(Method):
         self.lifter = Lifter(settings, joints)
         self.context = settings.votes
         known = (f"cameras look down by {settings.tilt:g} degrees on average",) if settings.tilt else ()
+        self.register_buffer("settled", torch.tensor(False))
+        trained_beside = (settings.starts * settings.start_steps if settings.starts > 1 else 0) + 2 * settings.twin_steps
+        self.poses_beside = trained_beside * settings.batch
         self.side_information = tuple(dict.fromkeys([*known, *self.lifter.flip.side_information]))
 
     def prepare(self, data: TrainingData) -> None:
@@ -50,32 +55,59 @@ class Teacher(Method):
         image = self.seen.image
         self.lifter.image.fit(torch.cat([image, self._mirrored(image)]) if self.settings.mirror else image)
         if self.settings.starts > 1:
-            self._choose_start(data)
+            seeds = torch.randint(2**31, (self.settings.starts,)).tolist()
+            self._best(data, [partial(self._begin, seed) for seed in seeds], self.settings.start_steps, 0)
 
-    def _choose_start(self, data: TrainingData) -> None:
-        """Train several random beginnings for a while and keep the weights of the one with the least losses; no truth is looked at."""
+    def _begin(self, seed: int) -> None:
+        torch.manual_seed(seed)
+        self.lifter.begin()
+
+    def _best(self, data: TrainingData, beginnings: Sequence[Callable[[], None]], steps: int, epoch: int) -> None:
+        """Train from each beginning for some steps, on the same frames, and keep the weights with the least losses in the second half.
+
+        No truth is looked at.
+
+        Raises:
+            PosebenchError: no beginning has finite losses.
+        """
         chosen, least, kept = self.settings, math.inf, {}
-        for _ in range(chosen.starts):
-            self.lifter.begin()
+        state = torch.get_rng_state()
+        for begin in beginnings:
+            begin()
+            torch.set_rng_state(state)
             (optimiser,) = self.optimisers().values()
+            for group in optimiser.param_groups:
+                group["lr"] *= chosen.rate(epoch)
             lost = 0.0
-            for step in range(chosen.start_steps):
+            for step in range(steps):
                 frames = data.usable[torch.randint(len(data.usable), (chosen.batch,), device=data.usable.device)]
-                ((_, terms),) = self.losses(data, frames, 0)
-                loss = torch.stack([*terms.values()]).sum()
+                loss = torch.stack([*self._terms(frames, epoch).values()]).sum()
                 optimiser.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimiser.step()
-                if step >= chosen.start_steps // 2:
+                if step >= steps // 2:
                     lost += float(loss.detach())
             if lost < least:
                 least, kept = lost, {name: weight.clone() for name, weight in self.lifter.state_dict().items()}
         if not kept:
             raise PosebenchError(
-                f"losses of {chosen.starts} random beginnings, none of them finite", "a training that begins", "lower --set learning_rate"
+                f"losses of {len(beginnings)} beginnings, none of them finite", "a training that begins", "lower --set learning_rate"
             )
         self.lifter.load_state_dict(kept)
-        self.prepared_poses = chosen.starts * chosen.start_steps * chosen.batch
+
+    def _settle_the_sign(self, data: TrainingData, epoch: int) -> None:
+        """Train the lifter and its twin of flipped depths alike, and keep the better one."""
+        self.settled.fill_(True)
+        now = {name: weight.clone() for name, weight in self.lifter.state_dict().items()}
+
+        def same() -> None:
+            self.lifter.load_state_dict(now)
+
+        def twin() -> None:
+            self.lifter.load_state_dict(now)
+            self.lifter.become_twin()
+
+        self._best(data, [same, twin], self.settings.twin_steps, epoch)
 
     def optimisers(self) -> dict[str, Optimizer]:
         """Stochastic gradient descent with momentum, or Adam."""
@@ -86,8 +118,13 @@ class Teacher(Method):
             )
         }
 
-    def losses(self, data: TrainingData, frames: Tensor, epoch: int) -> Iterator[tuple[str, dict[str, Tensor]]]:  # noqa: ARG002
+    def losses(self, data: TrainingData, frames: Tensor, epoch: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
         """Reprojection of the told pose, and the cycle: views of it under random rotations are of the same canonical pose."""
+        if self.settings.twin_steps and epoch >= self.settings.twin_at * self.settings.epochs and not self.settled:
+            self._settle_the_sign(data, epoch)
+        yield "lifter", self._terms(frames, epoch)
+
+    def _terms(self, frames: Tensor, epoch: int) -> dict[str, Tensor]:
         chosen, lifter = self.settings, self.lifter
         image, down = self.seen.image[frames], self.seen.down[frames]
         if chosen.mirror:
@@ -110,7 +147,7 @@ class Teacher(Method):
                 terms["invariance"] = chosen.invariance * _distance(again.pose, told.pose.repeat(chosen.views, 1, 1))
             if chosen.equivariance:
                 terms["equivariance"] = chosen.equivariance * _distance(again.seen, view)
-        yield "lifter", terms
+        return terms
 
     def _rotations(self, count: int, like: Tensor) -> tuple[Tensor, Tensor]:
         """Random rotations (count, 3, 3) from the canonical frame to a new camera, and how steeply that looks down (count,)."""

@@ -97,6 +97,15 @@ class Lifter(DepthLifter):
         if self.sizing is not None:
             nn.init.zeros_(self.sizing.bias)
 
+    @torch.no_grad()
+    def become_twin(self) -> None:
+        """Become the twin that tells every depth with the other sign: canonical poses mirrored, and turned the other way."""
+        for told in (self.dictionary.weight, self.dictionary.bias):
+            told.unflatten(0, (-1, 3))[:, 2].neg_()
+        other_way = slice(1, 2) if self.settings.rotation == "vertical" else slice(0, 2)
+        for told in (self.turning.weight, self.turning.bias):
+            told[other_way].neg_()
+
     def tell(self, image: Tensor, down: Tensor) -> Told:
         """Scaled views (B, J, 2) of cameras that look down by ``down`` (B,), to what they show."""
         hidden = self.trunk((self.image(image) if self.settings.standardise else image).flatten(1))

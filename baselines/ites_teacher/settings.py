@@ -35,9 +35,12 @@ class Settings(Common):
             training frames. It turns each camera until it looks at the root.
         views: random rotations of each sample in the cycle.
         starts: random beginnings, each trained for ``start_steps``; the training goes on from the one whose losses are least at the end of
-            that. A beginning may tell even depths, the same from a camera and from the opposite one; such a one is slow, and may turn
-            into a lifter that flips every pose.
+            that. A beginning may tell even depths, the same from a camera and from the opposite one, and is then slow.
         start_steps: see ``starts``.
+        twin_steps: steps for which the lifter and its twin, which tells every depth with the other sign, are trained alike, once; the
+            training goes on from the one whose losses are less at the end of that. A lifter that flips every pose is hard to tell from
+            one that flips none while bodies are nearly rigid, and easy once they bend. 0 leaves it out.
+        twin_at: share of the epochs after which that is done.
         reprojection: weight of the reprojection error, at first.
         growth: factor by which that weight has grown at the end: a body stays nearly rigid under a small one, and flips under one that is
             large from the start.
@@ -59,7 +62,7 @@ class Settings(Common):
     at_test: ClassVar[tuple[str, ...]] = ("flip", "flip_tilt", "votes")
 
     one_of: ClassVar[Mapping[str, tuple[str, ...]]] = CHOICES
-    at_least: ClassVar[Mapping[str, int]] = {"bases": 1, "views": 1, "narrowing": 1, "starts": 1, "start_steps": 1}
+    at_least: ClassVar[Mapping[str, int]] = {"bases": 1, "views": 1, "narrowing": 1, "starts": 1, "start_steps": 1, "twin_steps": 0}
 
     width: int = 1024
     blocks: int = 6
@@ -74,6 +77,8 @@ class Settings(Common):
     views: int = 4
     starts: int = 1
     start_steps: int = 128
+    twin_steps: int = 0
+    twin_at: float = 0.55
     reprojection: float = 5.0
     growth: float = 1.0
     grow_from: float = 0.2

@@ -24,7 +24,7 @@ class Method(nn.Module, ABC):
         scale: ``metric`` if its poses are in mm, else ``unknown``.
         context: frames that one pose is told from.
         poses_per_sample: poses that one sample shows.
-        prepared_poses: poses that :meth:`prepare` has trained on, each as often as it was seen.
+        poses_beside: poses that it is trained on beside its samples, to choose a beginning for instance, each as often as it is seen.
         side_information: what it is told beside its supervision, such as "cameras look down".
     """
 
@@ -32,7 +32,7 @@ class Method(nn.Module, ABC):
     scale: str = "unknown"
     context: int = 1
     poses_per_sample: int = 1
-    prepared_poses: int = 0
+    poses_beside: int = 0
     side_information: tuple[str, ...] = ()
 
     def prepare(self, data: TrainingData) -> None:

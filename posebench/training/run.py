@@ -256,7 +256,7 @@ def _provenance(recipe: Recipe, settings: Settings, method: Method, progress: Pr
         side_information=method.side_information,
         extra_data=(f"2D of {settings.extra_data}",) if settings.extra_data else (),
         epochs=progress.epoch,
-        poses_seen=min(settings.samples or samples, samples) * progress.epoch * method.poses_per_sample + method.prepared_poses,
+        poses_seen=min(settings.samples or samples, samples) * progress.epoch * method.poses_per_sample + method.poses_beside,
         parameters=sum(parameter.numel() for parameter in method.lifter.parameters()),
     )
 
