@@ -141,8 +141,11 @@ class Teacher(Method):
             # Sizes of other frames: a view must not tell the pose by how large it is.
             size = told.size.detach()[torch.randint(len(image), (len(pose),), device=image.device)]
             view = size * turn(rotation, pose)
+            seen = see(view, chosen.distance)
+            if chosen.largest:
+                seen = seen.clamp(-chosen.largest, chosen.largest)
             with statistics_kept(lifter, kept=chosen.norm == "real"):
-                again = lifter.tell(see(view, chosen.distance), new_down)
+                again = lifter.tell(seen, new_down)
             if chosen.invariance:
                 terms["invariance"] = chosen.invariance * _distance(again.pose, told.pose.repeat(chosen.views, 1, 1))
             if chosen.equivariance:

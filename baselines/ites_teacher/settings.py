@@ -34,6 +34,8 @@ class Settings(Common):
             upright, an azimuth is told, random rotations are about the vertical, and views look down as steeply as those of
             training frames. It turns each camera until it looks at the root.
         views: random rotations of each sample in the cycle.
+        largest: image coordinates that random views are cut off at; 0 leaves them. A body that reaches behind the camera would be seen
+            anywhere, and one such step spoils Adam's means for a thousand others.
         starts: random beginnings, each trained for ``start_steps``; the training goes on from the one whose losses are least at the end of
             that. A beginning may tell even depths, the same from a camera and from the opposite one, and is then slow.
         start_steps: see ``starts``.
@@ -75,6 +77,7 @@ class Settings(Common):
     tilt: float = 0.0
     rotation: str = "free"
     views: int = 4
+    largest: float = 0.0
     starts: int = 1
     start_steps: int = 128
     twin_steps: int = 0

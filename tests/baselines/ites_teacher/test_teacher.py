@@ -184,6 +184,19 @@ def test_of_a_lifter_and_its_flipped_twin_the_one_with_less_loss_goes_on(data, m
     assert "settled" in player.state_dict(), "a resumed run does not settle again"
 
 
+def test_a_body_that_reaches_behind_the_camera_is_seen_no_further_off_than_the_recipe_says(data, monkeypatch):
+    for recipe, largest in (("default", 0.35), ("paper", math.inf)):
+        player = method(recipe)
+        player.prepare(data)
+        with torch.no_grad():
+            player.lifter.dictionary.bias.mul_(500.0)
+        seen, tell = [], player.lifter.tell
+        monkeypatch.setattr(player.lifter, "tell", lambda image, down, tell=tell, seen=seen: (seen.append(image), tell(image, down))[1])
+        next(player.losses(data, torch.arange(16), 0))
+        furthest = float(seen[1].abs().max())
+        assert furthest == pytest.approx(largest) if recipe == "default" else furthest > 1.0
+
+
 def test_without_the_cycle_only_reprojection_is_left(data):
     player = method("no-cycle")
     player.prepare(data)
