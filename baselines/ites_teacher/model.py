@@ -65,7 +65,7 @@ class Teacher(Method):
     def _best(self, data: TrainingData, beginnings: Sequence[Callable[[], None]], steps: int, epoch: int) -> None:
         """Train from each beginning for some steps, on the same frames, and keep the weights with the least losses in the second half.
 
-        No truth is looked at.
+        No truth is looked at. The learning rate grows over the first quarter.
 
         Raises:
             PosebenchError: no beginning has finite losses.
@@ -76,10 +76,11 @@ class Teacher(Method):
             begin()
             torch.set_rng_state(state)
             (optimiser,) = self.optimisers().values()
-            for group in optimiser.param_groups:
-                group["lr"] *= chosen.rate(epoch)
+            rate = optimiser.param_groups[0]["lr"] * chosen.rate(max(epoch, chosen.warm_up))
             lost = 0.0
             for step in range(steps):
+                for group in optimiser.param_groups:
+                    group["lr"] = rate * min(1.0, 4.0 * (step + 1) / steps)
                 frames = data.usable[torch.randint(len(data.usable), (chosen.batch,), device=data.usable.device)]
                 loss = torch.stack([*self._terms(frames, epoch).values()]).sum()
                 optimiser.zero_grad()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -16,6 +17,9 @@ from posebench.skeleton import Skeleton
 
 from .rotation import exponential
 from .settings import Settings
+
+#: Logarithm of the largest size that is told: a body is at most twice as large, or half as large, as the mean one at the mean distance.
+LARGEST = math.log(2.0)
 
 
 class Bottleneck(nn.Module):
@@ -117,7 +121,9 @@ class Lifter(DepthLifter):
             rotation = about_x(down) @ about_y(torch.atan2(heading[:, 1], heading[:, 0]))
         else:
             rotation = exponential(told)
-        size = pose.new_ones(len(pose), 1, 1) if self.sizing is None else self.sizing(hidden).exp()[..., None]
+        size = pose.new_ones(len(pose), 1, 1)
+        if self.sizing is not None:
+            size = (LARGEST * torch.tanh(self.sizing(hidden) / LARGEST)).exp()[..., None]
         return Told(weights, pose, rotation, size)
 
     def depths(self, seen: RootView) -> Tensor:

@@ -36,6 +36,8 @@ class Settings(Common):
         views: random rotations of each sample in the cycle.
         largest: image coordinates that random views are cut off at; 0 leaves them. A body that reaches behind the camera would be seen
             anywhere, and one such step spoils Adam's means for a thousand others.
+        warm_up: epochs over which the learning rate grows from zero. Adam's first steps are as long for large losses as for small ones, and
+            would throw a chosen beginning far off.
         starts: random beginnings, each trained for ``start_steps``; the training goes on from the one whose losses are least at the end of
             that. A beginning may tell even depths, the same from a camera and from the opposite one, and is then slow.
         start_steps: see ``starts``.
@@ -78,6 +80,7 @@ class Settings(Common):
     rotation: str = "free"
     views: int = 4
     largest: float = 0.0
+    warm_up: float = 0.0
     starts: int = 1
     start_steps: int = 128
     twin_steps: int = 0
@@ -108,6 +111,16 @@ class Settings(Common):
                 f"growth = {self.growth}, grow_from = {self.grow_from}, grow_to = {self.grow_to}; the first must be above 0 and "
                 "0 <= grow_from < grow_to"
             )
+
+    def rate(self, epoch: float) -> float:
+        """As in other methods, after a warm-up.
+
+        Example:
+            >>> warmed = Settings(epochs=10, batch=64, learning_rate=1e-3, warm_up=0.5)
+            >>> warmed.rate(0.0), warmed.rate(0.25), warmed.rate(3.0)
+            (0.0, 0.5, 1.0)
+        """
+        return super().rate(epoch) * (min(1.0, epoch / self.warm_up) if self.warm_up else 1.0)
 
     def reprojection_at(self, epoch: int) -> float:
         """Weight of the reprojection error in an epoch, counted from 0.
