@@ -7,7 +7,8 @@ machine stand in the result (:attr:`posebench.result.Result.training`).
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+import re
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from posebench.fields import Fields
@@ -56,6 +57,11 @@ class Provenance:
     def named(self, method: str) -> str:
         """What a table calls ``method`` trained like this, whatever it was trained on."""
         return f"{method}{self.variant} ({self.preset})"
+
+    @property
+    def common(self) -> Provenance:
+        """What all seeds of one training share: its own seed, and its teacher's seed and weights, are left out."""
+        return replace(self, seed=0, teacher=re.sub(r", seed [0-9]+\), weights [0-9a-f]+$", ")", self.teacher))
 
     def as_dict(self) -> dict[str, Any]:
         """Values that JSON can hold."""

@@ -11,7 +11,6 @@ import json
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -173,7 +172,7 @@ def add(board: Path, results: Sequence[Result], names: Sequence[str]) -> list[Pa
 def _common(entry: Entry) -> tuple[Any, ...]:
     """What all seeds of an entry share."""
     made = entry.seeds[0].provenance
-    return entry.data, entry.protocol, entry.supervision, entry.scale, made and replace(made, seed=0)
+    return entry.data, entry.protocol, entry.supervision, entry.scale, made and made.common
 
 
 def load_entries(board: Path) -> list[Entry]:

@@ -35,7 +35,7 @@ def made_rows(entries: Sequence[Entry]) -> list[str]:
             made.append([entry.label, seeds, seen, _minutes(entry), f"{told.parameters:,}", told.context, flips])
             facts.setdefault(f"Trained on {told.trained_on}", []).append(entry.label)
             if told.teacher:
-                facts.setdefault(f"Taught by {told.teacher}; CPU minutes hold its teacher's", []).append(entry.label)
+                facts.setdefault(f"Taught by {told.common.teacher}; CPU minutes hold its teacher's", []).append(entry.label)
             beside = [*told.side_information, *(f"extra data: {name}" for name in told.extra_data)]
             if beside:
                 facts.setdefault(f"Told beside its supervision: {'; '.join(beside)}", []).append(entry.label)

@@ -126,7 +126,7 @@ def _provenance(entry: Entry) -> list[str]:
             "flip averaging": "yes" if made.flip_averaging else "no",
             "told beside its supervision": "; ".join(made.side_information) or "nothing",
             "extra data": "; ".join(made.extra_data) or "none",
-            **({"taught by": made.teacher} if made.teacher else {}),
+            **({"taught by": made.common.teacher} if made.teacher else {}),
         }
         parts.append(markdown([[name, fact] for name, fact in facts.items()], ["", "of all seeds"]) + "\n")
     for number, seed in enumerate(entry.seeds):
@@ -135,6 +135,7 @@ def _provenance(entry: Entry) -> list[str]:
         trained += [f"{float(spent['teacher_cpu_seconds']) / 60:.1f} of them its teacher's"] if "teacher_cpu_seconds" in spent else []
         trained += [f"{name} {spent[name]}" for name in ("device", "processor", "threads", "torch") if name in spent]
         trained += [f"commit {spent['code']}"] if "code" in spent else []
+        trained += [f"taught by {seed.provenance.teacher}"] if seed.provenance and seed.provenance.teacher else []
         scored = "posebench {posebench}, Python {python}, numpy {numpy}, {platform}".format_map(seed.environment)
         told = f" Trained: {', '.join(trained)}." if trained else ""
         parts.append(

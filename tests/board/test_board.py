@@ -163,6 +163,21 @@ def test_a_seed_counts_once(tmp_path, results):
     assert path.read_bytes() == before
 
 
+def test_seeds_of_a_student_are_one_entry_whose_teachers_differ_in_seed_and_weights_only(tmp_path, results):
+    def taught(name, seed, recipe="default"):
+        teacher = f"ites_teacher ({recipe}, quick, seed {seed}), weights {seed}a5f"
+        predictions = {**results[name].predictions, "method": "m", "provenance": {**MADE, "seed": seed, "teacher": teacher}}
+        return replace(results[name], predictions=predictions)
+
+    (path,) = add(tmp_path, [taught("good", 0), taught("good2", 1)], ["a", "b"])
+    render(tmp_path)
+    page_of_it = path.with_suffix(".md").read_text()
+    assert page_of_it.count("ites_teacher (default, quick)") == 1
+    assert "taught by ites_teacher (default, quick, seed 1), weights 1a5f" in page_of_it
+    with pytest.raises(PosebenchError, match="differs from another result"):
+        add(tmp_path, [taught("good", 0), taught("good2", 1, "paper")], ["a", "b"])
+
+
 def test_predictions_that_equal_the_truth_are_refused(results):
     finding = {"name": "leakage", "severity": "warning", "message": "", "fix": "", "clips": []}
     with pytest.raises(PosebenchError, match="equal the truth"):
