@@ -121,10 +121,9 @@ class Lifter(DepthLifter):
             rotation = about_x(down) @ about_y(torch.atan2(heading[:, 1], heading[:, 0]))
         else:
             rotation = exponential(told)
-        size = pose.new_ones(len(pose), 1, 1)
-        if self.sizing is not None:
-            size = (LARGEST * torch.tanh(self.sizing(hidden) / LARGEST)).exp()[..., None]
-        return Told(weights, pose, rotation, size)
+        if self.sizing is None:
+            return Told(weights, pose, rotation, pose.new_ones(len(pose), 1, 1))
+        return Told(weights, pose, rotation, (LARGEST * torch.tanh(self.sizing(hidden) / LARGEST)).exp()[..., None])
 
     def depths(self, seen: RootView) -> Tensor:
         """Depths (B, J) behind the root of the rotated canonical pose; the image is left as it was."""
