@@ -14,6 +14,15 @@ from typing import Any
 from posebench.fields import Fields
 
 
+def taught_by(method: str, recipe: str, preset: str, seed: int, weights: str) -> str:
+    """What :attr:`Provenance.teacher` says of a run; ``weights`` is the sha256 of its weights."""
+    return f"{method} ({recipe}, {preset}, seed {seed}), weights {weights[:16]}"
+
+
+#: The end of what :func:`taught_by` says: what differs between the teachers of two seeds.
+_OF_ONE_SEED = re.compile(r", seed [0-9]+\), weights [0-9a-f]+$")
+
+
 @dataclass(frozen=True)
 class Provenance:
     """How a lifter was made.
@@ -61,7 +70,7 @@ class Provenance:
     @property
     def common(self) -> Provenance:
         """What all seeds of one training share: its own seed, and its teacher's seed and weights, are left out."""
-        return replace(self, seed=0, teacher=re.sub(r", seed [0-9]+\), weights [0-9a-f]+$", ")", self.teacher))
+        return replace(self, seed=0, teacher=_OF_ONE_SEED.sub(")", self.teacher))
 
     def as_dict(self) -> dict[str, Any]:
         """Values that JSON can hold."""

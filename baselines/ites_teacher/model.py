@@ -71,10 +71,12 @@ class Teacher(Method):
             PosebenchError: no beginning has finite losses.
         """
         chosen, least, kept = self.settings, math.inf, {}
-        state = torch.get_rng_state()
+        # On CUDA frames and rotations are drawn by the device's own generator.
+        state, on_device = torch.get_rng_state(), torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
         for begin in beginnings:
             begin()
             torch.set_rng_state(state)
+            torch.cuda.set_rng_state_all(on_device)
             (optimiser,) = self.optimisers().values()
             rate = optimiser.param_groups[0]["lr"] * chosen.rate(max(epoch, chosen.warm_up))
             lost = 0.0

@@ -106,6 +106,11 @@ class Settings(Common):
             raise ValueError(f"distance = {self.distance}; it must be above 1")
         if self.tilt and self.rotation == "free":
             raise ValueError("tilt needs rotation = 'vertical': free rotations have no use for it")
+        if self.warm_up < 0.0 or self.largest < 0.0 or not 0.0 <= self.twin_at < 1.0:
+            raise ValueError(
+                f"warm_up = {self.warm_up}, largest = {self.largest}, twin_at = {self.twin_at}; the first two must be at least 0 and "
+                "0 <= twin_at < 1"
+            )
         if self.growth <= 0.0 or not 0.0 <= self.grow_from < self.grow_to:
             raise ValueError(
                 f"growth = {self.growth}, grow_from = {self.grow_from}, grow_to = {self.grow_to}; the first must be above 0 and "

@@ -19,7 +19,7 @@ from posebench.files import sha256_of
 from posebench.lifters.flip import FlipAveraged
 from posebench.lifters.trained import Trained, open_run
 from posebench.lifters.weights import WEIGHTS
-from posebench.provenance import Provenance
+from posebench.provenance import Provenance, taught_by
 from posebench.training.data import TrainingData
 from posebench.training.recipe import Recipe
 
@@ -44,7 +44,7 @@ class Teacher:
     def __str__(self) -> str:
         """What a student's provenance says of it."""
         made = self.recipe
-        return f"{made.method} ({made.recipe}, {made.preset}, seed {made.seed}), weights {self.weights[:16]}"
+        return taught_by(made.method, made.recipe, made.preset, made.seed, self.weights)
 
     def names(self, student: Recipe, taught_by: tuple[str, str] | None) -> str:
         """The student's recipe; a teacher other than the one that would be trained for it stands behind, as a changed setting does."""

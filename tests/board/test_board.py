@@ -13,6 +13,7 @@ from posebench.board.render import check_board, page, rankings, render
 from posebench.board.tables import cell
 from posebench.errors import PosebenchError
 from posebench.protocol import load_protocol
+from posebench.provenance import taught_by
 from posebench.result import load_result
 from posebench.speeds import Case, Noise, Record, Timed
 
@@ -165,7 +166,7 @@ def test_a_seed_counts_once(tmp_path, results):
 
 def test_seeds_of_a_student_are_one_entry_whose_teachers_differ_in_seed_and_weights_only(tmp_path, results):
     def taught(name, seed, recipe="default"):
-        teacher = f"ites_teacher ({recipe}, quick, seed {seed}), weights {seed}a5f"
+        teacher = taught_by("ites_teacher", recipe, "quick", seed, f"{seed}a5f")
         predictions = {**results[name].predictions, "method": "m", "provenance": {**MADE, "seed": seed, "teacher": teacher}}
         return replace(results[name], predictions=predictions)
 

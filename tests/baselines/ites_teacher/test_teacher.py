@@ -306,6 +306,9 @@ def test_what_a_recipe_knows_it_declares():
         ("flip=oracle", "one of none, tilt, bends"),
         ("votes=3", "no rule to vote by"),
         ("growth=0.0", "growth = 0.0"),
+        ("warm_up=-0.5", "warm_up = -0.5"),
+        ("largest=-0.1", "largest = -0.1"),
+        ("twin_at=1.0", "twin_at = 1.0"),
         ("grow_from=0.5", "grow_from = 0.5, grow_to = 0.5"),
     ],
 )
