@@ -1,0 +1,188 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from posebench.board.entries import add, entry_of, load_entries
+from posebench.board.render import check_board, render
+from posebench.errors import PosebenchError
+from posebench.provenance import taught_by
+
+
+def test_an_entry_comes_back_as_it_was_written(tmp_path, results):
+    (path,) = add(tmp_path, [results["good"]], ["good.json"])
+    assert path == tmp_path / "entries" / "synthetic" / "good-gt.json"
+    (entry,) = load_entries(tmp_path)
+    assert entry.dump() == entry_of(results["good"], "good.json").dump()
+
+
+def test_every_average_follows_from_the_sums_in_the_entry(results):
+    entry = entry_of(results["good"], "good.json")
+    for metric, table in results["good"].metrics.items():
+        for kind, value in table["by"].items():
+            assert entry.value(metric, kind) == pytest.approx(value, rel=1e-12), (metric, kind)
+
+
+def test_joints_average_to_the_whole(results):
+    entry = entry_of(results["good"], "good.json")
+    by_joint = entry.by_joint("MPJPE", "action")
+    sums = results["good"].sums["MPJPE"]
+    assert np.mean(list(by_joint.values())) == pytest.approx(entry.value("MPJPE", "action"), rel=1e-5)
+    # All takes are equally long, three an action: all averages are one.
+    assert by_joint == pytest.approx(dict(zip(sums.parts, sums.total.sum(axis=0) / sums.count.sum(), strict=True)), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("part", "change", "message"),
+    [
+        ("coverage", {"partial": True}, "partial"),
+        ("data", {"name": "file", "official": False}, "scored with --truth"),
+        ("data", {"official": False, "note": "take 3 is short"}, "not the official copy"),
+        ("protocol", {"digest": "0" * 16}, "digest"),
+        ("predictions", {"method": ""}, "method"),
+        ("predictions", {"keypoints": ""}, "keypoints"),
+        ("predictions", {"method": "../../etc/passwd"}, "method"),
+    ],
+)
+def test_what_may_not_stand_on_a_board_is_refused_and_nothing_is_written(tmp_path, results, part, change, message):
+    bad = replace(results["bad"], **{part: {**getattr(results["bad"], part), **change}})
+    with pytest.raises(PosebenchError, match=message):
+        add(tmp_path, [results["good"], bad], ["good.json", "bad.json"])
+    assert not list(tmp_path.rglob("*.json"))
+
+
+@pytest.mark.parametrize("trained_on", ["../../../etc/passwd 1", "h36m: S1 S5", " h36m"])
+def test_a_training_dataset_that_is_no_name_of_a_file_is_refused(results, trained_on, made):
+    predictions = {**results["good"].predictions, "provenance": {**made, "seed": 0, "trained_on": trained_on}}
+    with pytest.raises(PosebenchError, match="trained_on"):
+        entry_of(replace(results["good"], predictions=predictions), "r.json")
+
+
+def test_predictions_that_equal_the_truth_are_refused(results):
+    finding = {"name": "leakage", "severity": "warning", "message": "", "fix": "", "clips": []}
+    with pytest.raises(PosebenchError, match="equal the truth"):
+        entry_of(replace(results["good"], findings=[finding]), "good.json")
+
+
+def test_a_result_whose_numbers_are_not_those_of_its_sums_is_refused(results):
+    from copy import deepcopy
+
+    metrics = deepcopy(results["good"].metrics)
+    metrics["MPJPE"]["by"]["action"] -= 1.0
+    with pytest.raises(PosebenchError, match="MPJPE of seeds"):
+        entry_of(replace(results["good"], metrics=metrics), "good.json")
+
+
+def test_a_seed_counts_once(tmp_path, results, made):
+    one, other = (
+        replace(results[name], predictions={**results[name].predictions, "method": "m", "provenance": {**made, "seed": 3}})
+        for name in ("good", "good2")
+    )
+    (path,) = add(tmp_path, [one, one], ["a", "b"])
+    assert len(load_entries(tmp_path)[0].seeds) == 1
+    before = path.read_bytes()
+    with pytest.raises(PosebenchError, match="with seed 3 again"):
+        add(tmp_path, [one, other], ["a", "b"])
+    assert path.read_bytes() == before
+
+
+def test_seeds_of_a_student_are_one_entry_whose_teachers_differ_in_seed_and_weights_only(tmp_path, results, made):
+    def taught(name, seed, recipe="default"):
+        teacher = taught_by("ites_teacher", recipe, "quick", seed, f"{seed}a5f")
+        predictions = {**results[name].predictions, "method": "m", "provenance": {**made, "seed": seed, "teacher": teacher}}
+        return replace(results[name], predictions=predictions)
+
+    (path,) = add(tmp_path, [taught("good", 0), taught("good2", 1)], ["a", "b"])
+    render(tmp_path)
+    page_of_it = path.with_suffix(".md").read_text()
+    assert page_of_it.count("ites_teacher (default, quick)") == 1
+    assert "taught by ites_teacher (default, quick, seed 1), weights 1a5f" in page_of_it
+    with pytest.raises(PosebenchError, match="differs from another result"):
+        add(tmp_path, [taught("good", 0), taught("good2", 1, "paper")], ["a", "b"])
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda entry: entry.pop("method"),
+        lambda entry: entry.update(extra=1),
+        lambda entry: entry.update(posebench_entry=99),
+        lambda entry: entry.update(seeds=[]),
+        lambda entry: entry.update(supervision="lots"),
+        lambda entry: entry["seeds"][0]["sums"]["MPJPE"][0].pop(),
+        lambda entry: entry["seeds"][0]["sums"]["MPJPE"][0].__setitem__(0, float("nan")),
+        lambda entry: entry["takes"][0].pop(),
+        lambda entry: entry.update(method="another"),
+        lambda entry: entry["protocol"].update(headline="median"),
+        lambda entry: entry["takes"].__setitem__(1, entry["takes"][0]),
+        lambda entry: entry["units"].pop("MPJPE"),
+        lambda entry: entry["seeds"][0]["sums"].pop("PA-MPJPE"),
+        lambda entry: entry["seeds"][0]["values"].update({"MPJPE": 1.0}),
+        lambda entry: entry["seeds"][0]["sums"]["AUC"][0].__setitem__(0, 1.0),
+        lambda entry: entry["seeds"][0]["joints"]["MPJPE"]["total"][2].__setitem__(5, 1.0),
+        lambda entry: entry["seeds"][0]["joints"]["MPJPE"]["total"][2].pop(),
+        lambda entry: entry["seeds"][0]["joints"]["MPJPE"].update(names=[]),
+        lambda entry: entry["seeds"][0]["joints"].update(CPS={}, XYZ={}),
+        lambda entry: entry["seeds"][0]["curves"]["PA-AUC"][1].__setitem__(20, 1.0),
+        lambda entry: entry["seeds"][0]["curves"]["PA-AUC"][0].pop(),
+        lambda entry: entry["seeds"][0]["curves"].update(XYZ=[[0.0], [1.0]]),
+        lambda entry: entry["seeds"][0]["curves"].update(AUC=[[], []]),
+    ],
+)
+def test_a_damaged_entry_is_refused_naming_the_file(tmp_path, results, damage):
+    (path,) = add(tmp_path, [results["good"]], ["good.json"])
+    content = json.loads(path.read_text())
+    damage(content)
+    path.write_text(json.dumps(content))
+    with pytest.raises(PosebenchError, match=r"good-gt\.json"):
+        load_entries(tmp_path)
+
+
+def test_an_entry_among_rows_of_another_protocol_is_refused_naming_its_own_place(tmp_path, results):
+    (path,) = add(tmp_path, [results["good"]], ["good.json"])
+    other = tmp_path / "entries" / "cmu" / path.name
+    other.parent.mkdir()
+    path.rename(other)
+    with pytest.raises(PosebenchError, match=r"it in entries/synthetic/good-gt\.json"):
+        load_entries(tmp_path)
+    other.write_text(other.read_text().replace('"id": "synthetic"', '"id": "cmu"'))
+    with pytest.raises(PosebenchError, match="digest"):
+        check_board(tmp_path)
+
+
+def edited(path, change):
+    content = json.loads(path.read_text())
+    change(content["seeds"][0])
+    path.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda seed: seed["values"].update({"PA-MPJPE": seed["values"]["PA-MPJPE"] * 0.999}),
+        lambda seed: seed["sums"]["PA-MPJPE"][0].__setitem__(3, seed["sums"]["PA-MPJPE"][0][3] * 0.999),
+        lambda seed: (seed.pop("values"), seed["sums"]["PA-MPJPE"][0].__setitem__(3, seed["sums"]["PA-MPJPE"][0][3] * 0.999)),
+    ],
+    ids=["the value", "a sum", "a sum, with the values taken out"],
+)
+def test_an_edited_number_is_refused(tmp_path, results, change):
+    (path,) = add(tmp_path, [results["good"]], ["good.json"])
+    render(tmp_path)
+    edited(path, change)
+    with pytest.raises(PosebenchError, match=r"good-gt\.json: .*PA-MPJPE.*sums give") as error:
+        check_board(tmp_path)
+    assert error.value.exit_code == 1
+
+
+def test_an_entry_without_values_joints_and_curves_loads_as_those_of_schema_1_do(tmp_path, results):
+    (path,) = add(tmp_path, [results["good"]], ["good.json"])
+    content = json.loads(path.read_text()) | {"posebench_entry": 1}
+    for key in ("values", "joints", "curves"):
+        del content["seeds"][0][key]
+    path.write_text(json.dumps(content))
+    render(tmp_path)
+    assert check_board(tmp_path) == 1
+    assert not list(tmp_path.rglob("*-joints.svg"))
+    assert not list(tmp_path.rglob("*-pck.svg"))
+    assert "By joint" not in path.with_suffix(".md").read_text()
