@@ -18,7 +18,7 @@ from posebench.lifters.standardise import Standardise
 from posebench.skeleton import Skeleton, skeleton
 from posebench.training.data import TrainingData
 from posebench.training.method import Method, adam, in_tiles
-from posebench.training.recipe import Settings as Common
+from posebench.training.settings import Settings as Common
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,8 @@ from posebench.lifters.weights import About, load_about, load_weights
 from posebench.provenance import Provenance
 from posebench.training.data import image_coordinates
 from posebench.training.method import Method
-from posebench.training.recipe import Recipe, lifted_with, load_baseline, settings_of
+from posebench.training.recipe import Recipe, lifted_with, load_baseline
+from posebench.training.settings import settings_of
 
 
 @dataclass(frozen=True, eq=False)

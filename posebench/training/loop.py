@@ -24,7 +24,7 @@ from posebench.training import checkpoint
 from posebench.training.checkpoint import Progress
 from posebench.training.data import TrainingData
 from posebench.training.method import Method
-from posebench.training.recipe import Settings
+from posebench.training.settings import Settings
 
 CHECKPOINT = "checkpoint.safetensors"
 LOG = "log.jsonl"

@@ -42,7 +42,7 @@ def part(dataset: Dataset, clips: list[str], pools: str) -> tuple[list[str], lis
     Args:
         dataset: an open dataset.
         clips: ids of its training clips.
-        pools: one of :data:`posebench.training.recipe.POOLS`.
+        pools: one of :data:`posebench.training.settings.POOLS`.
 
     Raises:
         PosebenchError: fewer than two takes to part.

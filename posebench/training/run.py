@@ -27,8 +27,9 @@ from posebench.training.loop import CHECKPOINT, LOG, fit
 from posebench.training.machine import machine
 from posebench.training.method import Method
 from posebench.training.pools import gather_poses, part
-from posebench.training.recipe import Recipe, Settings, load_baseline, read_method, resolve
+from posebench.training.recipe import Recipe, load_baseline, read_method, resolve
 from posebench.training.scoring import TUNING, finish, hold_out
+from posebench.training.settings import Settings
 from posebench.training.teacher import FOLDER as TEACHER
 from posebench.training.teacher import Teacher, open_teacher, recipe_of_teacher
 from posebench.watching import Watch, behaviour_on, watch

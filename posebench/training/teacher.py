@@ -1,8 +1,8 @@
 """Runs that teach other runs: a finished run tells poses of the training frames, and another method learns from them.
 
-**Convention.** A method says in its settings (:attr:`posebench.training.recipe.Settings.taught_by`) which baseline teaches it. The harness
-hands over what that one's frozen lifter says of each training frame (:attr:`posebench.training.data.TrainingData.taught`), computed once;
-no network of the teacher is in the student. The two are trained on the same 2D: other data are refused.
+**Convention.** A method says in its settings (:attr:`posebench.training.settings.Settings.taught_by`) which baseline teaches it. The
+harness hands over what that one's frozen lifter says of each training frame (:attr:`posebench.training.data.TrainingData.taught`),
+computed once; no network of the teacher is in the student. The two are trained on the same 2D: other data are refused.
 """
 
 from __future__ import annotations

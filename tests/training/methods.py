@@ -8,7 +8,7 @@ import torch
 
 from posebench.lifters.blocks import ResidualMLP
 from posebench.training.method import Method, adam
-from posebench.training.recipe import Settings
+from posebench.training.settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,8 @@ from hypothesis import settings as of_test
 from hypothesis import strategies as st
 
 from posebench.errors import PosebenchError
-from posebench.training.recipe import PRESETS, Recipe, Settings, baselines, load_baseline, read_method, resolve, settings_of
+from posebench.training.recipe import PRESETS, Recipe, baselines, load_baseline, read_method, resolve
+from posebench.training.settings import Settings, settings_of
 
 BASE = {"epochs": 9, "batch": 64, "learning_rate": 1e-3}
 #: One value for each place that may give it; the last one that does wins.
