@@ -30,6 +30,7 @@ class Teacher(Method):
 
     lifter: Lifter
     settled: Tensor
+    turned: Tensor
 
     def __init__(self, settings: Settings, joints: Skeleton) -> None:
         super().__init__()
@@ -39,7 +40,9 @@ class Teacher(Method):
         self.lifter = Lifter(settings, joints)
         self.context = settings.votes
         known = (f"cameras look down by {settings.tilt:g} degrees on average",) if settings.tilt else ()
+        # Whether lifter and twin have been compared, and whether the twin went on.
         self.register_buffer("settled", torch.tensor(False))
+        self.register_buffer("turned", torch.tensor(False))
         trained_beside = (settings.starts * settings.start_steps if settings.starts > 1 else 0) + 2 * settings.twin_steps
         self.poses_beside = trained_beside * settings.batch
         self.side_information = tuple(dict.fromkeys([*known, *self.lifter.flip.side_information]))
@@ -62,18 +65,21 @@ class Teacher(Method):
         torch.manual_seed(seed)
         self.lifter.begin()
 
-    def _best(self, data: TrainingData, beginnings: Sequence[Callable[[], None]], steps: int, epoch: int) -> None:
+    def _best(self, data: TrainingData, beginnings: Sequence[Callable[[], None]], steps: int, epoch: int) -> int:
         """Train from each beginning for some steps, on the same frames, and keep the weights with the least losses in the second half.
 
         No truth is looked at. The learning rate grows over the first quarter.
 
+        Returns:
+            The number of the beginning that was kept.
+
         Raises:
             PosebenchError: no beginning has finite losses.
         """
-        chosen, least, kept = self.settings, math.inf, {}
+        chosen, least, kept, best = self.settings, math.inf, {}, 0
         # On CUDA frames and rotations are drawn by the device's own generator.
         state, on_device = torch.get_rng_state(), torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-        for begin in beginnings:
+        for number, begin in enumerate(beginnings):
             begin()
             torch.set_rng_state(state)
             torch.cuda.set_rng_state_all(on_device)
@@ -91,12 +97,14 @@ class Teacher(Method):
                 if step >= steps // 2:
                     lost += float(loss.detach())
             if lost < least:
-                least, kept = lost, {name: weight.clone() for name, weight in self.lifter.state_dict().items()}
+                least, best = lost, number
+                kept = {name: weight.clone() for name, weight in self.lifter.state_dict().items()}
         if not kept:
             raise PosebenchError(
                 f"losses of {len(beginnings)} beginnings, none of them finite", "a training that begins", "lower --set learning_rate"
             )
         self.lifter.load_state_dict(kept)
+        return best
 
     def _settle_the_sign(self, data: TrainingData, epoch: int) -> None:
         """Train the lifter and its twin of flipped depths alike, and keep the better one."""
@@ -110,7 +118,7 @@ class Teacher(Method):
             self.lifter.load_state_dict(now)
             self.lifter.become_twin()
 
-        self._best(data, [same, twin], self.settings.twin_steps, epoch)
+        self.turned.fill_(self._best(data, [same, twin], self.settings.twin_steps, epoch) == 1)
 
     def optimisers(self) -> dict[str, Optimizer]:
         """Stochastic gradient descent with momentum, or Adam."""
@@ -167,14 +175,19 @@ class Teacher(Method):
         return image[:, self.swap] * image.new_tensor([-1.0, 1.0])
 
     def signs(self, data: TrainingData) -> dict[str, float]:
-        """The reprojection error in mean root-to-head lengths, and how far canonical poses are from their mean: near 0 is a rigid body."""
+        """The reprojection error, how rigid the body is, and which of the twins went on.
+
+        In mean root-to-head lengths; deviations of canonical poses from their mean that are near 0 are those of a rigid body; 1 once the
+        twin of flipped depths went on, 0 once the lifter did.
+        """
         step = max(1, -(-len(data.usable) // 4096))
         frames = data.usable[::step]
         told = self.lifter.tell(self.seen.image[frames], self.seen.down[frames])
         mean = told.pose.mean(dim=0)
         error = _distance(see(told.seen, self.settings.distance), self.seen.image[frames]) * self.settings.distance
         moved = (told.pose - mean).norm(dim=(1, 2)) / told.pose.norm(dim=(1, 2)).clamp_min(1e-9)
-        return {"reprojection error": float(error), "deviation from mean pose": float(moved.mean())}
+        found = {"reprojection error": float(error), "deviation from mean pose": float(moved.mean())}
+        return found | ({"twin went on": float(self.turned)} if self.settled else {})
 
     def lift(self, keypoints: Tensor) -> Tensor:
         """One clip, frame by frame; where frames vote, they do so among themselves."""
