@@ -70,11 +70,11 @@ class Evidence:
 
     def findings(self) -> list[Finding]:
         """All findings."""
-        found = [*self._invalid(), *self._nonpositive_scale(), *self._root(), *self._constant(), *self._leakage()]
+        found = [*self._invalid(), *self._nonpositive_scale(), *self._root(), *self._constant()]
         if not sum(map(len, self._pred)):
             return found
         pred, truth = np.concatenate(self._pred), np.concatenate(self._truth)
-        found += self._unit(pred, truth)
+        found += [*self._leakage(pred, truth), *self._unit(pred, truth)]
         # One cause can look like another (swapped sides like a mirrored x axis): the explanation that leaves least error is told.
         causes = [*self._axes(pred, truth), *self._order(pred, truth), *self._frame()]
         found += [finding for _, finding in sorted(causes, key=lambda cause: cause[0])[:1]]
@@ -124,13 +124,11 @@ class Evidence:
                 "constant", "warning", message, "expected of a mean pose only: is the same array written again and again?", tuple(still)
             )
 
-    def _leakage(self) -> Iterator[Finding]:
+    def _leakage(self, pred: Array, truth: Array) -> Iterator[Finding]:
+        errors = residuals(pred, truth, ["none", "scale"]).errors
         for alignment, what in (("none", "the truth"), ("scale", "the truth times a scale")):
-            copied = [
-                clip
-                for clip, pred, truth in zip(self._clips, self._pred, self._truth, strict=True)
-                if len(pred) and residuals(pred, truth, [alignment]).errors[alignment].max() < 1e-2
-            ]
+            of_clip = np.split(errors[alignment], np.cumsum([len(poses) for poses in self._pred])[:-1])
+            copied = [clip for clip, error in zip(self._clips, of_clip, strict=True) if len(error) and error.max() < 1e-2]
             if copied:
                 message = f"in {len(copied)} clips the predictions equal {what} ({first_ten(copied)})"
                 yield Finding(
@@ -175,28 +173,38 @@ class Evidence:
 
     def _frame(self) -> Iterator[tuple[float, Finding]]:
         """World coordinates: the known cameras turn them right, or else one rotation a clip does, another for each clip."""
-        clips = [
-            (clip, pred, truth, camera)
-            for clip, pred, truth, camera in zip(self._clips, self._pred, self._truth, self._camera, strict=True)
-            if len(pred) > 1
-        ]
-        cameras = [None if camera is None else camera.rotation for _, _, _, camera in clips]
-        free = [_clip_rotation(pred, truth) for _, pred, truth, _ in clips]
-        for how, rotations, share in (("its camera's rotation", cameras, EXPLAINED), ("one rotation", free, FREE)):
-            turned, left = [], []
-            for (clip, pred, truth, _), rotation in zip(clips, rotations, strict=True):
-                if rotation is None:
-                    continue
-                error, stated = float(np.median(_errors(pred @ rotation.T, truth))), float(np.median(_errors(pred, truth)))
-                angle = np.degrees(np.arccos(np.clip((np.trace(rotation) - 1) / 2, -1, 1)))
-                if error < share * stated and stated > GOOD and angle > 10:
-                    turned.append(clip)
-                left.append(error)
-            if left and len(turned) >= 0.8 * len(left):
-                message = f"in {len(turned)} of {len(left)} clips {how} explains most of the error: the poses look like world coordinates"
-                finding = Finding("frame", "error", message, "rotate the poses into each clip's camera frame", tuple(turned))
-                # Free rotations fit whatever a permutation of the axes does, and a little noise on top.
-                yield float(np.median(left)) * (1.0 if rotations is cameras else 1.5), finding
+        kept = [number for number, poses in enumerate(self._pred) if len(poses) > 1]
+        if not kept:
+            return
+        preds, truths = ([poses[number] for number in kept] for poses in (self._pred, self._truth))
+        pred, truth, sizes = np.concatenate(preds), np.concatenate(truths), [len(poses) for poses in preds]
+
+        def medians(poses: Array) -> list[float]:
+            return [float(np.median(errors)) for errors in np.split(_errors(poses, truth), np.cumsum(sizes)[:-1])]
+
+        stated = medians(pred)
+        cameras = [self._camera[number] for number in kept]
+        known = [camera is not None for camera in cameras]
+        given = np.stack([np.eye(3) if camera is None else camera.rotation for camera in cameras])
+        ways = (
+            ("its camera's rotation", given, known, EXPLAINED, 1.0),
+            # Free rotations fit whatever a permutation of the axes does, and a little noise on top.
+            ("one rotation", _clip_rotations(preds, truths), [True] * len(kept), FREE, 1.5),
+        )
+        for how, rotations, of, share, handicap in ways:
+            if not any(of):
+                continue
+            error = medians(np.matmul(pred, np.repeat(rotations, sizes, axis=0).transpose(0, 2, 1)))
+            angle = np.degrees(np.arccos(np.clip((np.trace(rotations, axis1=1, axis2=2) - 1) / 2, -1, 1)))
+            looked_at = np.flatnonzero(of)
+            turned = [i for i in looked_at if error[i] < share * stated[i] and stated[i] > GOOD and angle[i] > 10]
+            if len(turned) >= 0.8 * len(looked_at):
+                message = (
+                    f"in {len(turned)} of {len(looked_at)} clips {how} explains most of the error: the poses look like world coordinates"
+                )
+                clips = tuple(self._clips[kept[i]] for i in turned)
+                finding = Finding("frame", "error", message, "rotate the poses into each clip's camera frame", clips)
+                yield float(np.median([error[i] for i in looked_at])) * handicap, finding
 
     def _order(self, pred: Array, truth: Array) -> Iterator[tuple[float, Finding]]:
         """Known slips of joint order, also judged in the image plane, where even a depth-blind method is right."""
@@ -247,10 +255,15 @@ def _errors_turned(pred: Array, truth: Array, turns: list[Array], axes: int) -> 
     return out
 
 
-def _clip_rotation(pred: Array, truth: Array) -> Array:
-    """The one rotation that brings all poses of a clip nearest to the truth."""
-    rotation: Array = procrustes(pred.reshape(1, -1, 3), truth.reshape(1, -1, 3)).rotation[0]
-    return rotation
+def _clip_rotations(preds: list[Array], truths: list[Array]) -> Array:
+    """For each clip (n, J, 3) the one rotation that brings all its poses nearest to the truth, (clips, 3, 3)."""
+    out = np.empty((len(preds), 3, 3))
+    sizes = np.array([len(poses) for poses in preds])
+    for size in np.unique(sizes):  # nearly all are of one size
+        same = np.flatnonzero(sizes == size)
+        pred, truth = (np.stack([poses[i] for i in same]).reshape(len(same), -1, 3) for poses in (preds, truths))
+        out[same] = procrustes(pred, truth).rotation
+    return out
 
 
 def _orders(protocol: Protocol) -> dict[str, list[int]]:
