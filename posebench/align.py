@@ -26,12 +26,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from posebench.workspace import Workspace
+from posebench.workspace import Workspace, equal_parts
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -97,17 +97,21 @@ class _Room:
     """Memory of one block, used again for the next.
 
     ``x`` is the truth and ``y`` the prediction, component first (3, J, B); ``x_sum`` and ``y_sum`` (3, B) their sums over the joints.
+    ``x`` and ``y`` may be the caller's own and are not written to; what is centred lies in ``own_x`` and ``own_y``.
     """
 
+    x: Array
+    y: Array
+
     def __init__(self, workspace: Workspace, joints: int, size: int) -> None:
-        self.x, self.y, self.spare, self.turned = (workspace.array(name, 3, joints, size) for name in ("x", "y", "spare", "turned"))
+        names = ("x", "y", "spare", "turned")
+        self.own_x, self.own_y, self.spare, self.turned = (workspace.array(name, 3, joints, size) for name in names)
         self.square = workspace.array("square", joints, size)
         self.x_sum, self.y_sum = workspace.array("sums", 2, 3, size)
 
     def fill(self, pred: npt.NDArray[np.floating], truth: npt.NDArray[np.floating]) -> None:
         """Take in poses (B, J, 3); a prediction that is not finite becomes zero."""
-        self.x[...] = truth.transpose(2, 1, 0)
-        self.y[...] = pred.transpose(2, 1, 0)
+        self.x, self.y = _side_by_side(truth, self.own_x), _side_by_side(pred, self.own_y)
         with np.errstate(invalid="ignore", over="ignore"):
             self.x.sum(axis=1, out=self.x_sum)
             self.y.sum(axis=1, out=self.y_sum)
@@ -116,6 +120,8 @@ class _Room:
             raise ValueError("a true pose is not finite")
         if not np.isfinite(self.y_sum).all():
             lost = ~np.isfinite(self.y).all(axis=(0, 1))
+            self.own_y[...] = self.y
+            self.y = self.own_y
             self.y[:, :, lost] = 0.0
             self.y_sum[:, lost] = 0.0
 
@@ -125,8 +131,17 @@ class _Room:
         np.sqrt(self.square.T, out=out)
 
     def turn(self, matrix: Array, out: Array) -> Array:
-        """``matrix`` (3, 3, B) times ``y``, in ``out``."""
-        return _product(matrix, self.y, out)
+        """``matrix`` (3, 3, B) times the centred prediction, in ``out``."""
+        return _product(matrix, self.own_y, out)
+
+
+def _side_by_side(poses: npt.NDArray[np.floating], own: Array) -> Array:
+    """Poses (B, J, 3) as float64 (3, J, B), frames side by side in memory: as they lie, or else copied into ``own``."""
+    turned = poses.transpose(2, 1, 0)
+    if turned.dtype == own.dtype and turned.strides[2] == own.itemsize:
+        return cast(Array, turned)
+    own[...] = turned
+    return own
 
 
 def _product(matrix: Array, columns: Array, out: Array) -> Array:
@@ -143,21 +158,20 @@ def _blocks(pred: npt.ArrayLike, truth: npt.ArrayLike, workspace: Workspace | No
         raise ValueError(f"predicted poses {pred.shape} and true poses {truth.shape} must both be (N, J, 3)")
     count, joints = pred.shape[:2]
     workspace = workspace or Workspace()
-    room = _Room(workspace, joints, min(BLOCK, count))
-    for start in range(0, count, BLOCK):
-        part = slice(start, min(start + BLOCK, count))
-        if part.stop - start < BLOCK:
+    size = equal_parts(count, BLOCK)
+    room = _Room(workspace, joints, size)
+    for start in range(0, count, size):
+        part = slice(start, min(start + size, count))
+        if part.stop - start < size:
             room = _Room(workspace, joints, part.stop - start)
         room.fill(pred[part], truth[part])
         yield part, room
 
 
 def _centre(room: _Room) -> _Block:
-    """The block in ``room``, whose poses it centres in place."""
-    x, y = room.x, room.y
-    x_mean, y_mean = room.x_sum / x.shape[1], room.y_sum / y.shape[1]
-    x -= x_mean[:, None]
-    y -= y_mean[:, None]
+    """The block in ``room``, centred in the room's own memory: if ``x`` and ``y`` were copied there, they are not there any longer."""
+    x_mean, y_mean = room.x_sum / room.x.shape[1], room.y_sum / room.y.shape[1]
+    x, y = np.subtract(room.x, x_mean[:, None], out=room.own_x), np.subtract(room.y, y_mean[:, None], out=room.own_y)
     y_size = np.einsum("ijb,ijb->b", y, y)
     collapsed = ~(y_size > _EXTENT * y.shape[1] * np.einsum("ib,ib->b", y_mean, y_mean)) | ~(y_size < _LARGEST)
     if collapsed.any():
@@ -273,6 +287,7 @@ def residuals(
             np.multiply(_scale(x, y), y, out=spare)
             room.length(np.subtract(spare, x, out=spare), errors["scale"][part])
         block = _centre(room)
+        x = block.x
         flipped[part] = block.flipped()
         if not {"rigid", "similarity", "similarity+reflection"} & errors.keys():
             continue
@@ -294,7 +309,7 @@ def residuals(
                 either[part] = proper[part]
             mirrored, matrix = _mirrored(block)
             if len(mirrored):
-                away = np.einsum("ikb,kjb->ijb", matrix, y[..., mirrored]) - x[..., mirrored]
+                away = np.einsum("ikb,kjb->ijb", matrix, block.y[..., mirrored]) - x[..., mirrored]
                 either[part.start + mirrored] = np.sqrt(np.einsum("ijb,ijb->jb", away, away)).T
     return Residuals(errors, flipped)
 

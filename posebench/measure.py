@@ -12,7 +12,7 @@ import numpy.typing as npt
 from posebench import hypotheses, metrics
 from posebench.align import BLOCK, aligned, residuals
 from posebench.protocol import Metric, Protocol
-from posebench.workspace import Workspace
+from posebench.workspace import Workspace, equal_parts
 
 Array = npt.NDArray[np.float64]
 
@@ -91,9 +91,8 @@ def measure_clip(
     sums = ClipSums(poses=len(truth))
     several = pred.ndim == 4
     workspace = workspace or Workspace()
-    # All of one size, or the last would be worth its arithmetic less than its overhead.
-    size = -(-len(truth) // max(1, -(-len(truth) // CHUNK)))
-    for start in range(0, len(truth), size or 1):
+    size = equal_parts(len(truth), CHUNK)
+    for start in range(0, len(truth), size):
         first = max(0, start - _HISTORY)
         part = slice(first, min(start + size, len(truth)))
         true = _component_first(truth[part], workspace, "true poses")

@@ -1,4 +1,4 @@
-"""Arrays that are used again and again, where a loop would ask for fresh ones of the same size each time round."""
+"""Work in parts: their size, and arrays that are used again and again, where each would ask for fresh ones of the same size."""
 
 from __future__ import annotations
 
@@ -6,6 +6,19 @@ import math
 
 import numpy as np
 import numpy.typing as npt
+
+
+def equal_parts(count: int, most: int) -> int:
+    """The size of each of the fewest parts of ``count`` things that hold no more than ``most``; at least one.
+
+    A last part that is much smaller than the others would be worth its arithmetic less than its overhead.
+
+    Example:
+        >>> equal_parts(2300, 1536), equal_parts(0, 1536)
+        (1150, 1)
+    """
+    parts = max(1, -(-count // most))
+    return max(1, -(-count // parts))
 
 
 class Workspace:

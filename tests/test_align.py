@@ -142,12 +142,24 @@ def test_earlier_results_survive_later_blocks():
         np.testing.assert_allclose(aligned(pred, truth, alignment)[: align.BLOCK], first, rtol=0, atol=1e-9)
 
 
-def test_inputs_are_not_changed():
-    truth, rng = poses(n=5)
+def side_by_side(pose):
+    """The same poses, with the frames of a coordinate side by side in memory: these are not copied."""
+    return np.ascontiguousarray(pose.T).T
+
+
+@pytest.mark.parametrize("laid", [np.ascontiguousarray, side_by_side, lambda pose: np.repeat(pose, 2, axis=0)[::2]])
+def test_inputs_are_not_changed_and_how_they_lie_in_memory_does_not_matter(laid):
+    truth, rng = poses(n=9)
     pred = truth + 60.0 * rng.normal(size=truth.shape)
-    pred[2] = np.nan
+    pred[2], pred[3], pred[4] = np.nan, 7.0, -pred[4]
     before = pred.copy(), truth.copy()
-    residuals(pred, truth)
+    wanted = residuals(pred.astype(np.longdouble), truth.astype(np.longdouble))  # another type is always copied
+    pred, truth = laid(pred), laid(truth)
+    found = residuals(pred, truth)
+    assert (found.flipped == wanted.flipped).all()
+    for alignment in ALIGNMENTS:
+        np.testing.assert_allclose(found.errors[alignment], wanted.errors[alignment], rtol=0, atol=1e-12)
+        aligned(pred, truth, alignment)
     procrustes(pred, truth)
     np.testing.assert_array_equal(pred, before[0])
     np.testing.assert_array_equal(truth, before[1])
