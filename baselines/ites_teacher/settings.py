@@ -46,8 +46,8 @@ class Settings(Common):
             one that flips none while bodies are nearly rigid, and easy once they bend. 0 leaves it out.
         twin_at: share of the epochs after which that is done.
         reprojection: weight of the reprojection error, at first.
-        growth: factor by which that weight has grown at the end: a body stays nearly rigid under a small one, and flips under one that is
-            large from the start.
+        growth: factor by which that weight has grown at the end: in few epochs a body stays nearly rigid under a small one, and it flips
+            under one that is large from the start.
         grow_from: share of the epochs after which it begins to grow, by equal factors.
         grow_to: share of the epochs after which it has grown.
         invariance: weight of the cycle: a randomly rotated canonical pose must be told as itself.
