@@ -38,7 +38,7 @@ Mask = npt.NDArray[np.bool_]
 
 ALIGNMENTS = ("none", "scale", "rigid", "similarity", "similarity+reflection")
 #: Poses handled at a time: all that a block touches stays in the processor's cache.
-BLOCK = 1536
+BLOCK = 3072
 #: Below this share of l^3 the closed form loses digits and the pose goes through the decomposition.
 UNSTABLE = 1e-4
 #: |det| below this share of |P|^3 |G|^3 is a planar pose, which has no handedness.
