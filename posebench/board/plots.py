@@ -30,6 +30,8 @@ _STYLES = ("-", "--", ":", "-.")
 #: Inches a row of a plot takes; more where many methods share it.
 _ROW, _HEAD, _WIDTH = 0.3, 1.15, 7.6
 _DIGITS = 4
+#: Rows that a picture leaves out are named up to this many, and else counted.
+FEW = 4
 #: The area under the PCK curve that is drawn: as the primary metric, it exists for methods without scale too.
 _CURVE = "PA-AUC"
 
@@ -221,7 +223,10 @@ def _draw_times(figure: Figure, data: Data) -> None:
     axes.set_ylabel(data["axis"], fontsize=9)
     axes.tick_params(axis="y", labelsize=8)
     told = f"machine{'s, by shape' if len(machines) > 1 else ''}: {', '.join(machines)}"
-    axes.set_title(told + (f"; not timed: {', '.join(data['without'])}" if data["without"] else ""), fontsize=8, wrap=True)
+    left_out = data["without"]
+    if left_out:
+        told += f"; not timed: {', '.join(left_out) if len(left_out) <= FEW else f'{len(left_out)} other rows of the table'}"
+    axes.set_title(told, fontsize=8, wrap=True)
     figure.legend(loc="outside lower center", ncols=3, fontsize=8, frameon=False)
 
 
