@@ -37,7 +37,7 @@ Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 ALIGNMENTS = ("none", "scale", "rigid", "similarity", "similarity+reflection")
-#: Poses handled at a time: all that a block touches stays in the processor's cache.
+#: Poses handled at a time: so many that numpy's calls cost little beside their arithmetic, and few enough for the processor's outer cache.
 BLOCK = 3072
 #: Below this share of l^3 the closed form loses digits and the pose goes through the decomposition.
 UNSTABLE = 1e-4

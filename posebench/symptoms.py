@@ -127,8 +127,8 @@ class Evidence:
     def _leakage(self, pred: Array, truth: Array) -> Iterator[Finding]:
         errors = residuals(pred, truth, ["none", "scale"]).errors
         for alignment, what in (("none", "the truth"), ("scale", "the truth times a scale")):
-            of_clip = np.split(errors[alignment], np.cumsum([len(poses) for poses in self._pred])[:-1])
-            copied = [clip for clip, error in zip(self._clips, of_clip, strict=True) if len(error) and error.max() < 1e-2]
+            of_clips = _by_clip(errors[alignment], self._pred)
+            copied = [clip for clip, error in zip(self._clips, of_clips, strict=True) if len(error) and error.max() < 1e-2]
             if copied:
                 message = f"in {len(copied)} clips the predictions equal {what} ({first_ten(copied)})"
                 yield Finding(
@@ -177,10 +177,10 @@ class Evidence:
         if not kept:
             return
         preds, truths = ([poses[number] for number in kept] for poses in (self._pred, self._truth))
-        pred, truth, sizes = np.concatenate(preds), np.concatenate(truths), [len(poses) for poses in preds]
+        pred, truth = np.concatenate(preds), np.concatenate(truths)
 
         def medians(poses: Array) -> list[float]:
-            return [float(np.median(errors)) for errors in np.split(_errors(poses, truth), np.cumsum(sizes)[:-1])]
+            return [float(np.median(errors)) for errors in _by_clip(_errors(poses, truth), preds)]
 
         stated = medians(pred)
         cameras = [self._camera[number] for number in kept]
@@ -194,7 +194,7 @@ class Evidence:
         for how, rotations, of, share, handicap in ways:
             if not any(of):
                 continue
-            error = medians(np.matmul(pred, np.repeat(rotations, sizes, axis=0).transpose(0, 2, 1)))
+            error = medians(np.matmul(pred, np.repeat(rotations, [len(poses) for poses in preds], axis=0).transpose(0, 2, 1)))
             angle = np.degrees(np.arccos(np.clip((np.trace(rotations, axis1=1, axis2=2) - 1) / 2, -1, 1)))
             looked_at = np.flatnonzero(of)
             turned = [i for i in looked_at if error[i] < share * stated[i] and stated[i] > GOOD and angle[i] > 10]
@@ -253,6 +253,11 @@ def _errors_turned(pred: Array, truth: Array, turns: list[Array], axes: int) -> 
         left = true_square - dot**2 / np.maximum(size, 1e-300)
         out.append(float(np.median(np.sqrt(np.maximum(left, 0.0) / pred.shape[1]))))
     return out
+
+
+def _by_clip(values: Array, clips: list[Array]) -> list[Array]:
+    """What was worked out for the poses of all clips at once, clip by clip."""
+    return np.split(values, np.cumsum([len(poses) for poses in clips])[:-1])
 
 
 def _clip_rotations(preds: list[Array], truths: list[Array]) -> Array:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from posebench.board.rank import PRIMARY, Ranking
+from posebench.errors import first_ten
 from posebench.slices import group_means
 from posebench.speeds import Record
 
@@ -30,8 +31,6 @@ _STYLES = ("-", "--", ":", "-.")
 #: Inches a row of a plot takes; more where many methods share it.
 _ROW, _HEAD, _WIDTH = 0.3, 1.15, 7.6
 _DIGITS = 4
-#: Rows that a picture leaves out are named up to this many, and else counted.
-FEW = 4
 #: The area under the PCK curve that is drawn: as the primary metric, it exists for methods without scale too.
 _CURVE = "PA-AUC"
 
@@ -171,7 +170,7 @@ def _draw_series(figure: Figure, data: Data) -> None:
     weighting = "all frames of an action alike" if data["by"] == "action" else f"average by {data['headline']}"
     _explain(figure, axes, data, f"{data['axis']} by {data['by']}, {weighting}, median seed")
     if data["without"]:
-        axes.set_title(f"not held by the entries of {', '.join(data['without'])}", fontsize=8)
+        axes.set_title(f"not held by the entries of {first_ten(data['without'])}", fontsize=8)
     figure.legend(loc="outside lower center", ncols=3, fontsize=8, frameon=False)
 
 
@@ -191,7 +190,7 @@ def _draw_curves(figure: Figure, data: Data) -> None:
     axes.set_ylabel("PA-PCK [%]", fontsize=9)
     axes.tick_params(axis="y", labelsize=8)
     if data["without"]:
-        axes.set_title(f"not held by the entries of {', '.join(data['without'])}", fontsize=8)
+        axes.set_title(f"not held by the entries of {first_ten(data['without'])}", fontsize=8)
     figure.legend(loc="outside lower center", ncols=3, fontsize=8, frameon=False)
 
 
@@ -223,10 +222,7 @@ def _draw_times(figure: Figure, data: Data) -> None:
     axes.set_ylabel(data["axis"], fontsize=9)
     axes.tick_params(axis="y", labelsize=8)
     told = f"machine{'s, by shape' if len(machines) > 1 else ''}: {', '.join(machines)}"
-    left_out = data["without"]
-    if left_out:
-        told += f"; not timed: {', '.join(left_out) if len(left_out) <= FEW else f'{len(left_out)} other rows of the table'}"
-    axes.set_title(told, fontsize=8, wrap=True)
+    axes.set_title(told + (f"; not timed: {first_ten(data['without'])}" if data["without"] else ""), fontsize=8, wrap=True)
     figure.legend(loc="outside lower center", ncols=3, fontsize=8, frameon=False)
 
 

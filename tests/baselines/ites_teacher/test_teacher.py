@@ -2,48 +2,27 @@
 
 import math
 
-import numpy as np
 import pytest
 
 pytest.importorskip("torch", reason="the baselines need the extra [baselines]")
 
 import torch
 
-from posebench.baselines.ites_teacher import Settings, build
-from posebench.baselines.ites_teacher.model import Teacher
-from posebench.baselines.ites_teacher.network import Lifter, Told
+from posebench.baselines.ites_teacher.network import Told
 from posebench.baselines.ites_teacher.rotation import exponential
 from posebench.errors import PosebenchError
-from posebench.geometry import Camera
 from posebench.lifters.views import about_x, about_y, see, turn
 from posebench.skeleton import skeleton
-from posebench.training.data import TrainingData
 from posebench.training.loop import fit
-from posebench.training.recipe import read_method, resolve
+from posebench.training.recipe import read_method
 
 H36M = skeleton("h36m17")
-SMALL = ["width=16", "epochs=2", "samples=64", "batch=16"]
 CONTENT, WHERE = read_method("ites_teacher")
 RECIPES = ["default", *CONTENT["recipes"]]
 
 
-def method(recipe="default", *changes):
-    torch.manual_seed(0)
-    return build(resolve(CONTENT, Settings, where=WHERE, recipe=recipe, preset="smoke", changes=[*SMALL, *changes]), "h36m17")
-
-
-@pytest.fixture(scope="module")
-def data(walker):
-    """Four takes of a walker, each seen by one of four cameras: keypoints only."""
-    points = np.concatenate([(pose := walker(60, seed=take, camera=take))[..., :2] / pose[..., 2:] for take in range(4)])
-    keypoints = torch.from_numpy(points).float()
-    number = torch.arange(len(keypoints))
-    lens = Camera(np.eye(3), np.zeros(3), np.ones(2), np.zeros(2), (1, 1))
-    return TrainingData(H36M, keypoints, None, number // 60 * 60, number // 60 * 60 + 59, number, 30.0, lens)
-
-
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_every_recipe_trains_and_lifts_finite_poses(data, tmp_path, recipe):
+def test_every_recipe_trains_and_lifts_finite_poses(data, tmp_path, recipe, method):
     player = method(recipe)
     player.prepare(data)
     before = {name: value.clone() for name, value in player.named_parameters()}
@@ -68,7 +47,7 @@ class Knows:
         return Told(torch.zeros(len(image), 1), self.pose.expand(len(image), -1, -1), rotation, torch.ones(len(image), 1, 1))
 
 
-def test_a_network_that_knows_the_truth_pays_nothing(data, monkeypatch):
+def test_a_network_that_knows_the_truth_pays_nothing(data, monkeypatch, method):
     player = method("paper")
     player.prepare(data)
     pose = torch.randn(17, 3, generator=torch.Generator().manual_seed(2))
@@ -86,7 +65,7 @@ def test_a_network_that_knows_the_truth_pays_nothing(data, monkeypatch):
     assert float(terms["reprojection"]) > 0.1, "another pose is seen elsewhere"
 
 
-def test_the_weight_of_the_reprojection_grows_by_equal_factors_between_two_shares_of_the_epochs(data, monkeypatch):
+def test_the_weight_of_the_reprojection_grows_by_equal_factors_between_two_shares_of_the_epochs(data, monkeypatch, method):
     player = method("default", "epochs=20", "reprojection=2.0", "growth=16.0", "grow_from=0.2", "grow_to=0.6")
     player.prepare(data)
     monkeypatch.setattr(player.lifter, "tell", Knows(torch.zeros(17, 3), lambda count: torch.eye(3).expand(count, 3, 3)))
@@ -98,7 +77,7 @@ def test_the_weight_of_the_reprojection_grows_by_equal_factors_between_two_share
     assert method("paper", "epochs=20").settings.reprojection_at(19) == 5.0, "the paper's stays"
 
 
-def test_the_loss_is_the_mean_distance_of_joints_in_the_weights_of_the_recipe(data, monkeypatch):
+def test_the_loss_is_the_mean_distance_of_joints_in_the_weights_of_the_recipe(data, monkeypatch, method):
     player = method("paper")
     player.prepare(data)
     pose = torch.zeros(17, 3)
@@ -108,7 +87,7 @@ def test_the_loss_is_the_mean_distance_of_joints_in_the_weights_of_the_recipe(da
     torch.testing.assert_close(terms["reprojection"], expected)
 
 
-def test_the_bases_and_views_are_as_many_as_the_recipe_says(data, monkeypatch):
+def test_the_bases_and_views_are_as_many_as_the_recipe_says(data, monkeypatch, method):
     for recipe, bases in (("bases6", 6), ("default", 12), ("bases24", 24)):
         assert method(recipe).lifter.dictionary.in_features == bases
     for recipe, views in (("views1", 1), ("views4", 4)):
@@ -122,73 +101,7 @@ def test_the_bases_and_views_are_as_many_as_the_recipe_says(data, monkeypatch):
         assert seen == [16, 16 * views]
 
 
-def test_of_several_beginnings_the_one_with_the_least_losses_is_kept(data, monkeypatch):
-    found, begin, terms = [], Lifter.begin, Teacher._terms
-
-    def counted(lifter):
-        begin(lifter)
-        found.append([])
-
-    def told(player, frames, epoch):
-        named = terms(player, frames, epoch)
-        weights = {key: value.clone() for key, value in player.lifter.state_dict().items()}
-        found[-1].append((float(sum(named.values()).detach()), weights, frames.tolist()))
-        return named
-
-    player = method("default", "starts=3", "start_steps=4", "batch=16", "samples=64")
-    monkeypatch.setattr(Lifter, "begin", counted)
-    monkeypatch.setattr(Teacher, "_terms", told)
-    player.prepare(data)
-    assert [len(steps) for steps in found] == [4, 4, 4]
-    assert [step[2] for step in found[0]] == [step[2] for step in found[1]] == [step[2] for step in found[2]], "the same frames for each"
-    lost = [sum(loss for loss, _, _ in steps[2:]) for steps in found]
-    assert len(set(lost)) == 3
-    last = found[lost.index(min(lost))][3][1]
-    assert all((weight - last[name]).abs().max() <= 2.1e-3 for name, weight in player.lifter.state_dict().items()), "one step of Adam later"
-    assert player.poses_beside == 3 * 4 * 16
-    assert method("paper").poses_beside == 0
-
-
-def test_beginnings_that_are_not_finite_are_refused(data):
-    with pytest.raises(PosebenchError, match="3 beginnings, none of them finite"):
-        method("default", "starts=3", "start_steps=4", "learning_rate=1e30", "batch=16").prepare(data)
-
-
-@pytest.mark.parametrize("rotation", ["vertical", "free"])
-def test_a_flipped_lifter_tells_every_depth_with_the_other_sign(rotation):
-    player = method("default", f"rotation={rotation}", "tilt=0.0")
-    torch.nn.init.normal_(player.lifter.turning.weight)
-    image, level = torch.randn(9, 17, 2), torch.zeros(9)
-    before = player.lifter.tell(image, level).seen
-    player.lifter.become_twin()
-    torch.testing.assert_close(player.lifter.tell(image, level).seen, before * torch.tensor([1.0, 1.0, -1.0]))
-    player.lifter.become_twin()
-    torch.testing.assert_close(player.lifter.tell(image, level).seen, before)
-
-
-@pytest.mark.parametrize("sign", [1.0, -1.0])
-def test_of_a_lifter_and_its_flipped_twin_the_one_with_less_loss_goes_on(data, monkeypatch, sign):
-    player = method("default", "twin_steps=4", "twin_at=0.5", "epochs=4", "batch=16")
-    player.prepare(data)
-    with torch.no_grad():
-        player.lifter.dictionary.bias[2] = 5.0 * sign
-    monkeypatch.setattr(Teacher, "_terms", lambda player, *_: {"depth": player.lifter.dictionary.bias[2]})
-    depths = []
-    with torch.no_grad():
-        assert "twin went on" not in player.signs(data)
-    for epoch in (0, 1, 2, 2, 3):
-        ((_, terms),) = player.losses(data, torch.arange(16), epoch)
-        depths.append(float(terms["depth"].detach()))
-    assert depths[:2] == [5.0 * sign] * 2
-    assert -5.1 < depths[2] < -5.0, "the twin whose depth is less, some steps later"
-    assert depths[2:] == [depths[2]] * 3, "once"
-    assert player.poses_beside == 2 * 4 * 16
-    with torch.no_grad():
-        assert player.signs(data)["twin went on"] == float(sign > 0)
-    assert "settled" in player.state_dict(), "a resumed run does not settle again"
-
-
-def test_a_body_that_reaches_behind_the_camera_is_seen_no_further_off_than_the_recipe_says(data, monkeypatch):
+def test_a_body_that_reaches_behind_the_camera_is_seen_no_further_off_than_the_recipe_says(data, monkeypatch, method):
     for recipe, largest in (("default", 0.35), ("paper", math.inf)):
         player = method(recipe)
         player.prepare(data)
@@ -201,14 +114,14 @@ def test_a_body_that_reaches_behind_the_camera_is_seen_no_further_off_than_the_r
         assert furthest == pytest.approx(largest) if recipe == "default" else furthest > 1.0
 
 
-def test_without_the_cycle_only_reprojection_is_left(data):
+def test_without_the_cycle_only_reprojection_is_left(data, method):
     player = method("no-cycle")
     player.prepare(data)
     ((_, terms),) = player.losses(data, torch.arange(16), 0)
     assert set(terms) == {"reprojection"}
 
 
-def test_canonical_poses_turn_about_their_root_in_the_first_share_of_the_epochs_only(data, monkeypatch):
+def test_canonical_poses_turn_about_their_root_in_the_first_share_of_the_epochs_only(data, monkeypatch, method):
     player = method("paper", "epochs=10", "rooted=0.3")
     player.prepare(data)
     pose = torch.ones(17, 3)  # the root is not at the origin
@@ -223,7 +136,7 @@ def test_canonical_poses_turn_about_their_root_in_the_first_share_of_the_epochs_
         assert bool((views[1].abs().max() < 1e-6).item()) == centred, epoch
 
 
-def test_upright_canonical_poses_keep_their_heights_whatever_the_azimuth(data):
+def test_upright_canonical_poses_keep_their_heights_whatever_the_azimuth(data, method):
     """Under the default, rotations are a turn about the vertical and the view's own tilt."""
     player = method()
     player.prepare(data)
@@ -247,7 +160,7 @@ class Says(torch.nn.Module):
         return self.told.expand(len(hidden), -1)
 
 
-def test_an_azimuth_is_told_as_a_direction(data):
+def test_an_azimuth_is_told_as_a_direction(data, method):
     player = method()
     player.prepare(data)
     for angle in (-3.0, 0.0, 1.0, math.pi):
@@ -257,7 +170,7 @@ def test_an_azimuth_is_told_as_a_direction(data):
         torch.testing.assert_close(told.rotation, about_y(torch.full((4,), angle)), rtol=0, atol=1e-5)
 
 
-def test_lifted_poses_are_seen_where_the_keypoints_are(data):
+def test_lifted_poses_are_seen_where_the_keypoints_are(data, method):
     for recipe in ("default", "paper"):
         player = method(recipe)
         player.prepare(data)
@@ -269,7 +182,7 @@ def test_lifted_poses_are_seen_where_the_keypoints_are(data):
 
 
 @pytest.mark.parametrize(("norm", "same"), [("mixed", False), ("real", True)])
-def test_the_recipe_says_whether_random_views_move_the_statistics_of_batch_norm(data, norm, same):
+def test_the_recipe_says_whether_random_views_move_the_statistics_of_batch_norm(data, norm, same, method):
     player = method("paper", f"norm={norm}")
     player.prepare(data)
     player.train()
@@ -287,7 +200,7 @@ def test_the_recipe_says_whether_random_views_move_the_statistics_of_batch_norm(
     assert {part.momentum for part in player.modules() if isinstance(part, torch.nn.BatchNorm1d)} == {0.1}
 
 
-def test_what_a_recipe_knows_it_declares():
+def test_what_a_recipe_knows_it_declares(method):
     tilt, bends = "cameras look down by 6.2 degrees on average", "knees bend forwards, elbows backwards"
     assert method().side_information == (tilt,)
     assert method("paper-bends").side_information == (bends,)
@@ -316,6 +229,6 @@ def test_what_a_recipe_knows_it_declares():
         ("grow_from=0.5", "grow_from = 0.5, grow_to = 0.5"),
     ],
 )
-def test_settings_that_do_not_fit_are_refused(change, named):
+def test_settings_that_do_not_fit_are_refused(change, named, method):
     with pytest.raises((PosebenchError, ValueError), match=named):
         method("paper", change)
