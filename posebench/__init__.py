@@ -8,22 +8,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from posebench.checks import check
-    from posebench.comparison import compare
+    from posebench.base.errors import PosebenchError
+    from posebench.board.regeneration.regenerate import regenerate
     from posebench.data import open_dataset
-    from posebench.errors import PosebenchError
-    from posebench.evaluate import score
-    from posebench.formats import Reading, convert
-    from posebench.gallery import draw
+    from posebench.display.gallery import draw
     from posebench.lifters import predict
     from posebench.lifters.choose import open_lifter
-    from posebench.predictions import open_predictions, save_predictions
-    from posebench.protocol import find_protocols, load_protocol, protocol_ids
-    from posebench.provenance import Provenance
-    from posebench.result import Result, load_result
-    from posebench.speeds import load_record
-    from posebench.timing.run import speed
-    from posebench.training.regeneration import regenerate
+    from posebench.lifters.timing.record import load_record
+    from posebench.lifters.timing.run import speed
+    from posebench.predictions.archive import open_predictions, save_predictions
+    from posebench.predictions.formats.registry import Reading, convert
+    from posebench.predictions.provenance import Provenance
+    from posebench.scoring.comparison import compare
+    from posebench.scoring.evaluate import score
+    from posebench.scoring.protocol import find_protocols, load_protocol, protocol_ids
+    from posebench.scoring.result import Result, load_result
+    from posebench.scoring.submission import check
     from posebench.training.run import train
 
 __all__ = [
@@ -52,27 +52,27 @@ __all__ = [
 ]
 
 _HOME = {
-    "PosebenchError": "errors",
-    "Provenance": "provenance",
-    "Reading": "formats",
-    "Result": "result",
-    "check": "checks",
-    "compare": "comparison",
-    "convert": "formats",
-    "draw": "gallery",
-    "find_protocols": "protocol",
-    "load_protocol": "protocol",
-    "load_record": "speeds",
-    "load_result": "result",
+    "PosebenchError": "base.errors",
+    "Provenance": "predictions.provenance",
+    "Reading": "predictions.formats.registry",
+    "Result": "scoring.result",
+    "check": "scoring.submission",
+    "compare": "scoring.comparison",
+    "convert": "predictions.formats.registry",
+    "draw": "display.gallery",
+    "find_protocols": "scoring.protocol",
+    "load_protocol": "scoring.protocol",
+    "load_record": "lifters.timing.record",
+    "load_result": "scoring.result",
     "open_dataset": "data",
     "open_lifter": "lifters.choose",
-    "open_predictions": "predictions",
+    "open_predictions": "predictions.archive",
     "predict": "lifters",
-    "protocol_ids": "protocol",
-    "regenerate": "training.regeneration",
-    "save_predictions": "predictions",
-    "score": "evaluate",
-    "speed": "timing.run",
+    "protocol_ids": "scoring.protocol",
+    "regenerate": "board.regeneration.regenerate",
+    "save_predictions": "predictions.archive",
+    "score": "scoring.evaluate",
+    "speed": "lifters.timing.run",
     "train": "training.run",
 }
 

@@ -2,6 +2,6 @@
 
 import sys
 
-from posebench.cli import main
+from posebench.cli.main import main
 
 sys.exit(main())

@@ -42,7 +42,7 @@ def copies(tmp_path_factory):
     from dataclasses import replace
 
     from posebench.data import export_layouts
-    from posebench.data.synthetic import open_synthetic
+    from posebench.data.synthetic.dataset import open_synthetic
 
     dataset = open_synthetic()
     infos = {
@@ -62,8 +62,8 @@ def walker():
     """
     import numpy as np
 
-    from posebench.geometry import rotation_xyz
-    from posebench.skeleton import skeleton
+    from posebench.base.cameras import rotation_xyz
+    from posebench.base.skeletons import skeleton
 
     joints = skeleton("h36m17").joints
 
@@ -137,11 +137,11 @@ def make_run(walker):
     import numpy as np
     import torch
 
-    from posebench.geometry import Camera
-    from posebench.lifters.trained import build
-    from posebench.lifters.weights import About, save_weights
-    from posebench.provenance import Provenance
-    from posebench.training.recipe import Recipe
+    from posebench.base.cameras import Camera
+    from posebench.lifters.run import build
+    from posebench.networks.recipe import Recipe
+    from posebench.networks.weights import About, save_weights
+    from posebench.predictions.provenance import Provenance
 
     def write(folder, *, seed=0, flip_averaging=False, finished=True, **settings):
         settings = {"width": 16, "epochs": 1, "batch": 8, "learning_rate": 1e-3, "flip_averaging": flip_averaging, **settings}

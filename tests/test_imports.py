@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import posebench
-from posebench.predictions import save_predictions
+from posebench.predictions.archive import save_predictions
 
 LIBRARY = Path(posebench.__file__).parent
 DOCS = Path(__file__).parents[1] / "docs" / "architecture.md"
@@ -130,7 +130,7 @@ def modules_after(code: str, *arguments: object) -> set[str]:
 
 
 RUN = """
-from posebench.cli import main
+from posebench.cli.main import main
 try:
     code = main(sys.argv[1:])
 except SystemExit as stop:

@@ -1,6 +1,6 @@
 """Chen et al. 2019: lifting without any 3D pose, by geometric self-consistency and a critic of 2D poses."""
 
-from .model import Chen2019, build
+from .method import Chen2019, build
 from .settings import Settings
 
 __all__ = ["Chen2019", "Settings", "build"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from posebench.lifters.blocks import ResidualMLP
+from posebench.networks.blocks import ResidualMLP
 
 
 class Adapter(nn.Module):

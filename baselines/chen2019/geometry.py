@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from posebench.lifters.views import NEAREST, unproject
+from posebench.networks.views import NEAREST, unproject
 
 
 def on_rays(image: Tensor, behind: Tensor, down: Tensor, distance: float) -> Tensor:
@@ -17,7 +17,7 @@ def on_rays(image: Tensor, behind: Tensor, down: Tensor, distance: float) -> Ten
 
     With e the angle by which the camera looks down, the level distance of a point of depth z on the ray through y is
     ``z (cos e - y sin e)``; the root's is ``c cos e``. For e = 0 this is the paper's ``z = c + d``, held at
-    :data:`posebench.lifters.views.NEAREST`.
+    :data:`posebench.networks.views.NEAREST`.
 
     Args:
         image: (B, J, 2) of a camera that looks at the root.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from posebench.training.settings import Settings as Common
+from posebench.networks.settings import Settings as Common
 
 CHOICES = {"norm": ("none", "mixed", "real"), "views": ("vertical", "camera"), "optimiser": ("sgd", "adam")}
 
@@ -34,7 +34,7 @@ class Settings(Common):
         momentum: of ``sgd``.
         weight_decay: of either.
         teacher_recipe: of ``ites_teacher``; where no run is named, a teacher is trained by it first, at the student's preset and seed.
-        flip: at test time, the rule that chooses between a pose and its depth flip (:mod:`posebench.lifters.depth_flip`).
+        flip: at test time, the rule that chooses between a pose and its depth flip (:mod:`posebench.networks.depth_flip`).
         flip_tilt: degrees by which the cameras look down, for the rule ``tilt``.
         votes: frames that vote by the rule; 1 for each frame alone.
     """

@@ -1,6 +1,6 @@
 """The teacher of ITES (Xu et al. 2021): a pose dictionary, learnt from 2D by reprojection and a rotation-invariance cycle."""
 
-from .model import Teacher, build
+from .method import Teacher, build
 from .settings import Settings
 
 __all__ = ["Settings", "Teacher", "build"]

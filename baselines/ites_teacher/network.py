@@ -8,12 +8,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from posebench.lifters.depth_flip import DepthFlip
-from posebench.lifters.depth_lifter import DepthLifter
-from posebench.lifters.root_camera import RootCamera
-from posebench.lifters.standardise import Standardise
-from posebench.lifters.views import RootView, about_x, about_y, turn
-from posebench.skeleton import Skeleton
+from posebench.base.skeletons import Skeleton
+from posebench.networks.depth_flip import DepthFlip
+from posebench.networks.depth_lifter import DepthLifter
+from posebench.networks.root_camera import RootCamera
+from posebench.networks.standardise import Standardise
+from posebench.networks.views import RootView, about_x, about_y, turn
 
 from .rotation import exponential
 from .settings import Settings

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from posebench.training.settings import Settings as Common
+from posebench.networks.settings import Settings as Common
 
 CHOICES = {
     "norm": ("none", "mixed", "real"),
@@ -58,7 +58,7 @@ class Settings(Common):
         optimiser: ``sgd`` or ``adam``.
         momentum: of ``sgd``.
         weight_decay: of either.
-        flip: at test time, the rule that chooses between a pose and its depth flip (:mod:`posebench.lifters.depth_flip`).
+        flip: at test time, the rule that chooses between a pose and its depth flip (:mod:`posebench.networks.depth_flip`).
         flip_tilt: degrees by which the cameras look down, for the rule ``tilt``.
         votes: frames that vote by the rule; 1 for each frame alone.
     """

@@ -1,5 +1,5 @@
 """Martinez et al. 2017: a residual network from one frame's 2D joints to its 3D joints, trained on pairs."""
 
-from .model import Martinez, Settings, build
+from .method import Martinez, Settings, build
 
 __all__ = ["Martinez", "Settings", "build"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from posebench.lifters.views import project
+from posebench.networks.views import project
 
 #: Roots are placed no nearer than this, in mm.
 NEAREST = 500.0

@@ -18,10 +18,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from posebench.skeleton import Skeleton
+from posebench.base.skeletons import Skeleton
 
 from .camera import seen_by_camera
-from .networks import Copy, Lifter, Projector
+from .network import Copy, Lifter, Projector
 from .settings import Settings
 from .views import Seen
 

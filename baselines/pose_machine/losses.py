@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from posebench.skeleton import Skeleton
+from posebench.base.skeletons import Skeleton
 
-from .networks import Lifter
+from .network import Lifter
 
 #: Distances are counted in this many mm, so that a step is of the same order as under squared errors.
 UNIT = 100.0

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from posebench.lifters.windows import whole_batches
+from posebench.networks.windows import whole_batches
 
 #: Frames that go through the network at once.
 AT_ONCE = 4096

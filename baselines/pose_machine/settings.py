@@ -8,7 +8,7 @@ from itertools import accumulate
 from math import cos, pi
 from typing import ClassVar
 
-from posebench.training.settings import Settings as Common
+from posebench.networks.settings import Settings as Common
 
 CORRECTIONS = ("none", "copy", "both", "camera")
 CHOICES = {

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from posebench.lifters.standardise import Standardise
+from posebench.networks.standardise import Standardise
 
 
 class Seen(NamedTuple):

@@ -12,9 +12,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from posebench.align import procrustes
-from posebench.errors import PosebenchError
-from posebench.skeleton import Skeleton
+from posebench.base.errors import PosebenchError
+from posebench.base.skeletons import Skeleton
+from posebench.metrics.alignment import procrustes
 
 Array = npt.NDArray[np.float64]
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from posebench.lifters.standardise import Standardise
-from posebench.skeleton import Skeleton
+from posebench.base.skeletons import Skeleton
+from posebench.networks.standardise import Standardise
 
 from .geometry import kinematic_chain
 from .settings import Settings

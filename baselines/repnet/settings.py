@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from posebench.training.settings import Settings as Common
+from posebench.networks.settings import Settings as Common
 
 ALIGNMENTS = ("rigid", "yaw")
 CAMERA_NORMS = ("frobenius", "entries")

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from posebench.provenance import Provenance
-from posebench.slices import Row, Sums, average
+from posebench.predictions.provenance import Provenance
+from posebench.scoring.sums import Row, Sums, average
 
 SCHEMA = 3
 #: Metrics whose sums an entry keeps by joint, where the method has them.
@@ -43,7 +43,7 @@ class Seed:
         sums: by take: metric to (total (takes,), count (takes,)).
         provenance: how the lifter was made, or None where nothing was trained or the file does not say.
         training: seconds, steps and machine of the training, where posebench ran it.
-        behaviour: what the lifter does beside its errors, predicted and true (:mod:`posebench.behaviour`).
+        behaviour: what the lifter does beside its errors, predicted and true (:mod:`posebench.metrics.behaviour`).
         values: headline average of each metric as the result stated it; empty in entries of schema 1.
         joints: sums by joint, of the metrics of :data:`BY_JOINT`; empty in entries of schema 1.
         curves: by the name of the area under a PCK curve: (thresholds in mm, PCK in % at each, as headline average to six digits);

@@ -10,11 +10,11 @@ from statistics import median
 import numpy as np
 import pandas as pd
 
-from posebench import stats
+from posebench.base.errors import PosebenchError
 from posebench.board.entry import Entry
-from posebench.comparison import Difference, paired
-from posebench.errors import PosebenchError
-from posebench.slices import Sums
+from posebench.scoring import intervals as stats
+from posebench.scoring.comparison import Difference, paired
+from posebench.scoring.sums import Sums
 
 #: The metric that orders a table: every file has it, whatever its scale.
 PRIMARY = "PA-MPJPE"

@@ -6,22 +6,22 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from posebench.board.entries import load_entries
+from posebench.base.errors import PosebenchError, first_ten
+from posebench.base.files import write_text
 from posebench.board.entry import Entry
-from posebench.board.making import commands, machines, made_rows
-from posebench.board.pages import entry_page
-from posebench.board.plots import PLOTS, Data, draw, fresh, plot_data
-from posebench.board.published import load_published
-from posebench.board.published_tables import published_section
+from posebench.board.entry_files import load_entries
+from posebench.board.pages.entry import entry_page
+from posebench.board.pages.plots import PLOTS, Data, draw, fresh, plot_data
+from posebench.board.pages.provenance import commands, machines, made_rows
+from posebench.board.pages.speed import load_records, speed_page
+from posebench.board.pages.tables import DIAGNOSTICS, FURTHER, as_csv, as_json, metrics_of, metrics_table, ranked_table
+from posebench.board.published.reader import load_published
+from posebench.board.published.reconciliation import reconciliation
+from posebench.board.published.tables import published_section
+from posebench.board.published.types import Published
 from posebench.board.rank import PRIMARY, Key, Ranking, comparable, rank
-from posebench.board.reconciliation import reconciliation
-from posebench.board.reported import Published
-from posebench.board.speed_page import load_records, speed_page
-from posebench.board.tables import DIAGNOSTICS, FURTHER, as_csv, as_json, metrics_of, metrics_table, ranked_table
-from posebench.errors import PosebenchError, first_ten
-from posebench.files import write_text
-from posebench.protocol import Protocol, load_protocol
-from posebench.speeds import Record
+from posebench.lifters.timing.record import Record
+from posebench.scoring.protocol import Protocol, load_protocol
 
 #: Where generated files stand below a board, and how they end: what is there and not made is left over from an earlier entry.
 _GENERATED = (("entries", ".md"), ("tables", ".csv"), ("tables", ".json"), ("plots", ".svg"))

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
+from posebench.base.errors import PosebenchError
 from posebench.data.clip import Clip, ClipInfo, Dataset, describe
-from posebench.errors import PosebenchError
 
 __all__ = ["DATASETS", "Clip", "ClipInfo", "Dataset", "Source", "describe", "open_dataset"]
 
@@ -77,20 +77,20 @@ def open_dataset(
     if name == "synthetic":
         if root is not None:
             raise PosebenchError(f"a folder for dataset {name}: {root}", "none, since it is generated", "drop --root")
-        from posebench.data.synthetic import open_synthetic
+        from posebench.data.synthetic.dataset import open_synthetic
 
         return open_synthetic()
     if root is None:
         raise PosebenchError(f"no folder for dataset {name}", "--root DIR", f"to obtain it: {DATASETS[name].obtain}")
     if name == "h36m":
-        from posebench.data.h36m import open_h36m
+        from posebench.data.h36m.dataset import open_h36m
 
         return open_h36m(root, cameras=cameras, progress=progress)
     if name == "3dhp":
-        from posebench.data.mpi_inf_3dhp import open_3dhp
+        from posebench.data.mpi_inf_3dhp.dataset import open_3dhp
 
         return open_3dhp(root, annotation=annotation, progress=progress)
-    from posebench.data.cmu import open_cmu
+    from posebench.data.cmu.dataset import open_cmu
 
     return open_cmu(root, progress)
 
@@ -99,13 +99,14 @@ def facts(dataset: Dataset) -> dict[str, object]:
     """What ``posebench data info`` shows of an opened dataset: JSON values, a line each."""
     if dataset.name != "h36m":
         return describe(dataset)
-    from posebench.data.h36m import details
+    from posebench.data.h36m.dataset import details
 
     return describe(dataset) | details(dataset)
 
 
 def export_layouts() -> dict[str, Callable[[Dataset, Path], None]]:
     """The layouts that a dataset can be written in, by name; each takes the dataset and an empty or new folder."""
-    from posebench.data import export_3dhp, export_h36m
+    from posebench.data.h36m import export as export_h36m
+    from posebench.data.mpi_inf_3dhp import export as export_3dhp
 
     return {**export_h36m.LAYOUTS, **export_3dhp.LAYOUTS}

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from posebench.files import sha256_of
+from posebench.base.files import sha256_of
 
 INDEX = "index.json"
 

@@ -1,7 +1,7 @@
 """Clips, and the dataset that loads them: what every dataset hands to scoring and training.
 
 **Convention.** Poses are absolute, millimetres, camera frame (x right, y down, z forward); keypoints are pixels from the top-left
-corner; joints in the order of the named skeleton (:mod:`posebench.skeleton`).
+corner; joints in the order of the named skeleton (:mod:`posebench.base.skeletons`).
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from posebench.errors import PosebenchError
-from posebench.geometry import Camera
+from posebench.base.cameras import Camera
+from posebench.base.errors import PosebenchError
 
 Array = npt.NDArray[np.float64]
 

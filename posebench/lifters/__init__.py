@@ -8,10 +8,10 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from posebench.base.cameras import Camera
+from posebench.base.errors import PosebenchError
+from posebench.base.skeletons import skeleton
 from posebench.data.clip import Dataset
-from posebench.errors import PosebenchError
-from posebench.geometry import Camera
-from posebench.skeleton import skeleton
 
 Array = npt.NDArray[np.float64]
 

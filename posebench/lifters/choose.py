@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from posebench.base.errors import PosebenchError
 from posebench.data.clip import Dataset
-from posebench.errors import PosebenchError
 from posebench.lifters import Lifter, simple_lifters
 
 
@@ -49,13 +49,13 @@ def lifter_maker(name: str, *, threads: int = 0, device: str = "cpu", changes: S
         return simple[name]
     path = Path(name)
     if path.suffix == ".onnx":
-        from posebench.lifters.onnx_model import open_onnx
+        from posebench.lifters.onnx.model import open_onnx
 
         network = open_onnx(path, threads=threads)
         return lambda _: network
     if name and (path / "recipe.toml").is_file():
         try:
-            from posebench.lifters.trained import open_run
+            from posebench.lifters.run import open_run
         except ModuleNotFoundError as error:
             if (error.name or "").startswith("posebench"):
                 raise

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from posebench.geometry import Array, Camera
-from posebench.skeleton import skeleton
+from posebench.base.cameras import Array, Camera
+from posebench.base.skeletons import skeleton
 
 
 @dataclass(frozen=True)

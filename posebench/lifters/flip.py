@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from posebench.geometry import Array, Camera
+from posebench.base.cameras import Array, Camera
+from posebench.base.skeletons import skeleton
 from posebench.lifters import Lifter
-from posebench.provenance import Provenance
-from posebench.skeleton import skeleton
+from posebench.predictions.provenance import Provenance
 
 
 @dataclass(frozen=True)

@@ -11,15 +11,15 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from posebench.base.cameras import Array, Camera
+from posebench.base.errors import PosebenchError
+from posebench.base.schema import Fields
+from posebench.base.skeletons import SKELETONS, skeleton
+from posebench.base.units import MM_PER_UNIT, mm_per
 from posebench.data.clip import Dataset
-from posebench.errors import PosebenchError
-from posebench.fields import Fields
-from posebench.geometry import Array, Camera
 from posebench.lifters import Lifter
-from posebench.metrics import root_relative
-from posebench.predictions import SUPERVISIONS
-from posebench.skeleton import SKELETONS, skeleton
-from posebench.units import MM_PER_UNIT, mm_per
+from posebench.metrics.position import root_relative
+from posebench.predictions.archive import SUPERVISIONS
 
 T = TypeVar("T")
 _ADVICE = "see docs/lifters.md: function(keypoints (T, J, 2) px, camera or None) -> poses (T, J, 3)"

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from posebench.align import procrustes
+from posebench.base.cameras import Array, Camera
+from posebench.base.skeletons import skeleton
 from posebench.data.clip import Dataset
-from posebench.geometry import Array, Camera
-from posebench.metrics import root_relative
-from posebench.skeleton import skeleton
+from posebench.metrics.alignment import procrustes
+from posebench.metrics.position import root_relative
 
 #: More training poses than this are thinned evenly: the mean of a million is not another shape.
 MAX_POSES = 200_000

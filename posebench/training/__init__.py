@@ -1,1 +1,5 @@
-"""The training room: what a baseline is given, the one loop that trains it, and the folder that a run leaves."""
+"""From a recipe to a run folder: data, teacher, the training loop, checkpoints, predictions and the result.
+
+Imports everything above it: ``base`` to ``lifters``.
+Start with ``run.py``; the loop is ``loop.py``.
+"""

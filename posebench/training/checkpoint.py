@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from posebench.errors import PosebenchError
-from posebench.files import replacing
+from posebench.base.errors import PosebenchError
+from posebench.base.files import replacing
 
 _NEXT = "start the run anew: posebench train ... -o ANOTHER"
 

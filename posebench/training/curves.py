@@ -7,8 +7,8 @@ from math import nan
 from pathlib import Path
 from typing import Any
 
-from posebench.behaviour import BEHAVIOUR
-from posebench.files import replacing
+from posebench.base.files import replacing
+from posebench.metrics.behaviour import BEHAVIOUR
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:

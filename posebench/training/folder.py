@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from posebench.errors import PosebenchError
-from posebench.files import write_text
-from posebench.training.recipe import Recipe
+from posebench.base.errors import PosebenchError
+from posebench.base.files import write_text
+from posebench.networks.recipe import Recipe
 
 RECIPE, PREDICTIONS, RESULT, CURVES = "recipe.toml", "predictions.npz", "result.json", "curves.png"
 

@@ -18,13 +18,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from posebench.errors import PosebenchError
-from posebench.files import replacing
+from posebench.base.errors import PosebenchError
+from posebench.base.files import replacing
+from posebench.networks.method import Method
+from posebench.networks.settings import Settings
 from posebench.training import checkpoint
 from posebench.training.checkpoint import Progress
-from posebench.training.data import TrainingData
-from posebench.training.method import Method
-from posebench.training.settings import Settings
+from posebench.training.gather import TrainingData
 
 CHECKPOINT = "checkpoint.safetensors"
 LOG = "log.jsonl"

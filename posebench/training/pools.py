@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from posebench.base.errors import PosebenchError
+from posebench.base.skeletons import skeleton
 from posebench.data.clip import Dataset
-from posebench.errors import PosebenchError
-from posebench.skeleton import skeleton
 
 #: Seed of the pool's order, the same in every run: the heap is data, not a part of the training.
 ORDER = 20190226
@@ -42,7 +42,7 @@ def part(dataset: Dataset, clips: list[str], pools: str) -> tuple[list[str], lis
     Args:
         dataset: an open dataset.
         clips: ids of its training clips.
-        pools: one of :data:`posebench.training.settings.POOLS`.
+        pools: one of :data:`posebench.networks.settings.POOLS`.
 
     Raises:
         PosebenchError: fewer than two takes to part.

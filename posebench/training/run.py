@@ -12,27 +12,27 @@ from typing import Any
 import numpy as np
 import torch
 
+from posebench.base.errors import PosebenchError
+from posebench.base.files import write_text
 from posebench.data import Dataset, open_dataset
-from posebench.errors import PosebenchError
-from posebench.files import write_text
-from posebench.lifters.trained import build
-from posebench.lifters.weights import ABOUT, About, save_weights
-from posebench.provenance import Provenance
-from posebench.result import Result
+from posebench.lifters.run import build
+from posebench.networks.machine import machine
+from posebench.networks.method import Method
+from posebench.networks.recipe import Recipe, load_baseline, read_method, resolve
+from posebench.networks.settings import Settings
+from posebench.networks.weights import ABOUT, About, save_weights
+from posebench.predictions.provenance import Provenance
+from posebench.scoring.result import Result
+from posebench.scoring.watching import Watch, behaviour_on, watch
 from posebench.training.checkpoint import Progress
 from posebench.training.curves import draw_curves
-from posebench.training.data import TrainingData, gather
+from posebench.training.finish import TUNING, finish, hold_out
 from posebench.training.folder import CURVES, RECIPE, claim, default_folder
+from posebench.training.gather import TrainingData, gather
 from posebench.training.loop import CHECKPOINT, LOG, fit
-from posebench.training.machine import machine
-from posebench.training.method import Method
 from posebench.training.pools import gather_poses, part
-from posebench.training.recipe import Recipe, load_baseline, read_method, resolve
-from posebench.training.scoring import TUNING, finish, hold_out
-from posebench.training.settings import Settings
 from posebench.training.teacher import FOLDER as TEACHER
 from posebench.training.teacher import Teacher, open_teacher, recipe_of_teacher
-from posebench.watching import Watch, behaviour_on, watch
 
 Tell = Callable[[int, int], None]
 

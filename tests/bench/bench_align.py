@@ -13,7 +13,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from posebench.align import residuals
+from posebench.metrics.alignment import residuals
 
 POSES = int(os.environ.get("POSEBENCH_BENCH_POSES", "543344"))
 REPEATS = 5

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 import torch
 
-from posebench.geometry import Camera
-from posebench.lifters.onnx_model import open_onnx
-from posebench.lifters.trained import open_run
-from posebench.timing.backends import backends
+from posebench.base.cameras import Camera
+from posebench.lifters.onnx.model import open_onnx
+from posebench.lifters.run import open_run
+from posebench.lifters.timing.backends import backends
 
 REPEATS = 5
 BATCH = 1024
@@ -131,15 +131,15 @@ def test_a_whole_sequence_against_windows_of_it(benchmark, network, layers, chan
 
 
 def test_how_many_frames_are_lifted_at_once(benchmark, ways, monkeypatch):
-    """What ``posebench.training.method.TILE`` and ``onnx_model.TILE`` are set by."""
+    """What ``posebench.networks.method.TILE`` and ``onnx_model.TILE`` are set by."""
     tiles = (256, 1024, 4096)
     points = 500.0 + 60.0 * np.random.default_rng(0).standard_normal((max(tiles), 17, 2))
     spent = {(name, tile): [] for name in ("inference", "onnx") for tile in tiles}
 
     def every_tile():
         for name, tile in spent:
-            monkeypatch.setattr("posebench.training.method.TILE", tile)
-            monkeypatch.setattr("posebench.lifters.onnx_model.TILE", tile)
+            monkeypatch.setattr("posebench.networks.method.TILE", tile)
+            monkeypatch.setattr("posebench.lifters.onnx.model.TILE", tile)
             start = time.process_time()
             ways[name].lift(points, CAMERA)
             spent[name, tile].append(1e6 * (time.process_time() - start) / len(points))
@@ -149,5 +149,5 @@ def test_how_many_frames_are_lifted_at_once(benchmark, ways, monkeypatch):
         print(f"\n{name}, CPU us/pose by frames at once: " + ", ".join(f"{t}: {statistics.median(spent[name, t]):.0f}" for t in tiles))
     benchmark.extra_info.update({f"{name} {tile}": statistics.median(times) for (name, tile), times in spent.items()})
     whole = ways["inference"].lift(points, CAMERA)
-    monkeypatch.setattr("posebench.training.method.TILE", 7)
+    monkeypatch.setattr("posebench.networks.method.TILE", 7)
     assert apart(ways["inference"].lift(points[:50], CAMERA), whole[:50]) <= AGREE

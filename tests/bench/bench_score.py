@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import posebench
-from posebench.align import residuals
+from posebench.metrics.alignment import residuals
 
 POSES = int(os.environ.get("POSEBENCH_BENCH_POSES", "543344"))
 CLIPS = 236

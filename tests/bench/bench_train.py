@@ -14,11 +14,11 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
-from posebench.geometry import Camera
-from posebench.skeleton import skeleton
-from posebench.training.data import TrainingData
+from posebench.base.cameras import Camera
+from posebench.base.skeletons import skeleton
+from posebench.networks.recipe import load_baseline
+from posebench.training.gather import TrainingData
 from posebench.training.loop import fit
-from posebench.training.recipe import load_baseline
 
 STEPS = int(os.environ.get("POSEBENCH_BENCH_STEPS", "60"))
 REPEATS = 5

@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 
 import posebench
-from posebench.data import export_cameras
-from posebench.data.export_h36m import thirty_two
-from posebench.data.h36m_names import ACTIONS, CAMERAS, SPLITS, TEST_FRAMES, take_of_subaction
-from posebench.data.refilm import refilmed
-from posebench.data.synthetic import open_synthetic
+from posebench.data.h36m import export_cameras
+from posebench.data.h36m.export import thirty_two
+from posebench.data.h36m.names import ACTIONS, CAMERAS, SPLITS, TEST_FRAMES, take_of_subaction
+from posebench.data.h36m.refilm import refilmed
+from posebench.data.synthetic.dataset import open_synthetic
 
 TRAIN_FRAMES = 1_559_752 // 4 // 150  # a take; 150 takes, four cameras
 

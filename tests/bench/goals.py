@@ -62,7 +62,7 @@ def main():
         (value,) = values
         met = value >= bound if better == ">=" else value <= bound
         print(f"| {goal} | {f'{better} {bound:g}' if bound else ''} | {value:.2f} | {('met' if met else '**missed**') if bound else ''} |")
-    print("\nGoals 2 and 5 are tests, not times: tests/test_align.py, tests/test_imports.py.")
+    print("\nGoals 2 and 5 are tests, not times: tests/metrics/test_alignment.py, tests/test_imports.py.")
 
 
 if __name__ == "__main__":

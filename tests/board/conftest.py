@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import posebench
-from posebench.protocol import load_protocol
+from posebench.scoring.protocol import load_protocol
 
 
 @pytest.fixture(scope="session")

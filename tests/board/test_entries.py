@@ -4,10 +4,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from posebench.board.entries import add, entry_of, load_entries
+from posebench.base.errors import PosebenchError
+from posebench.board.entry_files import add, entry_of, load_entries
 from posebench.board.render import check_board, render
-from posebench.errors import PosebenchError
-from posebench.provenance import taught_by
+from posebench.predictions.provenance import taught_by
 
 
 def test_an_entry_comes_back_as_it_was_written(tmp_path, results):

@@ -2,11 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from posebench.board.published import load_published
-from posebench.board.published_tables import cell, published_section, who
+from posebench.base.errors import PosebenchError
+from posebench.board.published.reader import load_published
+from posebench.board.published.tables import cell, published_section, who
+from posebench.board.published.types import TAGS, Value
 from posebench.board.render import page
-from posebench.board.reported import TAGS, Value
-from posebench.errors import PosebenchError
 
 COMMITTED = Path(__file__).parents[2] / "leaderboard"
 

@@ -2,10 +2,10 @@ from dataclasses import replace
 
 import pytest
 
-from posebench.board.entries import add, entry_of, load_entries
+from posebench.base.errors import PosebenchError
+from posebench.board.entry_files import add, entry_of, load_entries
 from posebench.board.rank import comparable, rank
 from posebench.board.render import page, rankings
-from posebench.errors import PosebenchError
 
 
 def test_seeds_of_a_method_become_one_row_that_is_not_its_best(tmp_path, results):
@@ -49,7 +49,7 @@ def test_true_keypoints_come_first_and_noisier_ones_later(results):
 
 
 def test_the_smallest_separable_difference_is_the_median_half_width_of_the_pairs(results):
-    from posebench.comparison import paired
+    from posebench.scoring.comparison import paired
 
     entries = [entry_of(results[name], name) for name in ("bad", "good", "free")]
     ranking = rank(entries, ["PA-MPJPE"])

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from posebench.board.entries import load_entries
-from posebench.board.published import load_published
-from posebench.board.reconciliation import reconciliation
+from posebench.base.errors import PosebenchError
+from posebench.board.entry_files import load_entries
+from posebench.board.published.reader import load_published
+from posebench.board.published.reconciliation import reconciliation
 from posebench.board.render import check_board, render
-from posebench.errors import PosebenchError
-from posebench.provenance import Provenance
+from posebench.predictions.provenance import Provenance
 
 COMMITTED = Path(__file__).parents[2] / "leaderboard"
 

@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from posebench.board.entries import add, entry_of, load_entries
-from posebench.board.plots import draw, fresh, plot_data
+from posebench.base.errors import PosebenchError
+from posebench.board.entry_files import add, entry_of, load_entries
+from posebench.board.pages.plots import draw, fresh, plot_data
+from posebench.board.pages.tables import cell
 from posebench.board.render import check_board, page, rankings, render
-from posebench.board.tables import cell
-from posebench.errors import PosebenchError
-from posebench.protocol import load_protocol
-from posebench.result import load_result
-from posebench.speeds import Case, Noise, Record, Timed
+from posebench.lifters.timing.record import Case, Noise, Record, Timed
+from posebench.scoring.protocol import load_protocol
+from posebench.scoring.result import load_result
 
 
 def test_a_row_of_changed_code_says_so(results, made):
@@ -49,7 +49,7 @@ def test_the_committed_board_is_fresh():
 
 
 def test_result_files_go_on_the_board_through_the_command_line(tmp_path, results, capsys):
-    from posebench.cli import main
+    from posebench.cli.main import main
 
     path = results["good"].save(tmp_path / "good.json")
     assert load_result(path).predictions["method"] == "good"

@@ -7,9 +7,9 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from posebench import cli
+from posebench.base.errors import PosebenchError
+from posebench.cli import main as cli
 from posebench.data import open_dataset
-from posebench.errors import PosebenchError
 from posebench.lifters.choose import lifter_maker, open_lifter
 from posebench.lifters.flat import Flat
 from posebench.lifters.flip import FlipAveraged
@@ -50,9 +50,9 @@ def test_a_folder_with_a_recipe_is_a_run(dataset, tmp_path, monkeypatch):
         path: object = None
         device: str = ""
 
-    module = ModuleType("posebench.lifters.trained")
+    module = ModuleType("posebench.lifters.run")
     module.open_run = lambda path, device, changes=(): Run(id="run", path=path, device=device)  # noqa: ARG005 - the real one has it
-    monkeypatch.setitem(sys.modules, "posebench.lifters.trained", module)
+    monkeypatch.setitem(sys.modules, "posebench.lifters.run", module)
     (tmp_path / "recipe.toml").write_text("")
     for device in ("cpu", "cuda"):
         lifter = open_lifter(str(tmp_path), dataset, device=device)
@@ -62,7 +62,7 @@ def test_a_folder_with_a_recipe_is_a_run(dataset, tmp_path, monkeypatch):
 def test_without_torch_a_run_is_told_how_to_get_it(tmp_path, monkeypatch):
     (tmp_path / "recipe.toml").write_text("")
     monkeypatch.setitem(sys.modules, "torch", None)
-    for name in [name for name in sys.modules if name.startswith(("posebench.lifters.trained", "posebench.training"))]:
+    for name in [name for name in sys.modules if name.startswith(("posebench.lifters.run", "posebench.training"))]:
         monkeypatch.delitem(sys.modules, name)
     with pytest.raises(PosebenchError, match=r"no package torch.*\[baselines\]"):
         lifter_maker(str(tmp_path))
@@ -90,7 +90,7 @@ def test_choosing_a_lifter_loads_no_runtime():
     """ONNX Runtime and torch are loaded where such a lifter is opened, and not before."""
     import subprocess
 
-    code = "import sys; import posebench.lifters.choose, posebench.lifters.onnx_model, posebench.lifters.function; "
+    code = "import sys; import posebench.lifters.choose, posebench.lifters.onnx.model, posebench.lifters.function; "
     code += "posebench.lifters.choose.lifter_maker('flat'); assert not {'onnx', 'onnxruntime', 'torch'} & set(sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

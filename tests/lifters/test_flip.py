@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from posebench.geometry import Camera
+from posebench.base.cameras import Camera
+from posebench.base.skeletons import SKELETONS, skeleton
 from posebench.lifters import Lifter
 from posebench.lifters.flat import Flat
 from posebench.lifters.flip import FlipAveraged
-from posebench.skeleton import SKELETONS, skeleton
 
 CAMERA = Camera(
     np.eye(3),

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from posebench import cli
+from posebench.base.errors import PosebenchError
+from posebench.cli import main as cli
 from posebench.data import open_dataset
-from posebench.errors import PosebenchError
 from posebench.lifters import Lifter, predict
 from posebench.lifters.flat import Flat
 from posebench.lifters.function import open_function
-from posebench.predictions import open_predictions
+from posebench.predictions.archive import open_predictions
 
 MINE = """
 import numpy as np

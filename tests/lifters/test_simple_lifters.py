@@ -1,15 +1,15 @@
 import numpy as np
 import pytest
 
-from posebench.align import residuals
+from posebench.base.cameras import rotation_xyz
+from posebench.base.errors import PosebenchError
 from posebench.data import open_dataset
-from posebench.errors import PosebenchError
-from posebench.evaluate import score
-from posebench.geometry import rotation_xyz
 from posebench.lifters import predict, simple_lifters
 from posebench.lifters.flat import Flat
 from posebench.lifters.mean_pose import procrustes_mean
-from posebench.predictions import save_predictions
+from posebench.metrics.alignment import residuals
+from posebench.predictions.archive import save_predictions
+from posebench.scoring.evaluate import score
 
 
 def test_flat_is_the_keypoints_about_the_pelvis_without_depth():

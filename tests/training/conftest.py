@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from posebench.base.cameras import Camera, rotation_xyz
 from posebench.data.clip import Clip, ClipInfo, Dataset
-from posebench.geometry import Camera, rotation_xyz
 
 
 def walkers(walker, *, blind: bool = False, frames: int = 60) -> Dataset:

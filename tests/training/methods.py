@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import torch
 
-from posebench.lifters.blocks import ResidualMLP
-from posebench.training.method import Method, adam
-from posebench.training.settings import Settings
+from posebench.networks.blocks import ResidualMLP
+from posebench.networks.method import Method, adam
+from posebench.networks.settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True)

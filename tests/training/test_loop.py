@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from posebench.errors import PosebenchError
-from posebench.training.data import gather
+from posebench.base.errors import PosebenchError
+from posebench.training.gather import gather
 from posebench.training.loop import CHECKPOINT, LOG, Interrupted, fit
 
 from .methods import Game, TwoPlayers

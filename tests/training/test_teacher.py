@@ -6,16 +6,16 @@ from dataclasses import asdict, replace
 import pytest
 import torch
 
-from posebench.errors import PosebenchError
-from posebench.files import sha256_of
-from posebench.lifters.trained import open_run
-from posebench.lifters.weights import load_about
-from posebench.predictions import open_predictions
+from posebench.base.errors import PosebenchError
+from posebench.base.files import sha256_of
+from posebench.board.regeneration.freshness import digests_of
+from posebench.board.regeneration.grid import Cell
+from posebench.lifters.run import open_run
+from posebench.networks.recipe import Recipe, load_baseline, read_method, resolve
+from posebench.networks.weights import load_about
+from posebench.predictions.archive import open_predictions
 from posebench.training import run
-from posebench.training.data import gather
-from posebench.training.freshness import digests_of
-from posebench.training.grid import Cell
-from posebench.training.recipe import Recipe, load_baseline, read_method, resolve
+from posebench.training.gather import gather
 from posebench.training.run import train
 from posebench.training.teacher import open_teacher
 

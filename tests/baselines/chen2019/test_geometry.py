@@ -6,7 +6,7 @@ import torch
 
 from posebench.baselines.chen2019.geometry import on_rays
 from posebench.baselines.chen2019.losses import consistency
-from posebench.lifters.views import NEAREST, about_x, about_y, level_turn, look_at_root, see, subtract_root, turn
+from posebench.networks.views import NEAREST, about_x, about_y, level_turn, look_at_root, see, subtract_root, turn
 
 DISTANCE = 8.0
 

@@ -10,14 +10,14 @@ pytest.importorskip("torch", reason="the baselines need the extra [baselines]")
 
 import torch
 
+from posebench.base.cameras import Camera
+from posebench.base.skeletons import skeleton
 from posebench.baselines.chen2019 import Settings, build
-from posebench.baselines.chen2019.model import Critics
-from posebench.geometry import Camera
-from posebench.lifters.views import about_x, turn
-from posebench.skeleton import skeleton
-from posebench.training.data import TrainingData
+from posebench.baselines.chen2019.method import Critics
+from posebench.networks.recipe import read_method, resolve
+from posebench.networks.views import about_x, turn
+from posebench.training.gather import TrainingData
 from posebench.training.loop import fit
-from posebench.training.recipe import read_method, resolve
 
 H36M = skeleton("h36m17")
 SMALL = ["width=16", "critic_width=16", "epochs=2", "samples=64", "batch=16"]
@@ -173,7 +173,7 @@ def test_critics_see_bones_where_the_recipe_says_so():
 
 @pytest.mark.parametrize("wrong", ["adapter=1.0", "extra_data=synthetic", "views=around", "gan=best", "distance=0.5"])
 def test_settings_that_do_not_fit_together_are_refused(wrong):
-    from posebench.errors import PosebenchError
+    from posebench.base.errors import PosebenchError
 
     with pytest.raises(PosebenchError, match=wrong.partition("=")[0]):
         method("default", wrong)

@@ -9,15 +9,15 @@ pytest.importorskip("torch", reason="the baselines need the extra [baselines]")
 
 import torch
 
+from posebench.base.cameras import Camera
+from posebench.base.errors import PosebenchError
+from posebench.base.skeletons import skeleton
 from posebench.baselines.ites import Settings, build
-from posebench.baselines.ites.graph import GROUPS, GraphNetwork, NonLocal, SemanticConvolution, neighbours
-from posebench.errors import PosebenchError
-from posebench.geometry import Camera
-from posebench.lifters.views import see
-from posebench.skeleton import skeleton
-from posebench.training.data import TrainingData
+from posebench.baselines.ites.network import GROUPS, GraphNetwork, NonLocal, SemanticConvolution, neighbours
+from posebench.networks.recipe import read_method, resolve
+from posebench.networks.views import see
+from posebench.training.gather import TrainingData
 from posebench.training.loop import fit
-from posebench.training.recipe import read_method, resolve
 
 H36M = skeleton("h36m17")
 SMALL = ["width=8", "epochs=2", "samples=64", "batch=16"]
@@ -103,7 +103,7 @@ def test_a_rigid_body_that_is_known_from_every_side_pays_nothing_in_the_cycle(da
     """The lifter stands in for one that knows: it is asked for the input's depths, then for those of the turned body."""
     player, taught = prepared(data, recipe)
     asked = []
-    import posebench.baselines.ites.model as model
+    import posebench.baselines.ites.method as model
 
     turned = []
     real = model.turn

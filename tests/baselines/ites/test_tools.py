@@ -8,8 +8,8 @@ pytest.importorskip("torch", reason="the baselines need the extra [baselines]")
 
 import numpy as np
 
-from posebench.baselines.ites import claims
-from posebench.baselines.ites_teacher import dictionary
+from posebench.baselines.ites.study import claims
+from posebench.baselines.ites_teacher.study import dictionary
 from posebench.data import open_dataset
 from posebench.training.run import train
 

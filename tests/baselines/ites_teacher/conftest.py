@@ -12,7 +12,7 @@ def method():
     import torch
 
     from posebench.baselines.ites_teacher import Settings, build
-    from posebench.training.recipe import read_method, resolve
+    from posebench.networks.recipe import read_method, resolve
 
     content, where = read_method("ites_teacher")
 
@@ -28,9 +28,9 @@ def data(walker):
     """Four takes of a walker, each seen by one of four cameras: keypoints only."""
     import torch
 
-    from posebench.geometry import Camera
-    from posebench.skeleton import skeleton
-    from posebench.training.data import TrainingData
+    from posebench.base.cameras import Camera
+    from posebench.base.skeletons import skeleton
+    from posebench.training.gather import TrainingData
 
     points = np.concatenate([(pose := walker(60, seed=take, camera=take))[..., :2] / pose[..., 2:] for take in range(4)])
     keypoints = torch.from_numpy(points).float()

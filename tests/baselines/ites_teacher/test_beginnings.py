@@ -6,9 +6,9 @@ pytest.importorskip("torch", reason="the baselines need the extra [baselines]")
 
 import torch
 
-from posebench.baselines.ites_teacher.model import Teacher
+from posebench.base.errors import PosebenchError
+from posebench.baselines.ites_teacher.method import Teacher
 from posebench.baselines.ites_teacher.network import Lifter
-from posebench.errors import PosebenchError
 
 
 def test_of_several_beginnings_the_one_with_the_least_losses_is_kept(data, monkeypatch, method):

@@ -8,13 +8,13 @@ pytest.importorskip("torch", reason="the baselines need the extra [baselines]")
 
 import torch
 
+from posebench.base.errors import PosebenchError
+from posebench.base.skeletons import skeleton
 from posebench.baselines.ites_teacher.network import Told
 from posebench.baselines.ites_teacher.rotation import exponential
-from posebench.errors import PosebenchError
-from posebench.lifters.views import about_x, about_y, see, turn
-from posebench.skeleton import skeleton
+from posebench.networks.recipe import read_method
+from posebench.networks.views import about_x, about_y, see, turn
 from posebench.training.loop import fit
-from posebench.training.recipe import read_method
 
 H36M = skeleton("h36m17")
 CONTENT, WHERE = read_method("ites_teacher")
@@ -128,7 +128,7 @@ def test_canonical_poses_turn_about_their_root_in_the_first_share_of_the_epochs_
     monkeypatch.setattr(player.lifter, "tell", Knows(pose, lambda count: torch.eye(3).expand(count, 3, 3)))
     views = []
     monkeypatch.setattr(
-        "posebench.baselines.ites_teacher.model.see", lambda points, distance: (views.append(points), see(points, distance))[1]
+        "posebench.baselines.ites_teacher.method.see", lambda points, distance: (views.append(points), see(points, distance))[1]
     )
     for epoch, centred in ((0, True), (2, True), (3, False), (9, False)):
         views.clear()

@@ -6,13 +6,13 @@ pytest.importorskip("torch", reason="the baselines need the extra [baselines]")
 
 import torch
 
+from posebench.base.cameras import Camera
+from posebench.base.errors import PosebenchError
+from posebench.base.skeletons import skeleton
 from posebench.baselines.martinez import Settings, build
-from posebench.errors import PosebenchError
-from posebench.geometry import Camera
-from posebench.skeleton import skeleton
-from posebench.training.data import TrainingData
+from posebench.networks.recipe import load_baseline, read_method, resolve
+from posebench.training.gather import TrainingData
 from posebench.training.loop import fit
-from posebench.training.recipe import load_baseline, read_method, resolve
 
 H36M = skeleton("h36m17")
 SMALL = {"epochs": 1, "batch": 32, "learning_rate": 1e-3, "width": 32, "dropout": 0.0}

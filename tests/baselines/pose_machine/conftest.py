@@ -13,9 +13,9 @@ def data(walker):
     """Four takes of a walker, each seen by two cameras one after the other: 8 clips of 60 frames."""
     import torch
 
-    from posebench.geometry import Camera
-    from posebench.skeleton import skeleton
-    from posebench.training.data import TrainingData
+    from posebench.base.cameras import Camera
+    from posebench.base.skeletons import skeleton
+    from posebench.training.gather import TrainingData
 
     poses = torch.from_numpy(np.concatenate([walker(60, seed=take, camera=camera) for take in range(4) for camera in (0, 1)])).float()
     number = torch.arange(len(poses))
@@ -30,7 +30,7 @@ def machine():
     import torch
 
     from posebench.baselines.pose_machine import Settings, build
-    from posebench.training.recipe import read_method, resolve
+    from posebench.networks.recipe import read_method, resolve
 
     def make(recipe="default", *changes, seed=0, skeleton_id="h36m17"):
         content, where = read_method("pose_machine")

@@ -12,10 +12,10 @@ import itertools
 import torch
 from torch import nn
 
+from posebench.base.skeletons import skeleton
 from posebench.baselines.pose_machine.camera import place, seen_by_camera
 from posebench.baselines.pose_machine.correction import correct
 from posebench.baselines.pose_machine.views import Seen
-from posebench.skeleton import skeleton
 from posebench.training.loop import fit
 
 H36M = skeleton("h36m17")

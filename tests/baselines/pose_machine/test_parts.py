@@ -10,11 +10,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from posebench.base.errors import PosebenchError
+from posebench.base.skeletons import skeleton
 from posebench.baselines.pose_machine import Settings
 from posebench.baselines.pose_machine.running import in_windows, overlapping, run_over
 from posebench.baselines.pose_machine.views import Limits, look
-from posebench.errors import PosebenchError
-from posebench.skeleton import skeleton
 
 H36M = skeleton("h36m17")
 LENGTHS = st.integers(1, 40)

@@ -8,11 +8,11 @@ import pytest
 pytest.importorskip("torch", reason="the baselines need the extra [baselines]")
 
 import posebench
-from posebench.baselines.pose_machine import claims, over_time
-from posebench.cli import main
-from posebench.errors import PosebenchError
-from posebench.lifters.trained import open_run
-from posebench.predictions import open_predictions
+from posebench.base.errors import PosebenchError
+from posebench.baselines.pose_machine.study import claims, over_time
+from posebench.cli.main import main
+from posebench.lifters.run import open_run
+from posebench.predictions.archive import open_predictions
 
 TINY = ["width=16", "embedding_width=16", "copy_width=16", "projector_width=16", "epochs=3", "samples=64"]
 CHANGED = ["--set", "correction=both", "--set", "steps=3", "--set", "reject=0.0"]

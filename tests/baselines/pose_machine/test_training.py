@@ -8,8 +8,8 @@ pytest.importorskip("torch", reason="the baselines need the extra [baselines]")
 
 import torch
 
+from posebench.networks.recipe import read_method
 from posebench.training.loop import fit
-from posebench.training.recipe import read_method
 
 RECIPES = ["default", *read_method("pose_machine")[0]["recipes"]]
 PARTS = {"transformer": {"transformer"}, "projector": {"copy", "projector"}, "whole": {"transformer", "copy", "projector"}}

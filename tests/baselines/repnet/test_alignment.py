@@ -8,9 +8,9 @@ from scipy.spatial.transform import Rotation
 
 pytest.importorskip("torch", reason="the package of the baseline imports PyTorch")
 
+from posebench.base.errors import PosebenchError
+from posebench.base.skeletons import skeleton
 from posebench.baselines.repnet.alignment import TORSO, align, template, torso_of
-from posebench.errors import PosebenchError
-from posebench.skeleton import skeleton
 
 H36M = skeleton("h36m17")
 DOWN = np.array([0.0, 1.0, 0.0])

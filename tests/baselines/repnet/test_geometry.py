@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
+from posebench.base.skeletons import skeleton
 from posebench.baselines.repnet.geometry import aim, camera_defect, fitted_camera, kinematic_chain, normalise, reproject
-from posebench.skeleton import skeleton
 
 H36M = skeleton("h36m17")
 STARTS, ENDS = (torch.tensor(side) for side in zip(*H36M.bones, strict=True))

@@ -10,16 +10,16 @@ pytest.importorskip("torch", reason="the baselines need the extra [baselines]")
 import torch
 from torch import nn
 
+from posebench.base.cameras import Camera
+from posebench.base.errors import PosebenchError
+from posebench.base.skeletons import skeleton
 from posebench.baselines.repnet import Settings, build
 from posebench.baselines.repnet.geometry import aim
 from posebench.baselines.repnet.network import Critic, gradient_penalty
-from posebench.errors import PosebenchError
-from posebench.geometry import Camera
-from posebench.skeleton import skeleton
-from posebench.training.data import TrainingData
+from posebench.networks.recipe import read_method, resolve
+from posebench.training.gather import TrainingData
 from posebench.training.loop import fit
 from posebench.training.pools import PosePool
-from posebench.training.recipe import read_method, resolve
 
 H36M = skeleton("h36m17")
 SMALL = ["width=16", "critic_width=16", "critic_pose_width=8", "epochs=2", "samples=64", "batch=16"]
@@ -130,7 +130,7 @@ def test_on_rays_joints_are_seen_where_the_input_has_them_and_the_distance_follo
 
 def test_where_the_camera_stands_makes_no_difference_once_it_looks_at_the_root(data):
     """A pan of the camera changes the image, and the pose by the same pan: the network sees the same."""
-    from posebench.lifters.views import about_y, turn
+    from posebench.networks.views import about_y, turn
 
     player = method("default", "look=true")
     pan = about_y(torch.tensor(0.2))

@@ -1,0 +1,1 @@
+"""Commands that test the paper's claims on trained runs."""

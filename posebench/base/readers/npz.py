@@ -1,0 +1,137 @@
+"""npz archives from strangers: headers first, then one array at a time; and the same bytes for the same arrays when writing.
+
+Nothing is unpickled. An array is read only after its header, its declared size and the archive's own record of that size agree.
+"""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from posebench.base.errors import PosebenchError
+
+MAX_ENTRIES = 1_000_000
+_HEADER_READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+_ADVICE = "write the file again, with numpy.savez or posebench.save_predictions"
+
+
+def open_zip(path: Path, file: IO[bytes]) -> zipfile.ZipFile:
+    """The archive in an open file; ``path`` is for the message.
+
+    Raises:
+        PosebenchError: no zip archive, or a cut off or damaged one.
+    """
+    try:
+        return zipfile.ZipFile(file)
+    except Exception as error:  # BadZipFile, NotImplementedError, UnicodeDecodeError, struct.error ... on damaged bytes
+        raise PosebenchError(f"{path}: {error}", "a whole npz archive", "the file may be cut off: copy it again, or " + _ADVICE) from error
+
+
+class Npz:
+    """An open archive.
+
+    Attributes:
+        shapes: shape and type of each array by key, in file order.
+        duplicated: keys that stand in the archive more than once.
+    """
+
+    def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
+        self._path = path
+        self._archive = archive
+        self.shapes: dict[str, tuple[tuple[int, ...], np.dtype[Any]]] = {}
+        self.duplicated: list[str] = []
+        self._entries: dict[str, zipfile.ZipInfo] = {}
+        entries = archive.infolist()
+        if len(entries) > MAX_ENTRIES:
+            raise PosebenchError(f"{path}: {len(entries):,} entries", f"at most {MAX_ENTRIES:,}", _ADVICE)
+        for entry in entries:
+            key = entry.filename.removesuffix(".npy")
+            if key in self._entries:
+                self.duplicated.append(key)
+            self._entries[key] = entry
+        self._starts: dict[str, int] = {}
+        for key, entry in self._entries.items():
+            self.shapes[key] = self._judge(key, entry)
+
+    def _judge(self, key: str, entry: zipfile.ZipInfo) -> tuple[tuple[int, ...], np.dtype[Any]]:
+        """Shape and type out of a member's header, which must agree with the archive's record of its size."""
+        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            # zipfile inflates the others without a bound on memory, and numpy writes neither.
+            raise PosebenchError(f"{self._path}: {key} is compressed by method {entry.compress_type}", "stored or deflated arrays", _ADVICE)
+        try:
+            with self._archive.open(entry) as file:
+                version = np.lib.format.read_magic(file)
+                if version not in _HEADER_READERS:
+                    raise ValueError(f"npy format {version}")
+                shape, fortran, dtype = _HEADER_READERS[version](file)
+                header = self._starts[key] = file.tell()
+        except Exception as error:  # zipfile, zlib and numpy's parser raise a dozen kinds on damaged bytes
+            raise PosebenchError(f"{self._path}: {key} has no readable npy header ({error})", "plain arrays", _ADVICE) from error
+        if dtype.hasobject or fortran:
+            kind = "an object array, which only pickle can read" if dtype.hasobject else "column-major data"
+            raise PosebenchError(f"{self._path}: {key} is {kind}", "plain row-major arrays of numbers; nothing is unpickled", _ADVICE)
+        shape = tuple(map(int, shape))
+        if any(n < 0 for n in shape) or math.prod(max(n, 1) for n in shape) * dtype.itemsize >= 2**63:
+            raise PosebenchError(f"{self._path}: {key} says {shape} {dtype}", "a shape that an array can have", _ADVICE)
+        promised = math.prod(shape) * dtype.itemsize
+        if entry.file_size != header + promised:
+            raise PosebenchError(
+                f"{self._path}: {key} says {shape} {dtype}, {promised:,} bytes, and holds {entry.file_size - header:,}",
+                "as many bytes as the header says",
+                "the file is damaged or made up: write it again",
+            )
+        return shape, dtype
+
+    def read(self, key: str) -> npt.NDArray[Any]:
+        """One array, read-only. Judge ``shapes[key]`` before: this takes as much memory as it says.
+
+        Raises:
+            PosebenchError: the data is damaged or cut off.
+        """
+        shape, dtype = self.shapes[key]
+        size = math.prod(shape) * dtype.itemsize
+        try:
+            with self._archive.open(self._entries[key]) as file:
+                file.read(self._starts[key])
+                data = file.read(size)
+            if len(data) != size:
+                raise EOFError(f"it ends after {len(data):,} of {size:,} bytes")
+            return np.frombuffer(data, dtype=dtype).reshape(shape)
+        except Exception as error:  # zlib.error, BadZipFile (CRC), EOFError: whatever a damaged stream raises
+            raise PosebenchError(f"{self._path}: {key} is damaged ({error})", "whole data", "copy the file again") from error
+
+    def text(self, key: str, limit: int) -> str:
+        """A string stored as a 0-d array of at most ``limit`` bytes.
+
+        Raises:
+            PosebenchError: it is missing, no string, or longer.
+        """
+        shape, dtype = self.shapes.get(key, ((), np.dtype(object)))
+        if dtype.kind not in "US" or shape != () or dtype.itemsize > limit:
+            found = f"{key} holds {dtype} {shape}" if key in self.shapes else f"no {key}"
+            raise PosebenchError(f"{self._path}: {found}", f"{key}: one JSON string", _ADVICE)
+        data = self.read(key).tobytes()
+        try:
+            # Not str(): numpy makes strings of impossible characters, on which Python itself stumbles.
+            return data.decode("utf-8" if dtype.kind == "S" else "utf-32-be" if dtype.byteorder == ">" else "utf-32-le").rstrip("\0")
+        except UnicodeDecodeError as error:
+            raise PosebenchError(f"{self._path}: {key} is no text ({error})", f"{key}: one JSON string", _ADVICE) from error
+
+
+def write_npz(path: Path, arrays: Iterable[tuple[str, npt.NDArray[Any]]]) -> None:
+    """Write arrays uncompressed, with fixed dates; not atomic by itself (see :mod:`posebench.base.files`)."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for key, array in arrays:
+            _write_member(archive, key, array)
+
+
+def _write_member(archive: zipfile.ZipFile, key: str, array: npt.NDArray[Any]) -> None:
+    # A fixed date, so that the same poses give the same file.
+    with archive.open(zipfile.ZipInfo(key + ".npy", (1980, 1, 1, 0, 0, 0)), "w", force_zip64=True) as file:
+        np.lib.format.write_array(file, array, allow_pickle=False)

@@ -1,0 +1,289 @@
+"""Pickles in dataset archives that the owner names: read as plain data, without running anything that they say.
+
+**Convention.** Admitted are numpy arrays, numpy scalars, dicts, lists, tuples, strings, bytes and numbers. A pickle is a program for a
+small machine; here the machine knows only the instructions that build those values, every global it may name is replaced by a
+function of ours, and arrays are put together by :func:`numpy.frombuffer` from checked sizes, not by numpy's own ``__setstate__``.
+
+Sources: the pickle protocol as Python's ``pickletools`` documents it; numpy's ``ndarray.__reduce__`` for protocols 2 to 5, under the
+module paths of numpy 1 (``numpy.core``) and numpy 2 (``numpy._core``).
+"""
+
+from __future__ import annotations
+
+import math
+import pickle
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from posebench.base.errors import PosebenchError
+from posebench.base.readers.npz import open_zip
+
+#: More than any of the archives (H36M's 2D joints of all subjects: 0.3 GB); bounds what a zip bomb can unpack to.
+MAX_BYTES = 4 * 2**30
+#: An array takes some forty instructions, an archive of all H36M clips some forty thousand.
+MAX_INSTRUCTIONS = 5_000_000
+MAX_DEPTH = 32
+_ADVICE = "get the archive again from its source; nothing of this one was run"
+
+_INSTRUCTIONS = (
+    "PROTO FRAME STOP MARK POP POP_MARK DUP NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT BINFLOAT STRING "
+    "BINSTRING SHORT_BINSTRING BINBYTES SHORT_BINBYTES BINBYTES8 UNICODE BINUNICODE SHORT_BINUNICODE BINUNICODE8 TUPLE EMPTY_TUPLE "
+    "TUPLE1 TUPLE2 TUPLE3 EMPTY_LIST LIST APPEND APPENDS EMPTY_DICT DICT SETITEM SETITEMS GLOBAL STACK_GLOBAL REDUCE BUILD MEMOIZE "
+    "PUT BINPUT LONG_BINPUT GET BINGET LONG_BINGET BYTEARRAY8"
+)
+
+
+class _Refused(Exception):  # noqa: N818 - the message says what was refused
+    """The pickle asks for something that is not admitted."""
+
+
+class _Maker:
+    """A function of ours that stands for a global; it has no attributes that a pickle could set."""
+
+    __slots__ = ("_make",)
+
+    def __init__(self, make: Callable[..., object]) -> None:
+        self._make = make
+
+    def __call__(self, *args: object) -> object:
+        return self._make(*args)
+
+    def __setstate__(self, state: object) -> None:
+        raise _Refused("a state for a function")
+
+
+class _Dtype:
+    __slots__ = ("code", "order")
+
+    def __init__(self, code: object, *_align_and_copy: object) -> None:
+        code = code.decode("latin-1") if isinstance(code, bytes) else code
+        if not isinstance(code, str) or not re.fullmatch(r"[<>|=]?([biufcSU]\d{1,9}|O8?)", code):
+            raise _Refused(f"an array of type {str(code)[:40]!r}")
+        self.order, self.code = (code[0], code[1:]) if code[0] in "<>|=" else ("=", code)
+
+    def __setstate__(self, state: object) -> None:
+        if not isinstance(state, tuple) or len(state) < 5 or state[1] not in ("<", ">", "|", "=") or any(s is not None for s in state[2:5]):
+            raise _Refused("an array of structures")
+        self.order = state[1]
+
+    def dtype(self) -> np.dtype[Any]:
+        return np.dtype("O" if self.code[0] == "O" else self.order + self.code)
+
+
+class _Array:
+    """An array whose parts are known and which is not put together yet."""
+
+    __slots__ = ("data", "dtype", "order", "shape")
+
+    def __init__(self, data: object = b"", dtype: object = None, shape: object = (0,), order: object = "C") -> None:
+        self.data, self.dtype, self.shape, self.order = data, dtype, shape, order
+
+    def __setstate__(self, state: object) -> None:
+        if not isinstance(state, tuple) or len(state) not in (4, 5):
+            raise _Refused("an array with an unknown state")
+        self.shape, self.dtype, fortran, self.data = state[-4:]
+        self.order = "F" if fortran else "C"
+
+
+def _bytes_of(text: object, encoding: object = "latin1") -> bytes:
+    """What ``_codecs.encode`` stands for in pickles of protocol 2: bytes as text."""
+    if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
+        raise _Refused("_codecs.encode of something that is no bytes")
+    return text.encode("latin-1")
+
+
+_ADMITTED: dict[tuple[str, str], _Maker] = {
+    ("numpy", "ndarray"): _Maker(lambda *_: _Array()),
+    ("numpy", "dtype"): _Maker(_Dtype),
+    ("_codecs", "encode"): _Maker(_bytes_of),
+    ("__builtin__", "bytes"): _Maker(lambda: b""),  # empty bytes in protocol 2
+}
+for _core in ("numpy.core", "numpy._core"):
+    _ADMITTED[f"{_core}.multiarray", "_reconstruct"] = _Maker(lambda *_: _Array())
+    _ADMITTED[f"{_core}.multiarray", "scalar"] = _Maker(lambda dtype, data=b"": _Array(data, dtype, None))
+    _ADMITTED[f"{_core}.numeric", "_frombuffer"] = _Maker(_Array)
+
+
+class _Instructions(dict[int, Callable[[Any], None]]):
+    """The admitted instructions; it counts what is looked up in it."""
+
+    def __init__(self, admitted: dict[int, Callable[[Any], None]]) -> None:
+        super().__init__(admitted)
+        self.left = MAX_INSTRUCTIONS
+
+    def __getitem__(self, code: int) -> Callable[[Any], None]:
+        self.left -= 1
+        if self.left < 0:
+            raise _Refused(f"more than {MAX_INSTRUCTIONS:,} instructions")
+        if code not in self:
+            raise _Refused(f"the pickle instruction {bytes([code])!r}")
+        return super().__getitem__(code)
+
+
+def _bytearray(machine: Any) -> None:
+    size = int.from_bytes(machine.read(8), "little")
+    machine.append(machine.read(size))
+
+
+# The machine in Python, not the one in C: its memo is a dict (the other allocates whatever index a pickle states), and the set of its
+# instructions can be cut.
+class _Reader(pickle._Unpickler):
+    def __init__(self, file: IO[bytes]) -> None:
+        super().__init__(file, encoding="latin1")
+        codes = {name: cast(bytes, getattr(pickle, name))[0] for name in _INSTRUCTIONS.split()}
+        known = cast(dict[int, Callable[[Any], None]], pickle._Unpickler.dispatch)
+        instructions = {code: known[code] for code in codes.values()} | {codes["BYTEARRAY8"]: _bytearray}
+        setattr(self, "dispatch", _Instructions(instructions))  # noqa: B010 - a class variable in the type stubs
+
+    def find_class(self, module: str, name: str) -> Any:
+        try:
+            return _ADMITTED[module, name]
+        except KeyError:
+            raise _Refused(f"the global {module}.{name}") from None
+
+
+def _settle(value: object, done: dict[int, tuple[object, object]], depth: int = 0) -> object:
+    """The value with its arrays put together. ``done`` keeps what was settled, and the original, so that no id is used twice."""
+    if isinstance(value, str | bytes | int | float | complex | None):
+        return value
+    if depth > MAX_DEPTH:
+        raise _Refused(f"values nested deeper than {MAX_DEPTH}")
+    if id(value) in done:
+        return done[id(value)][1]
+    settled: object
+    if isinstance(value, _Array):
+        settled = _put_together(value, done, depth)
+    elif isinstance(value, dict):
+        settled = {_key(_settle(key, done, depth + 1)): _settle(item, done, depth + 1) for key, item in value.items()}
+    elif isinstance(value, list | tuple):
+        settled = type(value)(_settle(item, done, depth + 1) for item in value)
+    else:
+        raise _Refused(f"a value of type {type(value).__name__}")
+    done[id(value)] = (value, settled)
+    return settled
+
+
+def _key(key: object) -> object:
+    if not isinstance(key, str | bytes | int | float | tuple):
+        raise _Refused(f"a key of type {type(key).__name__}")
+    return key
+
+
+def _put_together(parts: _Array, done: dict[int, tuple[object, object]], depth: int) -> object:
+    if not isinstance(parts.dtype, _Dtype):
+        raise _Refused("an array without a type")
+    dtype = parts.dtype.dtype()
+    shape = () if parts.shape is None else (parts.shape,) if isinstance(parts.shape, int) else parts.shape
+    if not isinstance(shape, tuple) or len(shape) > 16 or not all(isinstance(n, int) and 0 <= n < 2**40 for n in shape):
+        raise _Refused("an array with an impossible shape")
+    data = parts.data.encode("latin-1") if isinstance(parts.data, str) else parts.data
+    size = math.prod(shape)
+    order: Any = "F" if parts.order == "F" else "C"
+    if dtype.hasobject:
+        if not isinstance(data, list) or len(data) != size:
+            raise _Refused("an array of objects without its objects")
+        flat = np.empty(size, dtype=object)
+        for k, item in enumerate(data):
+            flat[k] = _settle(item, done, depth + 1)
+        return flat.reshape(shape, order=order)
+    if not isinstance(data, bytes | bytearray) or len(data) != size * dtype.itemsize:
+        raise _Refused(f"an array {shape} {dtype} without its {size * dtype.itemsize:,} bytes")
+    array = np.frombuffer(data, dtype=dtype).reshape(shape, order=order) if len(data) else np.empty(shape, dtype)
+    return array[()] if parts.shape is None else array
+
+
+def _read(file: IO[bytes], place: str) -> object:
+    try:
+        return _settle(_Reader(file).load(), {})
+    except _Refused as refused:
+        raise PosebenchError(
+            f"{place} holds a pickle with {refused}",
+            "numpy arrays, dicts, lists, tuples, strings, bytes and numbers, and nothing else",
+            _ADVICE,
+        ) from None
+    except Exception as error:  # whatever a damaged stream makes of the machine: EOFError, UnpicklingError, KeyError, zlib.error ...
+        raise PosebenchError(f"{place} is damaged ({type(error).__name__}: {error})", "a whole pickle", "copy the file again") from error
+
+
+def read_pickle(path: Path, *, max_bytes: int = 64 * 2**20) -> object:
+    """The value in a pickle file of at most ``max_bytes``.
+
+    **Convention.** Arrays are read-only views of the file's bytes; scalars of numpy stay numpy scalars.
+
+    Raises:
+        PosebenchError: it is too large, damaged, or names anything but plain data (the message says what; nothing is run).
+    """
+    try:
+        size = path.stat().st_size
+        if size > max_bytes:
+            raise PosebenchError(f"{path}: {size:,} bytes", f"a pickle of at most {max_bytes:,} bytes", "name the right file")
+        with path.open("rb") as file:
+            return _read(file, str(path))
+    except OSError as error:
+        raise PosebenchError(f"{path}: {error.strerror or error}", "a file that can be read", "check the path") from error
+
+
+def read_object(path: Path, key: str, *, max_bytes: int = MAX_BYTES) -> object:
+    """The value of a 0-d object array in an npz archive, such as VideoPose3D's ``positions_3d``: read as :func:`read_pickle` does.
+
+    Raises:
+        PosebenchError: no such archive or key, no 0-d object array, too large, damaged, or not plain data.
+    """
+    with open_file(path) as file, open_zip(path, file) as archive:
+        name = f"{key}.npy"
+        if name not in archive.namelist():
+            have = ", ".join(entry.removesuffix(".npy") for entry in archive.namelist()[:10])
+            raise PosebenchError(f"{path} with {have or 'no arrays'}", key, "name an archive of this layout")
+        entry = archive.getinfo(name)
+        if entry.compress_type not in (0, 8) or entry.file_size > max_bytes:
+            raise PosebenchError(
+                f"{path}: {key} of {entry.file_size:,} bytes, compressed by method {entry.compress_type}",
+                f"at most {max_bytes:,} bytes, stored or deflated",
+                _ADVICE,
+            )
+        try:
+            with archive.open(entry) as stream:
+                version = np.lib.format.read_magic(stream)
+                header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+                shape, _, dtype = header(stream)
+                if shape != () or dtype != np.dtype(object):
+                    raise PosebenchError(f"{path}: {key} is {dtype} {shape}", "one object (a dict)", "name an archive of this layout")
+                value = _read(stream, f"{path}: {key}")
+                # numpy pickles the array, not the object in it.
+                return value[()] if isinstance(value, np.ndarray) and value.shape == () else value
+        except PosebenchError:
+            raise
+        except Exception as error:  # zipfile, zlib and numpy's parser raise a dozen kinds on damaged bytes
+            raise PosebenchError(f"{path}: {key} is damaged ({error})", "a whole npz archive", "copy the file again") from error
+
+
+def open_file(path: Path) -> IO[bytes]:
+    """The file, opened for reading.
+
+    Raises:
+        PosebenchError: it cannot be read.
+    """
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise PosebenchError(f"{path}: {error.strerror or error}", "a file that can be read", "check the path") from error
+
+
+def numbers(value: object, shape: tuple[int | None, ...], place: str) -> npt.NDArray[np.floating]:
+    """``value`` as an array of numbers of this shape (None: any length).
+
+    Raises:
+        PosebenchError: it is something else; ``place`` names it.
+    """
+    array = value if isinstance(value, np.ndarray) else np.empty(0, dtype=object)
+    fits = array.ndim == len(shape) and all(want is None or have == want for have, want in zip(array.shape, shape, strict=True))
+    if array.dtype.kind not in "fiu" or not fits:
+        found = f"{array.dtype} {array.shape}" if isinstance(value, np.ndarray) else type(value).__name__
+        want = "(" + ", ".join("n" if n is None else str(n) for n in shape) + ")"
+        raise PosebenchError(f"{place}: {found}", f"numbers of shape {want}", "get the file again from its source")
+    return array

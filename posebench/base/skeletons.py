@@ -1,0 +1,219 @@
+"""Skeletons: joints by name, bones by parent, left and right by prefix, and the maps between joint orders.
+
+**Convention.** A joint is addressed by its name; ``l_`` and ``r_`` are the person's own left and right. Two skeletons
+share a joint exactly when they share its name. Where a field-wide habit equates joints that are anatomically
+different (3DHP's ``neck`` read as Human3.6M's ``thorax``), the pair stands in :data:`EQUATED`, so that it can be seen.
+
+Sources of the orders: VideoPose3D ``common/h36m_dataset.py`` (32 and 17), Martinez ``SH_NAMES`` (Stacked Hourglass),
+RepNet's released evaluation (16), SPIN ``constants.py`` (LSP 14), the official 3DHP ``mpii_get_joints.m`` (28 and 17), COCO.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from posebench.base.errors import PosebenchError
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """Joint names in file order, the parent of each (its index, -1 at the root) and the name of the root.
+
+    ``root`` is None where the set holds no joint that serves as one (LSP 14, COCO 17): then the mid-point of the hips does.
+    """
+
+    id: str
+    joints: tuple[str, ...]
+    parents: tuple[int, ...]
+    root: str | None
+
+    def __post_init__(self) -> None:
+        if len(self.joints) != len(self.parents) or len(set(self.joints)) != len(self.joints):
+            raise ValueError(f"skeleton {self.id}: {len(self.joints)} joints, {len(self.parents)} parents, or a name twice")
+
+    def __len__(self) -> int:
+        return len(self.joints)
+
+    def index(self, joint: str) -> int:
+        """Position of a joint in this order.
+
+        Raises:
+            PosebenchError: this skeleton has no such joint.
+        """
+        try:
+            return self.joints.index(joint)
+        except ValueError:
+            raise PosebenchError(
+                f"joint {joint!r} for skeleton {self.id}", "one of " + ", ".join(self.joints), "correct the joint's name"
+            ) from None
+
+    @cached_property
+    def root_indices(self) -> tuple[int, ...]:
+        """Joints whose mean is the root: the root itself, or both hips where the set has none."""
+        if self.root is not None:
+            return (self.index(self.root),)
+        return (self.index("l_hip"), self.index("r_hip"))
+
+    @cached_property
+    def pairs(self) -> tuple[tuple[int, int], ...]:
+        """(left, right) joint pairs, derived from the prefix."""
+        return tuple(
+            (i, self.joints.index("r_" + name[2:]))
+            for i, name in enumerate(self.joints)
+            if name.startswith("l_") and "r_" + name[2:] in self.joints
+        )
+
+    @cached_property
+    def bones(self) -> tuple[tuple[int, int], ...]:
+        """(parent, child) of every bone, in the order of the children."""
+        return tuple((parent, child) for child, parent in enumerate(self.parents) if parent >= 0)
+
+    @cached_property
+    def bone_pairs(self) -> tuple[tuple[int, int], ...]:
+        """(left, right) positions in :attr:`bones` of the bones that mirror each other."""
+        mirror = self.mirror
+        place = {bone: k for k, bone in enumerate(self.bones)}
+        return tuple(
+            (k, place[(mirror[parent], mirror[child])])
+            for k, (parent, child) in enumerate(self.bones)
+            if self.joints[child].startswith("l_") and (mirror[parent], mirror[child]) in place
+        )
+
+    @cached_property
+    def mirror(self) -> tuple[int, ...]:
+        """Permutation that swaps left and right."""
+        order = list(range(len(self)))
+        for left, right in self.pairs:
+            order[left], order[right] = right, left
+        return tuple(order)
+
+
+def _tree(id: str, root: str | None, *lines: str) -> Skeleton:
+    """A skeleton from ``"joint<parent"`` words in file order (a bare word has no parent)."""
+    words = [word.partition("<") for line in lines for word in line.split()]
+    joints = tuple(joint for joint, _, _ in words)
+    parents = tuple(joints.index(parent) if parent else -1 for _, _, parent in words)
+    return Skeleton(id, joints, parents, root)
+
+
+_LEGS = "r_hip<pelvis r_knee<r_hip r_ankle<r_knee l_hip<pelvis l_knee<l_hip l_ankle<l_knee"
+_ARMS_L = "l_shoulder<thorax l_elbow<l_shoulder l_wrist<l_elbow"
+_ARMS_R = "r_shoulder<thorax r_elbow<r_shoulder r_wrist<r_elbow"
+
+SKELETONS: dict[str, Skeleton] = {
+    skeleton.id: skeleton
+    for skeleton in (
+        _tree("h36m17", "pelvis", "pelvis", _LEGS, "spine<pelvis thorax<spine neck_nose<thorax head_top<neck_nose", _ARMS_L, _ARMS_R),
+        _tree(
+            "h36m32",
+            "pelvis",
+            "pelvis r_hip<pelvis r_knee<r_hip r_ankle<r_knee r_toe<r_ankle r_toe_end<r_toe",
+            "l_hip<pelvis l_knee<l_hip l_ankle<l_knee l_toe<l_ankle l_toe_end<l_toe",
+            "pelvis_again<pelvis spine<pelvis_again thorax<spine neck_nose<thorax head_top<neck_nose",
+            "l_collar<spine l_shoulder<l_collar l_elbow<l_shoulder l_wrist<l_elbow",
+            "l_thumb<l_wrist l_thumb_end<l_thumb l_wrist_end<l_wrist l_hand_end<l_wrist_end",
+            "r_collar<spine r_shoulder<r_collar r_elbow<r_shoulder r_wrist<r_elbow",
+            "r_thumb<r_wrist r_thumb_end<r_thumb r_wrist_end<r_wrist r_hand_end<r_wrist_end",
+        ),
+        # 17 without neck/nose: Martinez' 2D input, SemGCN, PoseAug, PoseBench3D.
+        _tree("h36m16", "pelvis", "pelvis", _LEGS, "spine<pelvis thorax<spine head_top<thorax", _ARMS_L, _ARMS_R),
+        _tree(
+            "sh16",
+            "pelvis",
+            "r_ankle<r_knee r_knee<r_hip r_hip<pelvis l_hip<pelvis l_knee<l_hip l_ankle<l_knee pelvis spine<pelvis",
+            "thorax<spine head_top<thorax r_wrist<r_elbow r_elbow<r_shoulder r_shoulder<thorax",
+            "l_shoulder<thorax l_elbow<l_shoulder l_wrist<l_elbow",
+        ),
+        # No spine. Read from RepNet's Stacked-Hourglass index map; its author's CanonPose lists the right arm first.
+        _tree(
+            "repnet16",
+            "pelvis",
+            "r_hip<pelvis r_knee<r_hip r_ankle<r_knee l_hip<pelvis l_knee<l_hip l_ankle<l_knee pelvis",
+            "thorax<pelvis neck_nose<thorax head_top<neck_nose",
+            _ARMS_L,
+            _ARMS_R,
+        ),
+        _tree(
+            "lsp14",
+            None,
+            "r_ankle<r_knee r_knee<r_hip r_hip<thorax l_hip<thorax l_knee<l_hip l_ankle<l_knee",
+            "r_wrist<r_elbow r_elbow<r_shoulder r_shoulder<thorax l_shoulder<thorax l_elbow<l_shoulder l_wrist<l_elbow",
+            "thorax head_top<thorax",
+        ),
+        _tree(
+            "mpi28",
+            "pelvis",
+            "spine3<spine4 spine4<spine2 spine2<spine spine<pelvis pelvis neck<spine3 head<neck head_top<head",
+            "l_clavicle<spine3 l_shoulder<l_clavicle l_elbow<l_shoulder l_wrist<l_elbow l_hand<l_wrist",
+            "r_clavicle<spine3 r_shoulder<r_clavicle r_elbow<r_shoulder r_wrist<r_elbow r_hand<r_wrist",
+            "l_hip<pelvis l_knee<l_hip l_ankle<l_knee l_foot<l_ankle l_toe<l_foot",
+            "r_hip<pelvis r_knee<r_hip r_ankle<r_knee r_foot<r_ankle r_toe<r_foot",
+        ),
+        _tree(
+            "mpi17",
+            "pelvis",
+            "head_top<neck neck<spine r_shoulder<neck r_elbow<r_shoulder r_wrist<r_elbow",
+            "l_shoulder<neck l_elbow<l_shoulder l_wrist<l_elbow r_hip<pelvis r_knee<r_hip r_ankle<r_knee",
+            "l_hip<pelvis l_knee<l_hip l_ankle<l_knee pelvis spine<pelvis head<neck",
+        ),
+        _tree(
+            "coco17",
+            None,
+            "nose l_eye<nose r_eye<nose l_ear<l_eye r_ear<r_eye l_shoulder<nose r_shoulder<nose",
+            "l_elbow<l_shoulder r_elbow<r_shoulder l_wrist<l_elbow r_wrist<r_elbow",
+            "l_hip<l_shoulder r_hip<r_shoulder l_knee<l_hip r_knee<r_hip l_ankle<l_knee r_ankle<r_knee",
+        ),
+    )
+}
+
+#: Joints that the field equates although their definitions differ, as (name in the other skeleton, name in h36m17).
+#: SPIN maps 3DHP's neck, head and head_top so; MPI's ``neck`` lies above H36M's ``thorax``.
+EQUATED: dict[tuple[str, str], dict[str, str]] = {
+    ("mpi17", "h36m17"): {"neck": "thorax", "head": "neck_nose"},
+    ("mpi28", "h36m17"): {"neck": "thorax", "head": "neck_nose"},
+}
+
+
+def skeleton(id: str) -> Skeleton:
+    """The skeleton with this id.
+
+    Raises:
+        PosebenchError: no such skeleton; the message names all of them.
+
+    Example:
+        >>> skeleton("h36m17").joints[9]
+        'neck_nose'
+    """
+    try:
+        return SKELETONS[id]
+    except KeyError:
+        raise PosebenchError(
+            f"skeleton {id!r}", "one of " + ", ".join(SKELETONS), "name the joint order in which the poses are stored"
+        ) from None
+
+
+def joint_map(source: str, target: str) -> tuple[int, ...]:
+    """The indices into ``source`` that give the joints of ``target`` in its order.
+
+    **Convention.** Joints are matched by name, then through :data:`EQUATED`.
+
+    Raises:
+        PosebenchError: a joint of ``target`` is missing in ``source``; all missing ones are named.
+
+    Example:
+        >>> joint_map("h36m32", "h36m17")
+        (0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27)
+    """
+    have, want = skeleton(source), skeleton(target)
+    renamed = {theirs: ours for ours, theirs in EQUATED.get((source, target), {}).items()}
+    renamed |= EQUATED.get((target, source), {})
+    names = [renamed.get(joint, joint) for joint in want.joints]
+    missing = [joint for joint, name in zip(want.joints, names, strict=True) if name not in have.joints]
+    if missing:
+        raise PosebenchError(
+            f"skeleton {source}, which has no {', '.join(missing)}",
+            f"every joint of {target}",
+            "store the poses in a skeleton that has them, or choose a protocol whose joints the file covers",
+        )
+    return tuple(have.joints.index(name) for name in names)

@@ -1,0 +1,115 @@
+"""Records of timings as text: what `posebench speed` prints, and the board's page of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from posebench.board.pages.tables import markdown
+from posebench.lifters.timing.record import SPREAD, WAITING, Case, Record, Timed, changes, differing, load_record
+
+#: Where a board keeps records, a file a machine.
+FOLDER = "speed"
+#: Of the machine, in this order, what a reader wants first.
+_FIRST = ("processor", "cores", "device", "threads")
+
+_HEAD = """# How fast the lifters are
+
+Made by `posebench board render` from the records in `speed/`; do not edit by hand. docs/speed.md says how they are measured and how to
+write one. Times of different machines do not compare, and those of a machine that was not quiet say little.
+"""
+
+
+def load_records(board: Path) -> dict[str, Record]:
+    """The records of a board by the name of their machine's file, in the order of these names."""
+    return {path.stem: load_record(path) for path in sorted((board / FOLDER).glob("*.json"))}
+
+
+def speed_page(records: Mapping[str, Record]) -> str:
+    """The board's page."""
+    return "\n".join([_HEAD, *(f"## {name}\n\n{record_text(record)}\n" for name, record in records.items())])
+
+
+def record_text(record: Record) -> str:
+    """Machine, how far to trust it, lifters, timings, and how far other backends lie from eager float32."""
+    parts = [_machine(record.machine), "", noise_text(record), "", _lifters(record), "", _timings(record)]
+    shifts = [
+        [one.name, shift.backend, f"{shift.mean:.2g}", f"{shift.largest:.2g}", f"{shift.pa_mpjpe:+.2g}"]
+        for one in record.lifters
+        for shift in one.shifts
+    ]
+    if shifts:
+        heads = ["lifter", "backend", "joint moves, mean [mm]", "at most [mm]", "PA-MPJPE changes [mm]"]
+        parts += ["", "Against eager float32, on a clip of `synthetic`; poses of unknown scale are made as large as the true ones:"]
+        parts += ["", markdown(shifts, heads, right=(2, 3, 4))]
+    notes = [f"* {one.name}: {note}." for one in record.lifters for note in one.notes]
+    return "\n".join([*parts, *(["", "Not timed:", "", *notes] if notes else [])])
+
+
+def noise_text(record: Record) -> str:
+    """How quiet the machine was, and what follows."""
+    noise = record.noise
+    found = f"a fixed piece of work spread by {noise.spread:.0%} (quartiles) and waited {noise.waiting:.0%} of its time for a processor"
+    if noise.trusted:
+        return f"The machine was quiet: {found}."
+    wanted = f"at most {SPREAD:.0%} and {WAITING:.0%}"
+    return f"**The machine was too noisy to trust these times**: {found}; wanted are {wanted}. Ratios within this record suffer less."
+
+
+def changes_text(first: Record, second: Record) -> str:
+    """Each case that both records hold: the second's time over the first's, its interval, what that says."""
+    rows = [
+        [one.lifter, one.backend, one.batch, f"{one.ratio:.3f}", f"[{one.low:.3f}, {one.high:.3f}]", one.verdict]
+        for one in changes(first, second)
+    ]
+    heads = ["lifter", "backend", "batch", "time of B / A", "95 % interval", "B is"]
+    parts = [markdown(rows, heads, right=(2, 3))]
+    told = differing(first, second)
+    if told:
+        parts.append(f"The two differ in {'; '.join(told)}: what is seen need not be the code's doing.")
+    parts += [f"{name}: {noise_text(one)}" for name, one in (("A", first), ("B", second)) if not one.noise.trusted]
+    return "\n\n".join(parts)
+
+
+def _machine(machine: dict[str, str]) -> str:
+    keys = [key for key in (*_FIRST, *(key for key in machine if key not in _FIRST)) if machine.get(key)]
+    return "; ".join(f"{key} {machine[key]}" for key in keys) + "."
+
+
+def _lifters(record: Record) -> str:
+    rows = [[one.name, *_numbers(one), *_reach(one, record.fps), "yes" if one.flip_averaging else "no"] for one in record.lifters]
+    heads = ["lifter", "parameters", "multiply-adds a pose", "memory opened, at most [MiB]"]
+    heads += ["frames seen (stated)", f"frames to wait for (at {record.fps:g} Hz)", "flips averaged"]
+    return markdown(rows, heads, right=range(1, 6))
+
+
+def _numbers(one: Timed) -> list[str]:
+    counts = ["" if number is None else f"{number:,}" for number in (one.parameters, one.multiply_adds)]
+    return [*counts, "" if one.opened is None or one.lifted is None else f"{one.opened:.0f}, {one.lifted:.0f}"]
+
+
+def _reach(one: Timed, fps: float) -> list[str]:
+    """Frames that a pose was seen to depend on, and what the lifter states; those it waits for."""
+    return [f"{one.back + 1 + one.ahead} ({one.context})", f"{one.ahead} ({1e3 * one.ahead / fps:.0f} ms)"]
+
+
+def _timings(record: Record) -> str:
+    rows = [[one.name, *_timing(case)] for one in record.lifters for case in one.cases]
+    heads = ["lifter", "backend", "batch", "median [ms]", "99th percentile [ms]", "poses/s"]
+    return markdown(rows, heads, right=range(2, 6))
+
+
+def _timing(case: Case) -> list[object]:
+    p99 = "" if case.p99 is None else milliseconds(case.p99)
+    return [case.backend, f"{case.batch:,}", milliseconds(case.p50), p99, f"{float(f'{case.rate:.3g}'):,.0f}"]
+
+
+def milliseconds(seconds: float) -> str:
+    """Three digits, never as a power of ten.
+
+    Example:
+        >>> milliseconds(0.0012345), milliseconds(12.345), milliseconds(0.000012345)
+        ('1.23', '12,300', '0.0123')
+    """
+    value = float(f"{1e3 * seconds:.3g}")
+    return f"{value:,.0f}" if value >= 100 else f"{value:.12g}"

@@ -1,0 +1,204 @@
+"""The reader of ``published.toml``: numbers from papers, strictly checked. They are never ranked with measured ones."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+
+from posebench.base.errors import PosebenchError
+from posebench.base.schema import Fields
+from posebench.board.published.types import (
+    CONFIDENCES,
+    DATASETS,
+    KEYPOINTS,
+    MEASURES,
+    METRICS,
+    ORACLES,
+    TAGS,
+    VERDICTS,
+    Filing,
+    Measured,
+    Paper,
+    Published,
+    Row,
+    Value,
+)
+from posebench.predictions.archive import SUPERVISIONS
+from posebench.scoring.protocol import AVERAGES, protocol_ids
+
+NAME = "published.toml"
+SCHEMA = 1
+_NUMBER = r"\d+(\.\d+)?"
+_ADVICE = "the head of leaderboard/published.toml explains every field"
+
+
+def load_published(board: Path) -> Published | None:
+    """The published numbers of a board, or None where it has no ``published.toml``.
+
+    Raises:
+        PosebenchError: a field is wrong, missing or unknown, or parts do not fit together; the message names file and field.
+    """
+    path = board / NAME
+    if not path.is_file():
+        return None
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise PosebenchError(f"{path}: {error}", "a readable TOML file", _ADVICE, exit_code=1) from error
+    fields = Fields(content, str(path), _ADVICE)
+    if fields.whole("posebench_published") != SCHEMA:
+        raise fields.wrong("posebench_published", content["posebench_published"], f"schema {SCHEMA}")
+    papers = [_paper(item) for item in fields.tables("papers")]
+    _each_once(fields, "papers", (paper.id for paper in papers))
+    ids = [paper.id for paper in papers]
+    rows = tuple(_row(item, ids) for item in fields.tables("rows"))
+    _each_once(fields, "rows", (row.id for row in rows))
+    known = {row.id: row for row in rows}
+    published = Published(
+        papers={paper.id: paper for paper in papers},
+        rows=rows,
+        filings=tuple(_filing(item, ids, known) for item in fields.tables("filings")),
+        measured=tuple(_measured(item, ids) for item in fields.tables("measured")),
+        unread=tuple(_unread(item) for item in fields.tables("unread")),
+    )
+    fields.finish()
+    return published
+
+
+def _each_once(fields: Fields, key: str, ids: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for id in ids:
+        if id in seen:
+            raise fields.wrong(key, id, "each id once")
+        seen.add(id)
+
+
+def _paper(fields: Fields) -> Paper:
+    paper = Paper(
+        id=fields.text("id"),
+        name=fields.text("name"),
+        title=fields.text("title"),
+        venue=fields.text("venue"),
+        url=fields.text("url", default=""),
+        supervision=fields.choice("supervision", SUPERVISIONS),
+        side_information=fields.text("side_information", default=""),
+        methods=fields.texts("methods"),
+        reading=fields.text("reading", default=""),
+        reasons=fields.texts("reasons"),
+    )
+    fields.finish()
+    return paper
+
+
+def _row(fields: Fields, papers: list[str]) -> Row:
+    row = Row(
+        id=fields.text("id"),
+        paper=fields.choice("paper", papers),
+        variant=fields.text("variant", default=""),
+        dataset=fields.choice("dataset", DATASETS),
+        protocol=fields.choice("protocol", protocol_ids()),
+        differs=fields.text("differs", default=""),
+        trained_on=fields.choice("trained_on", (*DATASETS, "unstated")),
+        keypoints=fields.choice("keypoints", KEYPOINTS),
+        joints=fields.choice("joints", ("14", "16", "17", "unstated")),
+        averaging=fields.choice("averaging", (*AVERAGES, "unstated")),
+        table=fields.text("table", default="not known"),
+        source=fields.text("source"),
+        notes=fields.text("notes", default=""),
+        values=tuple(_value(item) for item in fields.tables("values")),
+    )
+    fields.finish()
+    if not row.protocol.startswith(row.dataset + "/"):
+        raise fields.wrong("protocol", row.protocol, f"a protocol of {row.dataset}")
+    metrics = [value.metric for value in row.values]
+    if not metrics or len(set(metrics)) < len(metrics):
+        raise fields.wrong("values", metrics, "at least one metric, and each once")
+    return row
+
+
+def _value(fields: Fields) -> Value:
+    metric = fields.choice("metric", METRICS)
+    value = Value(
+        metric=metric,
+        alignment=fields.choice("alignment", METRICS[metric]),
+        oracle=fields.choice("oracle", ORACLES, default="none"),
+        printed=_printed(fields),
+        tag=fields.choice("tag", TAGS),
+        confidence=fields.choice("confidence", CONFIDENCES),
+        recalled=fields.text("recalled", default=""),
+        by_action=_by_action(fields),
+    )
+    fields.finish()
+    most = 1000.0 if metric.endswith("MPJPE") else 100.0
+    if not 0.0 < value.value <= most:
+        raise fields.wrong("value", value.printed, f"a {metric} above 0 and up to {most:g}")
+    # A slip of the hand in a row of fifteen shows in its mean; 0.06 leaves room for two roundings.
+    if value.by_action and not abs(sum(value.by_action) / 15 - value.value) < 0.06:
+        raise fields.wrong("by_action", list(value.by_action), f"15 numbers with the mean {value.value:g}")
+    return value
+
+
+def _by_action(fields: Fields) -> tuple[float, ...]:
+    printed = fields.text("by_action", default="").split()
+    if printed and not (len(printed) == 15 and all(re.fullmatch(_NUMBER, number) for number in printed)):
+        raise fields.wrong("by_action", " ".join(printed), "15 numbers in one string")
+    return tuple(map(float, printed))
+
+
+def _printed(fields: Fields) -> str:
+    printed = fields.text("value")
+    if not re.fullmatch(_NUMBER, printed):
+        raise fields.wrong("value", printed, "a number as it is printed, in quotes")
+    return printed
+
+
+def _filing(fields: Fields, papers: list[str], rows: dict[str, Row]) -> Filing:
+    verdict = fields.choice("verdict", VERDICTS)
+    traced = verdict not in ("not traced", "no value")
+    listed = verdict != "no value" and (traced or "value" in fields.names())
+    row = fields.choice("row", rows) if traced else fields.choice("row", ("", *rows), default="")
+    values = {value.metric: value for value in rows[row].values} if row else {}
+    filing = Filing(
+        paper=fields.choice("paper", papers),
+        site=fields.text("site"),
+        label=fields.text("label"),
+        printed=_printed(fields) if listed else None,
+        verdict=verdict,
+        row=row,
+        metric=fields.choice("metric", values) if row else "",
+        confidence=fields.choice("confidence", CONFIDENCES),
+        why=fields.text("why"),
+    )
+    fields.finish()
+    if traced:
+        real = values[filing.metric]
+        known = real.by_action if verdict == "one action only" else (real.value,)
+        if float(filing.printed or 0) not in known:
+            raise fields.wrong("value", filing.printed, f"a value of {row}, {filing.metric}; else the verdict `not traced`")
+    return filing
+
+
+def _measured(fields: Fields, papers: list[str]) -> Measured:
+    values = fields.table("values")
+    measured = Measured(
+        paper=fields.choice("paper", ("", *papers), default=""),
+        what=fields.text("what"),
+        official=fields.flag("official"),
+        work=fields.text("work"),
+        protocol=fields.choice("protocol", protocol_ids()),
+        keypoints=fields.text("keypoints"),
+        joints=fields.whole("joints"),
+        values={name: values.number(name) for name in MEASURES if name in values.names()},
+        notes=fields.text("notes", default=""),
+    )
+    values.finish()
+    fields.finish()
+    return measured
+
+
+def _unread(fields: Fields) -> tuple[str, str]:
+    item = (fields.text("name"), fields.text("why"))
+    fields.finish()
+    return item

@@ -1,0 +1,188 @@
+"""Is a cell of the grid up to date? What its numbers depend on, as digests; and the record that a finished one leaves.
+
+**Convention.** ``cell.json`` in a run folder is written last, by an atomic rename: where it stands, the cell is published, of the code and
+data whose digests it holds. ``.<cell>.claim`` beside the run folder is locked while a process works on the cell and says which digests
+that process began with, so that whoever comes after a kill knows whether the checkpoint may be gone on with.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import IO, Any
+
+from posebench.base.errors import PosebenchError
+from posebench.base.files import sha256_of, write_text
+from posebench.board.regeneration.grid import Cell
+from posebench.data import Dataset
+from posebench.networks.recipe import load_baseline, read_method, resolve
+from posebench.scoring.protocol import load_protocol
+from posebench.training.finish import protocol_of
+from posebench.training.folder import PREDICTIONS, RESULT
+
+RECORD = "cell.json"
+SCHEMA = 1
+#: The files that a board entry is made of.
+KEPT = (PREDICTIONS, RESULT, "result.sums.npz")
+#: What decides which cells run and where, and nothing about a number: a change here makes no cell stale.
+_BESIDE = ("grid.py", "freshness.py", "making.py", "regeneration.py", "spread.py")
+
+Digests = dict[str, str]
+Opener = Callable[[str], Dataset]
+
+
+def digest_of_folder(folder: Traversable, without: tuple[str, ...] = ()) -> str:
+    """Digest of the names and bytes of a folder's files; pages (``.md``), caches and hidden files are not looked at."""
+    digest = hashlib.sha256()
+    for name, file in sorted(_files(folder, ""), key=lambda item: item[0]):
+        if name not in without:
+            content = file.read_bytes()
+            digest.update(f"{name}\0{len(content)}\0".encode())
+            digest.update(content)
+    return digest.hexdigest()
+
+
+def _files(folder: Traversable, prefix: str) -> Iterator[tuple[str, Traversable]]:
+    for item in folder.iterdir():
+        if item.name.startswith((".", "__pycache__")) or item.name.endswith((".md", ".pyc")):
+            continue
+        if item.is_dir():
+            yield from _files(item, f"{prefix}{item.name}/")
+        else:
+            yield prefix + item.name, item
+
+
+def digests_of(cell: Cell, open_: Opener | None) -> Digests:
+    """What a cell's numbers depend on, by the name that messages use.
+
+    Args:
+        cell: the cell.
+        open_: opens a dataset by name; None leaves data and protocol out.
+    """
+    library = files("posebench")
+    digests = {"posebench/lifters": digest_of_folder(library / "lifters")}
+    data = [cell.dataset]
+    if cell.trained:
+        digests["posebench/training"] = digest_of_folder(library / "training", _BESIDE)
+        digests[f"baselines/{cell.method}"] = digest_of_folder(files("posebench.baselines") / cell.method)
+        content, where = read_method(cell.method)
+        settings = resolve(content, load_baseline(cell.method).Settings, where=where, recipe=cell.recipe, preset=cell.preset)
+        if settings.taught_by:
+            teacher = settings.taught_by[0]
+            digests[f"baselines/{teacher}"] = digest_of_folder(files("posebench.baselines") / teacher)
+        data += [settings.extra_data] if settings.extra_data else []
+    if open_ is not None:
+        for name in data:
+            dataset = open_(name)
+            digests[f"data {name}"] = f"{dataset.version} {dataset.fingerprint}"
+        protocol = protocol_of(open_(cell.dataset))
+        digests[f"protocol {protocol}"] = load_protocol(protocol).digest
+    return digests
+
+
+def changed(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Names of the digests that differ; data that nobody looked at count as the same."""
+    looked = any(name.startswith("data ") for name in now)
+    names = {name for name in {*before, *now} if looked or not name.startswith(("data ", "protocol "))}
+    return sorted(name for name in names if before.get(name) != now.get(name))
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a cell stands: ``fresh``, ``missing``, ``stale``, ``rescore``, ``interrupted`` or ``foreign``, and why, in words.
+
+    ``rescore`` is a stale one of which only the protocol changed; ``foreign`` a run folder that ``posebench regenerate`` did not make.
+    """
+
+    state: str
+    why: str = ""
+
+
+def standing(cell: Cell, digests: Digests, runs: Path) -> Standing:
+    """How a cell stands in the folder of runs."""
+    folder = runs / cell.name
+    record = _read(folder / RECORD)
+    if record is not None:
+        differing = changed(record["digests"], digests)
+        if differing and all(name.startswith("protocol ") for name in differing):
+            return Standing("rescore", f"{', '.join(differing)} changed")
+        differing += [name for name in KEPT if not (folder / name).is_file() or sha256_of(folder / name) != record["files"].get(name)]
+        return Standing("stale", f"{', '.join(differing)} changed") if differing else Standing("fresh")
+    if not folder.exists() or not any(folder.iterdir()):
+        return Standing("missing")
+    begun = _read(claim_of(cell.name, runs))
+    if begun is None:
+        return Standing("foreign", f"{folder} holds a run that posebench regenerate did not make")
+    differing = changed(begun["digests"], digests)
+    return Standing("stale", f"{', '.join(differing)} changed since it was interrupted") if differing else Standing("interrupted")
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """A record, or None where there is none that this version can read: the cell then counts as not made."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    tables = isinstance(content, dict) and all(isinstance(content.get(name), dict) for name in ("digests", "files"))
+    return content if tables and content.get("posebench_cell") == SCHEMA else None
+
+
+def publish(cell: Cell, digests: Digests, runs: Path) -> None:
+    """Write the record of a finished cell, which is the moment from which it counts.
+
+    Raises:
+        PosebenchError: the result is not of the predictions beside it.
+    """
+    folder = runs / cell.name
+    hashes = {name: sha256_of(folder / name) for name in KEPT}
+    stated = json.loads((folder / RESULT).read_text(encoding="utf-8"))["predictions"]["sha256"]
+    if stated != hashes[PREDICTIONS]:
+        raise PosebenchError(f"{folder}: {RESULT} is of other predictions", "the two files of one run", f"remove {folder} and begin anew")
+    content = {"posebench_cell": SCHEMA, "cell": cell.name, "digests": digests, "files": hashes}
+    write_text(folder / RECORD, json.dumps(content, indent=1) + "\n")
+
+
+def claim_of(name: str, runs: Path) -> Path:
+    """Where the claim to a cell or entry stands."""
+    return runs / f".{name}.claim"
+
+
+@contextmanager
+def claimed(name: str, runs: Path) -> Iterator[IO[str]]:
+    """The claim to a cell or entry, waited for where another process holds it.
+
+    The operating system lets go of a dead process's lock, on a network file system too; no file has to be cleaned up after a kill.
+    """
+    import fcntl
+
+    runs.mkdir(parents=True, exist_ok=True)
+    with claim_of(name, runs).open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:
+            found = f"{runs}: no lock to be had ({error.strerror})"
+            raise PosebenchError(found, "a file system that locks files", "choose another folder with --runs") from error
+        yield file
+
+
+def begin(claim: IO[str], digests: Digests, token: str) -> int:
+    """Write into a held claim what the work begins with; returns how often this call of regenerate (``token``) began it before."""
+    claim.seek(0)
+    try:
+        before = json.loads(claim.read())["begun"]
+        count = int(before["count"]) if before["token"] == token else 0
+    except (ValueError, KeyError, TypeError):
+        count = 0
+    content = {"posebench_cell": SCHEMA, "digests": digests, "files": {}, "begun": {"token": token, "count": count + 1}}
+    # In place, for a renamed file would not be the locked one.
+    claim.seek(0)
+    claim.truncate()
+    claim.write(json.dumps(content))
+    claim.flush()
+    return count

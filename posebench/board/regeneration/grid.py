@@ -1,0 +1,144 @@
+"""The grid: every training that the board's rows are made of, read from ``grid.toml``.
+
+**Convention.** A *cell* is one training (or one lifter that needs none) on one dataset, keypoint source and seed; an *entry* is the cells
+that differ in their seed only, and becomes one entry of the board. A cell's name is that of its run folder, an entry's name the same
+without the seed.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from posebench.base.errors import PosebenchError, first_ten
+from posebench.base.schema import Fields
+from posebench.data import DATASETS
+from posebench.lifters import simple_lifters
+from posebench.networks.recipe import PRESETS, baselines, read_method
+
+_ADVICE = "correct the grid: docs/regenerate.md"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training, or one lifter that needs none.
+
+    Attributes:
+        method: id of a baseline, ``flat`` or ``mean-pose``.
+        dataset: name of the dataset that it learns from and is scored on.
+        keypoints: 2D source of both.
+        recipe: variant of the method.
+        preset: budget; empty where nothing is trained.
+        seed: None where nothing is trained.
+    """
+
+    method: str
+    dataset: str
+    keypoints: str
+    recipe: str = "default"
+    preset: str = ""
+    seed: int | None = None
+
+    @property
+    def trained(self) -> bool:
+        """A training makes it."""
+        return bool(self.preset)
+
+    @property
+    def entry(self) -> str:
+        """Name of the entry that it is a seed of."""
+        variant = "" if self.recipe == "default" else f"+{self.recipe}"
+        return f"{self.method}{variant}-{self.dataset}-{self.keypoints}" + (f"-{self.preset}" if self.trained else "")
+
+    @property
+    def name(self) -> str:
+        """Name of the cell, and of its run folder: as ``posebench train`` names it by default.
+
+        Example:
+            >>> Cell("chen2019", "cmu", "gt", "blind", "quick", 0).name, Cell("flat", "cmu", "gt").name
+            ('chen2019+blind-cmu-gt-quick-s0', 'flat-cmu-gt')
+        """
+        return self.entry + (f"-s{self.seed}" if self.trained else "")
+
+
+def read_grid(path: Path) -> list[Cell]:
+    """The cells of a grid file, in its order.
+
+    A ``[[grid]]`` table stands for every combination of its lists ``methods``, ``recipes`` (``default`` if absent), ``datasets``,
+    ``keypoints``, ``presets`` and ``seeds``; the last two are absent where its methods need no training.
+
+    Raises:
+        PosebenchError: it cannot be read, names something that is not there, or names a cell twice.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        found = getattr(error, "strerror", None) or error
+        raise PosebenchError(f"{path}: {found}", "a grid in TOML", "name one, such as leaderboard/grid.toml") from error
+    whole = Fields(content, str(path), _ADVICE)
+    cells = [cell for table in whole.tables("grid") for cell in _cells(table)]
+    whole.finish()
+    if not cells:
+        raise PosebenchError(f"{path}: no cells", "at least one [[grid]] table", _ADVICE)
+    names = [cell.name for cell in cells]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise PosebenchError(f"{path}: {first_ten(twice)} named twice", "every cell once", _ADVICE)
+    return cells
+
+
+def _cells(table: Fields) -> list[Cell]:
+    simple = list(simple_lifters())
+    methods = _some(table, "methods", [*baselines(), *simple])
+    datasets, keypoints = _some(table, "datasets", list(DATASETS)), _some(table, "keypoints")
+    untrained = [method for method in methods if method in simple]
+    if untrained:
+        if len(untrained) < len(methods):
+            raise table.wrong("methods", list(methods), f"a table of its own for {', '.join(untrained)}, which need no training")
+        table.finish()
+        return [Cell(method, dataset, source) for method in methods for dataset in datasets for source in keypoints]
+    recipes = table.texts("recipes") or ("default",)
+    for method in methods:
+        known = ["default", *read_method(method)[0].get("recipes", {})]
+        for recipe in recipes:
+            if recipe not in known:
+                raise table.wrong("recipes", recipe, f"recipes of {method}: {', '.join(known)}")
+    presets, seeds = _some(table, "presets", PRESETS), table.counts("seeds")
+    if not seeds:
+        raise table.wrong("seeds", [], "at least one")
+    table.finish()
+    return [
+        Cell(method, dataset, source, recipe, preset, seed)
+        for method in methods
+        for recipe in recipes
+        for dataset in datasets
+        for source in keypoints
+        for preset in presets
+        for seed in seeds
+    ]
+
+
+def _some(table: Fields, key: str, choices: Sequence[str] | None = None) -> tuple[str, ...]:
+    values = table.texts(key, choices)
+    if not values:
+        raise table.wrong(key, [], "at least one" + ("" if choices is None else " of " + ", ".join(choices)))
+    return values
+
+
+def select(cells: Sequence[Cell], names: Sequence[str] = (), dataset: str | None = None) -> list[Cell]:
+    """The cells of these names (all if none are given) and of this dataset.
+
+    Raises:
+        PosebenchError: a name that the grid lacks, or nothing is left.
+    """
+    known = [cell.name for cell in cells]
+    for name in names:
+        if name not in known:
+            raise PosebenchError(f"cell {name!r}", f"one of {first_ten(known)}", "posebench regenerate --list")
+    chosen = [cell for cell in cells if (not names or cell.name in names) and dataset in (None, cell.dataset)]
+    if not chosen:
+        found = ", ".join(sorted({cell.dataset for cell in cells}))
+        raise PosebenchError(f"no such cell of dataset {dataset!r}", f"one of {found}", "posebench regenerate --list")
+    return chosen

@@ -1,0 +1,44 @@
+"""Protocols: list, show, find."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from posebench.base.errors import PosebenchError
+from posebench.cli.printing import print_json, print_table
+
+
+def run_protocol_list(args: Namespace) -> int:
+    """Every protocol."""
+    from posebench.scoring.protocol import load_protocol, protocol_ids
+
+    protocols = [load_protocol(id) for id in protocol_ids()]
+    if args.json:
+        print_json([{"id": p.id, "version": p.version, "digest": p.digest, "dataset": p.dataset, "title": p.title} for p in protocols])
+    else:
+        print_table([[p.id, p.version, p.digest, p.dataset, p.title] for p in protocols], ["id", "version", "digest", "dataset", "title"])
+    return 0
+
+
+def run_protocol_show(args: Namespace) -> int:
+    """One protocol, as resolved."""
+    from posebench.scoring.protocol import load_protocol
+
+    print(load_protocol(args.id).describe())
+    return 0
+
+
+def run_protocol_find(args: Namespace) -> int:
+    """Protocols that a label has meant; exit 1 if none."""
+    from posebench.scoring.protocol import find_protocols
+
+    found = find_protocols(args.label)
+    if args.json:
+        print_json([{"id": protocol.id, "label": label, "title": protocol.title} for protocol, label in found])
+    elif found:
+        print_table([[protocol.id, label, protocol.title] for protocol, label in found], ["id", "matched", "title"])
+    if not found:
+        raise PosebenchError(
+            f"no protocol cited as {args.label!r}", "a label that a protocol's aliases hold", "posebench protocol list", exit_code=1
+        )
+    return 0

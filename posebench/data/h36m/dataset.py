@@ -1,0 +1,264 @@
+"""The ``h36m`` dataset: Human3.6M from the owner's copy, in whichever of its usual layouts it lies.
+
+**Convention.** Skeleton ``h36m17``; clip id ``S9/Greeting 1/54138969``: subject, take under its one name
+(:mod:`posebench.data.h36m.names`), camera. Poses in the camera frame, mm, float64. 50 Hz; layouts that hold a subset of the frames say
+so, number their clips' frames as they stand in the copy, and are never official. Keypoints ``gt`` are the copy's own where it has them,
+else the pose projected with distortion (VideoPose3D's, without its clamp).
+
+Poses are read once and then mapped from the cache (:mod:`posebench.data.cache`); 2D sources when they are first asked for. Layouts,
+cameras, counts: ``docs/h36m.md``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from functools import partial
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from posebench.base.errors import PosebenchError, first_ten
+from posebench.base.skeletons import skeleton
+from posebench.data.cache import Entry, cached
+from posebench.data.clip import Array, Clip, ClipInfo, Dataset
+from posebench.data.h36m.cameras import ADVICE, Cameras, find_cameras, read_cameras
+from posebench.data.h36m.copy import Copy, Finder, Opener, Progress
+from posebench.data.h36m.layouts import cdf as h36m_cdf
+from posebench.data.h36m.layouts import h36m_fetch
+from posebench.data.h36m.layouts import martinez as h36m_martinez
+from posebench.data.h36m.layouts import mmpose as h36m_mmpose
+from posebench.data.h36m.layouts import videopose3d as h36m_videopose3d
+from posebench.data.h36m.metadata import read_metadata
+from posebench.data.h36m.names import CAMERAS, DAMAGED, SPLITS, SUBJECTS, TEST_FRAMES, UNREADABLE, Mapped, action_of, in_order
+
+SKELETON = "h36m17"
+FPS = 50.0
+#: Raise it when the reading changes: it retires cache entries, not results.
+READER_VERSION = "1"
+
+LAYOUTS: dict[str, tuple[Finder, Opener, str]] = {
+    "videopose3d": (h36m_videopose3d.find, h36m_videopose3d.open_copy, "data_3d_h36m.npz"),
+    "h36m-cdf": (h36m_cdf.find, h36m_cdf.open_copy, "S9/MyPoseFeatures/D3_Positions_mono/*.cdf or D3_Positions/*.cdf"),
+    "martinez": (h36m_martinez.find, h36m_martinez.open_copy, "S9/MyPoses/3D_positions/*.h5"),
+    "mmpose": (h36m_mmpose.find, h36m_mmpose.open_copy, "h36m_test.npz, also below annotation_body3d/fps10"),
+    "h36m-fetch": (h36m_fetch.find, h36m_fetch.open_copy, "S9/Greeting-1/annot.h5"),
+}
+
+
+def open_h36m(root: str | PathLike[str], *, cameras: str | PathLike[str] | None = None, progress: Progress | None = None) -> Dataset:
+    """Open a copy of Human3.6M below ``root``.
+
+    Args:
+        root: the folder of one of :data:`LAYOUTS`, or the ``.npz`` file itself where a folder holds two.
+        cameras: the camera file, where the folder has none: ``metadata.xml``, ``cameras.h5``, ``cameras.pkl`` or ``h36m_dataset.py``.
+        progress: called with (files or takes read, in all) while a copy is read for the first time.
+
+    Raises:
+        PosebenchError: no layout or several fit, cameras are missing or are not those of the copy, a file cannot be used.
+    """
+    copy, mapped = _recognise(Path(root), Path(cameras) if cameras is not None else None)
+    key = hashlib.sha256(f"{READER_VERSION} {copy.layout} {sorted(mapped.items())}\n".encode())
+    for path in copy.files:
+        with path.open("rb") as stream:
+            key.update(f"{path.name} {hashlib.file_digest(stream, 'sha256').hexdigest()}\n".encode())
+    entry = cached("h36m", key.hexdigest(), partial(_collect, copy, progress))
+    parts: dict[str, tuple[int, int]] = {name: (start, frames) for name, start, frames in entry.facts["parts"]}
+
+    file = Path(cameras) if cameras is not None else find_cameras(*copy.folders)
+    known = read_cameras(file) if file is not None else {}
+    infos: dict[str, ClipInfo] = {}
+    takes = in_order({(take.split("/")[0], take.split("/")[1]) for take in parts})
+    for subject, name in takes:
+        for camera in CAMERAS:
+            take, id = f"{subject}/{name}", f"{subject}/{name}/{camera}"
+            part = take if copy.world else id
+            if part in parts:
+                infos[id] = ClipInfo(id, subject, take, camera, action_of(name), parts[part][1])
+    load = partial(_load_clip, copy, entry.arrays["poses"], parts, known, infos)
+    _check_cameras(copy, infos, known, file)
+    if file is not None:
+        _check_views(copy, infos, load, file)
+
+    fingerprint = hashlib.sha256("".join(f"{info.id} {info.frames}\n" for info in infos.values()).encode()).hexdigest()
+    differs = _differences(infos) if copy.fps == FPS else [copy.note]
+    # S11 Directions with three cameras is still the official copy: no protocol scores it.
+    origin = f"layout {copy.layout}, {f'cameras of {file.name}' if file else 'no cameras'}, positions {entry.facts['positions'][:16]}"
+    notes = [*differs, *_remarks(infos), *([entry.note] if entry.note else []), origin]
+    return Dataset(
+        name="h36m",
+        version="1",
+        skeleton=SKELETON,
+        fps=copy.fps,
+        infos=infos,
+        fingerprint=fingerprint,
+        official=not differs,
+        splits={split: tuple(s for s in subjects) for split, subjects in SPLITS.items()},
+        keypoint_sources=tuple(dict.fromkeys(["gt", *copy.keypoints])),
+        load=load,
+        note="; ".join(notes),
+        up=(0.0, 0.0, 1.0),
+    )
+
+
+def details(dataset: Dataset) -> dict[str, object]:
+    """What ``posebench data info h36m`` shows beside :func:`posebench.data.clip.describe`: JSON values, a line each."""
+    infos = dataset.infos.values()
+    cameras = {name: sum(info.camera == name for info in infos) for name in CAMERAS}
+    joints = {source: h36m_videopose3d.source_skeleton(source) for source in dataset.keypoint_sources}
+    return {
+        "cameras": ", ".join(f"{name}: {count} clips" for name, count in cameras.items()),
+        "keypoint joints": ", ".join(f"{source}: {id}" for source, id in joints.items() if id != SKELETON) or f"{SKELETON} in all",
+        "damaged takes": ", ".join(take for take in DAMAGED if any(info.take == take for info in infos)) or "none present",
+        "missing": first_ten(_missing(dataset.infos)) or "nothing",
+        "test frames": f"{_test_frames(dataset.infos):,} of {sum(TEST_FRAMES.values()):,}",
+    }
+
+
+def _recognise(root: Path, cameras: Path | None) -> tuple[Copy, Mapped]:
+    found = [(name, path) for name, (find, _, _) in LAYOUTS.items() for path in find(root)]
+    if not found:
+        known = "; ".join(f"{name}: {files}" for name, (_, _, files) in LAYOUTS.items())
+        what = "no layout of Human3.6M is recognised" if root.is_dir() else "no such folder"
+        raise PosebenchError(f"{root}: {what}", known, "name the folder with --root; docs/h36m.md says how to obtain the files")
+    if len(found) > 1:
+        raise PosebenchError(
+            f"{root} holds {len(found)} copies of Human3.6M: " + ", ".join(f"{name} at {path}" for name, path in found),
+            "one, so that it is clear which is scored",
+            "point --root at one of them (the .npz file or the inner folder), or move the others away",
+        )
+    ((name, path),) = found
+    # Only this layout's names may depend on the mapping, but reading it costs nothing.
+    folders = [root, path, path.parent] if path.name == "processed" else [root, path]
+    places = [*([cameras] if cameras is not None and cameras.suffix == ".xml" else []), *(folder / "metadata.xml" for folder in folders)]
+    table = next((place for place in places if place.is_file()), None)
+    mapped = read_metadata(table).mapped if table is not None else {}
+    return LAYOUTS[name][1](path, mapped), mapped
+
+
+def _collect(copy: Copy, progress: Progress | None) -> Entry:
+    """All poses of a copy, one after the other, and the softer hash of their positions."""
+    poses: list[npt.NDArray[np.floating]] = []
+    parts: list[tuple[str, int, int]] = []
+    digests: dict[str, str] = {}
+    start = 0
+    for name, pose in copy.read(progress):
+        if "" in name.split("/") or name.count("/") != (1 if copy.world else 2):
+            raise PosebenchError(f"{copy.files[0].parent}: a take named {name!r}", "subject and take", "get the file again from its source")
+        if name in digests:
+            raise PosebenchError(
+                f"{copy.files[0].parent}: {name} twice", "each take once", "two files bear the names of one take: remove one"
+            )
+        if not np.isfinite(pose).all():
+            raise PosebenchError(f"{copy.files[0].parent}: {name} is not finite", "finite poses", "the file is damaged: get it again")
+        with np.errstate(invalid="ignore"):  # a coordinate beyond 64 bits is nonsense, and hashes all the same
+            hundredths = np.rint(pose.astype(np.float64) * (copy.to_mm * 100.0)).astype("<i8")
+        digests[name] = hashlib.sha256(hundredths.tobytes()).hexdigest()
+        parts.append((name, start, len(pose)))
+        poses.append(np.ascontiguousarray(pose))
+        start += len(pose)
+    if not poses:
+        raise PosebenchError(f"{copy.files[0].parent}: no take of {', '.join(SUBJECTS)}", "poses of these subjects", "name another folder")
+    positions = hashlib.sha256("".join(f"{name} {digests[name]}\n" for name in sorted(digests)).encode())
+    return Entry({"poses": np.concatenate(poses)}, {"parts": parts, "positions": positions.hexdigest()})
+
+
+def _load_clip(
+    copy: Copy,
+    poses: npt.NDArray[Any],
+    parts: Mapping[str, tuple[int, int]],
+    cameras: Cameras,
+    infos: Mapping[str, ClipInfo],
+    id: str,
+) -> Clip:
+    if id not in infos:
+        raise PosebenchError(f"clip {id!r}", f"a clip of h36m: {first_ten(list(infos))}")
+    info = infos[id]
+    camera = cameras.get((info.subject, info.camera))
+    start, frames = parts[info.take if copy.world else id]
+    pose: Array = np.asarray(poses[start : start + frames], dtype=np.float64) * copy.to_mm
+    if copy.world and camera is not None:
+        pose = camera.to_camera(pose)
+    sources = {source: partial(_keypoints, copy, source, id, frames) for source in copy.keypoints}
+    if "gt" not in sources and camera is not None:
+        sources = {"gt": partial(camera.project, pose)} | sources
+    return Clip(info, pose, SKELETON, copy.fps, camera, sources)
+
+
+def _keypoints(copy: Copy, source: str, id: str, frames: int) -> Array:
+    keypoints = np.asarray(copy.keypoints[source](id, frames), dtype=np.float64)
+    wanted = skeleton(copy.skeletons.get(source, SKELETON))
+    if keypoints.shape[1:] != (len(wanted), 2):
+        raise PosebenchError(
+            f"2D source {source} of {id} with {keypoints.shape[1]} joints", f"the {len(wanted)} of {wanted.id}", "choose another source"
+        )
+    return keypoints
+
+
+def _check_cameras(copy: Copy, infos: Mapping[str, ClipInfo], cameras: Cameras, file: Path | None) -> None:
+    """Cameras are needed where poses are of the world, or where 2D joints can only come from a projection."""
+    if not copy.world and "gt" in copy.keypoints:
+        return
+    missing = list(dict.fromkeys(f"{i.subject}/{i.camera}" for i in infos.values() if (i.subject, i.camera) not in cameras))
+    if missing:
+        what = "holds no camera file" if file is None else f"goes with {file}, which lacks {first_ten(missing)}"
+        why = "poses of the world" if copy.world else "no 2D joints of its own"
+        raise PosebenchError(
+            f"{copy.files[0].parent} {what}", f"the cameras of each subject, since the {copy.layout} layout has {why}", ADVICE
+        )
+
+
+def _check_views(copy: Copy, infos: Mapping[str, ClipInfo], load: Any, file: Path) -> None:
+    """The people must be seen by the cameras; and where the Euler angles of ``metadata.xml`` were read, the 2D joints must fit."""
+    first = {(info.subject, info.camera): id for id, info in reversed(list(infos.items())) if info.frames}
+    for (subject, name), id in sorted(first.items()):
+        clip: Clip = load(id)
+        if clip.camera is None:
+            continue
+        size = np.array(clip.camera.size)
+        pixel = clip.camera.project(clip.pose[0, 0])
+        off = clip.pose[0, 0, 2] <= 0 or (np.abs(pixel - size / 2) > size).any()
+        if not off and file.suffix == ".xml" and "gt" in copy.keypoints:
+            off = bool(np.median(np.abs(clip.camera.project(clip.pose[0]) - clip.keypoints("gt")[0])) > 5.0)
+        if off:
+            raise PosebenchError(
+                f"camera {name} of {subject} in {file} does not see the person at the start of {clip.info.take}",
+                "the cameras with which this copy was recorded, in the unit and convention of their file",
+                ADVICE,
+            )
+
+
+def _test_frames(infos: Mapping[str, ClipInfo]) -> int:
+    return sum(i.frames for i in infos.values() if i.subject in SPLITS["test"] and i.take != UNREADABLE)
+
+
+def _differences(infos: Mapping[str, ClipInfo]) -> list[str]:
+    """What keeps the test frames from being the official ones; empty where nothing does."""
+    counted = dict.fromkeys(TEST_FRAMES, 0)
+    for info in infos.values():
+        if info.subject in SPLITS["test"] and info.take != UNREADABLE:
+            counted[info.action] = counted.get(info.action, 0) + info.frames
+    off = [
+        f"{action} {counted[action]}, officially {TEST_FRAMES.get(action, 0)}"
+        for action in counted
+        if counted[action] != TEST_FRAMES.get(action)
+    ]
+    return [f"test frames differ: {first_ten(off)}"] if off else []
+
+
+def _missing(infos: Mapping[str, ClipInfo]) -> list[str]:
+    """Subjects without a clip, and subjects with fewer takes than 30 (S11: 29)."""
+    takes: dict[str, set[str]] = {subject: set() for subject in SUBJECTS}
+    for info in infos.values():
+        takes[info.subject].add(info.take)
+    short: Iterable[tuple[str, int, int]] = ((s, len(t - {UNREADABLE}), 29 if s == "S11" else 30) for s, t in takes.items())
+    return [f"all of {s}" if have == 0 else f"{want - have} of {want} takes of {s}" for s, have, want in short if have < want]
+
+
+def _remarks(infos: Mapping[str, ClipInfo]) -> list[str]:
+    missing = _missing(infos)
+    damaged = [take for take in DAMAGED if any(info.take == take for info in infos.values())]
+    return ([f"missing: {first_ten(missing)}"] if missing else []) + ([f"damaged takes present: {', '.join(damaged)}"] if damaged else [])

@@ -1,0 +1,96 @@
+"""The official layout of Human3.6M: a tree of CDF files, ``S9/MyPoseFeatures/<feature>/*.cdf``.
+
+**Convention.** ``D3_Positions_mono/Greeting 1.54138969.cdf`` holds camera-frame poses, ``D3_Positions/Greeting 1.cdf`` poses of the
+world, ``D2_Positions/Greeting 1.54138969.cdf`` their projections; each has one variable ``Pose`` of shape (1, T, 32 x D), mm or px. The
+poses of the camera are taken where they are there, since they need no camera file; ``D3_Positions_mono_universal``, whose skeleton is
+rescaled, is never read.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from posebench.base.errors import PosebenchError
+from posebench.data.h36m.copy import Copy, Progress, cut, seventeen
+from posebench.data.h36m.names import CAMERAS, SUBJECTS, Mapped, take_name
+
+#: Three times the longest take with room; the files are not compressed.
+_MAX_BYTES = 64 * 2**20
+
+
+def find(root: Path) -> list[Path]:
+    """The folder that holds the subjects, if ``S*/MyPoseFeatures`` is in it."""
+    return [root] if root.is_dir() and any(_files(root)) else []
+
+
+def _files(root: Path) -> list[Path]:
+    """The pose files of one kind: those of the cameras, or else of the world; ``_ALL``, a calibration take, is left out."""
+    for feature in ("D3_Positions_mono", "D3_Positions"):
+        files = [path for subject in SUBJECTS for path in sorted((root / subject / "MyPoseFeatures" / feature).glob("[!_]*.cdf"))]
+        if files:
+            return files
+    return []
+
+
+def open_copy(root: Path, _mapped: Mapped | None) -> Copy:
+    """The copy below this folder."""
+    files = tuple(_files(root))
+    world = files[0].parent.name == "D3_Positions"
+    flat = {clip: path for path in root.glob("S*/MyPoseFeatures/D2_Positions/*.cdf") if (clip := _id(path, world=False))}
+    return Copy(
+        layout="h36m-cdf",
+        files=files,
+        world=world,
+        to_mm=1.0,
+        read=partial(_poses, files, world),
+        keypoints={"gt": partial(_keypoints, flat)} if flat else {},
+        folders=(root,),
+    )
+
+
+def _id(path: Path, *, world: bool) -> str:
+    """Take or clip id of a file; empty where the name has no camera that is ours."""
+    subject = path.parents[2].name
+    if world:
+        return f"{subject}/{take_name(path.stem)}"
+    take, _, camera = path.stem.rpartition(".")
+    return f"{subject}/{take_name(take)}/{camera}" if camera in CAMERAS else ""
+
+
+def _poses(files: tuple[Path, ...], world: bool, progress: Progress | None) -> Iterator[tuple[str, npt.NDArray[np.floating]]]:
+    for number, path in enumerate(files, 1):
+        if id := _id(path, world=world):
+            yield id, seventeen(_read(path, 3), str(path))
+        if progress:
+            progress(number, len(files))
+
+
+def _keypoints(files: dict[str, Path], clip: str, frames: int) -> npt.NDArray[np.floating]:
+    if clip not in files:
+        raise PosebenchError(f"no D2_Positions of {clip}", "a file for each clip", "get the missing files, or choose another source")
+    return cut(seventeen(_read(files[clip], 2), str(files[clip])), frames, str(files[clip]))
+
+
+def _read(path: Path, size: int) -> npt.NDArray[np.floating]:
+    """The variable ``Pose`` as (T, 32, size)."""
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise ValueError(f"{path.stat().st_size:,} bytes")
+        file = importlib.import_module("cdflib").CDF(str(path))
+        pose = np.asarray(file.varget("Pose"))
+        out: npt.NDArray[np.floating] = pose.reshape(-1, 32, size).astype(
+            np.float32 if pose.dtype.itemsize == 4 else np.float64, copy=False
+        )
+        return out
+    except ModuleNotFoundError as error:
+        raise PosebenchError("no package cdflib", "cdflib, which reads the official files", "pip install cdflib") from error
+    except Exception as error:  # whatever cdflib makes of damaged bytes
+        raise PosebenchError(
+            f"{path}: {type(error).__name__}: {error}", "a CDF file with Pose (1, frames, 32 joints)", "the file is damaged: get it again"
+        ) from error

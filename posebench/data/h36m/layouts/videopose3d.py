@@ -1,0 +1,128 @@
+"""VideoPose3D's layout of Human3.6M: ``data_3d_h36m.npz`` and ``data_2d_h36m_<source>.npz`` in one folder.
+
+**Convention.** ``positions_3d``: dict[subject][take name] of (T, 32 or 17, 3) float32, world, metres. ``positions_2d``:
+dict[subject][take name] of a list of (T', J, 2) float32 px, one a camera in index order, T' >= T. Both are pickles inside npz files:
+they are read by :mod:`posebench.base.readers.pickles`. No cameras: they are in the repository's ``common/h36m_dataset.py``.
+
+A source's joints: 17 in H36M's order, 16 without neck/nose (``sh_*``), or COCO's 17 where the file says ``coco``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from functools import lru_cache, partial
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from posebench.base.errors import PosebenchError
+from posebench.base.readers.pickles import read_object
+from posebench.data.cache import Entry, cached
+from posebench.data.h36m.copy import Copy, Progress, cut, seventeen
+from posebench.data.h36m.names import CAMERAS, SUBJECTS, UNREADABLE, Mapped, take_name
+
+POSES = "data_3d_h36m.npz"
+_PREFIX = "data_2d_h36m_"
+#: Raise it when the reading changes: it retires cache entries.
+_READER = "1"
+_ADVICE = "get the file again from its source, or make it with VideoPose3D's own scripts"
+
+
+def find(root: Path) -> list[Path]:
+    """Pose files of this layout: ``root`` itself, or in it."""
+    path = root if root.name == POSES else root / POSES
+    return [path] if path.is_file() else []
+
+
+def open_copy(path: Path, _mapped: Mapped | None) -> Copy:
+    """The copy around this pose file."""
+    folder = path.parent
+    sources = {file.name.removeprefix(_PREFIX).removesuffix(".npz"): file for file in sorted(folder.glob(f"{_PREFIX}*.npz"))}
+    return Copy(
+        layout="videopose3d",
+        files=(path,),
+        world=True,
+        to_mm=1000.0,
+        read=partial(_poses, path),
+        keypoints={name: partial(_keypoints, file) for name, file in sources.items()},
+        skeletons={name: skeleton for name in sources if (skeleton := source_skeleton(name)) != "h36m17"},
+        folders=(folder, folder.parent / "common"),  # data/ and common/ of the repository
+    )
+
+
+def source_skeleton(name: str) -> str:
+    """The joint order of a 2D source, by its name: ``h36m16`` for the Stacked Hourglass, ``coco17`` for ``..._coco``.
+
+    Example:
+        >>> source_skeleton("sh_ft_h36m"), source_skeleton("detectron_pt_coco"), source_skeleton("cpn_ft_h36m_dbb")
+        ('h36m16', 'coco17', 'h36m17')
+    """
+    return "h36m16" if name.startswith("sh_") else "coco17" if name.endswith("_coco") else "h36m17"
+
+
+def _by_take(path: Path, key: str) -> Iterator[tuple[str, object]]:
+    table = read_object(path, key)
+    if not isinstance(table, dict):
+        raise PosebenchError(f"{path}: {key} is a {type(table).__name__}", "a dict of subjects", _ADVICE)
+    for subject, takes in table.items():
+        if subject not in SUBJECTS:
+            continue
+        if not isinstance(takes, dict):
+            raise PosebenchError(f"{path}: {key}[{subject!r}] is a {type(takes).__name__}", "a dict of takes", _ADVICE)
+        for take, value in takes.items():
+            yield f"{subject}/{take_name(str(take))}", value
+
+
+def _poses(path: Path, progress: Progress | None) -> Iterator[tuple[str, npt.NDArray[np.floating]]]:
+    takes = list(_by_take(path, "positions_3d"))
+    for number, (take, value) in enumerate(takes, 1):
+        yield take, seventeen(np.asarray(value), f"{path}: {take}")
+        if progress:
+            progress(number, len(takes))
+
+
+def _keypoints(path: Path, clip: str, frames: int) -> npt.NDArray[np.floating]:
+    status = path.stat()
+    entry = _stored(path, status.st_size, status.st_mtime_ns)
+    if clip not in entry.facts["clips"]:
+        raise PosebenchError(f"{path} without {clip}", "2D joints of every clip", "choose another source with --keypoints")
+    start, length = entry.facts["clips"][clip]
+    return cut(entry.arrays["keypoints"][start : start + length], frames, f"{path}: {clip}")
+
+
+@lru_cache(maxsize=8)
+def _stored(path: Path, _size: int, _changed: int) -> Entry:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    key = hashlib.sha256(f"videopose3d 2d {_READER} {digest}".encode()).hexdigest()
+    return cached("h36m-2d", key, partial(_collect, path))
+
+
+def _collect(path: Path) -> Entry:
+    """All keypoints of a file, one after the other."""
+    clips: dict[str, tuple[int, int]] = {}
+    parts: list[npt.NDArray[np.float32]] = []
+    start = 0
+    for take, value in _by_take(path, "positions_2d"):
+        if not isinstance(value, list | tuple):
+            raise PosebenchError(f"{path}: {take} is a {type(value).__name__}", "a list of four arrays, one a camera", _ADVICE)
+        if len(value) != len(CAMERAS) and take == UNREADABLE:
+            continue  # three cameras, and nothing says which
+        if len(value) != len(CAMERAS):
+            raise PosebenchError(f"{path}: {take} with {len(value)} arrays", "a list of four arrays, one a camera", _ADVICE)
+        for camera, array in zip(CAMERAS, value, strict=True):
+            points = np.asarray(array)
+            if points.ndim != 3 or points.dtype.kind != "f" or points.shape[2] < 2 or points.shape[1] not in (16, 17, 32):
+                raise PosebenchError(f"{path}: {take}/{camera} is {points.dtype} {points.shape}", "keypoints (T, J, 2)", _ADVICE)
+            if points.shape[1] == 32:
+                points = seventeen(points, f"{path}: {take}/{camera}")
+            if parts and points.shape[1] != parts[0].shape[1]:
+                raise PosebenchError(f"{path}: {points.shape[1]} joints and {parts[0].shape[1]} joints", "one number of joints", _ADVICE)
+            clips[f"{take}/{camera}"] = (start, len(points))
+            start += len(points)
+            parts.append(points[..., :2].astype(np.float32, copy=False))
+    if not parts:
+        raise PosebenchError(f"{path}: no clip of {', '.join(SUBJECTS)}", "2D joints of Human3.6M", _ADVICE)
+    return Entry({"keypoints": np.concatenate(parts)}, {"clips": clips})

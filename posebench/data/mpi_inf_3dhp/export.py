@@ -1,0 +1,181 @@
+"""MPI-INF-3DHP's layouts, written from other data: to rehearse before one has the licence, and to test the readers.
+
+**Convention.** The source is a dataset in ``h36m17`` order such as ``synthetic``. Of each training subject the first two takes become
+``Seq1`` and ``Seq2`` of ``S1``, ``S2`` ... (at most eight), their cameras the ones that lifters use of 3DHP's; of the test, six evenly
+spaced takes become ``TS1`` ... ``TS6``, each seen by one camera, the next one each time. Both 3D annotations hold the same poses: the
+source has no second body size. Every tenth frame of a test sequence is valid. Values are stored as float64.
+
+Joints that 3DHP has and ``h36m17`` lacks stand at the nearest one it has (:data:`NEAREST`); thorax and neck_nose go by 3DHP's ``neck`` and
+``head``, as everywhere here (:data:`posebench.base.skeletons.EQUATED`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from posebench.base.cameras import Camera
+from posebench.base.errors import PosebenchError
+from posebench.base.files import replacing
+from posebench.base.skeletons import joint_map, skeleton
+from posebench.data.clip import Clip, Dataset
+from posebench.data.mpi_inf_3dhp.official import ACTIVITIES, CAMERAS, TEST
+
+Array = npt.NDArray[np.float64]
+
+#: Joints of ``mpi28`` without a name in ``h36m17``.
+NEAREST = {
+    "neck": "thorax",
+    "head": "neck_nose",
+    "spine2": "spine",
+    "spine3": "thorax",
+    "spine4": "thorax",
+    "l_clavicle": "thorax",
+    "r_clavicle": "thorax",
+    **{f"{side}_{joint}": f"{side}_{near}" for side in "lr" for joint, near in (("hand", "wrist"), ("foot", "ankle"), ("toe", "ankle"))},
+}
+VALID_EVERY = 10
+_CELLS = 14
+_ACTIVITY = {"Walk": 1, "Exercis": 2, "Sit": 3, "Reach": 4, "Crouch": 4, "Floor": 5, "Sport": 6}
+
+
+def export_official(dataset: Dataset, folder: Path) -> None:
+    """``S1/Seq1/annot.mat`` with ``camera.calibration``, and ``TS1/annot_data.mat``, below ``folder``.
+
+    Raises:
+        PosebenchError: the source is of another skeleton, has too few test takes, or cameras with distortion.
+    """
+    for take, fps, clips in _training(dataset):
+        del fps  # the release states it nowhere
+        _write_annotations(folder / take / "annot.mat", clips)
+        with replacing(folder / take / "camera.calibration") as temporary:
+            temporary.write_text(_calibration({camera: clip.camera for camera, clip in clips.items()}), encoding="utf-8")
+    for sequence, clip in _test(dataset):
+        _write_test(folder / sequence / "annot_data.mat", clip)
+
+
+def export_pstmo(dataset: Dataset, folder: Path) -> None:
+    """``data_train_3dhp.npz`` and ``data_test_3dhp.npz`` in ``folder``: one pickled dictionary each, as P-STMO and its followers have.
+
+    Raises:
+        PosebenchError: the source is of another skeleton, or has too few test takes.
+    """
+    train: dict[str, Any] = {}
+    for take, fps, clips in _training(dataset):
+        cameras = {str(camera): {"data_2d": _keypoints(clip, "mpi17"), "data_3d": _pose(clip, "mpi17")} for camera, clip in clips.items()}
+        train[take.replace("/", " ")] = [cameras, fps]
+    test = {
+        sequence: {"data_2d": _keypoints(clip, "mpi17"), "data_3d": _pose(clip, "mpi17"), "valid": _valid(len(clip.pose))}
+        for sequence, clip in _test(dataset)
+    }
+    for name, content in (("train", train), ("test", test)):
+        with replacing(folder / f"data_{name}_3dhp.npz") as temporary, temporary.open("wb") as file:
+            np.savez_compressed(file, data=np.array(content, dtype=object))
+
+
+#: What ``posebench data export --layout`` writes in this family.
+LAYOUTS: dict[str, Callable[[Dataset, Path], None]] = {"3dhp": export_official, "p-stmo": export_pstmo}
+
+
+def _training(dataset: Dataset) -> Iterator[tuple[str, float, dict[int, Clip]]]:
+    """``S1/Seq1``, frames per second, and 3DHP's camera number to the clip."""
+    if dataset.skeleton != "h36m17":
+        raise PosebenchError(f"dataset {dataset.name} in skeleton {dataset.skeleton}", "one in h36m17", "export synthetic")
+    infos = [dataset.infos[id] for id in dataset.clip_ids("train")]
+    for number, subject in enumerate(list(dict.fromkeys(info.subject for info in infos))[:8], 1):
+        takes = dict.fromkeys(info.take for info in infos if info.subject == subject)
+        for sequence, take in enumerate(list(takes)[:2], 1):
+            clips = [dataset.load(info.id) for info in infos if info.take == take][: len(CAMERAS)]
+            yield f"S{number}/Seq{sequence}", clips[0].fps, dict(zip(CAMERAS, clips, strict=False))
+
+
+def _test(dataset: Dataset) -> Iterator[tuple[str, Clip]]:
+    infos = [dataset.infos[id] for id in dataset.clip_ids("test")]
+    takes = list(dict.fromkeys(info.take for info in infos))
+    if len(takes) < len(TEST):
+        raise PosebenchError(f"dataset {dataset.name} with {len(takes)} test takes", f"at least {len(TEST)}", "export synthetic")
+    for number, sequence in enumerate(TEST):
+        clips = [info.id for info in infos if info.take == takes[number * len(takes) // len(TEST)]]
+        yield sequence, dataset.load(clips[number % len(clips)])
+
+
+def _joints(target: str) -> list[int]:
+    if target == "mpi17":
+        return list(joint_map("h36m17", "mpi17"))
+    source = skeleton("h36m17")
+    return [source.index(NEAREST.get(joint, joint)) for joint in skeleton(target).joints]
+
+
+def _pose(clip: Clip, target: str) -> Array:
+    return np.ascontiguousarray(clip.pose[:, _joints(target)])
+
+
+def _keypoints(clip: Clip, target: str) -> Array:
+    return np.ascontiguousarray(clip.keypoints("gt")[:, _joints(target)])
+
+
+def _valid(frames: int) -> Array:
+    return np.where(np.arange(frames) % VALID_EVERY == 0, 1.0, 0.0)
+
+
+def _write_annotations(path: Path, clips: dict[int, Clip]) -> None:
+    from scipy.io import savemat
+
+    def cells(values: Callable[[Clip], Array]) -> npt.NDArray[np.object_]:
+        out = np.empty((_CELLS, 1), dtype=object)
+        for camera in range(_CELLS):
+            out[camera, 0] = values(clips[camera]) if camera in clips else np.zeros((0, 0))
+        return out
+
+    frames = len(next(iter(clips.values())).pose)
+    pose = cells(lambda clip: _pose(clip, "mpi28").reshape(len(clip.pose), -1))
+    content = {
+        "annot2": cells(lambda clip: _keypoints(clip, "mpi28").reshape(len(clip.pose), -1)),
+        "annot3": pose,
+        "univ_annot3": pose,
+        "cameras": np.array([list(clips)], dtype=np.float64),
+        "frames": np.arange(frames, dtype=np.float64)[:, None],
+    }
+    with replacing(path) as temporary:
+        savemat(str(temporary), content, appendmat=False, do_compression=True)
+
+
+def _calibration(cameras: dict[int, Camera | None]) -> str:
+    lines = ["Skeletool Camera Calibration File V1.0"]
+    for number in range(_CELLS):
+        inside, outside, size = np.eye(4), np.eye(4), (0, 0)
+        camera = cameras.get(number)
+        if camera is not None:
+            if np.any(camera.radial) or np.any(camera.tangential):
+                raise PosebenchError("a camera with distortion", "none: 3DHP's calibration has no place for it", "export synthetic")
+            inside[[0, 1], [0, 1]], inside[:2, 2] = camera.focal, camera.centre
+            outside[:3, :3], outside[:3, 3], size = camera.rotation, -camera.rotation @ camera.position, camera.size
+        intrinsic, extrinsic = (" ".join(repr(float(value)) for value in matrix.ravel()) for matrix in (inside, outside))
+        lines += [f"name          {number}", "  sensor      10 10", f"  size        {size[0]} {size[1]}", "  animated    0"]
+        lines += [f"  intrinsic   {intrinsic}", f"  extrinsic   {extrinsic}", "  radial      0"]
+    return "\n".join(lines) + "\n"
+
+
+def _write_test(path: Path, clip: Clip) -> None:
+    import h5py
+
+    frames = len(clip.pose)
+    number = next((n for part, n in _ACTIVITY.items() if part in clip.info.action), len(ACTIVITIES))
+    pose = _pose(clip, "mpi17")[:, None]
+    content = {
+        "annot2": _keypoints(clip, "mpi17")[:, None],
+        "annot3": pose,
+        "univ_annot3": pose,
+        "valid_frame": _valid(frames)[:, None],
+        "activity_annotation": np.full((frames, 1), float(number)),
+    }
+    with replacing(path) as temporary:
+        with h5py.File(temporary, "w", userblock_size=512) as file:
+            for name, values in content.items():
+                file.create_dataset(name, data=values, track_times=False).attrs["MATLAB_class"] = np.bytes_("double")
+        with temporary.open("r+b") as raw:
+            raw.write(b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM")

@@ -1,0 +1,243 @@
+"""MPI-INF-3DHP as it is distributed: ``S1/Seq1/annot.mat`` with ``camera.calibration``, and ``TS1/annot_data.mat``.
+
+**Convention.** Poses in millimetres, camera frame (both annotations are: the extrinsics are not applied to them), the test's order of
+17 joints (``mpi17``); keypoints in pixels. ``annot_data.mat`` is HDF5, whose axes h5py gives in reverse: (N, 1, 17, 3).
+
+Sources: the official ``mpii_get_joints.m`` and P-STMO's readers of both files; mmpose ``preprocess_mpi_inf_3dhp.py`` for the calibration.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from posebench.base.cameras import Camera
+from posebench.base.errors import PosebenchError
+from posebench.base.readers.matlab import read_cells, read_numbers, variables
+from posebench.base.skeletons import joint_map
+from posebench.data.clip import ClipInfo
+
+if TYPE_CHECKING:
+    import h5py
+
+Array = npt.NDArray[np.float64]
+
+#: Frames and frames that may be scored of each test sequence.
+TEST = {"TS1": (6151, 603), "TS2": (6080, 540), "TS3": (5838, 505), "TS4": (6007, 553), "TS5": (320, 276), "TS6": (492, 452)}
+#: Frames and frames per second of each training recording.
+TRAIN = {
+    "S1/Seq1": (6416, 25.0),
+    "S1/Seq2": (12430, 50.0),
+    "S2/Seq1": (6502, 25.0),
+    "S2/Seq2": (6081, 25.0),
+    "S3/Seq1": (12488, 50.0),
+    "S3/Seq2": (12283, 50.0),
+    "S4/Seq1": (6171, 25.0),
+    "S4/Seq2": (6675, 25.0),
+    "S5/Seq1": (12820, 50.0),
+    "S5/Seq2": (12312, 50.0),
+    "S6/Seq1": (6188, 25.0),
+    "S6/Seq2": (6145, 25.0),
+    "S7/Seq1": (6239, 25.0),
+    "S7/Seq2": (6320, 25.0),
+    "S8/Seq1": (6468, 25.0),
+    "S8/Seq2": (6054, 25.0),
+}
+#: Of the 14 training cameras, those that lifters use.
+CAMERAS = (0, 1, 2, 4, 5, 6, 7, 8)
+#: By the number in ``activity_annotation``, from 1.
+ACTIVITIES = ("Standing/Walking", "Exercising", "Sitting", "Reaching/Crouching", "On The Floor", "Sports", "Miscellaneous")
+#: The label of a frame whose number is none of these; such a frame is never scored.
+UNLABELLED = "unlabelled"
+#: The test files do not state a frame rate; this one is nominal.
+TEST_FPS = 25.0
+TEST_FOLDER = "mpi_inf_3dhp_test_set"
+
+_ADVICE = "the file is damaged, or not that of the release: get it again (docs/3dhp.md)"
+_MAX_FRAMES = 1_000_000
+_MAX_CHUNK = 2**24
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """One clip as a layout offers it: ``read`` gives pose (T, 17, 3) mm, keypoints (T, 17, 2) px and the camera, if there is one."""
+
+    info: ClipInfo
+    fps: float
+    read: Callable[[], tuple[Array, Array, Camera | None]]
+    valid: npt.NDArray[np.int64] | None = None
+    labels: npt.NDArray[np.str_] | None = None
+
+
+def test_recording(path: Path, sequence: str, annotation: str) -> Recording:
+    """The recording of one ``annot_data.mat``; shapes, valid frames and activities are read now, poses later.
+
+    Raises:
+        PosebenchError: the file is missing, damaged or of another shape, or a valid frame has no activity.
+    """
+    with _open(path) as file:
+        frames = _shape(path, file, annotation, 3)
+        if _shape(path, file, "annot2", 2) != frames:
+            raise PosebenchError(f"{path}: annot2 and {annotation} of different lengths", f"{frames} frames in both", _ADVICE)
+        valid = _column(path, file, "valid_frame", frames)
+        activity = _column(path, file, "activity_annotation", frames)
+    if not np.isin(valid, (0.0, 1.0)).all():
+        raise PosebenchError(f"{path}: valid_frame holds {valid[~np.isin(valid, (0.0, 1.0))][0]:g}", "0 or 1 a frame", _ADVICE)
+    known = np.isin(activity, np.arange(1, len(ACTIVITIES) + 1))
+    if not known[valid == 1].all():
+        frame = int(np.flatnonzero((valid == 1) & ~known)[0])
+        raise PosebenchError(f"{path}: activity {activity[frame]:g} in valid frame {frame}", f"1 to {len(ACTIVITIES)}", _ADVICE)
+    names = np.array([UNLABELLED, *ACTIVITIES])
+    labels = names[np.where(known, activity, 0).astype(np.intp)]
+    info = ClipInfo(f"{sequence}/{sequence}/0", sequence, f"{sequence}/{sequence}", "0", "TS", frames)
+    return Recording(info, TEST_FPS, partial(_read_test, path, annotation, frames), np.flatnonzero(valid == 1), labels)
+
+
+def _read_test(path: Path, annotation: str, frames: int) -> tuple[Array, Array, None]:
+    with _open(path) as file:
+        if {_shape(path, file, annotation, 3), _shape(path, file, "annot2", 2)} != {frames}:
+            raise PosebenchError(f"{path} has changed", f"{frames} frames, as when it was opened", "run the command again")
+        pose, keypoints = (np.asarray(file[name][:, 0], dtype=np.float64) for name in (annotation, "annot2"))
+    return pose, keypoints, None
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[h5py.File]:
+    import h5py
+
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(h5py.File(path, "r"))
+        except Exception as error:  # OSError and whatever else h5py makes of damaged bytes
+            raise PosebenchError(f"{path}: {error}", "a whole MATLAB 7.3 (HDF5) file", _ADVICE) from error
+        try:
+            yield file
+        except PosebenchError:
+            raise
+        except Exception as error:
+            raise PosebenchError(f"{path}: damaged data ({error})", "a whole MATLAB 7.3 (HDF5) file", _ADVICE) from error
+
+
+def _dataset(path: Path, file: h5py.File, name: str) -> h5py.Dataset:
+    """A plain numeric dataset in the file itself, of bounded size."""
+    import h5py
+
+    if not isinstance(file.get(name, getlink=True), h5py.HardLink) or not isinstance(file[name], h5py.Dataset):
+        raise PosebenchError(f"{path}: no array {name}", "annot2, annot3, univ_annot3, valid_frame and activity_annotation", _ADVICE)
+    data = file[name]
+    if data.external or data.is_virtual or data.shape is None or data.dtype.kind not in "fiu":
+        raise PosebenchError(f"{path}: {name} is stored outside the file or holds {data.dtype}", "plain numbers in the file", _ADVICE)
+    size = math.prod(data.shape) * data.dtype.itemsize
+    if size > _MAX_FRAMES * 17 * 3 * 8 or math.prod(data.chunks or ()) * data.dtype.itemsize > max(_MAX_CHUNK, size):
+        raise PosebenchError(f"{path}: {name} of size {data.shape}, chunks {data.chunks}", f"at most {_MAX_FRAMES:,} frames", _ADVICE)
+    return data
+
+
+def _shape(path: Path, file: h5py.File, name: str, axes: int) -> int:
+    """The number of frames of an array (N, 1, 17, axes)."""
+    shape = _dataset(path, file, name).shape
+    if len(shape) != 4 or shape[1:] != (1, 17, axes) or not shape[0]:
+        raise PosebenchError(f"{path}: {name} of shape {shape} (axes as h5py gives them)", f"(frames, 1, 17, {axes})", _ADVICE)
+    return int(shape[0])
+
+
+def _column(path: Path, file: h5py.File, name: str, frames: int) -> Array:
+    data = _dataset(path, file, name)
+    if sorted(data.shape) != sorted((frames, 1)):
+        raise PosebenchError(f"{path}: {name} of shape {data.shape}", f"one number for each of {frames} frames", _ADVICE)
+    return np.asarray(data[...], dtype=np.float64).ravel()
+
+
+def train_recordings(folder: Path, annotation: str) -> list[Recording]:
+    """The recordings of one ``S1/Seq1`` folder, one a camera; only the first bytes of the arrays are read now.
+
+    **Convention.** Cameras are :data:`CAMERAS`, as far as ``cameras`` in the file lists them; cell k belongs to camera k.
+
+    Raises:
+        PosebenchError: a file is damaged or holds other things than the release's.
+    """
+    path, take = folder / "annot.mat", f"{folder.parent.name}/{folder.name}"
+    held = variables(path)
+    for name, columns in ((annotation, 84), ("annot2", 56)):
+        found = held.get(name)
+        if found is None or not found.cells or found.shape != (14, 1) or len(found.first) != 2 or found.first[1] != columns:
+            what = f"{name} as {found.shape} {'cells' if found.cells else 'matrix'}, the first {found.first}" if found else f"no {name}"
+            raise PosebenchError(f"{path}: {what}", f"{name} as (14, 1) cells of (frames, {columns})", _ADVICE)
+    frames = held[annotation].first[0]
+    if not 0 < frames <= _MAX_FRAMES:
+        raise PosebenchError(f"{path}: {annotation} of {frames:,} frames", f"1 to {_MAX_FRAMES:,} frames", _ADVICE)
+    listed = read_numbers(path, "cameras").ravel().tolist() if "cameras" in held and not held["cameras"].cells else list(range(14))
+    cameras = tuple(camera for camera in CAMERAS if camera in listed)
+    fps = TRAIN.get(take, (0, 25.0))[1]
+    recordings = []
+    for camera in cameras:
+        info = ClipInfo(f"{take}/{camera}", folder.parent.name, take, str(camera), "Seq", frames)
+        recordings.append(Recording(info, fps, partial(_read_train, folder, annotation, frames, cameras, camera)))
+    return recordings
+
+
+def _read_train(folder: Path, annotation: str, frames: int, cameras: tuple[int, ...], camera: int) -> tuple[Array, Array, Camera | None]:
+    path = folder / "annot.mat"
+    poses, keypoints = _annotations(path, path.stat().st_mtime_ns, annotation, frames, cameras)
+    calibration = folder / "camera.calibration"
+    return poses[camera].copy(), keypoints[camera].copy(), read_calibration(calibration)[camera] if calibration.is_file() else None
+
+
+@lru_cache(maxsize=2)
+def _annotations(
+    path: Path, changed: int, annotation: str, frames: int, cameras: tuple[int, ...]
+) -> tuple[dict[int, Array], dict[int, Array]]:
+    # Eight cameras ask for the same file, one after the other; a file that changes is another one.
+    del changed
+    joints = list(joint_map("mpi28", "mpi17"))
+    out = []
+    for name, axes in ((annotation, 3), ("annot2", 2)):
+        cells = read_cells(path, name, cameras)
+        for camera, cell in cells.items():
+            if cell.shape != (frames, 28 * axes):
+                raise PosebenchError(f"{path}: cell {camera} of {name} has size {cell.shape}", f"({frames}, {28 * axes})", _ADVICE)
+        out.append({camera: cell.reshape(frames, 28, axes)[:, joints] for camera, cell in cells.items()})
+    return out[0], out[1]
+
+
+def read_calibration(path: Path) -> list[Camera]:
+    """The cameras of a ``camera.calibration`` text, in the file's order.
+
+    **Convention.** A heading line, then seven lines a camera: the image size is on the third, the 4x4 intrinsic matrix on the fifth and
+    the 4x4 extrinsic one (world to camera, mm) on the sixth, row by row after a word. Distortion is not read.
+
+    Raises:
+        PosebenchError: the text is of another form.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        if not 8 <= len(lines) <= 7 * 1000:
+            raise ValueError(f"{len(lines)} lines")
+        return [_calibrated(lines, start) for start in range(0, len(lines) - 7, 7)]
+    except (OSError, ValueError) as error:
+        wanted = "a heading, then seven lines a camera: size on the third, 4x4 matrices on the fifth and sixth"
+        raise PosebenchError(f"{path}: {error}", wanted, _ADVICE) from error
+
+
+def _calibrated(lines: list[str], start: int) -> Camera:
+    def numbers(line: int, count: int) -> list[float]:
+        words = lines[start + line].split()
+        if len(words) < count:
+            raise ValueError(f"line {start + line + 1} has {len(words)} words where {count} numbers are wanted")
+        return [float(word) for word in words[-count:]]
+
+    size = numbers(3, 2)
+    inside, outside = (np.array(numbers(line, 16)).reshape(4, 4) for line in (5, 6))
+    rotation = outside[:3, :3]
+    if not (np.isfinite(inside).all() and np.isfinite(outside).all() and np.abs(rotation @ rotation.T - np.eye(3)).max() < 1e-2):
+        raise ValueError(f"line {start + 7} holds no rotation")
+    position = -rotation.T @ outside[:3, 3]
+    return Camera(rotation, position, inside[[0, 1], [0, 1]], inside[:2, 2], (int(size[0]), int(size[1])))

@@ -1,0 +1,62 @@
+"""The simulated cameras around a captured take, and the simulated noise of its 2D joints.
+
+**Convention.** World y up, mm; camera frame x right, y down, z forward; pixels from the top-left corner. The body's motion is
+captured, the cameras and the noise are not: say so wherever a number is shown.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import numpy.typing as npt
+
+from posebench.base.cameras import Camera, look_at
+
+Array = npt.NDArray[np.float64]
+
+#: Stands in every fingerprint: raise it when cameras, frame choice, joint mapping or noise change.
+PROJECTION_VERSION = "1"
+
+CAMERAS = ("c0", "c1", "c2", "c3")
+
+#: Keypoint source to the standard deviation of its noise in px.
+NOISE_PX = {"gt": 0.0, "gauss5": 5.0, "gauss10": 10.0, "gauss20": 20.0}
+
+
+def static_camera(pelvis: npt.ArrayLike, name: str) -> Camera:
+    """Camera ``c0`` ... ``c3`` of the rig around one take.
+
+    **Convention.** (cx, cz) is the mean pelvis position and r = 5000 mm + its largest horizontal distance from there; camera i stands
+    at (cx + r sin a, 1550, cz + r cos a), a = 45 + 90 i degrees, and looks at (cx, 900, cz). 1000 x 1000 px, f = 1145 px, principal
+    point (500, 500), no distortion.
+
+    Args:
+        pelvis: (T, 3) mm, world, the take at the frame rate of the dataset.
+        name: one of :data:`CAMERAS`.
+    """
+    ground = np.asarray(pelvis, dtype=np.float64)[:, [0, 2]]
+    cx, cz = ground.mean(axis=0)
+    radius = 5000.0 + np.linalg.norm(ground - (cx, cz), axis=1).max()
+    angle = np.deg2rad(45.0 + 90.0 * CAMERAS.index(name))
+    position = np.array([cx + radius * np.sin(angle), 1550.0, cz + radius * np.cos(angle)])
+    rotation = look_at(position, (cx, 900.0, cz), (0.0, 1.0, 0.0))
+    return Camera(rotation, position, np.array([1145.0, 1145.0]), np.array([500.0, 500.0]), (1000, 1000))
+
+
+def simulated_keypoints(camera: Camera, pose: npt.ArrayLike, clip_id: str, source: str) -> Array:
+    """Keypoints (T, J, 2) px of a pose (T, J, 3) mm in the camera frame: its projection plus the noise of ``source``.
+
+    **Convention.** ``gt + sigma * z`` with sigma from :data:`NOISE_PX` and
+    ``z = numpy.random.RandomState(words).standard_normal((T, J, 2))``, filled in C order. ``words`` are the eight little-endian
+    uint32 of the sha256 of the clip id, one zero byte and the source's name, both in UTF-8. numpy guarantees the stream of
+    ``RandomState`` for ever.
+    """
+    exact = camera.project(pose)
+    sigma = NOISE_PX[source]
+    if sigma == 0.0:
+        return exact
+    words = np.frombuffer(hashlib.sha256(f"{clip_id}\0{source}".encode()).digest(), dtype="<u4")
+    # The legacy generator on purpose: the stream of the newer ones may change with numpy.
+    noise: Array = np.random.RandomState(words).standard_normal(exact.shape)
+    return exact + sigma * noise

@@ -1,0 +1,62 @@
+"""The camera that looks at the root, in a unit in which the root is at a fixed distance: what ITES, Chen 2019 and their kin lift in.
+
+**Convention.** Lengths are such that heads are one from the root on average in the training split, as far as an image tells: image
+coordinates are divided by ``distance`` times the mean image distance of root and head. The root is at (0, 0, distance); depths of other
+joints are counted from there, away from the camera.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from posebench.base.skeletons import Skeleton
+from posebench.networks.views import NEAREST, RootView, look_at_root, subtract_root, turn, unproject
+
+#: The upper end of the length by which 2D poses are scaled: the first of these that a skeleton has.
+HEADS = ("head_top", "head", "neck_nose", "neck", "thorax")
+
+
+class RootCamera(nn.Module):
+    """From keypoints to scaled views, and from depths back to poses; the scale is a statistic of the training split.
+
+    Args:
+        joints: of the keypoints.
+        distance: of the root, in mean lengths from root to head.
+        tilt: degrees by which the cameras look down.
+        level: turn each camera until it looks at the root; else the image is moved until the root is at its centre, and the camera
+            is taken for level.
+    """
+
+    scale: Tensor
+
+    def __init__(self, joints: Skeleton, *, distance: float, tilt: float, level: bool) -> None:
+        super().__init__()
+        self.root = joints.root_indices[0]
+        self.head = next(joints.index(name) for name in HEADS if name in joints.joints)
+        self.distance, self.tilt, self.level = distance, tilt, level
+        self.register_buffer("scale", torch.ones(()))
+
+    def forward(self, keypoints: Tensor) -> RootView:
+        """Keypoints (B, J, 2), unit focal length, as the camera that looks at the root sees them, scaled."""
+        seen = look_at_root(keypoints, self.root, self.tilt) if self.level else subtract_root(keypoints, self.root)
+        return seen._replace(image=seen.image * self.scale)
+
+    def fit(self, keypoints: Tensor) -> None:
+        """Take the scale from keypoints (N, J, 2), of the training split."""
+        self.scale.fill_(1.0)
+        image = self(keypoints).image
+        self.scale.copy_(1.0 / (self.distance * image[:, self.head].norm(dim=-1).mean()))
+
+    def on_rays(self, image: Tensor, depth: Tensor) -> Tensor:
+        """Points (B, J, 3) relative to the root on the rays of a scaled ``image``, ``depth`` (B, J) behind it: reprojected exactly."""
+        point = unproject(image, (self.distance + depth).clamp_min(NEAREST))
+        return point - point[:, self.root : self.root + 1]
+
+    def back(self, seen: RootView, points: Tensor) -> Tensor:
+        """Points (B, J, 3) of the camera that looks at the root, in the axes of the frame's own camera."""
+        return turn(seen.rotation.transpose(-1, -2), points)
+
+    def turned(self, seen: RootView, poses: Tensor) -> Tensor:
+        """Poses (B, J, 3) of the frame's own camera in the axes of the one that looks at the root: undoes :meth:`back`."""
+        return turn(seen.rotation, poses)

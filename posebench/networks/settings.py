@@ -1,0 +1,134 @@
+"""Settings: what every training states, and their reading out of a table that somebody wrote."""
+
+from __future__ import annotations
+
+import math
+import typing
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
+from typing import Any, ClassVar, TypeVar
+
+from posebench.base.errors import PosebenchError
+
+#: ``disjoint``: no take is in both pools. ``shuffled``: every take is in both, as in RepNet's own experiments.
+POOLS = ("disjoint", "shuffled")
+DECAYS = ("none", "cosine", "exponential", "steps")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What every training states; each method adds its own fields in a subclass.
+
+    Attributes:
+        epochs: passes over the samples.
+        batch: samples a step.
+        samples: of an epoch, drawn anew each time; 0 takes all there are.
+        learning_rate: of the first step.
+        decay: how it falls: ``none``; ``cosine`` to zero at the end; ``exponential``: times ``decay_factor`` every ``decay_every`` epochs,
+            smoothly; ``steps``: times ``decay_factor`` after each epoch of ``decay_at``.
+        decay_factor: see ``decay``.
+        decay_every: see ``decay``, in epochs.
+        decay_at: see ``decay``.
+        ema: the lifter that is kept is the running mean of the trained one, with this weight on the past; 0 keeps the last.
+        decay_from: share of the epochs before a ``cosine`` sets in.
+        pools: under the supervision ``unpaired 3D``, one of :data:`POOLS`.
+        extra_data: name of another free dataset whose 2D joints (same 2D source) are trained on beside; empty for none.
+        bf16: multiply in bfloat16.
+        flip_averaging: at test time, the mean of the lift and of the mirror image's lift.
+        at_test: names of a method's settings that no weight depends on: a finished run may be lifted with others.
+        one_of: what a method's own settings may be, by name.
+        at_least: the least that a method's own settings may be, by name.
+    """
+
+    at_test: ClassVar[tuple[str, ...]] = ()
+    one_of: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    at_least: ClassVar[Mapping[str, int]] = {}
+
+    epochs: int
+    batch: int
+    samples: int = 0
+    learning_rate: float
+    decay: str = "none"
+    decay_factor: float = 1.0
+    decay_every: float = 1.0
+    decay_at: tuple[int, ...] = ()
+    decay_from: float = 0.0
+    pools: str = "disjoint"
+    extra_data: str = ""
+    ema: float = 0.0
+    bf16: bool = False
+    flip_averaging: bool = False
+
+    def __post_init__(self) -> None:
+        for name, least in {"epochs": 1, "batch": 2, "samples": 0, **self.at_least}.items():
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} = {getattr(self, name)}; it must be at least {least}")
+        for name, choices in {"decay": DECAYS, "pools": POOLS, **self.one_of}.items():
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name} = {getattr(self, name)!r}; it must be one of {', '.join(choices)}")
+        if not 0.0 <= self.decay_from < 1.0:
+            raise ValueError(f"decay_from = {self.decay_from}; it must be from 0 to below 1")
+        if not 0.0 <= self.ema < 1.0:
+            raise ValueError(f"ema = {self.ema}; it must be from 0 to below 1")
+        if not self.learning_rate > 0 or not self.decay_every > 0:
+            raise ValueError("learning_rate and decay_every must be above 0")
+
+    @property
+    def taught_by(self) -> tuple[str, str] | None:
+        """Id and recipe of the baseline whose run teaches this method; None for one that needs no teacher."""
+        return None
+
+    def rate(self, epoch: float) -> float:
+        """What the learning rate is multiplied with after ``epoch`` (a broken number) epochs.
+
+        Example:
+            >>> Settings(epochs=10, batch=64, learning_rate=1e-3, decay="steps", decay_factor=0.1, decay_at=(6,)).rate(6.5)
+            0.1
+        """
+        if self.decay == "cosine":
+            share = max(0.0, min(epoch / self.epochs, 1.0) - self.decay_from) / (1.0 - self.decay_from)
+            return 0.5 * (1.0 + math.cos(math.pi * share))
+        if self.decay == "exponential":
+            return float(self.decay_factor ** (epoch / self.decay_every))
+        if self.decay == "steps":
+            return float(self.decay_factor ** sum(epoch >= at for at in self.decay_at))
+        return 1.0
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def settings_of(kind: type[S], values: Mapping[str, Any], where: str) -> S:
+    """A method's settings out of a table, every value of the type that its field states.
+
+    Raises:
+        PosebenchError: an unknown or missing setting, or a value of another type; the message names it.
+    """
+    hints = typing.get_type_hints(kind)
+    known = {field.name: field for field in fields(kind)}
+    for name in values:
+        if name not in known:
+            raise PosebenchError(f"{where}: setting {name!r}", "one of " + ", ".join(sorted(known)), "correct the setting's name")
+    missing = [name for name, field in known.items() if name not in values and field.default is MISSING]
+    if missing:
+        raise PosebenchError(f"{where}: no {', '.join(missing)}", "every setting without a default", "add it to the recipe")
+    try:
+        return kind(**{name: _typed(name, value, hints[name]) for name, value in values.items()})
+    except ValueError as error:
+        raise PosebenchError(f"{where}: {error}", "settings that fit together", "correct the recipe or --set") from error
+
+
+def _typed(name: str, value: Any, hint: Any) -> Any:
+    if typing.get_origin(hint) is tuple:
+        inner = typing.get_args(hint)
+        if not isinstance(value, list | tuple):
+            raise ValueError(f"{name} = {value!r}; it must be a list")
+        kinds = [inner[0]] * len(value) if inner[-1] is Ellipsis else list(inner)
+        if len(kinds) != len(value):
+            raise ValueError(f"{name} = {value!r}; it must be a list of {len(kinds)}")
+        return tuple(_typed(name, item, kind) for item, kind in zip(value, kinds, strict=True))
+    if hint is float and type(value) is int and abs(value) < 10**300:
+        value = float(value)
+    if type(value) is not hint or (hint is float and not abs(value) < 1e300):
+        raise ValueError(f"{name} = {value!r}; it must be of type {hint.__name__}")
+    return value

@@ -1,0 +1,115 @@
+"""A trained lifter on disk: ``lifter.safetensors`` (weights and training statistics) and ``lifter.json`` (what they are). No pickle."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+
+from posebench.base.cameras import Camera
+from posebench.base.errors import PosebenchError
+from posebench.base.files import replacing, sha256_of, write_text
+from posebench.base.schema import Fields
+from posebench.predictions.archive import SUPERVISIONS
+from posebench.predictions.provenance import Provenance, read_provenance
+
+FORMAT = 1
+WEIGHTS, ABOUT = "lifter.safetensors", "lifter.json"
+_MAX_JSON_BYTES = 2**20
+_MAX_WEIGHTS_BYTES = 2**32
+_NEXT = "finish the run: posebench train ... -o RUN --resume"
+
+
+@dataclass(frozen=True, eq=False)
+class About:
+    """What weights are.
+
+    Attributes:
+        method: id of the baseline whose network they fill.
+        supervision: what its training saw.
+        nominal: the camera that stands in where a clip has none.
+        provenance: how the training went, as far as it is the same whenever it is run again.
+        training: seconds, steps and machine.
+    """
+
+    method: str
+    supervision: str
+    nominal: Camera
+    provenance: Provenance
+    training: dict[str, Any]
+
+
+def save_weights(folder: Path, lifter: nn.Module, about: About) -> None:
+    """Write both files; the JSON last, since a folder without it is an unfinished run."""
+    from safetensors.torch import save_file
+
+    tensors = {name: value.detach().cpu().contiguous().clone() for name, value in lifter.state_dict().items()}
+    with replacing(folder / WEIGHTS) as temporary:
+        save_file(tensors, temporary)
+    content = {
+        "posebench_lifter": FORMAT,
+        "method": about.method,
+        "supervision": about.supervision,
+        "nominal_camera": [*about.nominal.focal, *about.nominal.centre],
+        "provenance": about.provenance.as_dict(),
+        "training": about.training,
+        "weights_sha256": sha256_of(folder / WEIGHTS),
+    }
+    write_text(folder / ABOUT, json.dumps(content, indent=1) + "\n")
+
+
+def load_about(folder: Path) -> About:
+    """Read ``lifter.json`` and see that the weights beside it are the ones it was written with.
+
+    Raises:
+        PosebenchError: a file is missing (an unfinished run), too large, or not what a run writes.
+    """
+    path = folder / ABOUT
+    try:
+        if path.stat().st_size > _MAX_JSON_BYTES or (folder / WEIGHTS).stat().st_size > _MAX_WEIGHTS_BYTES:
+            raise PosebenchError(f"{folder}: files of this size", "the weights of a lifter, at most 4 GiB", _NEXT)
+        content: Any = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise PosebenchError(f"{error.filename}: {error.strerror}", "a finished run", _NEXT) from error
+    except (ValueError, RecursionError) as error:
+        raise PosebenchError(f"{path} is not JSON ({error})", "the lifter.json of a run", _NEXT) from error
+    fields = Fields(content if isinstance(content, dict) else {}, str(path), _NEXT)
+    if fields.whole("posebench_lifter") > FORMAT:
+        raise fields.wrong("posebench_lifter", content["posebench_lifter"], f"format {FORMAT}; upgrade posebench")
+    nominal = fields.nested("nominal_camera", [(4,)])
+    if min(nominal[:2]) <= 0:
+        raise fields.wrong("nominal_camera", nominal, "focal lengths above 0, then the principal point")
+    fields.table("training")
+    about = About(
+        method=fields.text("method"),
+        supervision=fields.choice("supervision", SUPERVISIONS),
+        nominal=Camera(np.eye(3), np.zeros(3), np.array(nominal[:2]), np.array(nominal[2:]), (0, 0)),
+        provenance=read_provenance(fields.table("provenance")),
+        training={key: value for key, value in content.get("training", {}).items() if isinstance(value, str | int | float)},
+    )
+    digest = fields.text("weights_sha256")
+    fields.finish()
+    if sha256_of(folder / WEIGHTS) != digest:
+        raise PosebenchError(f"{folder / WEIGHTS} is not the file that {ABOUT} was written with", "the two files of one run", _NEXT)
+    return about
+
+
+def load_weights(folder: Path, lifter: nn.Module) -> None:
+    """Fill a network with a run's weights.
+
+    Raises:
+        PosebenchError: the file is damaged, or holds the weights of another network.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    path = folder / WEIGHTS
+    try:
+        tensors: dict[str, Tensor] = load_file(path)
+        lifter.load_state_dict(tensors)
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise PosebenchError(f"{path}: {str(error).splitlines()[0]}", "the weights of the method that the run names", _NEXT) from error

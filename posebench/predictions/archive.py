@@ -1,0 +1,286 @@
+"""Prediction files: poses by clip id, with skeleton, unit, frame of reference and scale stated. Written whole or not at all.
+
+**Convention.** ``.npz``: an array a clip, key = clip id, ``(T, J, 3)`` or ``(H, T, J, 3)`` for H hypotheses; ``<clip id>#frames`` holds
+0-based frame numbers in the clip where the file is sparse; ``__meta__`` is a JSON string. ``.h5``: the same tree (the slashes of clip
+ids make groups), ``__meta__`` as an attribute of the root. Truth files have the same format.
+
+Files come from others. Nothing is unpickled, and every shape, type and size is read and judged before memory is taken.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from posebench.base.errors import PosebenchError
+from posebench.base.files import replacing, sha256_of
+from posebench.base.readers.npz import Npz, open_zip, write_npz
+from posebench.base.schema import Fields
+from posebench.base.skeletons import SKELETONS
+from posebench.base.units import MM_PER_UNIT, mm_per
+from posebench.predictions.provenance import Provenance, read_provenance
+
+FORMAT = 1
+META_KEY = "__meta__"
+FRAMES_SUFFIX = "#frames"
+SUPERVISIONS = ("none", "unpaired 3D", "paired 3D", "unstated")
+#: A file may not ask for more than this for one clip: 2 GiB of float64 is a five-day clip at 50 fps.
+MAX_CLIP_BYTES = 2**31
+MAX_META_BYTES = 2**20
+_ADVICE = "write the file with posebench.save_predictions(path, {clip_id: poses}, unit='mm', skeleton='h36m17')"
+
+
+@dataclass(frozen=True)
+class Meta:
+    """What a file says of itself. ``unit`` is None only where ``scale`` is ``unknown``, ``provenance`` where no training is stated."""
+
+    skeleton: str
+    unit: str | None
+    scale: str = "metric"
+    frame: str = "camera"
+    method: str = ""
+    keypoints: str = ""
+    supervision: str = "unstated"
+    provenance: Provenance | None = None
+
+    @property
+    def metric_scale(self) -> bool:
+        """The poses are in true size, so that absolute metrics mean something."""
+        return self.scale == "metric"
+
+    @property
+    def to_mm(self) -> float:
+        """Factor to millimetres; 1 where the scale is unknown."""
+        return mm_per(self.unit) if self.unit else 1.0
+
+    @classmethod
+    def parse(cls, text: str, where: str) -> Meta:
+        """From the JSON text in a file; errors name ``where`` and the field."""
+        try:
+            content = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise PosebenchError(f"{where}: {META_KEY} is not JSON ({error})", "a JSON object", _ADVICE) from error
+        if not isinstance(content, dict):
+            raise PosebenchError(f"{where}: {META_KEY} is a {type(content).__name__}", "a JSON object", _ADVICE)
+        fields = Fields(content, f"{where}: {META_KEY}", _ADVICE)
+        version = fields.whole("posebench")
+        if version > FORMAT:
+            raise fields.wrong("posebench", version, f"format {FORMAT}, the newest that this posebench reads; upgrade posebench")
+        scale = fields.choice("scale", ("metric", "unknown"), default="metric")
+        unit = fields.maybe_choice("unit", MM_PER_UNIT)
+        if unit is None and scale == "metric":
+            raise fields.wrong("unit", None, "one of " + ", ".join(MM_PER_UNIT) + " (it may be absent only where scale is unknown)")
+        meta = cls(
+            skeleton=fields.choice("skeleton", SKELETONS),
+            unit=unit,
+            scale=scale,
+            frame=fields.choice("frame", ("camera",), default="camera"),
+            method=fields.text("method", default=""),
+            keypoints=fields.text("keypoints", default=""),
+            supervision=fields.choice("supervision", SUPERVISIONS, default="unstated"),
+            provenance=read_provenance(fields.table("provenance")) if "provenance" in content else None,
+        )
+        fields.finish()
+        for key, text in (("method", meta.method), ("keypoints", meta.keypoints)):
+            if not text.isprintable():
+                raise fields.wrong(key, text, "printable text in one line")
+        return meta
+
+    def dump(self) -> str:
+        """The JSON text that goes into a file."""
+        return json.dumps({"posebench": FORMAT, **{key: value for key, value in asdict(self).items() if value is not None}}, sort_keys=True)
+
+
+class _Store(Protocol):
+    """The two kinds of file, as far as reading differs."""
+
+    shapes: dict[str, tuple[tuple[int, ...], np.dtype[Any]]]
+    duplicated: list[str]
+    meta_text: str
+
+    def read(self, key: str) -> npt.NDArray[Any]: ...
+
+
+class Predictions:
+    """An open prediction (or truth) file: what it holds is known, poses are read a clip at a time.
+
+    Attributes:
+        path: the file.
+        meta: what the file says of itself.
+        shapes: shape of each clip's array, by clip id, in file order.
+        duplicated: clip ids that the file holds more than once.
+    """
+
+    def __init__(self, path: Path, store: _Store) -> None:
+        self.path = path
+        self._store = store
+        self.meta = Meta.parse(store.meta_text, str(path))
+        self.shapes: dict[str, tuple[int, ...]] = {}
+        self.duplicated = sorted(set(store.duplicated))
+        self._joints = len(SKELETONS[self.meta.skeleton])
+        for key, (shape, dtype) in store.shapes.items():
+            if not key.isprintable():
+                raise PosebenchError(f"{path}: clip id {key!r}", "printable clip ids such as S9/Greeting 1/54138969", _ADVICE)
+            if key.endswith(FRAMES_SUFFIX):
+                self._judge_frames(key, shape, dtype)
+            else:
+                self.shapes[key] = self._judged(key, shape, dtype)
+
+    def _judged(self, key: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[int, ...]:
+        wanted = f"(T, {self._joints}, 3) or (H, T, {self._joints}, 3) floats for skeleton {self.meta.skeleton}"
+        if dtype.kind != "f" or dtype.itemsize not in (2, 4, 8):
+            raise PosebenchError(f"{self.path}: {key} holds {dtype}", wanted, _ADVICE)
+        if len(shape) not in (3, 4) or shape[-2:] != (self._joints, 3) or (len(shape) == 4 and shape[0] == 0):
+            raise PosebenchError(f"{self.path}: {key} has shape {shape}", wanted, _ADVICE)
+        size = int(np.prod([int(n) for n in shape], dtype=object)) * dtype.itemsize
+        if size > MAX_CLIP_BYTES:
+            raise PosebenchError(f"{self.path}: {key} would take {size:,} bytes", f"at most {MAX_CLIP_BYTES:,} a clip", _ADVICE)
+        return shape
+
+    def _judge_frames(self, key: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        clip = key.removesuffix(FRAMES_SUFFIX)
+        if clip not in self._store.shapes or clip.endswith(FRAMES_SUFFIX):
+            raise PosebenchError(f"{self.path}: {key} without {clip}", "frame numbers beside the poses they number", _ADVICE)
+        frames = self._judged(clip, *self._store.shapes[clip])[-3]
+        if dtype.kind not in "iu" or shape != (frames,):
+            raise PosebenchError(f"{self.path}: {key} holds {dtype} {shape}", f"{frames} whole numbers, one a pose", _ADVICE)
+
+    def poses(self, clip: str) -> npt.NDArray[np.floating]:
+        """Poses of one clip as stored, (T, J, 3) or (H, T, J, 3); times ``meta.to_mm`` they are millimetres. May hold NaN.
+
+        Raises:
+            PosebenchError: the stored bytes are fewer or more than the header promises, or damaged.
+        """
+        return self._store.read(clip)
+
+    def frames(self, clip: str) -> npt.NDArray[np.int64] | None:
+        """Frame numbers of a sparse clip, or None."""
+        key = clip + FRAMES_SUFFIX
+        return self._store.read(key).astype(np.int64) if key in self._store.shapes else None
+
+    def sha256(self) -> str:
+        """Hash of the file's bytes."""
+        return sha256_of(self.path)
+
+
+@contextmanager
+def open_predictions(path: str | os.PathLike[str]) -> Iterator[Predictions]:
+    """Open a prediction or truth file, ``.npz`` or ``.h5`` (told by its first bytes, not by its name).
+
+    Raises:
+        PosebenchError: the file is missing, of another kind, damaged, holds objects, or its shapes do not fit its skeleton.
+    """
+    path = Path(path)
+    wanted = "a posebench prediction file, .npz or .h5"
+    with ExitStack() as stack:
+        try:
+            predictions = Predictions(path, _open_store(path, stack))
+        except OSError as error:
+            raise PosebenchError(f"{path}: {error.strerror or error}", wanted, "check the path, or copy the file again") from error
+        yield predictions
+
+
+class _Archive(Npz):
+    """An npz archive as a store: the clips, and ``__meta__`` apart."""
+
+    def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
+        super().__init__(path, archive)
+        if META_KEY not in self.shapes:
+            raise PosebenchError(f"{path}: no {META_KEY}", "skeleton, unit, frame and scale stated in the file", _ADVICE)
+        self.meta_text = self.text(META_KEY, MAX_META_BYTES)
+        del self.shapes[META_KEY]
+        self.duplicated = [key.removesuffix(FRAMES_SUFFIX) for key in self.duplicated]
+
+
+def _open_store(path: Path, stack: ExitStack) -> _Store:
+    file = stack.enter_context(path.open("rb"))
+    magic = file.read(8)
+    if magic.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return _Archive(path, stack.enter_context(open_zip(path, file)))
+    if magic == b"\x89HDF\r\n\x1a\n":
+        from posebench.base.readers.hdf5 import open_hdf
+
+        return stack.enter_context(open_hdf(path))
+    raise PosebenchError(
+        f"{path}: neither a zip archive nor HDF5 (first bytes {magic!r})", "a posebench prediction file, .npz or .h5", _ADVICE
+    )
+
+
+def save_predictions(
+    path: str | os.PathLike[str],
+    poses: Mapping[str, npt.ArrayLike] | Iterable[tuple[str, npt.ArrayLike]],
+    *,
+    skeleton: str,
+    unit: str | None = None,
+    scale: str = "metric",
+    frames: Mapping[str, npt.ArrayLike] | None = None,
+    method: str = "",
+    keypoints: str = "",
+    supervision: str = "unstated",
+    provenance: Provenance | None = None,
+) -> Path:
+    """Write a prediction (or truth) file that ``posebench score`` reads; the same input gives the same bytes.
+
+    **Convention.** Camera frame (x right, y down, z forward). The root need not be at zero: the scorer subtracts it.
+
+    Args:
+        path: ``.npz`` or ``.h5``; replaced only when the new file is complete.
+        poses: clip id to (T, J, 3), or (H, T, J, 3) hypotheses; a mapping, or pairs made one at a time. Stored as float32 unless float64.
+        skeleton: joint order, an id of :mod:`posebench.base.skeletons`.
+        unit: ``mm`` or ``m``; may be left out only when ``scale`` is ``unknown``.
+        scale: ``metric``, or ``unknown`` where the method cannot know it (absolute metrics are then left empty).
+        frames: clip id to 0-based frame numbers, for clips that hold only some frames.
+        method: what made the poses.
+        keypoints: the 2D source it was given.
+        supervision: what its training saw: ``none``, ``unpaired 3D``, ``paired 3D``.
+        provenance: how its training went, for a board that keeps seeds and budgets apart.
+
+    Raises:
+        PosebenchError: an unknown skeleton, unit or scale, or poses of a shape that the skeleton does not have.
+
+    Example:
+        >>> import numpy as np, tempfile
+        >>> folder = tempfile.mkdtemp()
+        >>> save_predictions(folder + "/p.npz", {"S1/Walk/c0": np.zeros((5, 17, 3))}, unit="mm", skeleton="h36m17").name
+        'p.npz'
+    """
+    path = Path(path)
+    meta = Meta(skeleton, unit, scale, method=method, keypoints=keypoints, supervision=supervision, provenance=provenance)
+    Meta.parse(meta.dump(), "save_predictions")
+    pairs = poses.items() if isinstance(poses, Mapping) else poses
+    arrays = _arrays(pairs, frames or {}, len(SKELETONS[skeleton]))
+    with replacing(path) as temporary:
+        if path.suffix in (".h5", ".hdf5"):
+            from posebench.base.readers.hdf5 import write_hdf
+
+            write_hdf(temporary, meta.dump(), arrays)
+        elif path.suffix == ".npz":
+            write_npz(temporary, chain([(META_KEY, np.array(meta.dump()))], arrays))
+        else:
+            raise PosebenchError(f"{path.name}", "a name that ends with .npz or .h5", "rename the output file")
+    return path
+
+
+def _arrays(
+    pairs: Iterable[tuple[str, npt.ArrayLike]], frames: Mapping[str, npt.ArrayLike], joints: int
+) -> Iterator[tuple[str, npt.NDArray[Any]]]:
+    for clip, value in pairs:
+        pose = np.asarray(value)
+        pose = np.ascontiguousarray(pose, dtype=np.float64 if pose.dtype == np.float64 else np.float32)
+        if pose.ndim not in (3, 4) or pose.shape[-2:] != (joints, 3):
+            raise PosebenchError(
+                f"{clip}: poses of shape {pose.shape}", f"(T, {joints}, 3) or (H, T, {joints}, 3)", "transpose or re-order joints"
+            )
+        yield clip, pose
+        if clip in frames:
+            yield clip + FRAMES_SUFFIX, np.ascontiguousarray(frames[clip], dtype=np.int64)

@@ -1,0 +1,195 @@
+"""What a foreign file is turned into: the same :class:`posebench.predictions.archive.Predictions` that our own files give."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from posebench.base.errors import PosebenchError
+from posebench.base.skeletons import skeleton
+from posebench.base.units import mm_per
+from posebench.data.h36m.names import take_name
+from posebench.predictions.archive import FRAMES_SUFFIX, Meta, Predictions
+from posebench.predictions.finding import Finding
+from posebench.scoring.scope import Scope
+
+#: Distance from root to head of a person, mm. A median outside of it in millimetres and in metres leaves the unit open.
+ROOT_TO_HEAD = (300.0, 1200.0)
+_SAMPLE = 16
+#: How findings write a unit.
+WORD = {"m": "metres", "mm": "millimetres"}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How to read a file that is not ours.
+
+    Attributes:
+        format: an id of :data:`posebench.predictions.formats.registry.FORMATS`; None where the file shall tell.
+        clip: the clip id of a file that holds one clip and no id.
+        ids: a file that gives the clip and frame of each pose (mmpose's annotation npz).
+        unit: ``mm`` or ``m``, where the file's own is not the format's or not clear.
+    """
+
+    format: str | None = None
+    clip: str | None = None
+    ids: str | os.PathLike[str] | None = None
+    unit: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.unit is not None:
+            mm_per(self.unit)
+
+
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """An array that is read when it is asked for."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    read: Callable[[], npt.NDArray[Any]]
+
+
+def held(array: npt.NDArray[Any]) -> Stored:
+    """An array that is already in memory."""
+    return Stored(array.shape, array.dtype, lambda: array)
+
+
+@dataclass(frozen=True, eq=False)
+class Foreign:
+    """A foreign file as read: what was stated or found out, the poses by clip id, frame numbers of sparse clips, and what to tell the user.
+
+    ``used`` names the options that the reading made use of; any other that was given is an error.
+    """
+
+    meta: Meta
+    clips: dict[str, Stored]
+    finding: Finding
+    frames: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)
+    used: tuple[str, ...] = ("unit",)
+
+    def store(self) -> Store:
+        """As :class:`posebench.predictions.archive.Predictions` wants it."""
+        arrays = dict(self.clips)
+        arrays |= {clip + FRAMES_SUFFIX: held(numbers) for clip, numbers in self.frames.items()}
+        return Store(self.meta.dump(), arrays)
+
+
+class Store:
+    """Poses by clip id in memory, or read from foreign files one by one."""
+
+    def __init__(self, meta_text: str, arrays: dict[str, Stored]) -> None:
+        self.meta_text = meta_text
+        self.shapes = {key: (stored.shape, stored.dtype) for key, stored in arrays.items()}
+        self.duplicated: list[str] = []
+        self._arrays = arrays
+
+    def read(self, key: str) -> npt.NDArray[Any]:
+        """One array."""
+        return self._arrays[key].read()
+
+
+class ForeignPredictions(Predictions):
+    """Predictions read from a foreign file or folder: ``path`` and hash are those of what was sent."""
+
+    def sha256(self) -> str:
+        """Hash of the file's bytes, or of the names and bytes of all files in a folder."""
+        if not self.path.is_dir():
+            return super().sha256()
+        digest = hashlib.sha256()
+        for file in sorted(path for path in self.path.rglob("*") if path.is_file()):
+            digest.update(file.relative_to(self.path).as_posix().encode() + b"\0")
+            digest.update(hashlib.sha256(file.read_bytes()).digest())
+        return digest.hexdigest()
+
+
+def note(format: str, text: str, *, severity: str = "note", clips: Iterable[str] = ()) -> Finding:
+    """The finding that says how the file was read."""
+    fix = "none needed, if that is what the file holds; otherwise state it with --from and --unit, or write posebench's own format"
+    return Finding("format", severity, f"read as {format}: {text}", fix, tuple(clips))
+
+
+def wanted_clip(path: Path, format: str, reading: Reading, scope: Scope | None) -> str:
+    """The clip id that the user gave for a file without any.
+
+    Raises:
+        PosebenchError: none was given.
+    """
+    if reading.clip is None:
+        example = "S9/Greeting 1/54138969" if scope is None else next(iter(scope.clips))
+        raise PosebenchError(
+            f"{path}: {format} holds one clip and does not say which", "the clip id", f"add --clip '{example}' with the clip that it is"
+        )
+    return reading.clip
+
+
+def told_unit(path: Path, poses: Iterable[npt.NDArray[np.floating]], order: str, reading: Reading) -> tuple[str, str]:
+    """The unit, and how it is known: stated by the user, or told by the people's size.
+
+    **Convention.** The median distance from root to head is between 0.3 and 1.2 metres, or between 300 and 1200 millimetres.
+
+    Raises:
+        PosebenchError: it is neither.
+    """
+    if reading.unit is not None:
+        return reading.unit, "stated"
+    bones = skeleton(order)
+    sizes = []
+    for pose in poses:
+        some = np.asarray(pose[:: max(1, len(pose) // 256)], dtype=np.float64)
+        sizes.append(np.linalg.norm(some[:, bones.index("head_top")] - some[:, list(bones.root_indices)].mean(axis=1), axis=-1))
+    every = np.concatenate(sizes) if sizes else np.empty(0)
+    every = every[np.isfinite(every)]
+    size = float(np.median(every)) if len(every) else 0.0
+    low, high = ROOT_TO_HEAD
+    for unit in ("mm", "m"):
+        if low <= size * mm_per(unit) <= high:
+            return unit, f"told by the size: root to head {size:.3g}"
+    raise PosebenchError(
+        f"{path}: poses whose median distance from root to head is {size:.4g}",
+        "a person's, 0.3 to 1.2 (metres) or 300 to 1200 (millimetres), to tell the unit by",
+        "state it: --unit mm or --unit m",
+    )
+
+
+def sampled(clips: dict[str, Stored]) -> Iterable[npt.NDArray[np.floating]]:
+    """The poses of a few clips, evenly spaced over all."""
+    stored = list(clips.values())
+    return (one.read() for one in stored[:: max(1, len(stored) // _SAMPLE)])
+
+
+def clip_from_name(name: str, scope: Scope | None) -> str | None:
+    """The clip id in a relative path or file name without its ending; None where there is none.
+
+    **Convention.** ``subject/take/camera`` as it stands, ``subject_take_camera`` and mmpose's ``subject_take.camera``, in any mix with
+    folders. An id of the scope that differs in its separators only is the one that is meant. Without a scope an underscore between an
+    action's word and its number is a space (Human3.6M's ``Greeting 1``), and any other in a take stands.
+
+    Example:
+        >>> clip_from_name("S9_Greeting_1.54138969", None), clip_from_name("S07_07_01_c0", None)
+        ('S9/Greeting 1/54138969', 'S07/07_01/c0')
+    """
+    if scope is not None:
+        plain: dict[str, list[str]] = {}
+        for clip in scope.clips:
+            plain.setdefault(_plain(clip), []).append(clip)
+        meant = plain.get(_plain(name), [])
+        if len(meant) == 1:
+            return meant[0]
+    found = re.fullmatch(r"([^/_.]+)[/_](.+)[/_.]([^/_.]+)", name)
+    if found is None or "/" in found[2]:
+        return None
+    take = take_name(found[2]) if re.fullmatch(r"[A-Za-z]+([ _]\d+)?", found[2]) else found[2]
+    return f"{found[1]}/{take}/{found[3]}"
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[ _./-]+", " ", name).casefold()

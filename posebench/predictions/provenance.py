@@ -1,0 +1,108 @@
+"""Where a prediction file's lifter comes from: what a board must know beside its score.
+
+Everything here is the same whenever the same training is run again, so that predictions can be compared by their bytes; wall time and
+machine stand in the result (:attr:`posebench.scoring.result.Result.training`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from posebench.base.schema import Fields
+
+
+def taught_by(method: str, recipe: str, preset: str, seed: int, weights: str) -> str:
+    """What :attr:`Provenance.teacher` says of a run; ``weights`` is the sha256 of its weights."""
+    return f"{method} ({recipe}, {preset}, seed {seed}), weights {weights[:16]}"
+
+
+#: The end of what :func:`taught_by` says: what differs between the teachers of two seeds.
+_OF_ONE_SEED = re.compile(r", seed [0-9]+\), weights [0-9a-f]+$")
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """How a lifter was made.
+
+    Attributes:
+        recipe: variant of the method, ``default`` for its own; settings changed by hand stand behind it.
+        preset: budget: ``smoke``, ``quick``, ``full``, or a word of the author's.
+        seed: of the training.
+        trained_on: name, version and start of the fingerprint of the training data.
+        trained_keypoints: 2D source of the training.
+        context: frames that one pose is told from.
+        flip_averaging: the lift is the mean of the image's and the mirror image's.
+        side_information: what it was told beside its supervision; empty where nothing.
+        extra_data: data beside ``trained_on``; empty where none.
+        teacher: the run whose lifter taught it: method, recipe, preset, seed and start of its weights' sha256; empty where none did, and
+            then not written.
+        epochs: passes over the samples.
+        poses_seen: training samples in all, each as often as it was seen.
+        parameters: numbers in the lifter's weights.
+    """
+
+    recipe: str
+    preset: str
+    seed: int
+    trained_on: str
+    trained_keypoints: str
+    context: int
+    flip_averaging: bool
+    side_information: tuple[str, ...] = ()
+    extra_data: tuple[str, ...] = ()
+    epochs: int = 1
+    poses_seen: int = 1
+    parameters: int = 1
+    teacher: str = ""
+
+    @property
+    def variant(self) -> str:
+        """``+recipe`` where it is not the default, for names of entries."""
+        return "" if self.recipe == "default" else f"+{self.recipe}"
+
+    def named(self, method: str) -> str:
+        """What a table calls ``method`` trained like this, whatever it was trained on."""
+        return f"{method}{self.variant} ({self.preset})"
+
+    @property
+    def common(self) -> Provenance:
+        """What all seeds of one training share: its own seed, and its teacher's seed and weights, are left out."""
+        return replace(self, seed=0, teacher=_OF_ONE_SEED.sub(")", self.teacher))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Values that JSON can hold."""
+        values: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        if not self.teacher:
+            del values["teacher"]
+        return values
+
+
+def read_provenance(fields: Fields) -> Provenance:
+    """From a table of a file; errors name the field.
+
+    Raises:
+        PosebenchError: a field is missing, unknown or of another kind.
+    """
+    made = Provenance(
+        recipe=fields.text("recipe"),
+        preset=fields.text("preset"),
+        seed=fields.count("seed"),
+        trained_on=fields.text("trained_on"),
+        trained_keypoints=fields.text("trained_keypoints"),
+        context=fields.whole("context"),
+        flip_averaging=fields.flag("flip_averaging"),
+        side_information=fields.texts("side_information"),
+        extra_data=fields.texts("extra_data"),
+        epochs=fields.whole("epochs"),
+        poses_seen=fields.whole("poses_seen"),
+        parameters=fields.whole("parameters"),
+        teacher=fields.text("teacher", ""),
+    )
+    fields.finish()
+    for key in ("recipe", "preset", "trained_on", "trained_keypoints", "teacher"):
+        if not getattr(made, key).isprintable():
+            raise fields.wrong(key, getattr(made, key), "printable text in one line")
+    return made

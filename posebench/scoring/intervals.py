@@ -1,0 +1,177 @@
+"""Intervals: resampling whole takes, because frames and cameras of one take are anything but independent.
+
+**Convention.** A resample draws takes with replacement (all cameras of a take together), within each action where the headline
+average is over actions. The interval is the bootstrap percentile interval, widened for few takes as in Hesterberg (2015, section
+5.4 of "What Teachers Should Know About the Bootstrap"): the percentile interval is too narrow by sqrt((n-1)/n) and by normal
+instead of t quantiles. The random stream is ``numpy.random.RandomState``, whose numbers are guaranteed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from statistics import NormalDist
+
+import numpy as np
+import numpy.typing as npt
+
+from posebench.scoring.sums import Row, cells, codes, weighted_average
+
+Array = npt.NDArray[np.float64]
+
+RESAMPLES = 1000
+LEVEL = 0.95
+_TELLING = 20
+_SEED = 20190412
+
+
+@dataclass(frozen=True, eq=False)
+class Resampling:
+    """How often each take is drawn in each resample, and how to read the spread of the outcome.
+
+    Attributes:
+        weights: (resamples, takes).
+        widen: by how much a percentile interval is too narrow for so few takes.
+        freedom: degrees of freedom of the t distribution that replaces the normal one.
+    """
+
+    weights: Array
+    widen: float
+    freedom: int
+
+    def interval(self, values: Array) -> tuple[float, float]:
+        """Limits of the resampled ``values`` (resamples,) at :data:`LEVEL`."""
+        tail = NormalDist().cdf(-self.widen * t_quantile(0.5 + LEVEL / 2, self.freedom))
+        low, high = np.quantile(values, [tail, 1.0 - tail])
+        return float(low), float(high)
+
+    def p_value(self, differences: Array) -> float:
+        """Two-sided: the level at which :meth:`interval` of these resampled differences would just touch zero."""
+        # Half of the ties with zero count on either side.
+        below = (float((differences < 0).sum()) + 0.5 * float((differences == 0).sum())) / len(differences)
+        share = max(min(below, 1.0 - below), 0.5 / len(differences))
+        if share >= 0.5:
+            return 1.0
+        far = -NormalDist().inv_cdf(share)
+        if share * len(differences) < _TELLING:
+            # Too few resamples beyond zero to count them: how many standard deviations zero is away continues the scale.
+            spread = float(differences.std())
+            far = max(far, abs(float(differences.mean())) / spread) if spread > 0 else float("inf")
+        return 1.0 - t_inside(far / self.widen, self.freedom)
+
+
+def resample(rows: Sequence[Row], headline: str, resamples: int = RESAMPLES) -> Resampling | None:
+    """Draw whole takes, ``resamples`` times.
+
+    None where no interval can be given: fewer than two takes, or, for the headline average ``action``, an action with a single
+    take (drawing it always would pretend that it does not vary).
+    """
+    takes, _ = codes([row.take for row in rows])
+    action_of: dict[str, set[str]] = {}
+    for row in rows:
+        action_of.setdefault(row.take, set()).add(row.action)
+    stratified = headline == "action" and all(len(actions) == 1 for actions in action_of.values())
+    labels = [min(action_of[take]) if stratified else "" for take in takes]
+    names, stratum = codes(labels)
+    sizes = np.bincount(stratum, minlength=len(names))
+    if sizes.min() < 2:
+        return None
+    random = np.random.RandomState(_SEED)
+    weights = np.zeros((resamples, len(takes)))
+    for index, size in enumerate(sizes):
+        members = np.flatnonzero(stratum == index)
+        drawn = members[random.randint(0, size, (resamples, size))]
+        np.add.at(weights, (np.arange(resamples)[:, None], drawn), 1.0)
+    # Each stratum's bootstrap variance is (n-1)/n of the truth; t has one degree of freedom less a stratum.
+    return Resampling(weights, float(np.sqrt(np.mean(sizes / (sizes - 1.0)))), len(takes) - len(names))
+
+
+def resampled(rows: Sequence[Row], total: Array, count: Array, kind: str, draw: Resampling | None) -> Array | None:
+    """One average of row totals (rows,) in every resample; None where there are no resamples or one of them is empty."""
+    if draw is None:
+        return None
+    table, counts, _, _ = cells(rows, total, count)
+    values = weighted_average(draw.weights, table, counts, kind)
+    return values if np.isfinite(values).all() else None
+
+
+def interval(rows: Sequence[Row], total: Array, count: Array, kind: str, draw: Resampling | None) -> tuple[float, float] | None:
+    """The interval of one average of row totals (rows,); None where none can be given."""
+    values = resampled(rows, total, count, kind, draw)
+    return None if values is None or draw is None else draw.interval(values)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's step-down adjustment: compare each with the level as if it stood alone (Holm 1979).
+
+    Example:
+        >>> holm([0.01, 0.04])
+        [0.02, 0.04]
+    """
+    order = sorted(range(len(p_values)), key=lambda i: p_values[i])
+    adjusted, worst = [1.0] * len(p_values), 0.0
+    for rank, i in enumerate(order):
+        worst = max(worst, min(1.0, (len(p_values) - rank) * p_values[i]))
+        adjusted[i] = worst
+    return adjusted
+
+
+def letters(names: Sequence[str], separable: set[frozenset[str]]) -> dict[str, str]:
+    """Compact letters: two names share a letter exactly when they are not separable (Piepho 2004, insert and absorb).
+
+    Being not separable is not transitive, so a name may carry several letters. Pass the names best first: letters then start with
+    the best.
+
+    Example:
+        >>> letters(["x", "y", "z"], {frozenset("xz")})
+        {'x': 'a', 'y': 'ab', 'z': 'b'}
+    """
+    groups = [set(names)]
+    for pair in sorted(separable, key=sorted):
+        split: list[set[str]] = []
+        for group in groups:
+            split += [group - {name} for name in sorted(pair)] if pair <= group else [group]
+        groups = []
+        for group in sorted(split, key=len, reverse=True):
+            if not any(group <= kept for kept in groups):
+                groups.append(group)
+    place = {name: i for i, name in enumerate(names)}
+    groups.sort(key=lambda group: sorted(place[name] for name in group))
+    return {name: "".join(chr(ord("a") + i) for i, group in enumerate(groups) if name in group) for name in names}
+
+
+@cache
+def t_quantile(probability: float, freedom: int) -> float:
+    """Quantile of Student's t, by bisection on its distribution function (closed form for whole degrees of freedom).
+
+    Source: Abramowitz and Stegun 26.7.3-4. Kept here so that scoring need not import scipy.
+
+    Example:
+        >>> round(t_quantile(0.975, 10), 4)
+        2.2281
+    """
+    low, high = 0.0, 1.0
+    while t_inside(high, freedom) < 2 * probability - 1:
+        high *= 2
+    for _ in range(100):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if t_inside(middle, freedom) < 2 * probability - 1 else (low, middle)
+    return 0.5 * (low + high)
+
+
+def t_inside(t: float, freedom: int) -> float:
+    """P(|T| < t) for Student's t."""
+    angle = np.arctan(t / np.sqrt(freedom))
+    cos, sin = np.cos(angle), np.sin(angle)
+    if freedom % 2:
+        term, total = cos, cos if freedom > 1 else 0.0
+        for k in range(3, freedom - 1, 2):
+            term *= cos * cos * (k - 1) / k
+            total += term
+        return float(2 / np.pi * (angle + sin * total))
+    term, total = 1.0, 1.0
+    for k in range(2, freedom - 1, 2):
+        term *= cos * cos * (k - 1) / k
+        total += term
+    return float(sin * total)

@@ -1,0 +1,284 @@
+"""One clip under a protocol: the sums of every metric over its frames, in one pass and in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from posebench.metrics import hypotheses
+from posebench.metrics import position as metrics
+from posebench.metrics.alignment import BLOCK, aligned, residuals
+from posebench.metrics.kernel.workspace import Workspace, equal_parts
+from posebench.scoring.protocol import Metric, Protocol
+
+Array = npt.NDArray[np.float64]
+
+#: Frames handled at a time: a long clip costs no more memory than this many poses, and what is made of them stays in the cache.
+CHUNK = BLOCK
+_HISTORY = 2  # the second difference looks two frames back
+
+
+@dataclass
+class ClipSums:
+    """Sums of one clip: ``total[name]`` (K,), ``count[name]``; with them what the checks want to know.
+
+    ``curve[name]`` (thresholds,) holds, for an area under the PCK curve, the curve: in % of the joints, summed over frames.
+    ``frames[name]`` holds the value of every frame (NaN where a difference has no predecessor) if they were asked for.
+    """
+
+    total: dict[str, Array] = field(default_factory=dict)
+    count: dict[str, float] = field(default_factory=dict)
+    poses: int = 0
+    nonfinite: int = 0
+    invalid: int = 0
+    nonpositive_scale: int = 0
+    frames: dict[str, list[Array]] = field(default_factory=dict)
+    curve: dict[str, Array] = field(default_factory=dict)
+
+    def add(self, name: str, values: Array) -> None:
+        """Add values (n, K) of n frames."""
+        total = values.sum(axis=0)
+        self.total[name] = self.total[name] + total if name in self.total else total
+        self.count[name] = self.count.get(name, 0.0) + len(values)
+
+
+def together(parts: list[ClipSums]) -> ClipSums:
+    """The pose counts of all parts of a clip (not their sums)."""
+    names = ("poses", "nonfinite", "invalid", "nonpositive_scale")
+    return ClipSums(**{name: sum(getattr(part, name) for part in parts) for name in names})
+
+
+def parts_of(metric: Metric, protocol: Protocol) -> tuple[str, ...]:
+    """What the columns of a metric's sums are: joints, bones (by child), bone pairs, or nothing for a whole-pose statistic."""
+    bones = protocol.skeleton
+    if metric.statistic == "bone-length":
+        return tuple(bones.joints[child] for _, child in bones.bones)
+    if metric.statistic == "bone-symmetry":
+        return tuple(bones.joints[bones.bones[left][1]].removeprefix("l_") for left, _ in bones.bone_pairs)
+    return () if metric.statistic in ("cps", "flip-rate") else metric.joints
+
+
+def scored(protocol: Protocol, *, metric_scale: bool) -> list[Metric]:
+    """The metrics and diagnostics that a file of known or unknown scale gets."""
+    return [metric for metric in (*protocol.metrics, *protocol.diagnostics) if metric_scale or not metric.absolute]
+
+
+def oracle_names(wanted: Iterable[Metric]) -> list[str]:
+    """Diagnostics that a file with several hypotheses gets on top: the best hypothesis a pose, and a joint, by the truth."""
+    return [f"{metric.name} {kind}" for metric in wanted if metric.statistic == "mean" for kind in ("P-Best", "J-Best")]
+
+
+def measure_clip(
+    protocol: Protocol,
+    wanted: list[Metric],
+    pred: npt.NDArray[np.floating],
+    truth: npt.NDArray[np.floating],
+    frames: npt.NDArray[np.int64],
+    *,
+    to_mm: float = 1.0,
+    per_frame: bool = False,
+    workspace: Workspace | None = None,
+) -> ClipSums:
+    """Sums of the wanted metrics over one clip, worked out in ``workspace``.
+
+    **Convention.** ``pred`` (n, J, 3) or (H, n, J, 3) times ``to_mm`` and ``truth`` (n, J, 3) mm belong to the clip's ``frames`` (n,),
+    ascending. Several hypotheses are scored by their mean pose; oracles beside it. Differences over time are taken between
+    neighbouring frames of the protocol only, and a clip's velocity counts with its number of frames (VideoPose3D).
+    """
+    sums = ClipSums(poses=len(truth))
+    several = pred.ndim == 4
+    workspace = workspace or Workspace()
+    size = equal_parts(len(truth), CHUNK)
+    for start in range(0, len(truth), size):
+        first = max(0, start - _HISTORY)
+        part = slice(first, min(start + size, len(truth)))
+        true = _component_first(truth[part], workspace, "true poses")
+        guess = _component_first(pred[..., part, :, :], workspace, "predicted poses")
+        if to_mm != 1.0:
+            guess *= to_mm
+        mean = hypotheses.mean_pose(guess) if several else guess
+        chunk = _Chunk(protocol, mean, true, frames[part], start - first, workspace)
+        _count(sums, chunk, mean)
+        for metric, values in chunk.values(wanted):
+            sums.add(metric.name, values)
+            if metric.statistic == "auc":
+                assert metric.thresholds is not None
+                curve = metrics.within(values, metric.thresholds) * (100.0 / values.shape[1])
+                sums.curve[metric.name] = sums.curve.get(metric.name, 0.0) + curve
+            if per_frame:
+                sums.frames.setdefault(metric.name, []).append(chunk.spread(metric, values))
+        if several:
+            _oracles(sums, protocol, wanted, guess[:, chunk.new], true[chunk.new])
+    for metric in wanted:
+        pairs = sums.count.get(metric.name, 0.0)
+        if metric.statistic == "velocity" and pairs:
+            sums.total[metric.name] = sums.total[metric.name] * (len(truth) / pairs)
+            sums.count[metric.name] = float(len(truth))
+    return sums
+
+
+def _component_first(pose: npt.NDArray[np.floating], workspace: Workspace, name: str) -> Array:
+    """A float64 copy (..., n, J, 3) whose frames lie side by side in memory: everything below then runs along them."""
+    turned = np.swapaxes(pose, -1, -3)
+    copy = workspace.array(name, *turned.shape)
+    copy[...] = turned
+    return np.swapaxes(copy, -1, -3)
+
+
+def _count(sums: ClipSums, chunk: _Chunk, mean: Array) -> None:
+    invalid = chunk.invalid[chunk.new]
+    if invalid.any():  # a pose that is not finite is one of these
+        sums.nonfinite += int((~np.isfinite(mean[chunk.new][invalid]).all(axis=(1, 2))).sum())
+        sums.invalid += int(invalid.sum())
+    dot = np.einsum("tjc,tjc->t", chunk.pred[chunk.new], chunk.truth[chunk.new])
+    sums.nonpositive_scale += int(((dot <= 0.0) & ~invalid).sum())
+
+
+class _Chunk:
+    """Consecutive frames of one clip, the first ``old`` of them only history; root-relative, work shared between metrics."""
+
+    def __init__(
+        self, protocol: Protocol, pred: Array, truth: Array, frames: npt.NDArray[np.int64], old: int, workspace: Workspace
+    ) -> None:
+        self.protocol = protocol
+        self.frames = frames
+        self.old = old
+        self.new = slice(old, None)
+        self._room = workspace
+        root = protocol.root_indices
+        self.pred, self.invalid = metrics.sound(pred, root, self._array("pred", truth.shape))
+        self.truth = metrics.root_relative(truth, root, self._array("truth", truth.shape))
+        self._raw = pred, truth
+        self._lengths: dict[str, Array] = {}
+        self._moved: dict[tuple[str, int], Array] = {}
+
+    def _array(self, name: str, shape: tuple[int, ...]) -> Array:
+        """Memory for an array (n, ...), frames side by side."""
+        return self._room.array(name, *shape[::-1]).T
+
+    def values(self, wanted: list[Metric]) -> Iterator[tuple[Metric, Array]]:
+        """(n, K) values of each metric, which last until the next is asked for; residuals are computed once a joint set."""
+        for joints in dict.fromkeys(self._fitted(metric) for metric in wanted):
+            group = [metric for metric in wanted if self._fitted(metric) == joints]
+            errors, flipped = self._residuals(joints, {metric.alignment for metric in group if metric.statistic in _OF_ERRORS})
+            for metric in group:
+                if metric.statistic == "flip-rate":
+                    yield metric, np.where(flipped, 100.0, 0.0)[:, None]
+                elif metric.statistic in _OF_ERRORS:
+                    error = errors[metric.alignment]
+                    yield metric, self._of_errors(metric, error if metric.joints == joints else error[:, self._index(metric.joints)])
+                else:
+                    yield metric, self._of_poses(metric)
+
+    def _fitted(self, metric: Metric) -> tuple[str, ...]:
+        """The joints that are aligned: those that are scored, but for CPS the whole pose (Wehrbein et al. drop the spine after PA)."""
+        return self.protocol.skeleton.joints if metric.statistic == "cps" else metric.joints
+
+    def _index(self, joints: tuple[str, ...]) -> list[int]:
+        return [self.protocol.skeleton.index(joint) for joint in joints]
+
+    def _residuals(self, joints: tuple[str, ...], alignments: set[str]) -> tuple[dict[str, Array], npt.NDArray[np.bool_]]:
+        index = self._index(joints)
+        whole = index == list(range(len(self.protocol.skeleton)))
+        pred, truth = (pose[self.new] if whole else pose[self.new][:, index] for pose in (self.pred, self.truth))
+        names = {"none" if name == "root" else name for name in alignments if name != "none"}
+        errors, flipped = residuals(pred, truth, names, workspace=self._room)
+        found = {("root" if name == "none" else name): value for name, value in errors.items()}
+        if "none" in alignments:
+            found["none"] = self._absolute(index)
+        return found, flipped
+
+    def _absolute(self, index: list[int]) -> Array:
+        pred, truth = (pose[self.new] for pose in self._raw)
+        root = truth[:, list(self.protocol.root_indices)].mean(axis=1, keepdims=True)
+        pred = np.where(self.invalid[self.new][:, None, None], root, pred)
+        out: Array = np.linalg.norm(pred[:, index] - truth[:, index], axis=-1)
+        return out
+
+    def _of_errors(self, metric: Metric, errors: Array) -> Array:
+        if metric.statistic == "pck":
+            assert metric.threshold is not None
+            return metrics.pck(errors, metric.threshold, inclusive=metric.inclusive)
+        if metric.statistic == "mean":
+            return errors
+        assert metric.thresholds is not None
+        if metric.statistic == "cps":
+            return metrics.cps(errors, metric.thresholds)[:, None]
+        return metrics.auc(errors, metric.thresholds, workspace=self._room)
+
+    def _of_poses(self, metric: Metric) -> Array:
+        bones = self.protocol.skeleton
+        if metric.statistic == "bone-length":
+            change = self._bones(metric.alignment)[self.new] - self._true_bones[self.new]
+            return np.abs(change, out=change)
+        if metric.statistic == "bone-symmetry":
+            return metrics.asymmetry(self._bones(metric.alignment)[self.new], bones)
+        index = [bones.index(joint) for joint in metric.joints]
+        order = _ORDER[metric.statistic]
+        values, keep = self._differences(metric.alignment, order), self._neighbours(order)[order:]
+        values = values if keep.all() else values[keep]
+        return values if len(index) == len(bones) else values[:, index]
+
+    def _placed(self, alignment: str) -> Array:
+        return self.pred if alignment == "root" else aligned(self.pred, self.truth, alignment)
+
+    def _bones(self, alignment: str) -> Array:
+        if alignment not in self._lengths:
+            placed = self._placed(alignment)
+            self._lengths[alignment] = metrics.bone_lengths(placed, self.protocol.skeleton, workspace=self._room, name=f"bones {alignment}")
+        return self._lengths[alignment]
+
+    @cached_property
+    def _true_bones(self) -> Array:
+        return metrics.bone_lengths(self.truth, self.protocol.skeleton, workspace=self._room, name="true bones")
+
+    def _differences(self, alignment: str, order: int) -> Array:
+        """Lengths (n - order, J) of the differences over time of predicted less true poses."""
+        moved = self._difference(alignment, order).transpose(2, 1, 0)
+        return metrics.length(moved, self._room.array("difference", *moved.shape[1:]))
+
+    def _difference(self, alignment: str, order: int) -> Array:
+        """(n - order, J, 3); each order from the one before."""
+        if (alignment, order) not in self._moved:
+            last, first = (self._placed(alignment), self.truth) if order == 0 else self._ends(self._difference(alignment, order - 1))
+            self._moved[alignment, order] = np.subtract(last, first, out=self._array(f"moved {alignment} {order}", last.shape))
+        return self._moved[alignment, order]
+
+    @staticmethod
+    def _ends(values: Array) -> tuple[Array, Array]:
+        return values[1:], values[:-1]
+
+    def _neighbours(self, order: int) -> npt.NDArray[np.bool_]:
+        """(n,) new frames that have ``order`` predecessors one protocol stride apart."""
+        keep = np.zeros(len(self.frames), dtype=bool)
+        step = np.diff(self.frames) == self.protocol.stride
+        keep[order:] = step if order == 1 else step[1:] & step[:-1]
+        keep[: self.old] = False
+        return keep
+
+    def spread(self, metric: Metric, values: Array) -> Array:
+        """(new frames,) value of every frame: the mean over columns, NaN where a difference has no predecessor."""
+        per_frame: Array = values.mean(axis=1)
+        if metric.statistic not in _ORDER:
+            return per_frame
+        out = np.full(len(self.frames), np.nan)
+        out[self._neighbours(_ORDER[metric.statistic])] = per_frame
+        return out[self.new]
+
+
+_OF_ERRORS = ("mean", "pck", "auc", "cps")
+_ORDER = {"velocity": 1, "acceleration": 2}
+
+
+def _oracles(sums: ClipSums, protocol: Protocol, wanted: list[Metric], guess: Array, truth: Array) -> None:
+    for metric in wanted:
+        if metric.statistic != "mean":
+            continue
+        chunks = [_Chunk(protocol, one, truth, np.arange(len(truth)), 0, Workspace()) for one in guess]
+        every = [dict(chunk.values([metric]))[metric] for chunk in chunks]
+        sums.add(f"{metric.name} P-Best", hypotheses.best_pose(np.stack(every)))
+        sums.add(f"{metric.name} J-Best", hypotheses.best_joint(np.stack(every)))

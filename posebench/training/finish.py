@@ -1,0 +1,106 @@
+"""What a finished training is worth: its test split predicted and scored, or the tuning subject in its place."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from posebench.data import Dataset
+from posebench.lifters import Lifter, predict
+from posebench.lifters.run import open_run
+from posebench.networks.weights import About, load_about
+from posebench.predictions.archive import open_predictions, save_predictions
+from posebench.scoring.evaluate import score
+from posebench.scoring.result import Result, load_result
+from posebench.scoring.watching import behaviour_of_file
+from posebench.training.folder import PREDICTIONS, RESULT
+
+#: The protocol that a finished run is scored under, by dataset; a sparse copy of Human3.6M by its frame rate.
+PROTOCOLS = {"cmu": "cmu", "synthetic": "synthetic", "h36m": "h36m/s9s11", "3dhp": "3dhp/17j"}
+SPARSE = {10.0: "h36m/s9s11-10fps", 50.0 / 64.0: "h36m/s9s11-every64"}
+#: The training subject that stands in for the test split while a recipe is tuned, by dataset.
+TUNING = {"cmu": "S131", "synthetic": "S8", "h36m": "S8", "3dhp": "S8"}
+
+
+def hold_out(dataset: Dataset, subject: str) -> Dataset:
+    """The dataset with one training subject as its test split and the other ones as its training split."""
+    rest = tuple(other for other in dataset.splits["train"] if other != subject)
+    return replace(dataset, splits={"train": rest, "test": (subject,)})
+
+
+def protocol_of(dataset: Dataset) -> str:
+    """Id of the protocol that runs on this copy are scored under."""
+    return SPARSE.get(dataset.fps, PROTOCOLS[dataset.name]) if dataset.name == "h36m" else PROTOCOLS[dataset.name]
+
+
+def finish(
+    folder: Path,
+    dataset: Dataset,
+    root: str | os.PathLike[str] | None,
+    cameras: str | os.PathLike[str] | None,
+    keypoints: str,
+    device: str,
+    *,
+    tune: bool,
+    say: Callable[[str], None],
+) -> Result:
+    """Predict and score what the finished training's lifter gives, unless that is done."""
+    path = folder / PREDICTIONS
+    if (folder / RESULT).is_file() and path.is_file():
+        return load_result(folder / RESULT)
+    about = load_about(folder)
+    say(f"predicting {sum(dataset.infos[id].frames for id in dataset.clip_ids('test')):,} test poses")
+    protocol = protocol_of(dataset)
+    with tempfile.TemporaryDirectory() as scratch:
+        if tune:
+            protocol = _tuning_protocol(Path(scratch), protocol, dataset.splits["test"])
+        return predict_and_score(
+            open_run(folder, device=device), folder, dataset, keypoints, protocol, root=root, cameras=cameras, about=about
+        )
+
+
+def predict_and_score(
+    lifter: Lifter,
+    folder: Path,
+    dataset: Dataset,
+    keypoints: str,
+    protocol: str,
+    *,
+    root: str | os.PathLike[str] | None = None,
+    cameras: str | os.PathLike[str] | None = None,
+    about: About | None = None,
+) -> Result:
+    """Write ``predictions.npz`` of the test split and ``result.json`` into a run's folder; ``about`` is None where nothing was trained."""
+    path = folder / PREDICTIONS
+    save_predictions(
+        path,
+        predict(lifter, dataset, keypoints=keypoints),
+        skeleton=lifter.skeleton,
+        unit="mm" if lifter.scale == "metric" else None,
+        scale=lifter.scale,
+        method=lifter.id,
+        keypoints=keypoints,
+        supervision=lifter.supervision,
+        provenance=about.provenance if about else None,
+    )
+    result = score(path, protocol, root=root, cameras=cameras)
+    with open_predictions(path) as file:
+        result = replace(result, behaviour=behaviour_of_file(file, dataset), training=about.training if about else {})
+    result.save(folder / RESULT)
+    return result
+
+
+def _tuning_protocol(folder: Path, base: str, subjects: tuple[str, ...]) -> str:
+    """The dataset's protocol over the tuning subject: its result can never enter a board, for no board knows this protocol."""
+    path = folder / "tuning.toml"
+    path.write_text(
+        f"extends = {json.dumps(base)}\nid = {json.dumps('tuning/' + base)}\nversion = 1\n"
+        f"title = {json.dumps('Tuning: ' + ' '.join(subjects) + ', held out of the training split')}\n"
+        f"[takes]\nsubjects = {json.dumps(list(subjects))}\n",
+        encoding="utf-8",
+    )
+    return str(path)

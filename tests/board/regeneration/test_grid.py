@@ -1,0 +1,87 @@
+"""The grid file: what it names, and what it may not."""
+
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from posebench.base.errors import PosebenchError
+from posebench.board.regeneration.grid import Cell, read_grid, select
+from posebench.lifters import simple_lifters
+from posebench.networks.recipe import baselines
+
+GRID = Path(__file__).parents[3] / "leaderboard" / "grid.toml"
+WHOLE = {"methods": ["martinez"], "datasets": ["synthetic"], "keypoints": ["gt"], "presets": ["smoke"], "seeds": [0]}
+
+
+def written(path, *tables):
+    path = path / "grid.toml"
+    path.write_text("".join("[[grid]]\n" + "".join(f"{key} = {value!r}\n" for key, value in table.items()) for table in tables))
+    return path
+
+
+def test_the_committed_grid_holds_every_method_with_three_seeds_on_true_keypoints_and_one_on_noisy_ones():
+    names = {cell.name for cell in read_grid(GRID)}
+    for method in baselines():
+        assert {f"{method}-cmu-gt-quick-s{seed}" for seed in range(3)} <= names
+        assert {f"{method}-cmu-gauss5-quick-s0", f"{method}-synthetic-gt-smoke-s0"} <= names
+    assert {f"{method}-{data}" for method, data in product(simple_lifters(), ("cmu-gt", "cmu-gauss5", "synthetic-gt"))} <= names
+    assert {f"chen2019+{recipe}-cmu-gt-quick-s0" for recipe in ("cycle", "single", "blind", "adapter")} <= names
+
+
+def test_a_table_stands_for_every_combination_of_its_lists(tmp_path):
+    table = {**WHOLE, "methods": ["martinez", "chen2019"], "recipes": ["default", "paper"], "keypoints": ["gt", "gauss5"], "seeds": [3, 0]}
+    cells = read_grid(written(tmp_path, table, {"methods": ["flat"], "datasets": ["cmu"], "keypoints": ["gt"]}))
+    assert len(cells) == 2 * 2 * 2 * 2 + 1
+    assert cells[0] == Cell("martinez", "synthetic", "gt", "default", "smoke", 3)
+    assert cells[-1] == Cell("flat", "cmu", "gt")
+    assert "chen2019+paper-synthetic-gauss5-smoke-s3" in {cell.name for cell in cells}
+
+
+def test_cells_of_one_entry_differ_in_their_seed_only():
+    one, other = Cell("martinez", "cmu", "gt", "paper", "quick", 0), Cell("martinez", "cmu", "gt", "paper", "quick", 1)
+    assert one.entry == other.entry == "martinez+paper-cmu-gt-quick"
+    assert (one.name, other.name) == ("martinez+paper-cmu-gt-quick-s0", "martinez+paper-cmu-gt-quick-s1")
+    assert Cell("flat", "cmu", "gt").name == Cell("flat", "cmu", "gt").entry == "flat-cmu-gt"
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"methods": ["martines"]}, "methods = .*martines.*a list of different strings out of .*martinez"),
+        ({"methods": []}, "methods = .*at least one"),
+        ({"methods": ["martinez", "flat"]}, "a table of its own for flat"),
+        ({"methods": ["flat"]}, "unknown presets, seeds"),
+        ({"datasets": ["cmv"]}, "cmv"),
+        ({"keypoints": []}, "keypoints = .*at least one"),
+        ({"recipes": ["papyrus"]}, "papyrus.*recipes of martinez: default, paper"),
+        ({"presets": ["quickest"]}, "quickest.*smoke, quick, full"),
+        ({"seeds": []}, "seeds = .*at least one"),
+        ({"seeds": [-1]}, "seeds = .*whole numbers from 0"),
+        ({"seeds": [1, 1]}, "seeds = .*different"),
+        ({"colour": "red"}, "unknown colour"),
+    ],
+)
+def test_a_wrong_word_in_the_grid_is_refused_and_named(tmp_path, change, named):
+    with pytest.raises(PosebenchError, match=named):
+        read_grid(written(tmp_path, WHOLE | change))
+
+
+def test_a_cell_named_twice_or_no_cell_at_all_or_no_file_is_refused(tmp_path):
+    with pytest.raises(PosebenchError, match="martinez-synthetic-gt-smoke-s0 named twice"):
+        read_grid(written(tmp_path, WHOLE, WHOLE))
+    with pytest.raises(PosebenchError, match="no cells"):
+        read_grid(written(tmp_path))
+    with pytest.raises(PosebenchError, match="a grid in TOML"):
+        read_grid(tmp_path / "nothing.toml")
+
+
+def test_cells_are_chosen_by_name_and_by_dataset():
+    cells = [Cell("flat", "cmu", "gt"), Cell("flat", "synthetic", "gt"), Cell("mean-pose", "cmu", "gt")]
+    assert select(cells) == cells
+    assert select(cells, ["flat-cmu-gt"]) == cells[:1]
+    assert select(cells, dataset="cmu") == [cells[0], cells[2]]
+    with pytest.raises(PosebenchError, match=r"cell 'flat'.*flat-cmu-gt, flat-synthetic-gt"):
+        select(cells, ["flat"])
+    with pytest.raises(PosebenchError, match=r"dataset '3dhp'.*cmu, synthetic"):
+        select(cells, dataset="3dhp")

@@ -1,0 +1,399 @@
+"""Regenerating: what is made again and what is not, what happens to a cell that fails or dies, and on how many processes."""
+
+import json
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import posebench
+from posebench.base.errors import PosebenchError
+from posebench.board.entry_files import load_entries
+from posebench.board.regeneration import freshness
+from posebench.board.regeneration import workers as spread
+from posebench.board.regeneration.cells import LIVES, LOG, Place, run_cell
+from posebench.board.regeneration.freshness import RECORD, digest_of_folder
+from posebench.board.regeneration.grid import Cell
+from posebench.board.regeneration.regenerate import overview, regenerate
+from posebench.board.regeneration.workers import _one_thread_each
+from posebench.cli.main import main
+from posebench.networks.recipe import read_method
+from posebench.predictions.provenance import Provenance
+from posebench.scoring.protocol import load_protocol
+from posebench.training import run
+
+GRID = """
+[[grid]]
+methods = ["martinez"]
+datasets = ["synthetic"]
+keypoints = ["gt", "gauss5"]
+presets = ["smoke"]
+seeds = [0, 1]
+"""
+NAMES = [f"martinez-synthetic-{source}-smoke-s{seed}" for source in ("gt", "gauss5") for seed in (0, 1)]
+FIRST = NAMES[0]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A folder for each cell of GRID with what a training leaves, scored on a few made-up clips."""
+    base = tmp_path_factory.mktemp("finished")
+    protocol, rng = load_protocol("synthetic"), np.random.default_rng(7)
+    truth = {f"S9/{action} 1/c0": rng.normal(0, 250, (20, 17, 3)) for action in ("Walk", "Sit")}
+    posebench.save_predictions(base / "truth.npz", truth, unit="mm", skeleton="h36m17")
+    for number, name in enumerate(NAMES):
+        source, seed = name.split("-")[2], number % 2
+        folder, noise = base / name, np.random.default_rng(number)
+        folder.mkdir()
+        posebench.save_predictions(
+            folder / "predictions.npz",
+            {clip: pose + noise.normal(0, 20, pose.shape) for clip, pose in truth.items()},
+            unit="mm",
+            skeleton="h36m17",
+            method="martinez",
+            keypoints=source,
+            supervision="paired 3D",
+            provenance=Provenance("default", "smoke", seed, "synthetic 1 ffff: S1", source, 1, True),
+        )
+        result = posebench.score(folder / "predictions.npz", "pair-17j", truth=base / "truth.npz")
+        about = {"id": "synthetic", "version": protocol.version, "digest": protocol.digest, "headline": protocol.headline}
+        data = {"name": "synthetic", "version": "1", "fingerprint": "f" * 64, "official": True, "note": ""}
+        replace(result, protocol=about, data=data).save(folder / "result.json")
+    return base
+
+
+def stage(tmp_path, finished, make=None):
+    """A grid file and a place whose data cost nothing and whose trainings take no time.
+
+    Everything is local to this function, so that it travels to other processes by value.
+    """
+
+    @dataclass(frozen=True)
+    class Stage(Place):
+        def open(self, name):
+            return SimpleNamespace(name=name, version="1", fingerprint="f" * 64, fps=50.0)
+
+    def copy(cell, place, _tell):
+        shutil.copytree(finished / cell.name, place.runs / cell.name, dirs_exist_ok=True)
+
+    (tmp_path / "board").mkdir(exist_ok=True)
+    (tmp_path / "board" / "grid.toml").write_text(GRID)
+    return tmp_path / "board" / "grid.toml", Stage(tmp_path / "board", tmp_path / "runs", {}, make=make or copy)
+
+
+def events(place, cell=None):
+    lines = [json.loads(line) for line in (place.runs / LOG).read_text().splitlines()]
+    return [line["event"] for line in lines if cell in (None, line["cell"])]
+
+
+def published(place):
+    lines = [json.loads(line) for line in (place.runs / LOG).read_text().splitlines()]
+    return Counter(line["cell"] for line in lines if line["event"] in ("published", "entry written"))
+
+
+ONCE = Counter([*NAMES, "martinez-synthetic-gt-smoke", "martinez-synthetic-gauss5-smoke"])
+
+
+def statuses(outcomes):
+    return [outcome.status for outcome in outcomes]
+
+
+def test_what_is_missing_is_made_and_put_on_the_board_with_all_its_seeds_and_only_once(tmp_path, finished):
+    grid, place = stage(tmp_path, finished)
+    said = []
+    assert statuses(regenerate(grid, place=place, say=said.append)) == ["done"] * 4
+    entries = {entry.name: [seed.provenance.seed for seed in entry.seeds] for entry in load_entries(tmp_path / "board")}
+    assert entries == {"martinez-gt-smoke": [0, 1], "martinez-gauss5-smoke": [0, 1]}
+    assert said[0] == f"1 of 4: {FIRST}: done: its entry waits for {NAMES[1]}"
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.json")}
+    assert statuses(regenerate(grid, place=place)) == ["up to date"] * 4
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.json")} == before
+    assert published(place) == ONCE
+
+
+def test_an_entry_that_was_lost_is_written_again_without_a_training(tmp_path, finished):
+    grid, place = stage(tmp_path, finished)
+    regenerate(grid, place=place)
+    shutil.rmtree(tmp_path / "board" / "entries")
+    assert statuses(regenerate(grid, place=place)) == ["up to date"] * 4
+    assert len(load_entries(tmp_path / "board")) == 2
+    assert events(place).count("published") == 4
+
+
+def test_single_cells_may_be_made_apart_and_the_last_one_writes_the_entry(tmp_path, finished):
+    grid, place = stage(tmp_path, finished)
+    for name in reversed(NAMES[:2]):
+        assert load_entries(tmp_path / "board") == []
+        assert statuses(regenerate(grid, cells=[name], place=place)) == ["done"]
+    (entry,) = load_entries(tmp_path / "board")
+    assert [seed.provenance.seed for seed in entry.seeds] == [0, 1]
+
+
+@pytest.mark.parametrize("what", ["baselines/martinez", "posebench/lifters", "posebench/training", "data synthetic"])
+@pytest.mark.parametrize("cut", [False, True])
+def test_changed_code_or_data_make_a_cell_anew_and_the_log_says_which(tmp_path, finished, monkeypatch, what, cut):
+    grid, place = stage(tmp_path, finished)
+    regenerate(grid, cells=[FIRST], place=place)
+    (place.runs / FIRST / "checkpoint").write_text("of the old code")
+    if cut:
+        (place.runs / FIRST / RECORD).unlink()
+    digests = freshness.digests_of
+    for module in ("freshness", "cells", "regenerate"):
+        monkeypatch.setattr(
+            f"posebench.board.regeneration.{module}.digests_of", lambda *given: {**digests(*given), what: "other"}, raising=False
+        )
+    cell = Cell("martinez", "synthetic", "gt", "default", "smoke", 0)
+    assert overview([cell], place)[0][1] == "stale"
+    assert statuses(regenerate(grid, cells=[FIRST], place=place)) == ["done"]
+    assert not (place.runs / FIRST / "checkpoint").exists()
+    last = [json.loads(line) for line in (place.runs / LOG).read_text().splitlines()][-2]
+    assert (last["event"], last["why"]) == ("begun", f"{what} changed" + (" since it was interrupted" if cut else ""))
+    assert statuses(regenerate(grid, cells=[FIRST], place=place)) == ["up to date"]
+
+
+def test_a_changed_protocol_only_scores_again(tmp_path, finished, monkeypatch):
+    seen = []
+
+    def make(cell, place, _tell):
+        seen.append(sorted(path.name for path in (place.runs / cell.name).glob("*")))
+        shutil.copytree(finished / cell.name, place.runs / cell.name, dirs_exist_ok=True)
+
+    grid, place = stage(tmp_path, finished, make)
+    regenerate(grid, cells=[FIRST], place=place)
+    monkeypatch.setattr(freshness, "load_protocol", lambda _: SimpleNamespace(digest="newer"))
+    assert statuses(regenerate(grid, cells=[FIRST], place=place)) == ["done"]
+    assert seen == [[], [RECORD, "predictions.npz", "result.sums.npz"]]
+
+
+@pytest.mark.parametrize("name", ["predictions.npz", "result.json", "result.sums.npz"])
+def test_a_run_whose_files_were_edited_is_stale(tmp_path, finished, name):
+    grid, place = stage(tmp_path, finished)
+    regenerate(grid, cells=[FIRST], place=place)
+    with (place.runs / FIRST / name).open("ab") as file:
+        file.write(b" ")
+    assert statuses(regenerate(grid, cells=[FIRST], place=place)) == ["done"]
+    assert f"{name} changed" in (place.runs / LOG).read_text()
+
+
+def test_a_digest_sees_code_and_recipe_by_name_and_content_and_neither_pages_nor_caches(tmp_path):
+    (tmp_path / "part").mkdir()
+    for name in ("model.py", "recipe.toml", "README.md", "part/losses.py"):
+        (tmp_path / name).write_text(name)
+    first = digest_of_folder(tmp_path)
+    (tmp_path / "README.md").write_text("other words")
+    (tmp_path / "__pycache__").mkdir()
+    (tmp_path / "__pycache__" / "model.pyc").write_text("compiled")
+    assert digest_of_folder(tmp_path) == first
+    assert digest_of_folder(tmp_path, without=("model.py",)) != first
+    for name in ("model.py", "recipe.toml", "part/losses.py"):
+        (tmp_path / name).write_text(name + " ")
+        assert digest_of_folder(tmp_path) != first
+        (tmp_path / name).write_text(name)
+    (tmp_path / "model.py").rename(tmp_path / "models.py")
+    assert digest_of_folder(tmp_path) != first
+
+
+def test_a_cell_that_fails_is_reported_and_the_others_go_on_and_it_is_gone_on_with_later(tmp_path, finished):
+    def make(cell, place, _tell):
+        folder = place.runs / cell.name
+        if cell.name == FIRST and not folder.exists():
+            folder.mkdir()
+            (folder / "checkpoint").write_text("half way")
+            raise ValueError("no luck")
+        shutil.copytree(finished / cell.name, folder, dirs_exist_ok=True)
+
+    grid, place = stage(tmp_path, finished, make)
+    outcomes = regenerate(grid, place=place)
+    assert statuses(outcomes) == ["failed", "done", "done", "done"]
+    assert outcomes[0].note == "ValueError: no luck"
+    assert "Traceback" in (place.runs / LOG).read_text()
+    assert [entry.name for entry in load_entries(tmp_path / "board")] == ["martinez-gauss5-smoke"]
+    assert statuses(regenerate(grid, place=place)) == ["done", "up to date", "up to date", "up to date"]
+    assert (place.runs / FIRST / "checkpoint").read_text() == "half way"
+    assert events(place, FIRST) == ["begun", "failed", "resumed", "published"]
+    assert published(place) == ONCE
+
+
+def test_a_run_that_somebody_else_made_is_left_alone_unless_it_is_to_be_adopted(tmp_path, finished):
+    grid, place = stage(tmp_path, finished)
+    shutil.copytree(finished / FIRST, place.runs / FIRST)
+    (place.runs / FIRST / "letter.txt").write_text("dear")
+    (outcome,) = regenerate(grid, cells=[FIRST], place=place)
+    assert (outcome.status, "--adopt" in outcome.note) == ("failed", True)
+    assert not (place.runs / FIRST / RECORD).exists()
+    assert statuses(regenerate(grid, cells=[FIRST], place=replace(place, adopt=True))) == ["done"]
+    assert (place.runs / FIRST / "letter.txt").read_text() == "dear"
+
+
+def test_a_result_of_other_predictions_is_not_published(tmp_path, finished):
+    def make(cell, place, _tell):
+        shutil.copytree(finished / cell.name, place.runs / cell.name)
+        shutil.copy(finished / NAMES[1] / "predictions.npz", place.runs / cell.name)
+
+    grid, place = stage(tmp_path, finished, make)
+    (outcome,) = regenerate(grid, cells=[FIRST], place=place)
+    assert "result.json is of other predictions" in outcome.note
+    assert not (place.runs / FIRST / RECORD).exists()
+
+
+def test_a_worker_with_other_code_makes_nothing(tmp_path, finished):
+    _, place = stage(tmp_path, finished)
+    cell = Cell("martinez", "synthetic", "gt", "default", "smoke", 0)
+    outcome = run_cell(cell, [cell], {**freshness.digests_of(cell, place.open), "posebench/lifters": "other"}, place)
+    assert outcome.status == "failed"
+    assert outcome.note.startswith("Found: posebench/lifters on ")
+    assert not (place.runs / cell.name).exists()
+
+
+def test_a_claimed_cell_is_waited_for_and_then_found_done(tmp_path, finished):
+    grid, place = stage(tmp_path, finished)
+    with freshness.claimed(FIRST, place.runs):
+        found = []
+        other = threading.Thread(target=lambda: found.extend(regenerate(grid, cells=[FIRST], place=place)))
+        other.start()
+        other.join(1.0)
+        assert other.is_alive()
+        assert not (place.runs / FIRST).exists()
+    other.join(30.0)
+    assert statuses(found) == ["done"]
+
+
+def test_the_list_says_how_each_cell_stands_and_that_a_fresh_clone_has_entries_without_runs(tmp_path, finished):
+    grid, place = stage(tmp_path, finished)
+    regenerate(grid, cells=NAMES[:2], place=place)
+    cells = [Cell("martinez", "synthetic", source, "default", "smoke", seed) for source in ("gt", "gauss5") for seed in (0, 1)]
+    assert [state for _, state, _ in overview(cells, place)] == ["up to date", "up to date", "missing", "missing"]
+    fresh = overview(cells, replace(place, runs=tmp_path / "elsewhere"))
+    assert [state for _, state, _ in fresh] == ["missing"] * 4
+    assert "its entry stands on the board" in fresh[0][2]
+    assert fresh[2][2] == ""
+
+
+def test_a_training_that_is_interrupted_goes_on_from_its_checkpoint(tmp_path, monkeypatch):
+    content, where = read_method("martinez")
+    content["presets"]["smoke"] = {"width": 16, "samples": 512, "epochs": 3}
+    for module in (run, freshness):
+        monkeypatch.setattr(module, "read_method", lambda _: (content, where))
+    (tmp_path / "grid.toml").write_text(GRID.replace(', "gauss5"', "").replace("[0, 1]", "[0]"))
+    place = Place(tmp_path, tmp_path / "runs", {}, threads=1)
+
+    def stop(cell, done, _total):
+        assert cell == FIRST
+        if done == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        regenerate(tmp_path / "grid.toml", place=place, tell=stop)
+    steps = []
+    outcomes = regenerate(tmp_path / "grid.toml", place=place, tell=lambda _, done, __: steps.append(done))
+    assert statuses(outcomes) == ["done"]
+    assert steps == [4, 5, 6]
+    assert events(place, FIRST) == ["begun", "resumed", "published"]
+    (entry,) = load_entries(tmp_path)
+    assert (entry.name, entry.seeds[0].provenance.preset) == ("martinez-gt-smoke", "smoke")
+
+
+def test_the_command_makes_untrained_cells_reports_and_fails_where_a_cell_does(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "grid.toml").write_text('[[grid]]\nmethods = ["flat"]\ndatasets = ["synthetic", "cmu"]\nkeypoints = ["gt"]\n')
+    assert main(["regenerate", "grid.toml"]) == 1
+    out, err = capsys.readouterr()
+    assert "1 done, 0 up to date, 1 failed" in out
+    assert "--root cmu=DIR" in out
+    assert "2 of 2: flat-synthetic-gt: done: wrote" in err
+    assert main(["regenerate", "grid.toml", "--dataset", "synthetic", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["status"] == "up to date"
+    assert main(["regenerate", "grid.toml", "--list"]) == 0
+    assert capsys.readouterr().out == "flat-synthetic-gt  up to date\nflat-cmu-gt        missing\n"
+    assert main(["regenerate", "grid.toml", "--list", "--json", "--cell", "flat-cmu-gt"]) == 0
+    assert json.loads(capsys.readouterr().out) == [{"cell": "flat-cmu-gt", "state": "missing", "note": ""}]
+    for words, named in ((["--root", "cmu"], "NAME=DIR"), (["--root", "synthetic=x"], "NAME=DIR"), (["--cell", "round"], "cell 'round'")):
+        assert main(["regenerate", "grid.toml", *words]) == 2
+        assert named in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("package", "given"), [("joblib", {"jobs": 2}), ("distributed", {"dask": "tcp://127.0.0.1:1"})])
+def test_a_missing_package_is_named_with_what_installs_it(tmp_path, finished, monkeypatch, package, given):
+    pytest.importorskip("joblib", reason="joblib comes with the extra `scale`")
+    grid, place = stage(tmp_path, finished)
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(PosebenchError, match=rf"no module {package}.*\[scale\]"):
+        regenerate(grid, place=place, **given)
+
+
+def test_workers_of_several_threads_are_refused():
+    with pytest.raises(PosebenchError, match=r"4 threads in worker b.*--nthreads 1"):
+        _one_thread_each({"a": 1, "b": 4})
+    _one_thread_each({"a": 1})
+
+
+def test_a_scheduler_that_does_not_answer_is_told_in_one_paragraph(tmp_path, finished, monkeypatch):
+    pytest.importorskip("distributed", reason="dask comes with the extra `scale`")
+    monkeypatch.setattr(spread, "ANSWER", 1)
+    grid, place = stage(tmp_path, finished)
+    with pytest.raises(PosebenchError, match=r"no dask scheduler at tcp://127.0.0.1:1"):
+        regenerate(grid, place=place, dask="tcp://127.0.0.1:1")
+
+
+def test_a_cell_that_kills_its_process_every_time_is_given_up_and_the_others_are_made(tmp_path, finished):
+    pytest.importorskip("joblib", reason="joblib comes with the extra `scale`")
+
+    def make(cell, place, _tell):
+        if cell.name == NAMES[3]:
+            while len([*place.runs.glob("*/cell.json")]) < 3:
+                time.sleep(0.05)  # the others first, so that none of them dies with it
+            os.kill(os.getpid(), signal.SIGKILL)
+        shutil.copytree(finished / cell.name, place.runs / cell.name)
+
+    grid, place = stage(tmp_path, finished, make)
+    outcomes = regenerate(grid, place=place, jobs=2)
+    assert statuses(outcomes)[3] == "failed"
+    assert f"its process died {LIVES} times" in outcomes[3].note
+    assert set(statuses(outcomes)[:3]) <= {"done", "up to date"}
+    assert {name: count for name, count in published(place).items() if name in NAMES} == dict.fromkeys(NAMES[:3], 1)
+    assert events(place, NAMES[3]) == ["begun"] * LIVES + ["failed"]
+
+
+def test_on_a_dask_cluster_that_loses_a_worker_every_cell_is_published_once(tmp_path, finished):
+    distributed = pytest.importorskip("distributed", reason="dask comes with the extra `scale`")
+    pytest.importorskip("joblib", reason="joblib comes with the extra `scale`")
+
+    def make(cell, place, _tell):
+        folder = place.runs / cell.name
+        if cell.name == FIRST and not folder.exists():
+            folder.mkdir()
+            (folder / "recipe.toml").write_text("half way")
+            (place.runs / "victim.tmp").write_text(str(os.getpid()))
+            (place.runs / "victim.tmp").rename(place.runs / "victim")
+            time.sleep(60)
+        time.sleep(0.2)
+        shutil.copytree(finished / cell.name, folder, dirs_exist_ok=True)
+
+    grid, place = stage(tmp_path, finished, make)
+
+    def kill():
+        victim = place.runs / "victim"
+        while not victim.is_file():
+            time.sleep(0.02)
+        os.kill(int(victim.read_text()), signal.SIGKILL)
+
+    killer = threading.Thread(target=kill, daemon=True)
+    killer.start()
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, local_directory=str(tmp_path), silence_logs=50
+    ) as cluster:
+        outcomes = regenerate(grid, place=place, dask=cluster.scheduler_address)
+    assert set(statuses(outcomes)) <= {"done", "up to date"}
+    assert published(place) == ONCE
+    assert events(place, FIRST) == ["begun", "resumed", "published"]
+    lines = [json.loads(line) for line in (place.runs / LOG).read_text().splitlines()]
+    assert len({line["process"] for line in lines if line["cell"] == FIRST}) == 2
+    assert len(load_entries(tmp_path / "board")) == 2

@@ -1,0 +1,62 @@
+"""Pictures of predictions: the same frames for every file, whatever the files hold."""
+
+import numpy as np
+import pytest
+
+import posebench
+from posebench.base.errors import PosebenchError
+from posebench.cli.main import main
+from posebench.display.gallery import draw
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """True poses in mm, and the same in metres, at unknown scale, and with a clip missing."""
+    dataset = posebench.open_dataset("synthetic")
+    poses = {clip.id: clip.pose for clip in dataset.clips("test")}
+    folder = tmp_path_factory.mktemp("gallery")
+    save = posebench.save_predictions
+    save(folder / "mm.npz", poses, unit="mm", skeleton="h36m17")
+    save(folder / "m.npz", {id: pose / 1000 for id, pose in poses.items()}, unit="m", skeleton="h36m17")
+    save(folder / "unknown.npz", {id: pose * 3 for id, pose in poses.items()}, scale="unknown", skeleton="h36m17")
+    save(folder / "missing.npz", dict(list(poses.items())[:1]), unit="mm", skeleton="h36m17")
+    return folder
+
+
+def drawn(monkeypatch, files, names, **options):
+    """What would be drawn: (truth, rows, titles)."""
+    seen = {}
+
+    def keep(path, truth, rows, titles, skeleton):  # noqa: ARG001
+        seen.update(truth=truth, rows=rows, titles=titles)
+
+    monkeypatch.setattr("posebench.display.gallery.draw_poses", keep)
+    draw({name: files / f"{name}.npz" for name in names}, posebench.open_dataset("synthetic"), "unused.png", **options)
+    return seen
+
+
+def test_files_in_any_unit_and_scale_show_the_same_poses(monkeypatch, files):
+    seen = drawn(monkeypatch, files, ["mm", "m", "unknown"], count=5)
+    assert len(seen["truth"]) == 5
+    for name, poses in seen["rows"].items():
+        assert "MPJPE 0 mm" in name
+        np.testing.assert_allclose(poses, seen["truth"], atol=1e-3)
+    assert [name.partition("\n")[2].partition(" ")[0] for name in seen["rows"]] == ["MPJPE", "MPJPE", "N-MPJPE"]
+
+
+def test_the_choice_follows_the_seed(monkeypatch, files):
+    one, again, other = (np.array(drawn(monkeypatch, files, ["mm"], seed=seed)["truth"]) for seed in (1, 1, 2))
+    assert np.array_equal(one, again)
+    assert not np.array_equal(one, other)
+
+
+def test_a_file_without_a_chosen_clip_is_refused(monkeypatch, files):
+    with pytest.raises(PosebenchError, match="missing"):
+        drawn(monkeypatch, files, ["missing"])
+
+
+def test_the_command_writes_a_picture(files, tmp_path, capsys):
+    out = tmp_path / "poses.png"
+    assert main(["draw", str(files / "mm.npz"), "--dataset", "synthetic", "--count", "2", "-o", str(out)]) == 0
+    assert out.read_bytes().startswith(b"\x89PNG")
+    assert "2 poses of synthetic test" in capsys.readouterr().out

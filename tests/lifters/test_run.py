@@ -1,0 +1,121 @@
+"""A finished run as a lifter."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="trained lifters need the extra [baselines]")
+
+import torch
+
+from posebench.base.cameras import Camera
+from posebench.base.errors import PosebenchError
+from posebench.lifters.choose import lifter_maker
+from posebench.lifters.flip import FlipAveraged
+from posebench.lifters.run import Trained, build, open_run
+from posebench.networks.recipe import Recipe
+
+CAMERA = Camera(np.eye(3), np.zeros(3), np.array([900.0, 950.0]), np.array([480.0, 530.0]), (1000, 1000))
+
+
+@pytest.fixture
+def run(make_run, tmp_path):
+    return make_run(tmp_path / "run")
+
+
+def test_a_run_is_the_lifter_that_it_says_it_is(run):
+    lifter = open_run(run)
+    assert isinstance(lifter, Trained)
+    assert (lifter.id, lifter.skeleton, lifter.supervision, lifter.scale) == ("martinez", "h36m17", "paired 3D", "metric")
+    assert (lifter.context, lifter.flip_averaging, lifter.provenance.trained_on) == (1, False, "walker 1")
+    assert not lifter.method.training
+
+
+def test_pixels_reach_the_network_in_unit_focal_length_of_the_clips_camera(run, walker):
+    lifter, points = open_run(run), CAMERA.project(walker(5))
+    seen = torch.from_numpy((points - [480.0, 530.0]) / [900.0, 950.0]).float()
+    with torch.inference_mode():
+        wanted = lifter.method.lifter(seen).numpy()
+    poses = lifter.lift(points, CAMERA)
+    assert (poses.shape, poses.dtype) == ((5, 17, 3), np.float64)
+    assert np.abs(poses).max() > 10.0
+    np.testing.assert_allclose(poses, wanted, rtol=1e-6)
+
+
+def test_a_clip_without_a_camera_is_seen_by_the_nominal_one(run, walker):
+    lifter, points = open_run(run), CAMERA.project(walker(3))
+    nominal = Camera(np.eye(3), np.zeros(3), np.array([1100.0, 1150.0]), np.array([500.0, 510.0]), (1000, 1020))
+    assert np.array_equal(lifter.lift(points, None), lifter.lift(points, nominal))
+    assert not np.array_equal(lifter.lift(points, None), lifter.lift(points, CAMERA))
+
+
+def test_flips_are_averaged_where_the_recipe_said_so(make_run, tmp_path, walker):
+    flipped, plain = make_run(tmp_path / "flipped", flip_averaging=True), make_run(tmp_path / "plain")
+    lifter = open_run(flipped)
+    assert isinstance(lifter, FlipAveraged)
+    assert lifter.flip_averaging
+    points = CAMERA.project(walker(3))
+    one, both = open_run(plain).lift(points, CAMERA), lifter.lift(points, CAMERA)
+    assert not np.allclose(one, both)
+    np.testing.assert_array_equal(both, FlipAveraged(open_run(plain)).lift(points, CAMERA))
+
+
+def test_opening_a_run_leaves_the_random_numbers_of_others_alone_in_what_it_gives(run, walker):
+    points = CAMERA.project(walker(3))
+    torch.manual_seed(1)
+    one = open_run(run).lift(points, CAMERA)
+    torch.manual_seed(2)
+    assert np.array_equal(one, open_run(run).lift(points, CAMERA))
+
+
+def test_a_frame_that_is_not_finite_spoils_no_other(run, walker):
+    points = CAMERA.project(walker(4))
+    points[1, 3] = np.nan
+    poses = open_run(run).lift(points, CAMERA)
+    assert np.isnan(poses).any(axis=(1, 2)).tolist() == [False, True, False, False]
+
+
+def test_the_command_line_finds_a_run_by_its_folder(run):
+    assert lifter_maker(str(run))(None).id == "martinez"
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path):
+    with pytest.raises(PosebenchError, match=r"recipe\.toml.*No such file"):
+        open_run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ('"martinez"', '"nothing"', "a recipe of nothing"),
+        ('"h36m17"', '"nothing"', "nothing"),
+        ("width = 16", "width = 8", r"lifter\.safetensors"),
+        ("width = 16", "wide = 16", "setting 'wide'"),
+        ("width = 16", 'width = "16"', "width = '16'"),
+        ("seed = 0", "seed = ", "recipe.toml"),
+        ("seed = 0", "seeds = 0", "recipe.toml"),
+        ("seed = 0", "seed = true", "another kind"),
+    ],
+)
+def test_a_recipe_that_does_not_fit_the_weights_is_refused(run, old, new, named):
+    path = run / "recipe.toml"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new, 1))
+    with pytest.raises(PosebenchError, match=named):
+        open_run(run)
+
+
+def test_weights_of_another_method_are_refused_even_where_the_network_is_the_same(run):
+    path = run / "lifter.json"
+    path.write_text(path.read_text().replace('"martinez"', '"chen2019"'))
+    with pytest.raises(PosebenchError, match=r"weights of chen2019, a recipe of martinez"):
+        open_run(run)
+
+
+def test_building_again_from_the_same_seed_draws_the_same_weights(run):
+    recipe = Recipe.load(run / "recipe.toml")
+    drawn = []
+    for seed in (0, 0, 1):
+        torch.manual_seed(seed)
+        drawn.append(build(recipe).lifter.network.layers[0].weight)
+    assert torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(drawn[0], drawn[2])

@@ -1,0 +1,199 @@
+"""Timing lifters: what is measured beside the times, which nothing here asserts."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="timing needs the extra [baselines]")
+pytest.importorskip("onnxruntime", reason="timing needs the extra [baselines]")
+
+import torch
+
+from posebench.base.errors import PosebenchError
+from posebench.cli.main import main
+from posebench.lifters.choose import open_lifter
+from posebench.lifters.timing.backends import backends, multiply_adds, parameters
+from posebench.lifters.timing.memory import main as memory_main
+from posebench.lifters.timing.probe import probe_for, shift_of
+from posebench.lifters.timing.record import load_record
+from posebench.lifters.timing.run import name_of, speed
+
+FEW = {"batches": (1, 8), "rounds": 2, "seconds": 1e-6}
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    from posebench.data import open_dataset
+
+    return open_dataset("synthetic")
+
+
+@pytest.fixture(scope="module")
+def run(make_run, tmp_path_factory):
+    return make_run(tmp_path_factory.mktemp("run") / "flips", width=16, flip_averaging=True)
+
+
+@pytest.fixture(scope="module")
+def record(run):
+    before = torch.get_num_threads()
+    found = speed(["flat", str(run)], threads=1, **FEW)
+    assert torch.get_num_threads() == before
+    return found
+
+
+def test_every_lifter_is_timed_in_every_way_at_every_batch(record):
+    flat, trained = record.lifters
+    assert (flat.name, trained.name) == ("flat", "martinez (smoke)")
+    assert [(case.backend, case.batch) for case in flat.cases] == [("own", 1), ("own", 8)]
+    assert {(case.backend, case.batch) for case in trained.cases} == {
+        (backend, batch) for backend in ("eager", "inference", "bf16", "onnx") for batch in (1, 8)
+    }
+    assert all(case.calls == len(case.rounds) == 2 for one in record.lifters for case in one.cases)
+    assert trained.notes == ()
+    assert (record.machine["threads"], record.machine["device"]) == ("1", "cpu")
+    assert {"processor", "torch", "numpy", "onnxruntime", "python"} <= set(record.machine)
+
+
+def test_sizes_are_those_of_the_network(record):
+    flat, trained = record.lifters
+    assert (flat.parameters, flat.multiply_adds, flat.flip_averaging) == (None, None, False)
+    width, blocks = 16, 2
+    products = 34 * width + blocks * 2 * width * width + width * 48
+    assert trained.flip_averaging
+    assert trained.multiply_adds == 2 * products, "each flip is lifted"
+    norms, biases = (1 + 2 * blocks) * 2 * width, (1 + 2 * blocks) * width + 48
+    assert trained.parameters == products + biases + norms
+    for one in (flat, trained):
+        assert (one.context, one.back, one.ahead) == (1, 0, 0)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="read from /proc")
+def test_memory_is_that_of_a_process_of_its_own(record):
+    flat, trained = record.lifters
+    assert 0.0 < flat.opened <= flat.lifted < trained.opened <= trained.lifted
+
+
+def test_other_backends_are_compared_with_eager_float32(record):
+    shifts = {shift.backend: shift for shift in record.lifters[1].shifts}
+    assert set(shifts) == {"inference", "bf16", "onnx"}
+    assert shifts["inference"].largest == 0.0
+    assert shifts["onnx"].largest < 0.01 < shifts["bf16"].mean <= shifts["bf16"].largest
+
+
+def test_what_a_backend_gives_is_what_a_prediction_gets(run, dataset, tmp_path):
+    lifter = open_lifter(str(run), dataset)
+    probe = probe_for(lifter, dataset)
+    found, _ = backends(str(run), lifter, tmp_path, device="cpu", threads=1)
+    points = probe.frames(5)
+    (usual,) = [backend for backend in found if backend.name == "inference"]
+    np.testing.assert_array_equal(usual.lift(points, probe.camera), lifter.lift(points, probe.camera))
+
+
+def test_recurrent_layers_are_not_counted_and_that_is_said_by_no_number(run, dataset):
+    lifter = open_lifter(str(run), dataset)
+    lifter.inner.method.lifter.memory = torch.nn.LSTM(2, 2)
+    assert multiply_adds(lifter, np.zeros((1, 17, 2)), None) is None
+
+
+def test_a_network_that_bfloat16_cannot_run_is_timed_without_and_says_so(run, dataset, tmp_path, monkeypatch):
+    lifter = open_lifter(str(run), dataset)
+    kind = type(lifter.inner.method)
+    whole = kind.lift
+
+    def only_single(self, points):
+        if torch.is_autocast_enabled("cpu"):
+            raise RuntimeError("no two types")
+        return whole(self, points)
+
+    monkeypatch.setattr(kind, "lift", only_single)
+    found, notes = backends(str(run), lifter, tmp_path, device="cpu", threads=1)
+    assert "bf16" not in [backend.name for backend in found]
+    assert "bf16: no two types" in notes
+
+
+def test_a_clip_shorter_than_the_batch_is_played_to_and_fro(dataset):
+    probe = probe_for(open_lifter("flat", dataset), dataset)
+    length = len(probe.keypoints)
+    points = probe.frames(3 * length)
+    np.testing.assert_array_equal(points[:length], probe.keypoints)
+    np.testing.assert_array_equal(points[length : 2 * length], probe.keypoints[::-1])
+    np.testing.assert_array_equal(points[2 * length :], probe.keypoints)
+
+
+def test_a_shift_of_unknown_scale_is_told_in_the_size_of_the_truth():
+    truth = 100.0 * np.random.default_rng(0).normal(size=(20, 17, 3))
+    moved = truth + np.array([1.0, 0.0, 0.0])
+    metric, unknown = (shift_of("b", k * moved, k * truth, truth, metric=m) for k, m in ((1.0, True), (1e-3, False)))
+    assert metric.mean == pytest.approx(1.0)
+    assert unknown.mean == pytest.approx(1.0)
+    assert metric.pa_mpjpe == pytest.approx(0.0, abs=1e-9)
+
+
+def test_a_function_of_the_users_own_is_timed_too(tmp_path, monkeypatch, dataset):
+    (tmp_path / "speed_own.py").write_text(
+        "import numpy as np\ndef lift(keypoints, camera):\n    return np.dstack([keypoints, keypoints[..., :1]])\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    (one,) = speed(["speed_own:lift"], **FEW).lifters
+    assert one.name == "lift"
+    assert [case.backend for case in one.cases] == ["own", "own"]
+    lifter = open_lifter("speed_own:lift", dataset)
+    assert (parameters(lifter), multiply_adds(lifter, np.zeros((1, 17, 2)), None), name_of(lifter)) == (None, None, "lift")
+
+
+def test_the_process_that_measures_memory_prints_two_numbers(tmp_path, capsys, dataset):
+    np.savez(tmp_path / "probe.npz", keypoints=probe_for(open_lifter("flat", dataset), dataset).frames(3))
+    before = torch.get_num_threads()
+    try:
+        memory_main("flat", str(tmp_path), "1")
+    finally:
+        torch.set_num_threads(before)
+    opened, lifted = json.loads(capsys.readouterr().out)
+    assert 0.0 < opened <= lifted
+
+
+@pytest.mark.parametrize("wrong", [{"batches": (0,)}, {"batches": ()}, {"threads": 0}, {"rounds": 0}, {"seconds": 0.0}])
+def test_numbers_out_of_range_are_refused(wrong):
+    with pytest.raises(PosebenchError, match="numbers from 1"):
+        speed(["flat"], **(FEW | wrong))
+
+
+def test_nothing_to_time_is_refused():
+    with pytest.raises(PosebenchError, match="0 lifters"):
+        speed([], **FEW)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device is there")
+def test_a_device_that_is_not_there_is_refused():
+    with pytest.raises(PosebenchError, match="--device cpu"):
+        speed(["flat"], device="cuda", **FEW)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_cuda_is_timed_by_events_and_by_graph_replay(run):
+    (one,) = speed([str(run)], device="cuda", **FEW).lifters
+    held = {(case.backend, case.batch) for case in one.cases}
+    assert held == {(name, batch) for name in ("eager", "inference", "bf16", "resident") for batch in (1, 8)} | {("graph", 1)}
+    assert one.lifted > 0.0
+
+
+def test_two_lifters_of_one_name_are_refused(run, make_run, tmp_path):
+    other = make_run(tmp_path / "other", seed=1)
+    with pytest.raises(PosebenchError, match="two lifters called martinez"):
+        speed([str(run), str(other)], **FEW)
+
+
+def test_the_command_prints_a_table_and_writes_a_record(tmp_path, capsys):
+    path = tmp_path / "s.json"
+    assert main(["speed", "flat", "--batch", "1,2", "--rounds", "1", "--seconds", "1e-6", "-o", str(path)]) == 0
+    out = capsys.readouterr().out
+    assert "poses/s" in out
+    assert [case.batch for case in load_record(path).lifters[0].cases] == [1, 2]
+    assert main(["speed", "flat", "--batch", "1,x"]) == 2
+    assert "--batch 1,64,1024" in capsys.readouterr().err

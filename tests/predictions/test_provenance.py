@@ -1,0 +1,102 @@
+"""Where a lifter comes from: written and read again, and refused by name."""
+
+import json
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from posebench.base.errors import PosebenchError
+from posebench.base.schema import Fields
+from posebench.predictions.archive import open_predictions, save_predictions
+from posebench.predictions.provenance import Provenance, read_provenance
+
+MADE = Provenance("default", "quick", 0, "cmu 1: S07", "gt", 1, True)
+printable = st.text(st.characters(codec="utf-8"), max_size=20).filter(str.isprintable)
+whole = st.integers(1, 2**40)
+
+
+def read(content):
+    return read_provenance(Fields(content, "p.npz: [provenance]", "do better"))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    texts=st.lists(printable, min_size=4, max_size=4),
+    numbers=st.lists(whole, min_size=4, max_size=4),
+    seed=st.integers(0, 2**31),
+    flip=st.booleans(),
+    told=st.lists(printable, unique=True, max_size=3),
+    data=st.lists(printable, unique=True, max_size=3),
+)
+def test_what_was_written_is_read_again(texts, numbers, seed, flip, told, data):
+    context, epochs, seen, parameters = numbers
+    recipe, preset, trained_on, keypoints = texts
+    made = Provenance(recipe, preset, seed, trained_on, keypoints, context, flip, tuple(told), tuple(data), epochs, seen, parameters)
+    assert read(json.loads(json.dumps(made.as_dict()))) == made
+
+
+def test_the_table_holds_every_field():
+    taught = replace(MADE, teacher="another (default, quick, seed 0), weights 00ff")
+    assert set(taught.as_dict()) == set(asdict(MADE))
+    assert read(taught.as_dict()) == taught
+    assert set(MADE.as_dict()) == set(asdict(MADE)) - {"teacher"}, "of a method without a teacher nothing is said of one"
+    assert MADE.as_dict()["side_information"] == []
+
+
+@pytest.mark.parametrize("missing", sorted(set(asdict(MADE)) - {"side_information", "extra_data", "teacher"}))
+def test_a_missing_field_is_named(missing):
+    content = MADE.as_dict()
+    del content[missing]
+    with pytest.raises(PosebenchError, match=f"no {missing}"):
+        read(content)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("seed", -1),
+        ("seed", True),
+        ("seed", "0"),
+        ("context", 0),
+        ("epochs", 0.5),
+        ("poses_seen", -3),
+        ("parameters", None),
+        ("flip_averaging", 1),
+        ("recipe", 3),
+        ("recipe", "two\nlines"),
+        ("preset", "bell\x07"),
+        ("trained_on", "\x1b[31mred"),
+        ("trained_keypoints", "a\u2028b"),
+        ("side_information", "cameras look down"),
+        ("side_information", ["same", "same"]),
+        ("extra_data", [1]),
+        ("teacher", 1),
+        ("teacher", "two\nlines"),
+    ],
+)
+def test_a_wrong_value_is_told_with_its_name(name, value):
+    with pytest.raises(PosebenchError, match=rf"p\.npz: \[provenance\]: {name} = "):
+        read({**MADE.as_dict(), name: value})
+
+
+def test_an_unknown_field_is_refused():
+    with pytest.raises(PosebenchError, match="unknown tuned_on"):
+        read({**MADE.as_dict(), "tuned_on": "test"})
+
+
+@pytest.mark.parametrize(("recipe", "variant"), [("default", ""), ("paper", "+paper"), ("default, width=8", "+default, width=8")])
+def test_only_another_recipe_than_the_default_stands_in_the_name(recipe, variant):
+    assert replace(MADE, recipe=recipe).variant == variant
+
+
+def test_a_prediction_file_keeps_it(tmp_path):
+    made = replace(MADE, side_information=("cameras look down",), extra_data=("mpi",))
+    poses = {"a": np.ones((2, 17, 3))}
+    path = save_predictions(tmp_path / "p.npz", poses, skeleton="h36m17", unit="mm", provenance=made)
+    with open_predictions(path) as file:
+        assert file.meta.provenance == made
+    with open_predictions(save_predictions(tmp_path / "q.npz", poses, skeleton="h36m17", unit="mm")) as file:
+        assert file.meta.provenance is None

@@ -1,0 +1,140 @@
+import numpy as np
+import pytest
+
+import posebench
+from posebench.base.errors import PosebenchError
+from posebench.scoring.comparison import compare
+from posebench.scoring.intervals import holm, letters
+from posebench.scoring.result import load_result
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """Twelve takes; `good` errs by 20 mm, `bad` by 40 mm, `twin` like `good` with other noise."""
+    folder = tmp_path_factory.mktemp("results")
+    rng = np.random.default_rng(3)
+    body = rng.normal(0, 250, (17, 3))
+    truth = {f"S{i % 3}/Walk {i}/c0": body + rng.normal(0, 30, (25, 17, 3)) for i in range(12)}
+    posebench.save_predictions(folder / "truth.npz", truth, unit="mm", skeleton="h36m17")
+    found = {}
+    for name, noise in (("good", 20), ("bad", 40), ("twin", 20)):
+        poses = {clip: pose + rng.normal(0, noise, pose.shape) for clip, pose in truth.items()}
+        path = folder / f"{name}.npz"
+        posebench.save_predictions(path, poses, unit="mm", skeleton="h36m17", method=name, keypoints="gt")
+        posebench.score(path, "pair-17j", truth=folder / "truth.npz").save(folder / f"{name}.json")
+        found[name] = load_result(folder / f"{name}.json")
+    return found
+
+
+def edited(result, part, **changes):
+    from dataclasses import replace
+
+    return replace(result, **{part: {**getattr(result, part), **changes}})
+
+
+def test_the_better_method_is_named_with_its_lead_and_interval(results):
+    (comparison,) = compare([results["bad"], results["good"]], ["bad", "good"], ["MPJPE"])
+    (pair,) = comparison.pairs
+    assert list(comparison.values) == ["good", "bad"]
+    assert pair.separable
+    assert pair.verdict.startswith("good is better by ")
+    assert 0 < pair.low < pair.value < pair.high
+    assert pair.value == pytest.approx(results["bad"].value("MPJPE") - results["good"].value("MPJPE"))
+
+
+def test_more_is_better_under_pck(results):
+    (comparison,) = compare([results["bad"], results["good"]], ["bad", "good"], ["AUC"])
+    assert list(comparison.values) == ["good", "bad"]
+    assert comparison.pairs[0].verdict.startswith("good is better by ")
+
+
+def test_methods_that_differ_by_chance_are_not_separable(results):
+    (comparison,) = compare([results["good"], results["twin"]], ["good", "twin"], ["MPJPE"])
+    assert comparison.pairs[0].verdict == "not separable on 12 takes"
+    assert set(comparison.letters.values()) == {"a"}
+
+
+def test_a_result_is_not_separable_from_itself(results):
+    (comparison,) = compare([results["good"], results["good"]], ["one", "two"], ["MPJPE"])
+    assert comparison.pairs[0].p == 1.0
+    assert (comparison.pairs[0].low, comparison.pairs[0].high) == (0.0, 0.0)
+
+
+def test_three_methods_get_letters_and_adjusted_p(results):
+    (comparison,) = compare(list(results.values()), list(results), ["MPJPE"])
+    assert {name: comparison.letters[name] for name in results} == {"good": "a", "twin": "a", "bad": "b"}
+    assert len(comparison.pairs) == 3
+
+
+def test_pairing_tells_apart_what_unpaired_intervals_do_not():
+    # Takes differ by 100 mm, the methods by 2 mm in every take: only a paired comparison sees it.
+    from posebench.scoring.comparison import paired
+    from posebench.scoring.sums import Row, Sums
+
+    level = np.linspace(50, 150, 10)
+    rng = np.random.default_rng(0)
+    rows = [Row("", "", str(i), "", "walk") for i in range(10)]
+    count = np.full(10, 100.0)
+    a, b = (Sums(((level + lead + rng.normal(0, 0.3, 10)) * count)[:, None], count, ()) for lead in (0.0, 2.0))
+    comparison = paired("MPJPE", "mm", "take", rows, {"a": a, "b": b})
+    assert comparison.pairs[0].separable
+    assert comparison.pairs[0].value == pytest.approx(-2.0, abs=0.5)
+
+
+@pytest.mark.parametrize(
+    ("part", "change", "field"),
+    [
+        ("protocol", {"digest": "0000"}, "protocol digest"),
+        ("data", {"fingerprint": "0000"}, "data fingerprint"),
+        ("predictions", {"keypoints": "gauss5"}, "keypoint source"),
+    ],
+)
+def test_what_is_not_comparable_is_refused_naming_the_field(results, part, change, field):
+    with pytest.raises(PosebenchError, match=f"differ in {field}"):
+        compare([results["good"], edited(results["bad"], part, **change)], ["good", "bad"])
+
+
+def test_a_partial_result_is_refused(results):
+    with pytest.raises(PosebenchError, match="bad is partial"):
+        compare([results["good"], edited(results["bad"], "coverage", partial=True)], ["good", "bad"])
+
+
+def test_a_metric_without_value_is_refused_by_name(results):
+    from dataclasses import replace
+
+    empty = replace(results["bad"], metrics={**results["bad"].metrics, "MPJPE": {**results["bad"].metrics["MPJPE"], "value": None}})
+    with pytest.raises(PosebenchError, match="bad has no value for MPJPE"):
+        compare([results["good"], empty], ["good", "bad"], ["MPJPE"])
+
+
+def test_one_result_or_equal_names_are_refused(results):
+    with pytest.raises(PosebenchError, match="two or more"):
+        compare([results["good"]], ["good"])
+    with pytest.raises(PosebenchError, match="different names"):
+        compare([results["good"], results["bad"]], ["same", "same"])
+
+
+def test_the_same_takes_are_drawn_for_both_so_order_does_not_matter(results):
+    (forth,) = compare([results["good"], results["bad"]], ["good", "bad"], ["MPJPE"])
+    (back,) = compare([results["bad"], results["good"]], ["bad", "good"], ["MPJPE"])
+    assert forth.pairs[0].value == pytest.approx(-back.pairs[0].value)
+    assert forth.pairs[0].low == pytest.approx(-back.pairs[0].high)
+    assert forth.pairs[0].p == back.pairs[0].p
+
+
+def test_holm_steps_down():
+    # 4 x 0.01, 3 x 0.02, then never less than what came before.
+    assert holm([0.02, 0.01, 0.04, 0.03]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+
+
+def test_letters_are_shared_exactly_by_what_is_not_separable():
+    from itertools import combinations
+
+    rng = np.random.default_rng(1)
+    for _ in range(50):
+        names = list("vwxyz")
+        separable = {frozenset(pair) for pair in combinations(names, 2) if rng.random() < 0.5}
+        given = letters(names, separable)
+        for a, b in combinations(names, 2):
+            assert bool(set(given[a]) & set(given[b])) == (frozenset((a, b)) not in separable)
