@@ -17,36 +17,32 @@ import posebench
 from posebench.predictions.archive import save_predictions
 
 LIBRARY = Path(posebench.__file__).parent
+BASELINES = Path(__file__).parents[1] / "baselines"
 DOCS = Path(__file__).parents[1] / "docs" / "architecture.md"
 
-#: Low to high; a file imports only from its own row and the rows before it. A folder stands for all its modules.
-ROWS = (
-    ("errors",),
-    ("units", "fields", "files", "npz", "hdf", "skeleton", "geometry", "progress", "workspace"),
-    ("align", "metrics", "behaviour", "hypotheses", "compat"),
-    ("data",),
-    ("protocol", "provenance", "predictions", "finding", "scope", "formats", "measure", "symptoms", "checks", "watching"),
-    ("slices", "stats", "result", "evaluate", "comparison", "speeds"),
-    ("board",),
-    ("lifters", "training", "timing"),
-    ("tables", "figures", "gallery", "demo", "verbs", "cli", "__main__", "__init__"),
+#: Low to high: a folder imports only folders before it. "scoring" may import "metrics", never "board".
+FOLDERS = (
+    "base",
+    "metrics",
+    "data",
+    "predictions",
+    "scoring",
+    "networks",
+    "lifters",
+    "training",
+    "display",
+    "board",
+    "cli",
 )
 #: Where torch may be imported when a module is loaded.
-TORCH = ("lifters", "training", "timing", "baselines")
-#: Rooms that are nothing without their package, and are themselves imported only where they are used.
-MAY_LOAD = {"board": ("pandas",), "hdf": ("h5py",)}
+TORCH = ("networks", "lifters", "training")
+#: Modules that are nothing without a package, and are themselves imported only where they are used.
+MAY_LOAD = {"board": ("pandas",), "base.readers.hdf5": ("h5py",)}
 HEAVY = ("torch", "scipy", "pandas", "matplotlib", "pydantic")
 
 FILES = sorted(LIBRARY.rglob("*.py"))
 PARTS = {path: path.relative_to(LIBRARY).with_suffix("").parts for path in FILES}
 NAMES = {path: ".".join(parts) for path, parts in PARTS.items()}
-
-
-def row(part: str) -> int:
-    """The row of a top-level module or folder of the library."""
-    rows = [i for i, names in enumerate(ROWS) if part in names]
-    assert len(rows) == 1, f"posebench/{part} stands in {len(rows)} rows: give it one in tests/test_imports.py and docs/architecture.md"
-    return rows[0]
 
 
 def imported(tree: ast.AST) -> set[str]:
@@ -56,7 +52,8 @@ def imported(tree: ast.AST) -> set[str]:
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, "the library uses absolute imports"
+            if node.level:  # inside a baseline
+                continue
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
     return names
 
@@ -77,30 +74,53 @@ def on_loading(body: list[ast.stmt]) -> set[str]:
     return names
 
 
-@pytest.mark.parametrize("path", FILES, ids=NAMES.values())
-def test_a_module_imports_only_from_its_own_row_and_the_rows_below(path):
-    own = row(PARTS[path][0])
-    if PARTS[path] == ("__init__",):
-        return  # its names are looked up when first used; another test sees that importing it costs nothing
+def test_every_module_is_in_one_of_the_folders():
+    loose = {parts[0] for parts in PARTS.values() if len(parts) == 1}
+    assert loose == {"__init__", "__main__"}
+    assert {parts[0] for parts in PARTS.values() if len(parts) > 1} == set(FOLDERS)
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if len(PARTS[path]) > 1], ids=lambda path: NAMES[path])
+def test_a_folder_imports_only_folders_before_it(path):
+    allowed = FOLDERS[: FOLDERS.index(PARTS[path][0]) + 1]
     for name in imported(ast.parse(path.read_text(encoding="utf-8"))):
         if name.startswith("posebench."):
-            other = name.split(".")[1]
-            assert row(other) <= own, f"posebench/{NAMES[path]} (row {own + 1}) imports posebench.{other} (row {row(other) + 1})"
+            assert name.split(".")[1] in allowed, f"{NAMES[path]} imports {name}; {PARTS[path][0]} may import {', '.join(allowed)}"
 
 
-def test_the_documented_rows_are_these():
-    lines = re.findall(r"^\| \d+ \| (.*?) \|", DOCS.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    documented = [{name.strip("/*") for name in re.findall(r"[\w/*]+", line)} for line in lines]
-    existing = {parts[0] for parts in PARTS.values()} - {"__init__", "__main__"}
-    assert documented == [set(names) & existing for names in ROWS]
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_folder_says_what_it_knows_what_it_may_import_and_where_to_start(folder):
+    text = ast.get_docstring(ast.parse((LIBRARY / folder / "__init__.py").read_text(encoding="utf-8")))
+    assert text, f"posebench/{folder}/__init__.py has no docstring"
+    assert re.search(r"^Imports? ", text, flags=re.MULTILINE)
+    assert re.search(r"Start with ``[\w./]+``", text)
+
+
+def test_the_documented_folders_are_these():
+    documented = re.findall(r"^\| \d+ \| `(\w+)/` \|", DOCS.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert tuple(documented) == FOLDERS
+
+
+@pytest.mark.parametrize("path", sorted(BASELINES.glob("*/*.py")), ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_a_method_is_built_from_metrics_and_networks(path):
+    """Commands that measure trained runs stand in a method's ``study`` folder and may import more."""
+    folders = {name.split(".")[1] for name in imported(ast.parse(path.read_text(encoding="utf-8"))) if name.startswith("posebench.")}
+    assert folders <= {"base", "metrics", "networks"}
+
+
+def test_no_folder_carries_the_name_of_a_public_function():
+    """Importing the folder would replace the function."""
+    assert not set(FOLDERS) & set(posebench.__all__)
 
 
 @pytest.mark.parametrize("path", FILES, ids=NAMES.values())
 def test_torch_is_loaded_only_where_it_may_live(path):
-    loaded = {name.split(".")[0] for name in on_loading(ast.parse(path.read_text(encoding="utf-8")).body)}
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     if PARTS[path][0] not in TORCH:
-        assert "torch" not in {name.split(".")[0] for name in imported(ast.parse(path.read_text(encoding="utf-8")))}
-    heavy = {"scipy", "pandas", "pydantic", "rich", "pooch", "requests", "h5py", "matplotlib"} - set(MAY_LOAD.get(PARTS[path][0], ()))
+        assert "torch" not in {name.split(".")[0] for name in imported(tree)}
+    loaded = {name.split(".")[0] for name in on_loading(tree.body)}
+    heavy = {"scipy", "pandas", "pydantic", "rich", "pooch", "requests", "h5py", "matplotlib"}
+    heavy -= set(MAY_LOAD.get(PARTS[path][0], ())) | set(MAY_LOAD.get(NAMES[path], ()))
     assert not loaded & heavy, "import heavy packages where they are used"
 
 

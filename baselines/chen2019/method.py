@@ -17,9 +17,9 @@ from posebench.base.skeletons import Skeleton, skeleton
 from posebench.networks.blocks import ResidualMLP
 from posebench.networks.method import Method, adam, in_tiles
 from posebench.networks.root_camera import HEADS
+from posebench.networks.samples import TrainingData
 from posebench.networks.standardise import Standardise
 from posebench.networks.views import RootView, ViewRange, level_turn, look_at_root, see, subtract_root, turn
-from posebench.training.gather import TrainingData
 
 from .adapter import Adapter
 from .geometry import on_rays

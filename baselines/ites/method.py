@@ -19,9 +19,9 @@ from posebench.networks.depth_flip import DepthFlip
 from posebench.networks.depth_lifter import DepthLifter
 from posebench.networks.method import Method, descent, statistics_kept
 from posebench.networks.root_camera import RootCamera
+from posebench.networks.samples import TrainingData
 from posebench.networks.standardise import Standardise
 from posebench.networks.views import RootView, level_turn, see, turn
-from posebench.training.gather import TrainingData
 
 from .network import GraphNetwork
 from .settings import Settings

@@ -17,8 +17,8 @@ from torch.optim import Optimizer
 from posebench.base.errors import PosebenchError
 from posebench.base.skeletons import Skeleton, skeleton
 from posebench.networks.method import Method, descent, statistics_kept
+from posebench.networks.samples import TrainingData
 from posebench.networks.views import about_x, about_y, see, turn
-from posebench.training.gather import TrainingData
 
 from .network import Lifter
 from .rotation import random_rotations

@@ -16,9 +16,9 @@ from torch.optim import Optimizer
 from posebench.base.skeletons import Skeleton, skeleton
 from posebench.networks.blocks import ResidualMLP, limit_rows
 from posebench.networks.method import Method, adam, in_tiles
+from posebench.networks.samples import TrainingData
 from posebench.networks.settings import Settings as Common
 from posebench.networks.standardise import Standardise
-from posebench.training.gather import TrainingData
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from torch.optim import Adam, Optimizer
 
 from posebench.base.skeletons import Skeleton, skeleton
 from posebench.networks.method import Method
-from posebench.training.gather import TrainingData
+from posebench.networks.samples import TrainingData
 
 from .correction import correct
 from .losses import bone_error, pose_error, projection_error, velocity_error

@@ -15,8 +15,8 @@ from torch.optim import Optimizer
 
 from posebench.base.skeletons import Skeleton, skeleton
 from posebench.networks.method import Method, adam, in_tiles
+from posebench.networks.samples import TrainingData
 from posebench.networks.views import look_at_root, turn, unproject
-from posebench.training.gather import TrainingData
 
 from .alignment import align, template
 from .geometry import Normalised, aim, camera_defect, normalise, reproject

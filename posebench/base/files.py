@@ -1,4 +1,4 @@
-"""Writing files whole or not at all."""
+"""Writing files whole or not at all; how large an array a file may ask for."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from posebench.base.errors import PosebenchError
+
+#: A file may not ask for more than this for one clip: 2 GiB of float64 is a five-day clip at 50 fps.
+MAX_CLIP_BYTES = 2**31
 
 
 @contextmanager

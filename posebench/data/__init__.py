@@ -1,4 +1,8 @@
-"""Datasets: from files to clips. :func:`open_dataset` opens one by name; :data:`DATASETS` says what there is."""
+"""From dataset files to clips: one folder a dataset.
+
+Imports ``base`` and ``metrics``.
+Start with ``clip.py`` (what a dataset and a clip are), then ``cmu/dataset.py``.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Lifters: keypoints in, poses out. The two here need no training to speak of, and no torch."""
+"""Lifters: keypoints in, poses out.
+
+Imports everything above it: ``base`` to ``networks``.
+Start with ``__init__.py`` (:class:`Lifter`); ``choose.py`` finds a lifter by name, ``run.py`` opens a trained one.
+"""
 
 from __future__ import annotations
 

@@ -16,10 +16,10 @@ from posebench.base.errors import PosebenchError
 from posebench.lifters.flip import FlipAveraged
 from posebench.networks.method import Method
 from posebench.networks.recipe import Recipe, lifted_with, load_baseline
+from posebench.networks.samples import image_coordinates
 from posebench.networks.settings import settings_of
 from posebench.networks.weights import About, load_about, load_weights
 from posebench.predictions.provenance import Provenance
-from posebench.training.gather import image_coordinates
 
 
 @dataclass(frozen=True, eq=False)

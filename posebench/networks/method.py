@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, Optimizer
 
-from posebench.training.gather import TrainingData
+from posebench.networks.samples import TrainingData
 
 #: Frames lifted at once at test time.
 TILE = 1024

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from posebench.base.errors import PosebenchError
-from posebench.base.files import replacing, sha256_of
+from posebench.base.files import MAX_CLIP_BYTES, replacing, sha256_of
 from posebench.base.readers.npz import Npz, open_zip, write_npz
 from posebench.base.schema import Fields
 from posebench.base.skeletons import SKELETONS
@@ -34,8 +34,6 @@ FORMAT = 1
 META_KEY = "__meta__"
 FRAMES_SUFFIX = "#frames"
 SUPERVISIONS = ("none", "unpaired 3D", "paired 3D", "unstated")
-#: A file may not ask for more than this for one clip: 2 GiB of float64 is a five-day clip at 50 fps.
-MAX_CLIP_BYTES = 2**31
 MAX_META_BYTES = 2**20
 _ADVICE = "write the file with posebench.save_predictions(path, {clip_id: poses}, unit='mm', skeleton='h36m17')"
 

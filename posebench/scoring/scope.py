@@ -48,6 +48,11 @@ class Scope:
     spacing: int = 1
     truth_file: Predictions | None = None
 
+    @property
+    def skeleton(self) -> str:
+        """Skeleton id of the true poses."""
+        return self.protocol.skeleton.id
+
     def frames(self, clip: str) -> npt.NDArray[np.int64]:
         """0-based numbers of the clip's frames that the protocol scores: the valid ones out of every ``stride``-th from the first.
 

@@ -1,13 +1,13 @@
-"""What a method learns from: the frames of a training split as tensors that stay on the device.
+"""Reads a training split into :class:`posebench.networks.samples.TrainingData`.
 
-**Convention.** Keypoints are image coordinates of unit focal length, ``(pixel - principal point) / focal``, lens distortion left in;
-poses are absolute, millimetres, camera frame. Frames of a clip stand one after the other.
+Unpaired supervision takes 2D from some takes and 3D from the others. Takes are split before any file is read: a method with the
+supervision ``unpaired 3D`` gets the keypoints of the first takes as its training data, and the poses of the others as a pool in random
+order, without take, frame or camera.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -15,54 +15,12 @@ from torch import Tensor
 
 from posebench.base.cameras import Camera
 from posebench.base.errors import PosebenchError
-from posebench.base.skeletons import Skeleton, skeleton
+from posebench.base.skeletons import skeleton
 from posebench.data.clip import Array, Dataset
-from posebench.training.pools import PosePool
+from posebench.networks.samples import PosePool, TrainingData, image_coordinates, nominal_camera
 
-#: Where a dataset has no cameras: the focal length in widths of the image, as of a lens with some 50 degrees of view.
-NOMINAL_FOCAL = 1.1
-
-
-@dataclass(frozen=True, eq=False)
-class TrainingData:
-    """The frames that a method may learn from.
-
-    Attributes:
-        skeleton: joint order.
-        keypoints: (N, J, 2) float32, unit focal length.
-        poses: (N, J, 3) float32 mm, absolute, camera frame; None for a method without 3D supervision, which is never handed any.
-        first: (N,) number of the first frame of each frame's clip.
-        last: (N,) number of the last frame of each frame's clip.
-        usable: (M,) numbers of the frames to draw samples from (all, or those of a dataset that the owner calls valid).
-        fps: frames per second.
-        extra: keypoints of another dataset, where the recipe asks for some; never with poses.
-        pool: poses of other takes, for a method whose supervision is ``unpaired 3D``; then ``poses`` is None.
-        nominal: the camera that stands in where a clip has none: the median of the training cameras, or a made-up one.
-        taught: (N, J, 3) what the frozen lifter of a teacher says of these frames, camera frame, root at the origin, in the teacher's unit;
-            for a method that states a teacher.
-        take: (N,) number of each frame's take, which its cameras share; None where each clip is a take of its own.
-    """
-
-    skeleton: Skeleton
-    keypoints: Tensor
-    poses: Tensor | None
-    first: Tensor
-    last: Tensor
-    usable: Tensor
-    fps: float
-    nominal: Camera
-    extra: TrainingData | None = None
-    pool: PosePool | None = None
-    take: Tensor | None = None
-    taught: Tensor | None = None
-
-    def neighbours(self, frames: Tensor, offsets: Tensor) -> Tensor:
-        """Numbers (B, W) of the frames at ``offsets`` (W,) from each of ``frames`` (B,), held inside their clips.
-
-        Beyond an end of the clip stands its end frame, once or several times: windows never cross a cut.
-        """
-        wanted = frames[:, None] + offsets[None]
-        return torch.minimum(torch.maximum(wanted, self.first[frames][:, None]), self.last[frames][:, None])
+#: Seed of the pool's order, the same in every run: the heap is data, not a part of the training.
+ORDER = 20190226
 
 
 def gather(
@@ -134,21 +92,60 @@ def gather(
     )
 
 
-def image_coordinates(pixels: Array, camera: Camera) -> Array:
-    """Pixels (T, J, 2) to image coordinates of unit focal length; lens distortion stays in."""
-    coordinates: Array = (pixels - camera.centre) / camera.focal
-    return coordinates
+def part(dataset: Dataset, clips: list[str], pools: str) -> tuple[list[str], list[str]]:
+    """Clips to take keypoints from, and clips to take poses from.
 
+    Takes alternate in the order of the dataset, the first one to the keypoints, so that each pool has its share of subjects and actions.
+    Of a take that several cameras saw, one clip is enough for the heap: the poses are the same but for a rotation.
 
-def nominal_camera(cameras: list[Camera], largest: float) -> Camera:
-    """What stands in for the camera of a clip that has none: median focal length and principal point of the training cameras.
+    Args:
+        dataset: an open dataset.
+        clips: ids of its training clips.
+        pools: one of :data:`posebench.networks.settings.POOLS`.
 
-    Without any, an image as wide as the smallest multiple of 500 px that holds the ``largest`` coordinate, and :data:`NOMINAL_FOCAL`.
+    Raises:
+        PosebenchError: fewer than two takes to part.
     """
-    if cameras:
-        focal = np.median([camera.focal for camera in cameras], axis=0)
-        centre = np.median([camera.centre for camera in cameras], axis=0)
-    else:
-        width = 500.0 * max(1.0, float(np.ceil(largest / 500.0)))
-        focal, centre = np.full(2, NOMINAL_FOCAL * width), np.full(2, width / 2)
-    return Camera(np.eye(3), np.zeros(3), focal, centre, (round(2 * centre[0]), round(2 * centre[1])))
+    takes = list(dict.fromkeys(dataset.infos[id].take for id in clips))
+    seen, posed = set(takes), set(takes)
+    if pools == "disjoint":
+        if len(takes) < 2:
+            raise PosebenchError(
+                f"{len(takes)} training take in this copy of {dataset.name}",
+                "two at least: one for keypoints, one for poses",
+                'add takes to the copy, or train with --set pools="shuffled"',
+            )
+        seen, posed = set(takes[::2]), set(takes[1::2])
+    first: dict[str, str] = {}
+    for id in clips:
+        first.setdefault(dataset.infos[id].take, id)
+    return [id for id in clips if dataset.infos[id].take in seen], [id for take, id in first.items() if take in posed]
+
+
+def gather_poses(dataset: Dataset, clips: list[str], *, device: str = "cpu") -> PosePool:
+    """Read the heap of poses; keypoints of these clips are not looked at.
+
+    Args:
+        dataset: an open dataset.
+        clips: ids of the clips to take poses from.
+        device: a torch device.
+
+    Raises:
+        PosebenchError: a pose that is not finite.
+    """
+    root = list(skeleton(dataset.skeleton).root_indices)
+    poses, ups = [], []
+    for id in clips:
+        clip = dataset.load(id)
+        pose = clip.pose[dataset.valid[id]] if id in dataset.valid else clip.pose
+        if not np.isfinite(pose).all():
+            raise PosebenchError(f"{id}: a pose that is not finite", "finite training poses", "leave the clip out of the copy")
+        poses.append((pose - pose[:, root].mean(axis=1, keepdims=True)).astype(np.float32))
+        up = np.full(3, np.nan) if clip.camera is None or dataset.up is None else clip.camera.rotation @ np.array(dataset.up)
+        ups.append(np.broadcast_to(up, (len(pose), 3)).astype(np.float32))
+    order = np.random.default_rng(ORDER).permutation(sum(map(len, poses)))
+
+    def tensor(parts: list[np.typing.NDArray[np.float32]]) -> Tensor:
+        return torch.from_numpy(np.concatenate(parts)[order]).to(device)
+
+    return PosePool(tensor(poses), tensor(ups))

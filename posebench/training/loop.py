@@ -21,10 +21,10 @@ from torch import Tensor, nn
 from posebench.base.errors import PosebenchError
 from posebench.base.files import replacing
 from posebench.networks.method import Method
+from posebench.networks.samples import TrainingData
 from posebench.networks.settings import Settings
 from posebench.training import checkpoint
 from posebench.training.checkpoint import Progress
-from posebench.training.gather import TrainingData
 
 CHECKPOINT = "checkpoint.safetensors"
 LOG = "log.jsonl"

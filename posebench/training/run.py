@@ -19,6 +19,7 @@ from posebench.lifters.run import build
 from posebench.networks.machine import machine
 from posebench.networks.method import Method
 from posebench.networks.recipe import Recipe, load_baseline, read_method, resolve
+from posebench.networks.samples import TrainingData
 from posebench.networks.settings import Settings
 from posebench.networks.weights import ABOUT, About, save_weights
 from posebench.predictions.provenance import Provenance
@@ -28,9 +29,8 @@ from posebench.training.checkpoint import Progress
 from posebench.training.curves import draw_curves
 from posebench.training.finish import TUNING, finish, hold_out
 from posebench.training.folder import CURVES, RECIPE, claim, default_folder
-from posebench.training.gather import TrainingData, gather
+from posebench.training.gather import gather, gather_poses, part
 from posebench.training.loop import CHECKPOINT, LOG, fit
-from posebench.training.pools import gather_poses, part
 from posebench.training.teacher import FOLDER as TEACHER
 from posebench.training.teacher import Teacher, open_teacher, recipe_of_teacher
 

@@ -1,7 +1,7 @@
 """Runs that teach other runs: a finished run tells poses of the training frames, and another method learns from them.
 
 **Convention.** A method says in its settings (:attr:`posebench.networks.settings.Settings.taught_by`) which baseline teaches it. The
-harness hands over what that one's frozen lifter says of each training frame (:attr:`posebench.training.gather.TrainingData.taught`),
+harness hands over what that one's frozen lifter says of each training frame (:attr:`posebench.networks.samples.TrainingData.taught`),
 computed once; no network of the teacher is in the student. The two are trained on the same 2D: other data are refused.
 """
 
@@ -19,9 +19,9 @@ from posebench.base.files import sha256_of
 from posebench.lifters.flip import FlipAveraged
 from posebench.lifters.run import Trained, open_run
 from posebench.networks.recipe import Recipe
+from posebench.networks.samples import TrainingData
 from posebench.networks.weights import WEIGHTS
 from posebench.predictions.provenance import Provenance, taught_by
-from posebench.training.gather import TrainingData
 
 #: Where a student's run keeps the teacher that was trained for it.
 FOLDER = "teacher"

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from posebench.base.cameras import Camera
 from posebench.base.skeletons import skeleton
 from posebench.networks.recipe import load_baseline
-from posebench.training.gather import TrainingData
+from posebench.networks.samples import TrainingData
 from posebench.training.loop import fit
 
 STEPS = int(os.environ.get("POSEBENCH_BENCH_STEPS", "60"))

@@ -12,7 +12,8 @@ from posebench.base.cameras import Camera
 from posebench.base.errors import PosebenchError
 from posebench.base.skeletons import skeleton
 from posebench.data.clip import Clip, ClipInfo, Dataset
-from posebench.training.gather import NOMINAL_FOCAL, TrainingData, gather, image_coordinates, nominal_camera
+from posebench.networks.samples import NOMINAL_FOCAL, TrainingData, image_coordinates, nominal_camera
+from posebench.training.gather import gather
 
 
 def lens(focal, centre):

@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("torch", reason="the baselines need the extra [baselines]")
 
 from posebench.base.errors import PosebenchError
-from posebench.training.pools import gather_poses, part
+from posebench.training.gather import gather_poses, part
 
 from .conftest import walkers
 

@@ -21,8 +21,8 @@ from posebench.training import finish as scoring
 from posebench.training import run
 from posebench.training.finish import hold_out
 from posebench.training.folder import default_folder
+from posebench.training.gather import part
 from posebench.training.loop import LOG
-from posebench.training.pools import part
 from posebench.training.run import train
 
 from .methods import Game, TwoPlayers

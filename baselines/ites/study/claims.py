@@ -40,8 +40,8 @@ from posebench.metrics.position import auc, flipped, n_mpjpe, pck
 from posebench.networks.depth_flip import DepthFlip
 from posebench.networks.depth_lifter import DepthLifter
 from posebench.networks.root_camera import RootCamera
+from posebench.networks.samples import image_coordinates
 from posebench.training.finish import TUNING, hold_out
-from posebench.training.gather import image_coordinates
 
 VOTES = (31, 301)
 Row = dict[str, Any]

@@ -25,7 +25,7 @@ from posebench.data import open_dataset
 from posebench.display.poses import draw_poses
 from posebench.lifters.flip import FlipAveraged
 from posebench.lifters.run import open_run
-from posebench.training.gather import image_coordinates
+from posebench.networks.samples import image_coordinates
 
 from ..method import Teacher
 

@@ -39,8 +39,8 @@ from posebench.lifters.flip import FlipAveraged
 from posebench.lifters.run import Trained, open_run
 from posebench.metrics.position import acceleration_error, mpjpe, pa_mpjpe, velocity_error
 from posebench.networks.machine import machine
+from posebench.networks.samples import image_coordinates
 from posebench.training.finish import TUNING, hold_out
-from posebench.training.gather import image_coordinates
 
 from ..correction import Corrected, correct
 from ..method import PoseMachine

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from posebench.base.errors import PosebenchError
-from posebench.predictions.archive import MAX_CLIP_BYTES
+from posebench.base.files import MAX_CLIP_BYTES
 
 #: mmpose's own export of Human3.6M, every fifth frame, is half of this. A small file can fill much memory once it is parsed.
 MAX_JSON_BYTES = 2**28

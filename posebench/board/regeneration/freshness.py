@@ -30,21 +30,18 @@ RECORD = "cell.json"
 SCHEMA = 1
 #: The files that a board entry is made of.
 KEPT = (PREDICTIONS, RESULT, "result.sums.npz")
-#: What decides which cells run and where, and nothing about a number: a change here makes no cell stale.
-_BESIDE = ("grid.py", "freshness.py", "making.py", "regeneration.py", "spread.py")
 
 Digests = dict[str, str]
 Opener = Callable[[str], Dataset]
 
 
-def digest_of_folder(folder: Traversable, without: tuple[str, ...] = ()) -> str:
+def digest_of_folder(folder: Traversable) -> str:
     """Digest of the names and bytes of a folder's files; pages (``.md``), caches and hidden files are not looked at."""
     digest = hashlib.sha256()
     for name, file in sorted(_files(folder, ""), key=lambda item: item[0]):
-        if name not in without:
-            content = file.read_bytes()
-            digest.update(f"{name}\0{len(content)}\0".encode())
-            digest.update(content)
+        content = file.read_bytes()
+        digest.update(f"{name}\0{len(content)}\0".encode())
+        digest.update(content)
     return digest.hexdigest()
 
 
@@ -69,7 +66,8 @@ def digests_of(cell: Cell, open_: Opener | None) -> Digests:
     digests = {"posebench/lifters": digest_of_folder(library / "lifters")}
     data = [cell.dataset]
     if cell.trained:
-        digests["posebench/training"] = digest_of_folder(library / "training", _BESIDE)
+        for room in ("networks", "training"):
+            digests[f"posebench/{room}"] = digest_of_folder(library / room)
         digests[f"baselines/{cell.method}"] = digest_of_folder(files("posebench.baselines") / cell.method)
         content, where = read_method(cell.method)
         settings = resolve(content, load_baseline(cell.method).Settings, where=where, recipe=cell.recipe, preset=cell.preset)

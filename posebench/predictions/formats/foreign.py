@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,16 +16,39 @@ import numpy.typing as npt
 from posebench.base.errors import PosebenchError
 from posebench.base.skeletons import skeleton
 from posebench.base.units import mm_per
+from posebench.data.clip import ClipInfo
 from posebench.data.h36m.names import take_name
 from posebench.predictions.archive import FRAMES_SUFFIX, Meta, Predictions
 from posebench.predictions.finding import Finding
-from posebench.scoring.scope import Scope
 
 #: Distance from root to head of a person, mm. A median outside of it in millimetres and in metres leaves the unit open.
 ROOT_TO_HEAD = (300.0, 1200.0)
 _SAMPLE = 16
 #: How findings write a unit.
 WORD = {"m": "metres", "mm": "millimetres"}
+
+
+class KnownClips(Protocol):
+    """The clips that a file may be about: where clip ids are looked up, and frames found by their truth."""
+
+    @property
+    def clips(self) -> Mapping[str, ClipInfo]:
+        """By clip id, in the dataset's order."""
+
+    @property
+    def skeleton(self) -> str:
+        """Skeleton id of the true poses."""
+
+    @property
+    def spacing(self) -> int:
+        """Frames of the dataset's definition from one frame of this copy to the next."""
+
+    @property
+    def truth(self) -> Callable[[str], npt.NDArray[np.floating]]:
+        """Clip id to true poses (T, J, 3) mm of the whole clip, camera frame."""
+
+    def frames(self, clip: str) -> npt.NDArray[np.int64]:
+        """0-based numbers of the clip's frames that are scored, as the dataset's definition counts."""
 
 
 @dataclass(frozen=True)
@@ -117,14 +140,14 @@ def note(format: str, text: str, *, severity: str = "note", clips: Iterable[str]
     return Finding("format", severity, f"read as {format}: {text}", fix, tuple(clips))
 
 
-def wanted_clip(path: Path, format: str, reading: Reading, scope: Scope | None) -> str:
+def wanted_clip(path: Path, format: str, reading: Reading, known: KnownClips | None) -> str:
     """The clip id that the user gave for a file without any.
 
     Raises:
         PosebenchError: none was given.
     """
     if reading.clip is None:
-        example = "S9/Greeting 1/54138969" if scope is None else next(iter(scope.clips))
+        example = "S9/Greeting 1/54138969" if known is None else next(iter(known.clips))
         raise PosebenchError(
             f"{path}: {format} holds one clip and does not say which", "the clip id", f"add --clip '{example}' with the clip that it is"
         )
@@ -166,20 +189,20 @@ def sampled(clips: dict[str, Stored]) -> Iterable[npt.NDArray[np.floating]]:
     return (one.read() for one in stored[:: max(1, len(stored) // _SAMPLE)])
 
 
-def clip_from_name(name: str, scope: Scope | None) -> str | None:
+def clip_from_name(name: str, known: KnownClips | None) -> str | None:
     """The clip id in a relative path or file name without its ending; None where there is none.
 
     **Convention.** ``subject/take/camera`` as it stands, ``subject_take_camera`` and mmpose's ``subject_take.camera``, in any mix with
-    folders. An id of the scope that differs in its separators only is the one that is meant. Without a scope an underscore between an
+    folders. A known id that differs in its separators only is the one that is meant. Without known clips an underscore between an
     action's word and its number is a space (Human3.6M's ``Greeting 1``), and any other in a take stands.
 
     Example:
         >>> clip_from_name("S9_Greeting_1.54138969", None), clip_from_name("S07_07_01_c0", None)
         ('S9/Greeting 1/54138969', 'S07/07_01/c0')
     """
-    if scope is not None:
+    if known is not None:
         plain: dict[str, list[str]] = {}
-        for clip in scope.clips:
+        for clip in known.clips:
             plain.setdefault(_plain(clip), []).append(clip)
         meant = plain.get(_plain(name), [])
         if len(meant) == 1:

@@ -15,8 +15,7 @@ from posebench.base.errors import PosebenchError, first_ten
 from posebench.base.skeletons import joint_map
 from posebench.data.h36m.names import take_name
 from posebench.predictions.archive import Meta
-from posebench.predictions.formats.foreign import WORD, Foreign, Reading, Stored, note
-from posebench.scoring.scope import Scope
+from posebench.predictions.formats.foreign import WORD, Foreign, KnownClips, Reading, Stored, note
 
 MAX_FILES = 100_000
 MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -24,7 +23,7 @@ _KEY = "3D_positions"
 _JOINTS = list(joint_map("h36m32", "h36m17"))
 
 
-def read_martinez(path: Path, reading: Reading, scope: Scope | None) -> Foreign:  # noqa: ARG001 - every reader takes the scope
+def read_martinez(path: Path, reading: Reading, known: KnownClips | None) -> Foreign:  # noqa: ARG001 - every reader takes the known clips
     """``S9/MyPoses/3D_positions/Greeting 1.54138969.h5`` with ``3D_positions`` (96, n): millimetres, h36m32, of which 17 are taken by name.
 
     **Convention.** Row 3 j + c is coordinate c of joint j. The subject is a folder (or group), the file's name take and camera; an

@@ -15,8 +15,7 @@ from posebench.base.readers.npy import read_json
 from posebench.base.readers.npz import Npz, open_zip
 from posebench.data.h36m.names import take_name
 from posebench.predictions.archive import Meta
-from posebench.predictions.formats.foreign import WORD, Foreign, Reading, held, note, wanted_clip
-from posebench.scoring.scope import Scope
+from posebench.predictions.formats.foreign import WORD, Foreign, KnownClips, Reading, held, note, wanted_clip
 
 MAX_IMAGES = 10_000_000
 _MAX_NAME_BYTES = 4 * 256
@@ -26,7 +25,7 @@ _IMAGE = re.compile(r"(?P<subject>S\d+)_(?P<take>.+)\.(?P<camera>\d+)_(?P<number
 _DISPLAY_TO_CAMERA = np.array([[-1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 
 
-def read_result(path: Path, reading: Reading, scope: Scope | None) -> Foreign:  # noqa: ARG001 - every reader takes the scope
+def read_result(path: Path, reading: Reading, known: KnownClips | None) -> Foreign:  # noqa: ARG001 - every reader takes the known clips
     """``result_keypoints.json`` of 0.x: a list of {keypoints [17][3], target_id}; metres, camera frame, root-relative.
 
     **Convention.** ``target_id`` counts the rows of the annotation npz that the run was tested on (``--ids``), whose ``imgname`` gives clip
@@ -70,7 +69,7 @@ def read_result(path: Path, reading: Reading, scope: Scope | None) -> Foreign:  
     return Foreign(Meta(order, unit), clips, note("mmpose-result-json", text), numbers, used=("unit", "ids"))
 
 
-def read_demo(path: Path, reading: Reading, scope: Scope | None) -> Foreign:
+def read_demo(path: Path, reading: Reading, known: KnownClips | None) -> Foreign:
     """What the 1.x demo and inferencer save: {meta_info, instance_info: [{frame_id, instances: [{keypoints [17][3], ...}]}]}.
 
     **Convention.** Made for display: the axes are (-x, z, -y) of the camera's, in metres, and every pose is shifted in height until its
@@ -81,7 +80,7 @@ def read_demo(path: Path, reading: Reading, scope: Scope | None) -> Foreign:
     Raises:
         PosebenchError: no clip id given, several people in a frame, frames whose first number is neither 0 nor 1, or another shape.
     """
-    clip = wanted_clip(path, "mmpose-demo-json", reading, scope)
+    clip = wanted_clip(path, "mmpose-demo-json", reading, known)
     frames = _listed(path, _field(path, read_json(path), "instance_info"))
     numbers, keypoints = [], []
     for item in frames:

@@ -10,14 +10,24 @@ import numpy as np
 from posebench.base.errors import PosebenchError, first_ten
 from posebench.base.readers.npy import npy_header, read_npy
 from posebench.predictions.archive import Meta
-from posebench.predictions.formats.foreign import WORD, Foreign, Reading, Stored, clip_from_name, note, sampled, told_unit, wanted_clip
-from posebench.scoring.scope import Scope
+from posebench.predictions.formats.foreign import (
+    WORD,
+    Foreign,
+    KnownClips,
+    Reading,
+    Stored,
+    clip_from_name,
+    note,
+    sampled,
+    told_unit,
+    wanted_clip,
+)
 
 MAX_FILES = 100_000
 _ORDER = "h36m17"
 
 
-def read_videopose3d(path: Path, reading: Reading, scope: Scope | None) -> Foreign:
+def read_videopose3d(path: Path, reading: Reading, known: KnownClips | None) -> Foreign:
     """``run.py --viz-export``: metres, camera frame, h36m17, one clip a file, no id.
 
     Source: facebookresearch/VideoPose3D, ``run.py``. The root is near the origin, or carries the trajectory; it is subtracted either way.
@@ -26,13 +36,13 @@ def read_videopose3d(path: Path, reading: Reading, scope: Scope | None) -> Forei
         PosebenchError: no (n, 17, 3) floats, or no clip id given.
     """
     stored = _one(path)
-    clip = wanted_clip(path, "videopose3d-npy", reading, scope)
+    clip = wanted_clip(path, "videopose3d-npy", reading, known)
     unit = reading.unit or "m"
     text = f"{WORD[unit]}, {_ORDER}, camera frame; the clip is {clip}, as stated"
     return Foreign(Meta(_ORDER, unit), {clip: stored}, note("videopose3d-npy", text), used=("unit", "clip"))
 
 
-def read_motionbert(path: Path, reading: Reading, scope: Scope | None) -> Foreign:
+def read_motionbert(path: Path, reading: Reading, known: KnownClips | None) -> Foreign:
     """``X3D.npy`` of MotionBERT's ``infer_wild.py``: image units or pixels, so that scale is unknown; one clip, no id.
 
     Source: Walter0807/MotionBERT. The poses live in the 2.5D frame of the image: an orthographic view in which depth is in the unit of the
@@ -42,7 +52,7 @@ def read_motionbert(path: Path, reading: Reading, scope: Scope | None) -> Foreig
         PosebenchError: no (n, 17, 3) floats, no clip id given, or a unit stated.
     """
     stored = _one(path)
-    clip = wanted_clip(path, "motionbert-npy", reading, scope)
+    clip = wanted_clip(path, "motionbert-npy", reading, known)
     text = (
         f"scale unknown (image units or pixels, not mm), {_ORDER}, the 2.5D frame of the image; the clip is {clip}, as stated. Poses in"
         " this frame differ from camera-frame truth by some 35 mm even where the method is right, since perspective is not undone"
@@ -50,7 +60,7 @@ def read_motionbert(path: Path, reading: Reading, scope: Scope | None) -> Foreig
     return Foreign(Meta(_ORDER, None, "unknown"), {clip: stored}, note("motionbert-npy", text, severity="warning"), used=("clip",))
 
 
-def read_folder(path: Path, reading: Reading, scope: Scope | None) -> Foreign:
+def read_folder(path: Path, reading: Reading, known: KnownClips | None) -> Foreign:
     """A folder of one (n, 17, 3) file a clip: camera frame, h36m17, clip ids from the paths, the unit stated or told by the people's size.
 
     Raises:
@@ -61,7 +71,7 @@ def read_folder(path: Path, reading: Reading, scope: Scope | None) -> Foreign:
     names: dict[str, str] = {}
     for file in files:
         name = file.relative_to(path).as_posix()
-        clip = clip_from_name(name.removesuffix(".npy"), scope)
+        clip = clip_from_name(name.removesuffix(".npy"), known)
         if clip is None:
             raise PosebenchError(
                 f"{path}: {name}, which holds no clip id",

@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from posebench.base.errors import PosebenchError
+from posebench.base.files import MAX_CLIP_BYTES
 from posebench.base.readers.npz import Npz, open_zip
 from posebench.base.skeletons import joint_map
 from posebench.base.units import mm_per
-from posebench.predictions.archive import MAX_CLIP_BYTES, Meta
-from posebench.predictions.formats.foreign import WORD, Foreign, Reading, held, note, told_unit
-from posebench.scoring.scope import Scope
+from posebench.predictions.archive import Meta
+from posebench.predictions.formats.foreign import WORD, Foreign, KnownClips, Reading, held, note, told_unit
 
 Array = npt.NDArray[np.float64]
 
@@ -24,17 +24,17 @@ _ORDERS = {17: "h36m17", 16: "h36m16"}
 _ADVICE = "write posebench's own format from PoseBench3D's loader, which knows the clips"
 
 
-def read_posebench3d(path: Path, reading: Reading, scope: Scope | None) -> Foreign:
+def read_posebench3d(path: Path, reading: Reading, known: KnownClips | None) -> Foreign:
     """``targets3D`` and ``outputs3D`` (N, J, 3), root-centred: h36m17, or h36m16 where J = 16; the unit is told by the targets' size.
 
     **Convention.** The file names no clip, its order is the loader's and its tail is dropped. Each row is assigned to the frame of
-    the scope whose root-relative truth equals its target to 0.01 mm in every coordinate; where several do (a person who stands still),
-    to the one that follows the row before. Source: bryanjvela/PoseBench3D.
+    the known clips whose root-relative truth equals its target to 0.01 mm in every coordinate; where several do (a person who stands
+    still), to the one that follows the row before. Source: bryanjvela/PoseBench3D.
 
     Raises:
-        PosebenchError: there is no scope to find the truth in, a target is found nowhere, or two rows are the same frame.
+        PosebenchError: there are no known clips to find the truth in, a target is found nowhere, or two rows are the same frame.
     """
-    if scope is None:
+    if known is None:
         raise PosebenchError(
             f"{path}: poses without clip ids, which are found again by their truth",
             "the true poses to find them in",
@@ -44,10 +44,10 @@ def read_posebench3d(path: Path, reading: Reading, scope: Scope | None) -> Forei
     order = _ORDERS[arrays[POSES].shape[1]]
     unit, how = told_unit(path, [arrays[TRUTH]], order, reading)
     targets = arrays[TRUTH].astype(np.float64) * mm_per(unit)
-    clips, frames, truth = _truth(scope, order)
+    clips, frames, truth = _truth(known, order)
     row_of = _matched(path, targets - targets[:, :1], truth)
     stored, numbers = {}, {}
-    names = list(scope.clips)
+    names = list(known.clips)
     for at in np.unique(clips[row_of]):
         rows = np.flatnonzero(clips[row_of] == at)
         rows = rows[np.argsort(frames[row_of[rows]])]
@@ -75,13 +75,13 @@ def _arrays(path: Path) -> dict[str, npt.NDArray[np.floating]]:
         return {key: npz.read(key) for key in (TRUTH, POSES)}
 
 
-def _truth(scope: Scope, order: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Array]:
-    """Clip (its place in the scope), frame number and root-relative pose (n, J, 3) mm of every frame that the protocol scores."""
-    joints = list(joint_map(scope.protocol.skeleton.id, order))
+def _truth(known: KnownClips, order: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Array]:
+    """Clip (its place among the known clips), frame number and root-relative pose (n, J, 3) mm of every frame that the protocol scores."""
+    joints = list(joint_map(known.skeleton, order))
     clips, frames, poses = [], [], []
-    for at, clip in enumerate(scope.clips):
-        numbers = scope.frames(clip)
-        pose = np.asarray(scope.truth(clip)[numbers // scope.spacing][:, joints], dtype=np.float64)
+    for at, clip in enumerate(known.clips):
+        numbers = known.frames(clip)
+        pose = np.asarray(known.truth(clip)[numbers // known.spacing][:, joints], dtype=np.float64)
         clips.append(np.full(len(numbers), at))
         frames.append(numbers)
         poses.append(pose - pose[:, :1])

@@ -11,15 +11,14 @@ import numpy.typing as npt
 from posebench.base.errors import PosebenchError
 from posebench.base.readers.matlab import read_numbers, variables
 from posebench.predictions.archive import Meta
-from posebench.predictions.formats.foreign import WORD, Foreign, Reading, Stored, note
-from posebench.scoring.scope import Scope
+from posebench.predictions.formats.foreign import WORD, Foreign, KnownClips, Reading, Stored, note
 
 MAGIC = b"MATLAB 5.0 MAT-file"
 SEQUENCES = tuple(f"TS{n}" for n in range(1, 7))
 MAX_FRAMES = 100_000
 
 
-def read_pstmo(path: Path, reading: Reading, scope: Scope | None) -> Foreign:  # noqa: ARG001 - every reader takes the scope
+def read_pstmo(path: Path, reading: Reading, known: KnownClips | None) -> Foreign:  # noqa: ARG001 - every reader takes the known clips
     """TS1 to TS6, each 3 x 17 x 1 x n: millimetres, pelvis-relative, camera frame, mpi17, the valid frames of the sequence in order.
 
     Source: paTRICK-swk/P-STMO, ``3dhp_test/``. The sequence ``TS1`` is the clip ``TS1/TS1/0``. A sequence of one frame may have lost its

@@ -17,8 +17,7 @@ from posebench.base.readers.npy import NPY_MAGIC, first_bytes
 from posebench.predictions.archive import META_KEY, Predictions, save_predictions
 from posebench.predictions.finding import Finding
 from posebench.predictions.formats import martinez, mmpose, npy, posebench3d, pstmo
-from posebench.predictions.formats.foreign import Foreign, ForeignPredictions, Reading
-from posebench.scoring.scope import Scope
+from posebench.predictions.formats.foreign import Foreign, ForeignPredictions, KnownClips, Reading
 
 __all__ = ["FORMATS", "Format", "Reading", "convert", "foreign_format", "read_foreign", "recognise"]
 
@@ -27,10 +26,10 @@ _PEEK = 2**16
 
 @dataclass(frozen=True)
 class Format:
-    """What a file of this format looks like, and what reads it: (path, how to read, the scope or None) -> :class:`Foreign`."""
+    """What a file of this format looks like, and what reads it: (path, how to read, the known clips or None) -> :class:`Foreign`."""
 
     looks: str
-    read: Callable[[Path, Reading, Scope | None], Foreign]
+    read: Callable[[Path, Reading, KnownClips | None], Foreign]
 
 
 FORMATS = {
@@ -115,21 +114,23 @@ def foreign_format(path: str | os.PathLike[str], reading: Reading) -> str | None
     return None
 
 
-def read_foreign(path: str | os.PathLike[str], format: str, reading: Reading, scope: Scope | None = None) -> tuple[Predictions, Finding]:
+def read_foreign(
+    path: str | os.PathLike[str], format: str, reading: Reading, known: KnownClips | None = None
+) -> tuple[Predictions, Finding]:
     """A foreign file as predictions, and the finding that says how it was read; poses are read a clip at a time where the format allows.
 
     Args:
         path: the file, or the folder.
         format: an id of :data:`FORMATS`, as :func:`foreign_format` found it.
         reading: what the user said of the file.
-        scope: where clip ids are looked up, and frames found by their truth.
+        known: where clip ids are looked up, and frames found by their truth.
 
     Raises:
         PosebenchError: the file does not hold what the format says, lacks what only the user can state, or an option is of no use here.
     """
     path = Path(path)
     try:
-        foreign = FORMATS[format].read(path, reading, scope)
+        foreign = FORMATS[format].read(path, reading, known)
     except OSError as error:
         raise PosebenchError(f"{path}: {error.strerror or error}", f"a file in {format}", "check the path") from error
     idle = [name for name in ("clip", "ids", "unit") if getattr(reading, name) is not None and name not in foreign.used]

@@ -15,8 +15,8 @@ from posebench.base.skeletons import skeleton
 from posebench.baselines.chen2019 import Settings, build
 from posebench.baselines.chen2019.method import Critics
 from posebench.networks.recipe import read_method, resolve
+from posebench.networks.samples import TrainingData
 from posebench.networks.views import about_x, turn
-from posebench.training.gather import TrainingData
 from posebench.training.loop import fit
 
 H36M = skeleton("h36m17")

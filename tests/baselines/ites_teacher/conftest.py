@@ -30,7 +30,7 @@ def data(walker):
 
     from posebench.base.cameras import Camera
     from posebench.base.skeletons import skeleton
-    from posebench.training.gather import TrainingData
+    from posebench.networks.samples import TrainingData
 
     points = np.concatenate([(pose := walker(60, seed=take, camera=take))[..., :2] / pose[..., 2:] for take in range(4)])
     keypoints = torch.from_numpy(points).float()

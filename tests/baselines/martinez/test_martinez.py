@@ -11,7 +11,7 @@ from posebench.base.errors import PosebenchError
 from posebench.base.skeletons import skeleton
 from posebench.baselines.martinez import Settings, build
 from posebench.networks.recipe import load_baseline, read_method, resolve
-from posebench.training.gather import TrainingData
+from posebench.networks.samples import TrainingData
 from posebench.training.loop import fit
 
 H36M = skeleton("h36m17")

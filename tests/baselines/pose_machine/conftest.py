@@ -15,7 +15,7 @@ def data(walker):
 
     from posebench.base.cameras import Camera
     from posebench.base.skeletons import skeleton
-    from posebench.training.gather import TrainingData
+    from posebench.networks.samples import TrainingData
 
     poses = torch.from_numpy(np.concatenate([walker(60, seed=take, camera=camera) for take in range(4) for camera in (0, 1)])).float()
     number = torch.arange(len(poses))

@@ -17,9 +17,8 @@ from posebench.baselines.repnet import Settings, build
 from posebench.baselines.repnet.geometry import aim
 from posebench.baselines.repnet.network import Critic, gradient_penalty
 from posebench.networks.recipe import read_method, resolve
-from posebench.training.gather import TrainingData
+from posebench.networks.samples import PosePool, TrainingData
 from posebench.training.loop import fit
-from posebench.training.pools import PosePool
 
 H36M = skeleton("h36m17")
 SMALL = ["width=16", "critic_width=16", "critic_pose_width=8", "epochs=2", "samples=64", "batch=16"]
