@@ -19,7 +19,7 @@ from posebench.networks.method import Method, adam, in_tiles
 from posebench.networks.root_camera import HEADS
 from posebench.networks.samples import TrainingData
 from posebench.networks.standardise import Standardise
-from posebench.networks.views import RootView, ViewRange, level_turn, look_at_root, see, subtract_root, turn
+from posebench.networks.views import RootView, ViewRange, level_turn, look_at_root, project_at_distance, root_relative_view, rotate
 
 from .adapter import Adapter
 from .geometry import on_rays
@@ -51,7 +51,7 @@ class Lifter(nn.Module):
     def view(self, keypoints: Tensor) -> RootView:
         """The frame as a camera sees it that looks at the root, scaled so that heads are 1/c from it on average."""
         level = self.settings.views == "level"
-        seen = look_at_root(keypoints, self.root, self.settings.tilt) if level else subtract_root(keypoints, self.root)
+        seen = look_at_root(keypoints, self.root, self.settings.tilt) if level else root_relative_view(keypoints, self.root)
         return seen._replace(image=seen.image * self.scale)
 
     def points(self, image: Tensor, down: Tensor) -> Tensor:
@@ -62,7 +62,7 @@ class Lifter(nn.Module):
     def forward(self, keypoints: Tensor) -> Tensor:
         """Keypoints (B, J, 2), unit focal length, to poses (B, J, 3), camera frame, root at the origin."""
         seen = self.view(keypoints)
-        return turn(seen.rotation.transpose(-1, -2), self.points(seen.image, seen.down))
+        return rotate(seen.rotation.transpose(-1, -2), self.points(seen.image, seen.down))
 
 
 class Critics(nn.Module):
@@ -159,13 +159,13 @@ class Chen2019(Method):
             image, down = self._mixed(image, down, (other + correction).detach(), other_down)
         points = self.lifter.points(image, down)
         rotation, new_down = self._turns(down)
-        turned = turn(rotation, points)
-        views = see(turned, chosen.distance).clamp(-chosen.largest, chosen.largest)
+        turned = rotate(rotation, points)
+        views = project_at_distance(turned, chosen.distance).clamp(-chosen.largest, chosen.largest)
         again = self.lifter.points(views, new_down)
-        back = turn(rotation.transpose(-1, -2), again)
+        back = rotate(rotation.transpose(-1, -2), again)
         terms = {
             "self 3D": chosen.self_3d * consistency(turned, again),
-            "self 2D": chosen.self_2d * consistency(image, see(back, chosen.distance)),
+            "self 2D": chosen.self_2d * consistency(image, project_at_distance(back, chosen.distance)),
         }
         half = len(views) // 2
         if chosen.adversarial:

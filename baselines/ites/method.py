@@ -17,11 +17,11 @@ from posebench.base.errors import PosebenchError
 from posebench.base.skeletons import Skeleton, skeleton
 from posebench.networks.depth_flip import DepthFlip
 from posebench.networks.depth_lifter import DepthLifter
-from posebench.networks.method import Method, descent, statistics_kept
+from posebench.networks.method import Method, frozen_batch_norm, make_optimiser
 from posebench.networks.root_camera import RootCamera
 from posebench.networks.samples import TrainingData
 from posebench.networks.standardise import Standardise
-from posebench.networks.views import RootView, level_turn, see, turn
+from posebench.networks.views import RootView, level_turn, project_at_distance, rotate
 
 from .network import GraphNetwork
 from .settings import Settings
@@ -81,8 +81,8 @@ class Student(Method):
         lifter.image.fit(torch.cat([image, self._mirrored(image)]) if self.settings.mirror else image)
         self.taught = None
         if self.settings.distillation:
-            assert data.taught is not None, "the harness hands over what a teacher says to a method that states one"
-            points = camera.turned(self.seen, data.taught)
+            assert data.teacher_poses is not None, "the harness hands over what a teacher says to a method that states one"
+            points = camera.turned(self.seen, data.teacher_poses)
             self.taught = points[..., 2]
             missed = (camera.on_rays(image, self.taught) - points).norm(dim=-1).mean(dim=1).median()
             if not float(missed) <= OFF_RAYS:
@@ -96,7 +96,7 @@ class Student(Method):
         """Stochastic gradient descent with momentum, or Adam."""
         chosen = self.settings
         return {
-            "lifter": descent(
+            "lifter": make_optimiser(
                 self.lifter.parameters(), chosen.optimiser, chosen.learning_rate, momentum=chosen.momentum, weight_decay=chosen.weight_decay
             )
         }
@@ -118,9 +118,9 @@ class Student(Method):
             azimuth = 2.0 * math.pi * torch.rand(count, device=image.device, dtype=image.dtype)
             new_down = self.seen.down[torch.randint(len(self.seen.down), (count,), device=image.device)]
             rotation = level_turn(down.repeat(chosen.rotations), azimuth, new_down)
-            turned = turn(rotation, camera.on_rays(image, depth).repeat(chosen.rotations, 1, 1))
-            view = see(turned, chosen.distance)
-            with statistics_kept(lifter, kept=chosen.norm == "real"):
+            turned = rotate(rotation, camera.on_rays(image, depth).repeat(chosen.rotations, 1, 1))
+            view = project_at_distance(turned, chosen.distance)
+            with frozen_batch_norm(lifter, kept=chosen.norm == "real"):
                 again = camera.on_rays(view, lifter.tell(view))
             terms["equivariance"] = chosen.equivariance * (again - turned).norm(dim=-1).mean()
         yield "lifter", terms

@@ -16,9 +16,9 @@ from torch.optim import Optimizer
 
 from posebench.base.errors import PosebenchError
 from posebench.base.skeletons import Skeleton, skeleton
-from posebench.networks.method import Method, descent, statistics_kept
+from posebench.networks.method import Method, frozen_batch_norm, make_optimiser
 from posebench.networks.samples import TrainingData
-from posebench.networks.views import about_x, about_y, see, turn
+from posebench.networks.views import about_x, about_y, project_at_distance, rotate
 
 from .network import Lifter
 from .rotation import random_rotations
@@ -124,7 +124,7 @@ class Teacher(Method):
         """Stochastic gradient descent with momentum, or Adam."""
         chosen = self.settings
         return {
-            "lifter": descent(
+            "lifter": make_optimiser(
                 self.lifter.parameters(), chosen.optimiser, chosen.learning_rate, momentum=chosen.momentum, weight_decay=chosen.weight_decay
             )
         }
@@ -142,7 +142,7 @@ class Teacher(Method):
             drawn = (torch.rand(len(frames), device=image.device) < 0.5)[:, None, None]
             image = torch.where(drawn, self._mirrored(image), image)
         told = lifter.tell(image, down)
-        terms = {"reprojection": chosen.reprojection_at(epoch) * _distance(see(told.seen, chosen.distance), image)}
+        terms = {"reprojection": chosen.reprojection_at(epoch) * _distance(project_at_distance(told.seen, chosen.distance), image)}
         if chosen.invariance or chosen.equivariance:
             pose = told.pose
             if epoch < chosen.rooted * chosen.epochs:
@@ -151,11 +151,11 @@ class Teacher(Method):
             rotation, new_down = self._rotations(len(pose), image)
             # Sizes of other frames: a view must not tell the pose by how large it is.
             size = told.size.detach()[torch.randint(len(image), (len(pose),), device=image.device)]
-            view = size * turn(rotation, pose)
-            seen = see(view, chosen.distance)
+            view = size * rotate(rotation, pose)
+            seen = project_at_distance(view, chosen.distance)
             if chosen.largest:
                 seen = seen.clamp(-chosen.largest, chosen.largest)
-            with statistics_kept(lifter, kept=chosen.norm == "real"):
+            with frozen_batch_norm(lifter, kept=chosen.norm == "real"):
                 again = lifter.tell(seen, new_down)
             if chosen.invariance:
                 terms["invariance"] = chosen.invariance * _distance(again.pose, told.pose.repeat(chosen.views, 1, 1))
@@ -174,7 +174,7 @@ class Teacher(Method):
     def _mirrored(self, image: Tensor) -> Tensor:
         return image[:, self.swap] * image.new_tensor([-1.0, 1.0])
 
-    def signs(self, data: TrainingData) -> dict[str, float]:
+    def diagnostics(self, data: TrainingData) -> dict[str, float]:
         """The reprojection error, how rigid the body is, and which of the twins went on.
 
         In mean root-to-head lengths; deviations of canonical poses from their mean that are near 0 are those of a rigid body; 1 once the
@@ -184,7 +184,7 @@ class Teacher(Method):
         frames = data.usable[::step]
         told = self.lifter.tell(self.seen.image[frames], self.seen.down[frames])
         mean = told.pose.mean(dim=0)
-        error = _distance(see(told.seen, self.settings.distance), self.seen.image[frames]) * self.settings.distance
+        error = _distance(project_at_distance(told.seen, self.settings.distance), self.seen.image[frames]) * self.settings.distance
         moved = (told.pose - mean).norm(dim=(1, 2)) / told.pose.norm(dim=(1, 2)).clamp_min(1e-9)
         found = {"reprojection error": float(error), "deviation from mean pose": float(moved.mean())}
         return found | ({"twin went on": float(self.turned)} if self.settled else {})

@@ -13,7 +13,7 @@ from posebench.networks.depth_flip import DepthFlip
 from posebench.networks.depth_lifter import DepthLifter
 from posebench.networks.root_camera import RootCamera
 from posebench.networks.standardise import Standardise
-from posebench.networks.views import RootView, about_x, about_y, turn
+from posebench.networks.views import RootView, about_x, about_y, rotate
 
 from .rotation import exponential
 from .settings import Settings
@@ -57,7 +57,7 @@ class Told(NamedTuple):
     @property
     def seen(self) -> Tensor:
         """The pose (B, J, 3) in the axes of the camera that looks at the root."""
-        return self.size * turn(self.rotation, self.pose)
+        return self.size * rotate(self.rotation, self.pose)
 
 
 class Lifter(DepthLifter):

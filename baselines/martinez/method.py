@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from posebench.base.skeletons import Skeleton, skeleton
-from posebench.networks.blocks import ResidualMLP, limit_rows
+from posebench.networks.blocks import ResidualMLP, max_norm_
 from posebench.networks.method import Method, adam, in_tiles
 from posebench.networks.samples import TrainingData
 from posebench.networks.settings import Settings as Common
@@ -127,7 +127,7 @@ class Martinez(Method):
             # In units of 100 mm, so that the step is of the same order as under the other loss.
             yield "lifter", {"distance": (error * self.lifter.pose.deviation / 100.0).norm(dim=-1).mean()}
         if self.settings.max_norm:
-            limit_rows(self.lifter, self.settings.max_norm)
+            max_norm_(self.lifter, self.settings.max_norm)
 
     def _mirrored(self, keypoints: Tensor, poses: Tensor) -> tuple[Tensor, Tensor]:
         """Half of the samples, drawn anew, as a mirror would show them: the principal point is at x = 0."""

@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 from posebench.base.skeletons import Skeleton, skeleton
 from posebench.networks.method import Method, adam, in_tiles
 from posebench.networks.samples import TrainingData
-from posebench.networks.views import look_at_root, turn, unproject
+from posebench.networks.views import look_at_root, rotate, unproject
 
 from .alignment import align, template
 from .geometry import Normalised, aim, camera_defect, normalise, reproject
@@ -62,7 +62,7 @@ class Lifter(nn.Module):
         image, spread = normalise(seen[:, self.pick])
         pose, camera = self.generator(image)
         told = aim(camera)
-        points = turn(told.rotation, pose)
+        points = rotate(told.rotation, pose)
         if self.settings.rays:
             # A metre spans scale * spread of an image of unit focal length: that is one over the distance.
             distance = 1.0 / (told.scale * spread)[..., 0]
@@ -70,7 +70,7 @@ class Lifter(nn.Module):
         if self.ends:
             points = torch.cat([points, points[:, self.ends].mean(dim=1, keepdim=True)], dim=1)[:, self.place]
         points = points - points[:, self.root : self.root + 1]
-        return 1000.0 * (points if rotation is None else turn(rotation.transpose(1, 2), points))
+        return 1000.0 * (points if rotation is None else rotate(rotation.transpose(1, 2), points))
 
 
 def seen_of(settings: Settings, joints: Skeleton) -> Skeleton:
@@ -172,7 +172,7 @@ class RepNet(Method):
             "penalty": self.settings.penalty * gradient_penalty(self.critic, real, fake),
         }
 
-    def signs(self, data: TrainingData) -> dict[str, float]:
+    def diagnostics(self, data: TrainingData) -> dict[str, float]:
         """Collapse told without truth: bones that no training pose has, variance against the 3D pool's, and the reprojection itself."""
         frames = data.usable[:: max(1, -(-len(data.usable) // WATCHED))]
         image = self.seen[frames]

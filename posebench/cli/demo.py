@@ -54,8 +54,8 @@ def run_demo(folder: Path) -> None:
         if name in results:
             continue
         print(f"--- posebench check {path} --protocol {PROTOCOL}\n{findings_table(check(path, PROTOCOL))}\n", flush=True)
-        with progress(f"scoring {name}") as tell:
-            results[name] = score(path, PROTOCOL, progress=tell)
+        with progress(f"scoring {name}") as advance:
+            results[name] = score(path, PROTOCOL, progress=advance)
         results[name].save(folder / f"{name}.json")
     print(f"--- posebench score {files['noisy-truth']} --protocol {PROTOCOL}\n{report(results['noisy-truth'])}\n")
     _compare_and_rank(results, folder)
@@ -80,10 +80,10 @@ def _write_predictions(dataset: Dataset, folder: Path) -> dict[str, Path]:
     for name, make in simple_lifters().items():
         lifter = make(dataset)
         files[name] = folder / f"{name}.npz"
-        with progress(f"predicting {name}") as tell:
+        with progress(f"predicting {name}") as advance:
             save_predictions(
                 files[name],
-                predict(lifter, dataset, progress=tell),
+                predict(lifter, dataset, progress=advance),
                 skeleton=lifter.skeleton,
                 unit="mm" if lifter.scale == "metric" else None,
                 scale=lifter.scale,
@@ -111,8 +111,8 @@ def _train(folder: Path) -> dict[str, tuple[Path, Result]]:
         from posebench.training.run import train
 
         shutil.rmtree(run, ignore_errors=True)  # of an earlier demo
-        with progress(f"training {method}") as tell:
-            result = train(method, PROTOCOL, preset="smoke", output=run, threads=1, tell=tell, say=_say_epochs)
+        with progress(f"training {method}") as advance:
+            result = train(method, PROTOCOL, preset="smoke", output=run, threads=1, progress=advance, log=_say_epochs)
         print()
         trained[method] = run / PREDICTIONS, result
     return trained

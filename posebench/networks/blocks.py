@@ -78,7 +78,7 @@ def _layer(inputs: int, outputs: int, dropout: float, norm: bool, slope: float) 
     return layer
 
 
-def limit_rows(module: nn.Module, largest: float) -> None:
+def max_norm_(module: nn.Module, largest: float) -> None:
     """Shrink each row of every linear layer's weight to a norm of at most ``largest``: the max-norm constraint of Martinez et al. 2017.
 
     In their code the constraint holds the weights that lead into one output unit, which are a row here.

@@ -58,7 +58,7 @@ class Method(nn.Module, ABC):
             epoch: how many epochs are done.
         """
 
-    def signs(self, data: TrainingData) -> dict[str, float]:  # noqa: ARG002
+    def diagnostics(self, data: TrainingData) -> dict[str, float]:  # noqa: ARG002
         """What the lifter does, in the method's own measures; asked after each epoch, logged and drawn. No truth is looked at."""
         return {}
 
@@ -80,7 +80,9 @@ def adam(parameters: Iterable[nn.Parameter], rate: float, *, betas: tuple[float,
     return Adam(parameters, lr=rate, betas=betas, weight_decay=weight_decay, fused=True)
 
 
-def descent(parameters: Iterable[nn.Parameter], how: str, rate: float, *, momentum: float = 0.9, weight_decay: float = 0.0) -> Optimizer:
+def make_optimiser(
+    parameters: Iterable[nn.Parameter], how: str, rate: float, *, momentum: float = 0.9, weight_decay: float = 0.0
+) -> Optimizer:
     """``sgd`` with momentum, or ``adam``."""
     if how == "adam":
         return adam(parameters, rate, weight_decay=weight_decay)
@@ -88,7 +90,7 @@ def descent(parameters: Iterable[nn.Parameter], how: str, rate: float, *, moment
 
 
 @contextmanager
-def statistics_kept(network: nn.Module, *, kept: bool = True) -> Iterator[None]:
+def frozen_batch_norm(network: nn.Module, *, kept: bool = True) -> Iterator[None]:
     """Batch norms normalise by their own batch, and remember nothing of it; with ``kept`` false they do as always."""
     norms = [part for part in network.modules() if isinstance(part, nn.BatchNorm1d)] if kept else []
     before = [part.momentum for part in norms]

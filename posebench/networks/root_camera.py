@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from posebench.base.skeletons import Skeleton
-from posebench.networks.views import NEAREST, RootView, look_at_root, subtract_root, turn, unproject
+from posebench.networks.views import NEAREST, RootView, look_at_root, root_relative_view, rotate, unproject
 
 #: The upper end of the length by which 2D poses are scaled: the first of these that a skeleton has.
 HEADS = ("head_top", "head", "neck_nose", "neck", "thorax")
@@ -39,7 +39,7 @@ class RootCamera(nn.Module):
 
     def forward(self, keypoints: Tensor) -> RootView:
         """Keypoints (B, J, 2), unit focal length, as the camera that looks at the root sees them, scaled."""
-        seen = look_at_root(keypoints, self.root, self.tilt) if self.level else subtract_root(keypoints, self.root)
+        seen = look_at_root(keypoints, self.root, self.tilt) if self.level else root_relative_view(keypoints, self.root)
         return seen._replace(image=seen.image * self.scale)
 
     def fit(self, keypoints: Tensor) -> None:
@@ -55,8 +55,8 @@ class RootCamera(nn.Module):
 
     def back(self, seen: RootView, points: Tensor) -> Tensor:
         """Points (B, J, 3) of the camera that looks at the root, in the axes of the frame's own camera."""
-        return turn(seen.rotation.transpose(-1, -2), points)
+        return rotate(seen.rotation.transpose(-1, -2), points)
 
     def turned(self, seen: RootView, poses: Tensor) -> Tensor:
         """Poses (B, J, 3) of the frame's own camera in the axes of the one that looks at the root: undoes :meth:`back`."""
-        return turn(seen.rotation, poses)
+        return rotate(seen.rotation, poses)

@@ -48,8 +48,8 @@ class TrainingData:
         extra: keypoints of another dataset, where the recipe asks for some; never with poses.
         pool: poses of other takes, for a method whose supervision is ``unpaired 3D``; then ``poses`` is None.
         nominal: the camera that stands in where a clip has none: the median of the training cameras, or a made-up one.
-        taught: (N, J, 3) what the frozen lifter of a teacher says of these frames, camera frame, root at the origin, in the teacher's unit;
-            for a method that states a teacher.
+        teacher_poses: (N, J, 3) what a teacher's frozen lifter predicts for these frames, camera frame, root at the origin, in the
+            teacher's unit; for a method that states a teacher.
         take: (N,) number of each frame's take, which its cameras share; None where each clip is a take of its own.
     """
 
@@ -64,7 +64,7 @@ class TrainingData:
     extra: TrainingData | None = None
     pool: PosePool | None = None
     take: Tensor | None = None
-    taught: Tensor | None = None
+    teacher_poses: Tensor | None = None
 
     def neighbours(self, frames: Tensor, offsets: Tensor) -> Tensor:
         """Numbers (B, W) of the frames at ``offsets`` (W,) from each of ``frames`` (B,), held inside their clips.

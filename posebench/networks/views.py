@@ -37,7 +37,7 @@ def unproject(image: Tensor, depth: Tensor) -> Tensor:
     return torch.cat([image * depth[..., None], depth[..., None]], dim=-1)
 
 
-def turn(rotation: Tensor, points: Tensor) -> Tensor:
+def rotate(rotation: Tensor, points: Tensor) -> Tensor:
     """Points (..., J, 3), each set turned by its own rotation (..., 3, 3)."""
     return points @ rotation.transpose(-1, -2)
 
@@ -105,14 +105,14 @@ class RootView(NamedTuple):
     rotation: Tensor
 
 
-def subtract_root(keypoints: Tensor, root: int) -> RootView:
+def root_relative_view(keypoints: Tensor, root: int) -> RootView:
     """The simpler way of most papers: move the image until the root is at its centre, and take the camera for level."""
     count = len(keypoints)
     identity = torch.eye(3, dtype=keypoints.dtype, device=keypoints.device).expand(count, 3, 3)
     return RootView(keypoints - keypoints[:, root : root + 1], keypoints.new_zeros(count), identity)
 
 
-def see(points: Tensor, distance: float) -> Tensor:
+def project_at_distance(points: Tensor, distance: float) -> Tensor:
     """Image coordinates (B, J, 2) of points (B, J, 3) relative to a root that is straight ahead at ``distance``."""
     depth = (points[..., 2:] + distance).clamp_min(NEAREST)
     return points[..., :2] / depth
@@ -137,5 +137,5 @@ def look_at_root(keypoints: Tensor, root: int, tilt: float) -> RootView:
     ahead = to_root[:, [0, 2]].square().sum(dim=1).sqrt()  # not torch.hypot, which ONNX lacks
     down = torch.atan2(to_root[:, 1], ahead)
     aim = about_x(down) @ about_y(-torch.atan2(to_root[:, 0], to_root[:, 2]))
-    seen = turn(aim, rays)
+    seen = rotate(aim, rays)
     return RootView(seen[..., :2] / seen[..., 2:], down, aim @ level.T)

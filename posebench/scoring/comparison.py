@@ -138,7 +138,7 @@ def paired(metric: str, unit: str, headline: str, rows: Sequence[Row], sums: Map
     adjusted = stats.holm(p_values)
     pairs = [replace(pair, p=None if pair.p is None else p) for pair, p in zip(pairs, adjusted, strict=True)]
     order = sorted(range(len(names)), key=lambda i: values[i], reverse=higher_is_better(metric))
-    letters = stats.letters([names[i] for i in order], {frozenset((pair.a, pair.b)) for pair in pairs if pair.separable})
+    letters = stats.compact_letter_display([names[i] for i in order], {frozenset((pair.a, pair.b)) for pair in pairs if pair.separable})
     return Comparison(metric, unit, {names[i]: values[i] for i in order}, letters, tuple(pairs))
 
 

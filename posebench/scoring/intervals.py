@@ -117,14 +117,14 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def letters(names: Sequence[str], separable: set[frozenset[str]]) -> dict[str, str]:
+def compact_letter_display(names: Sequence[str], separable: set[frozenset[str]]) -> dict[str, str]:
     """Compact letters: two names share a letter exactly when they are not separable (Piepho 2004, insert and absorb).
 
     Being not separable is not transitive, so a name may carry several letters. Pass the names best first: letters then start with
     the best.
 
     Example:
-        >>> letters(["x", "y", "z"], {frozenset("xz")})
+        >>> compact_letter_display(["x", "y", "z"], {frozenset("xz")})
         {'x': 'a', 'y': 'ab', 'z': 'b'}
     """
     groups = [set(names)]

@@ -1,6 +1,6 @@
 """Checkpoints: everything that the rest of a training depends on, in one safetensors file that is replaced at once.
 
-**Convention.** Tensors: ``method/*`` (weights and buffers), ``average/*`` (the running mean of the lifter), ``optimiser/<player>/<n>/*``,
+**Convention.** Tensors: ``method/*`` (weights and buffers), ``average/*`` (the running mean of the lifter), ``optimiser/<network>/<n>/*``,
 ``random/cpu`` (and ``random/cuda``), ``order`` (of this epoch's samples). The header's ``state`` is JSON: counters, sums of the loss
 terms so far, and the optimisers' settings. Nothing is pickled.
 """
@@ -23,7 +23,7 @@ _NEXT = "start the run anew: posebench train ... -o ANOTHER"
 
 
 @dataclass
-class Progress:
+class TrainingState:
     """Where a training stands.
 
     Attributes:
@@ -46,7 +46,7 @@ class Progress:
 
 
 def save(
-    path: Path, progress: Progress, method: nn.Module, average: nn.Module | None, optimisers: dict[str, Optimizer], order: Tensor
+    path: Path, state: TrainingState, method: nn.Module, average: nn.Module | None, optimisers: dict[str, Optimizer], order: Tensor
 ) -> None:
     """Write a checkpoint, whole or not at all."""
     from safetensors.torch import save_file
@@ -54,11 +54,11 @@ def save(
     tensors = {f"method/{name}": value for name, value in method.state_dict().items()}
     tensors |= {f"average/{name}": value for name, value in (average.state_dict() if average else {}).items()}
     groups: dict[str, Any] = {}
-    for player, optimiser in optimisers.items():
-        state = optimiser.state_dict()
-        groups[player] = state["param_groups"]
-        for number, values in state["state"].items():
-            tensors |= {f"optimiser/{player}/{number}/{key}": value for key, value in values.items() if isinstance(value, Tensor)}
+    for network, optimiser in optimisers.items():
+        moments = optimiser.state_dict()
+        groups[network] = moments["param_groups"]
+        for number, values in moments["state"].items():
+            tensors |= {f"optimiser/{network}/{number}/{key}": value for key, value in values.items() if isinstance(value, Tensor)}
     tensors["random/cpu"] = torch.get_rng_state()
     if order.device.type == "cuda":
         tensors["random/cuda"] = torch.cuda.get_rng_state()
@@ -66,12 +66,12 @@ def save(
     # Two names may share storage (a network used twice); safetensors wants each to own its bytes.
     owned = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     with replacing(path) as temporary:
-        save_file(owned, temporary, metadata={"state": json.dumps({**asdict(progress), "groups": groups})})
+        save_file(owned, temporary, metadata={"state": json.dumps({**asdict(state), "groups": groups})})
 
 
 def load(
     path: Path, method: nn.Module, average: nn.Module | None, optimisers: dict[str, Optimizer], device: str
-) -> tuple[Progress, Tensor]:
+) -> tuple[TrainingState, Tensor]:
     """Put a checkpoint back into networks, optimisers and random generators.
 
     Returns:
@@ -85,23 +85,23 @@ def load(
     wanted = "a checkpoint of this recipe"
     try:
         with safe_open(path, framework="pt") as file:
-            state = json.loads((file.metadata() or {})["state"])
+            content = json.loads((file.metadata() or {})["state"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-        groups = state.pop("groups")
-        progress = Progress(**state)
+        groups = content.pop("groups")
+        state = TrainingState(**content)
         method.load_state_dict(_part(tensors, "method/"))
         if average is not None:
             average.load_state_dict(_part(tensors, "average/"))
-        for player, optimiser in optimisers.items():
+        for network, optimiser in optimisers.items():
             values: dict[int, dict[str, Tensor]] = {}
-            for name, tensor in _part(tensors, f"optimiser/{player}/").items():
+            for name, tensor in _part(tensors, f"optimiser/{network}/").items():
                 number, _, key = name.partition("/")
                 values.setdefault(int(number), {})[key] = tensor
-            optimiser.load_state_dict({"state": values, "param_groups": groups[player]})
+            optimiser.load_state_dict({"state": values, "param_groups": groups[network]})
         torch.set_rng_state(tensors["random/cpu"])
         if device.startswith("cuda"):
             torch.cuda.set_rng_state(tensors["random/cuda"])
-        return progress, tensors["order"].to(device)
+        return state, tensors["order"].to(device)
     except FileNotFoundError as error:
         raise PosebenchError(f"{path}: no such file", "a checkpoint to resume from", "train without --resume") from error
     except (OSError, SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:

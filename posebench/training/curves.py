@@ -17,9 +17,9 @@ def read_log(path: Path) -> list[dict[str, Any]]:
 
 
 def draw_curves(log: Path, picture: Path, title: str) -> None:
-    """Draw each player's loss terms, what the lifter does, and the method's own signs, over the epochs.
+    """Draw each network's loss terms, what the lifter does, and the method's own signs, over the epochs.
 
-    Terms of one player share axes with a logarithmic scale where all are above zero; terms that pass zero have a linear one. A term has
+    Terms of one network share axes with a logarithmic scale where all are above zero; terms that pass zero have a linear one. A term has
     no line over the epochs of a stage that it has no part in.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -28,14 +28,14 @@ def draw_curves(log: Path, picture: Path, title: str) -> None:
 
     lines = read_log(log)
     epochs = [line["epoch"] for line in lines]
-    players: dict[str, dict[str, list[float]]] = {}
+    networks: dict[str, dict[str, list[float]]] = {}
     for name in dict.fromkeys(name for line in lines for name in line["losses"]):
-        player, _, term = name.partition("/")
-        players.setdefault(player, {})[term] = [line["losses"].get(name, nan) for line in lines]
+        network, _, term = name.partition("/")
+        networks.setdefault(network, {})[term] = [line["losses"].get(name, nan) for line in lines]
     signs = {name: [line["behaviour"].get(name, nan) for line in lines] for line in lines for name in line["behaviour"]}
     common = {name: values for name, values in signs.items() if name in BEHAVIOUR}
     own = {name: values for name, values in signs.items() if name not in BEHAVIOUR}
-    panels = {f"losses of {player}": terms for player, terms in players.items()}
+    panels = {f"losses of {network}": terms for network, terms in networks.items()}
     panels |= {name: shown for name, shown in (("behaviour on training frames", common), ("signs of the method's own", own)) if shown}
     figure = Figure(figsize=(4.6 * len(panels), 3.6), layout="constrained")
     FigureCanvasAgg(figure)

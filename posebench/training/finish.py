@@ -46,14 +46,14 @@ def finish(
     device: str,
     *,
     tune: bool,
-    say: Callable[[str], None],
+    log: Callable[[str], None],
 ) -> Result:
     """Predict and score what the finished training's lifter gives, unless that is done."""
     path = folder / PREDICTIONS
     if (folder / RESULT).is_file() and path.is_file():
         return load_result(folder / RESULT)
     about = load_about(folder)
-    say(f"predicting {sum(dataset.infos[id].frames for id in dataset.clip_ids('test')):,} test poses")
+    log(f"predicting {sum(dataset.infos[id].frames for id in dataset.clip_ids('test')):,} test poses")
     protocol = protocol_of(dataset)
     with tempfile.TemporaryDirectory() as scratch:
         if tune:

@@ -1,4 +1,4 @@
-"""The one training loop. Every method is trained by it, with one player or several."""
+"""The one training loop. Every method is trained by it, with one network or several."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from posebench.networks.method import Method
 from posebench.networks.samples import TrainingData
 from posebench.networks.settings import Settings
 from posebench.training import checkpoint
-from posebench.training.checkpoint import Progress
+from posebench.training.checkpoint import TrainingState
 
 CHECKPOINT = "checkpoint.safetensors"
 LOG = "log.jsonl"
@@ -43,9 +43,9 @@ def fit(
     resume: bool = False,
     save_every_s: float = 60.0,
     look: Callable[[Method], dict[str, float]] | None = None,
-    tell: Callable[[int, int], None] | None = None,
-    say: Callable[[str], None] = lambda _: None,
-) -> Progress:
+    progress: Callable[[int, int], None] | None = None,
+    log: Callable[[str], None] = lambda _: None,
+) -> TrainingState:
     """Train a method; its ``lifter`` is afterwards the one to keep.
 
     **Convention.** On the CPU the same weights, data, settings, thread count and state of torch's global generator give the same lifter to
@@ -59,8 +59,8 @@ def fit(
         resume: go on from the checkpoint.
         save_every_s: seconds between checkpoints; 0 saves after every step.
         look: called after each epoch with the lifter to keep in its place; its numbers go into the log.
-        tell: called with (steps done, steps in all).
-        say: called with a line after each epoch.
+        progress: called with (steps done, steps in all).
+        log: called with a line after each epoch.
 
     Raises:
         PosebenchError: a loss term became NaN or infinite.
@@ -75,56 +75,56 @@ def fit(
     steps_per_epoch = chosen // settings.batch + (chosen % settings.batch > 1)
     if not steps_per_epoch:
         raise PosebenchError(f"{len(samples)} training samples", "at least two", "add clips of training subjects to the copy")
-    progress, order = Progress(), torch.empty(0, dtype=torch.long, device=device)
+    state, order = TrainingState(), torch.empty(0, dtype=torch.long, device=device)
     if resume:
-        progress, order = checkpoint.load(folder / CHECKPOINT, method, average, optimisers, str(device))
-        _cut_log(folder / LOG, progress.step)
-    started, saved = time.monotonic() - progress.seconds, time.monotonic()
-    cpu_started = time.process_time() - progress.cpu_seconds
+        state, order = checkpoint.load(folder / CHECKPOINT, method, average, optimisers, str(device))
+        _cut_log(folder / LOG, state.step)
+    started, saved = time.monotonic() - state.seconds, time.monotonic()
+    cpu_started = time.process_time() - state.cpu_seconds
 
     def clock() -> None:
-        progress.seconds = time.monotonic() - started
-        progress.cpu_seconds = time.process_time() - cpu_started
+        state.seconds = time.monotonic() - started
+        state.cpu_seconds = time.process_time() - cpu_started
 
     def save() -> None:
         clock()
-        checkpoint.save(folder / CHECKPOINT, progress, method, average, optimisers, order)
+        checkpoint.save(folder / CHECKPOINT, state, method, average, optimisers, order)
 
     with _ctrl_c() as pressed:
-        while progress.epoch < settings.epochs:
-            if progress.cursor == 0:
+        while state.epoch < settings.epochs:
+            if state.cursor == 0:
                 order = samples[torch.randperm(len(samples), device=device)[:chosen]]
-                progress.sums, progress.steps = {}, 0
+                state.sums, state.steps = {}, 0
             method.train()
-            while progress.steps < steps_per_epoch:
-                frames = order[progress.cursor : progress.cursor + settings.batch]
-                epochs_done = progress.epoch + progress.steps / steps_per_epoch
+            while state.steps < steps_per_epoch:
+                frames = order[state.cursor : state.cursor + settings.batch]
+                epochs_done = state.epoch + state.steps / steps_per_epoch
                 for optimiser in optimisers.values():
                     for group in optimiser.param_groups:
                         # Each group keeps the rate that it was made with; the recipe's decay multiplies it.
                         group["lr"] = group.setdefault("first_lr", group["lr"]) * settings.rate(epochs_done)
-                _step(method, data, frames, settings, optimisers, progress, folder)
+                _step(method, data, frames, settings, optimisers, state, folder)
                 if average is not None:
-                    _follow(average, method.lifter, settings.ema, progress.step)
-                progress.cursor += len(frames)
-                progress.step += 1
-                progress.steps += 1
-                if tell:
-                    tell(progress.step, steps_per_epoch * settings.epochs)
-                if progress.steps == steps_per_epoch:
-                    progress.epoch, progress.cursor = progress.epoch + 1, 0
+                    _follow(average, method.lifter, settings.ema, state.step)
+                state.cursor += len(frames)
+                state.step += 1
+                state.steps += 1
+                if progress:
+                    progress(state.step, steps_per_epoch * settings.epochs)
+                if state.steps == steps_per_epoch:
+                    state.epoch, state.cursor = state.epoch + 1, 0
                     clock()
-                    _log_epoch(method, average, settings, progress, folder / LOG, look, say)
+                    _log_epoch(method, average, settings, state, folder / LOG, look, log)
                 if pressed.is_set() or time.monotonic() - saved >= save_every_s:
                     save()
                     saved = time.monotonic()
                 if pressed.is_set():
-                    raise Interrupted(f"interrupted after step {progress.step}; everything is saved in {folder}")
+                    raise Interrupted(f"interrupted after step {state.step}; everything is saved in {folder}")
         save()
     if average is not None:
         method.lifter.load_state_dict(average.state_dict())
     method.eval()
-    return progress
+    return state
 
 
 def _step(
@@ -133,36 +133,36 @@ def _step(
     frames: Tensor,
     settings: Settings,
     optimisers: dict[str, torch.optim.Optimizer],
-    progress: Progress,
+    state: TrainingState,
     folder: Path,
 ) -> None:
-    """One step of every player, in the method's order; a player with several turns is logged by the mean of them."""
-    players, told = method.losses(data, frames, progress.epoch), defaultdict[str, list[float]](list)
+    """One step of every network, in the method's order; a network with several turns is logged by the mean of them."""
+    networks, told = method.losses(data, frames, state.epoch), defaultdict[str, list[float]](list)
     while True:
         with torch.autocast(frames.device.type, dtype=torch.bfloat16, enabled=settings.bf16):
-            turn = next(players, None)
+            turn = next(networks, None)
         if turn is None:
             for name, values in told.items():
-                progress.sums[name] = progress.sums.get(name, 0.0) + sum(values) / len(values)
+                state.sums[name] = state.sums.get(name, 0.0) + sum(values) / len(values)
             return
-        player, terms = turn
+        network, terms = turn
         for name, term in terms.items():
             value = float(term.detach())
             if not math.isfinite(value):
-                raise PosebenchError(_broken(value, player, name, progress, folder), "finite losses", _REMEDY, exit_code=1)
-            told[f"{player}/{name}"].append(value)
-        optimisers[player].zero_grad(set_to_none=True)
+                raise PosebenchError(_broken(value, network, name, state, folder), "finite losses", _REMEDY, exit_code=1)
+            told[f"{network}/{name}"].append(value)
+        optimisers[network].zero_grad(set_to_none=True)
         torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
-        optimisers[player].step()
+        optimisers[network].step()
 
 
 _REMEDY = "lower the learning rate (--set learning_rate=...), or look at the keypoints: posebench data info"
 
 
-def _broken(value: float, player: str, name: str, progress: Progress, folder: Path) -> str:
+def _broken(value: float, network: str, name: str, state: TrainingState, folder: Path) -> str:
     kept = folder / CHECKPOINT
     last = f"the last good checkpoint is {kept}" if kept.is_file() else "no checkpoint had been written yet"
-    return f"loss term {name!r} of {player} is {value} in step {progress.step} (epoch {progress.epoch}); {last}"
+    return f"loss term {name!r} of {network} is {value} in step {state.step} (epoch {state.epoch}); {last}"
 
 
 def _follow(average: nn.Module, lifter: nn.Module, weight: float, step: int) -> None:
@@ -180,12 +180,12 @@ def _log_epoch(
     method: Method,
     average: nn.Module | None,
     settings: Settings,
-    progress: Progress,
+    state: TrainingState,
     path: Path,
     look: Callable[[Method], dict[str, float]] | None,
-    say: Callable[[str], None],
+    log: Callable[[str], None],
 ) -> None:
-    terms = {name: total / progress.steps for name, total in sorted(progress.sums.items())}
+    terms = {name: total / state.steps for name, total in sorted(state.sums.items())}
     seen: dict[str, float] = {}
     if look:
         kept, method.lifter = method.lifter, average if average is not None else method.lifter
@@ -194,17 +194,17 @@ def _log_epoch(
             seen = look(method)
         method.lifter = kept
     line: dict[str, Any] = {
-        "epoch": progress.epoch,
-        "step": progress.step,
-        "seconds": round(progress.seconds, 2),
-        "rate": settings.rate(progress.epoch),
+        "epoch": state.epoch,
+        "step": state.step,
+        "seconds": round(state.seconds, 2),
+        "rate": settings.rate(state.epoch),
         "losses": terms,
         "behaviour": seen,
     }
     with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
     shown = ", ".join(f"{name} {value:.4g}" for name, value in {**terms, **seen}.items())
-    say(f"epoch {progress.epoch} of {settings.epochs}, {progress.seconds:.0f} s: {shown}")
+    log(f"epoch {state.epoch} of {settings.epochs}, {state.seconds:.0f} s: {shown}")
 
 
 def _cut_log(path: Path, step: int) -> None:

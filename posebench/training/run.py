@@ -25,7 +25,7 @@ from posebench.networks.weights import ABOUT, About, save_weights
 from posebench.predictions.provenance import Provenance
 from posebench.scoring.result import Result
 from posebench.scoring.watching import Watch, behaviour_on, watch
-from posebench.training.checkpoint import Progress
+from posebench.training.checkpoint import TrainingState
 from posebench.training.curves import draw_curves
 from posebench.training.finish import TUNING, finish, hold_out
 from posebench.training.folder import CURVES, RECIPE, claim, default_folder
@@ -34,7 +34,7 @@ from posebench.training.loop import CHECKPOINT, LOG, fit
 from posebench.training.teacher import FOLDER as TEACHER
 from posebench.training.teacher import Teacher, open_teacher, recipe_of_teacher
 
-Tell = Callable[[int, int], None]
+Progress = Callable[[int, int], None]
 
 
 def train(
@@ -55,8 +55,8 @@ def train(
     threads: int = 0,
     tune: bool = False,
     save_every_s: float = 60.0,
-    tell: Tell | None = None,
-    say: Callable[[str], None] = lambda _: None,
+    progress: Progress | None = None,
+    log: Callable[[str], None] = lambda _: None,
 ) -> Result:
     """Train a baseline on a dataset's training split, predict its test split, and score that.
 
@@ -83,8 +83,8 @@ def train(
         threads: of the CPU; 0 takes PyTorch's choice.
         tune: leave the tuning subject (:data:`TUNING`) out of the training and predict it instead of the test split.
         save_every_s: seconds between checkpoints.
-        tell: called with (steps done, steps in all).
-        say: called with a line now and then.
+        progress: called with (steps done, steps in all).
+        log: called with a line now and then.
 
     Returns:
         The result, with what the lifter does beside its errors and how the training went.
@@ -122,8 +122,8 @@ def train(
         torch.set_num_threads(threads)
     if not (folder / ABOUT).is_file():
         named = None if teacher is None else Path(teacher)
-        _learn(resolved, settings, content["supervision"], data, folder, resume, device, save_every_s, tell, say, named)
-    return finish(folder, data, root, cameras, keypoints, device, tune=tune, say=say)
+        _learn(resolved, settings, content["supervision"], data, folder, resume, device, save_every_s, progress, log, named)
+    return finish(folder, data, root, cameras, keypoints, device, tune=tune, log=log)
 
 
 def _device(name: str) -> str:
@@ -143,14 +143,14 @@ def _learn(
     resume: bool,
     device: str,
     save_every_s: float,
-    tell: Tell | None,
-    say: Callable[[str], None],
+    progress: Progress | None,
+    log: Callable[[str], None],
     named_teacher: Path | None = None,
 ) -> None:
     resume = resume and (folder / CHECKPOINT).is_file()  # killed before the first checkpoint: begin again
     teacher = None
     if settings.taught_by:
-        at = named_teacher or _own_teacher(recipe, settings, supervision, dataset, folder, device, save_every_s, tell, say)
+        at = named_teacher or _own_teacher(recipe, settings, supervision, dataset, folder, device, save_every_s, progress, log)
         teacher = open_teacher(at, recipe, settings.taught_by[0], device)
     clips, pool = dataset.clip_ids("train"), None
     if supervision == "unpaired 3D":
@@ -161,11 +161,11 @@ def _learn(
         other = open_dataset(settings.extra_data)
         data = replace(data, extra=gather(other, other.clip_ids("train"), recipe.keypoints, with_poses=False, device=device))
     if teacher:
-        say(f"taught by {teacher}")
-        data = replace(data, taught=teacher.tell(data))
+        log(f"taught by {teacher}")
+        data = replace(data, teacher_poses=teacher.tell(data))
     watched = watch(dataset, clips)
     beside = f", and {len(pool.poses):,} unpaired 3D poses," if pool else ""
-    say(f"{len(data.keypoints):,} training poses of {len(clips)} clips{beside} on {device}, {torch.get_num_threads()} threads")
+    log(f"{len(data.keypoints):,} training poses of {len(clips)} clips{beside} on {device}, {torch.get_num_threads()} threads")
     if not resume:
         (folder / LOG).unlink(missing_ok=True)
     torch.manual_seed(recipe.seed)
@@ -173,7 +173,7 @@ def _learn(
     clock, cpu_clock = time.monotonic(), time.process_time()
     method.prepare(data)
     prepared = (time.monotonic() - clock, time.process_time() - cpu_clock)
-    progress = fit(
+    state = fit(
         method,
         data,
         settings,
@@ -181,13 +181,13 @@ def _learn(
         resume=resume,
         save_every_s=save_every_s,
         look=lambda now: _look(now, data, watched, clips, dataset),
-        tell=tell,
-        say=say,
+        progress=progress,
+        log=log,
     )
     draw_curves(
         folder / LOG, folder / CURVES, f"{recipe.method} ({recipe.recipe}) on {dataset.name}, {recipe.keypoints}, seed {recipe.seed}"
     )
-    made, spent = _provenance(recipe, settings, method, progress, len(method.samples(data))), _training(progress, prepared, device)
+    made, spent = _provenance(recipe, settings, method, state, len(method.samples(data))), _training(state, prepared, device)
     if teacher:
         made, spent = teacher.credited(made), teacher.spent(spent)
     save_weights(folder, method.lifter, About(recipe.method, supervision, data.nominal, made, spent))
@@ -212,8 +212,8 @@ def _own_teacher(
     folder: Path,
     device: str,
     save_every_s: float,
-    tell: Tell | None,
-    say: Callable[[str], None],
+    progress: Progress | None,
+    log: Callable[[str], None],
 ) -> Path:
     """The folder of a teacher that is trained for this run alone, or gone on with."""
     assert settings.taught_by
@@ -227,8 +227,8 @@ def _own_teacher(
         write_text(at / RECIPE, made.dump())
     claim(at, made, resume=True)
     if not (at / ABOUT).is_file():
-        say(f"first its teacher, {method} ({variant}), in {at}")
-        _learn(made, chosen, supervision, dataset, at, True, device, save_every_s, tell, say)
+        log(f"first its teacher, {method} ({variant}), in {at}")
+        _learn(made, chosen, supervision, dataset, at, True, device, save_every_s, progress, log)
     return at
 
 
@@ -241,10 +241,10 @@ def _look(method: Method, data: TrainingData, watched: Watch, clips: list[str], 
         poses = method.lift(clip) if method.context > 1 else method.lift(clip[torch.from_numpy(frames).to(clip.device)])
         return (poses[torch.from_numpy(frames).to(clip.device)] if method.context > 1 else poses).cpu().numpy()
 
-    return {**behaviour_on(watched, dataset.skeleton, lifted), **method.signs(data)}
+    return {**behaviour_on(watched, dataset.skeleton, lifted), **method.diagnostics(data)}
 
 
-def _provenance(recipe: Recipe, settings: Settings, method: Method, progress: Progress, samples: int) -> Provenance:
+def _provenance(recipe: Recipe, settings: Settings, method: Method, state: TrainingState, samples: int) -> Provenance:
     about = recipe.dataset
     return Provenance(
         recipe=recipe.recipe,
@@ -256,13 +256,13 @@ def _provenance(recipe: Recipe, settings: Settings, method: Method, progress: Pr
         flip_averaging=settings.flip_averaging,
         side_information=method.side_information,
         extra_data=(f"2D of {settings.extra_data}",) if settings.extra_data else (),
-        epochs=progress.epoch,
-        poses_seen=min(settings.samples or samples, samples) * progress.epoch * method.poses_per_sample + method.poses_beside,
+        epochs=state.epoch,
+        poses_seen=min(settings.samples or samples, samples) * state.epoch * method.poses_per_sample + method.poses_beside,
         parameters=sum(parameter.numel() for parameter in method.lifter.parameters()),
     )
 
 
-def _training(progress: Progress, prepared: tuple[float, float], device: str) -> dict[str, Any]:
+def _training(state: TrainingState, prepared: tuple[float, float], device: str) -> dict[str, Any]:
     """What it cost; ``prepared`` are the seconds and CPU seconds before the first step."""
-    seconds, cpu_seconds = progress.seconds + prepared[0], progress.cpu_seconds + prepared[1]
-    return {"seconds": round(seconds, 1), "cpu_seconds": round(cpu_seconds, 1), "steps": progress.step, **machine(device)}
+    seconds, cpu_seconds = state.seconds + prepared[0], state.cpu_seconds + prepared[1]
+    return {"seconds": round(seconds, 1), "cpu_seconds": round(cpu_seconds, 1), "steps": state.step, **machine(device)}

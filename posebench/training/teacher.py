@@ -1,8 +1,8 @@
-"""Runs that teach other runs: a finished run tells poses of the training frames, and another method learns from them.
+"""Trained runs as teachers: a finished run predicts the training poses that another method, the student, learns from.
 
-**Convention.** A method says in its settings (:attr:`posebench.networks.settings.Settings.taught_by`) which baseline teaches it. The
-harness hands over what that one's frozen lifter says of each training frame (:attr:`posebench.networks.samples.TrainingData.taught`),
-computed once; no network of the teacher is in the student. The two are trained on the same 2D: other data are refused.
+**Convention.** A method names its teacher's baseline in its settings (:attr:`posebench.networks.settings.Settings.taught_by`). The
+teacher's frozen lifter predicts every training frame once (:attr:`posebench.networks.samples.TrainingData.teacher_poses`); no network
+of the teacher is in the student. Teacher and student are trained on the same 2D: other data are refused.
 """
 
 from __future__ import annotations

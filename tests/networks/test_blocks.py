@@ -6,7 +6,7 @@ pytest.importorskip("torch", reason="trained lifters need the extra [baselines]"
 
 import torch
 
-from posebench.networks.blocks import ResidualBlock, ResidualMLP, limit_rows
+from posebench.networks.blocks import ResidualBlock, ResidualMLP, max_norm_
 
 
 def kinds(module):
@@ -74,7 +74,7 @@ def test_rows_above_the_limit_are_shortened_and_the_others_left():
         linear = network.layers[0]
         linear.weight.copy_(torch.tensor([[3.0, 0.0, 4.0], [0.3, 0.0, 0.4], [0.0, -2.0, 0.0], [0.0, 0.0, 0.0]]))
         linear.bias.fill_(9.0)
-    limit_rows(network, 1.0)
+    max_norm_(network, 1.0)
     torch.testing.assert_close(linear.weight.detach(), torch.tensor([[0.6, 0.0, 0.8], [0.3, 0.0, 0.4], [0.0, -1.0, 0.0], [0.0, 0.0, 0.0]]))
     assert (linear.bias == 9.0).all()
     assert linear.weight.requires_grad

@@ -13,7 +13,7 @@ from posebench.base.skeletons import skeleton
 from posebench.networks.depth_flip import DepthFlip, vote
 from posebench.networks.depth_lifter import DepthLifter
 from posebench.networks.root_camera import RootCamera
-from posebench.networks.views import look_at_root, see
+from posebench.networks.views import look_at_root, project_at_distance
 
 H36M = skeleton("h36m17")
 #: The walker's cameras look down by this.
@@ -66,7 +66,7 @@ def test_a_body_whose_knees_bend_backwards_is_taken_for_a_flip(walking):
 def test_the_flip_is_seen_where_the_pose_is(walking, rule):
     keypoints, image, depth, camera = true_depths(walking)
     sign = RULES[rule].signs(keypoints, image, depth, camera)
-    torch.testing.assert_close(see(camera.on_rays(image, sign * depth), 8.0), image)
+    torch.testing.assert_close(project_at_distance(camera.on_rays(image, sign * depth), 8.0), image)
 
 
 def test_without_a_rule_every_pose_is_kept(walking):
@@ -127,7 +127,9 @@ def test_a_depth_lifter_puts_joints_on_the_rays_of_the_keypoints_and_the_root_at
     # Scale undone, root put where the frame's own camera sees it: the keypoints again.
     seen = look_at_root(keypoints, 0, TILT)
     torch.testing.assert_close(lifter.camera.turned(seen, poses)[..., 2], depth.expand(len(poses), -1), rtol=0, atol=1e-5)
-    torch.testing.assert_close(see(lifter.camera.turned(seen, poses), 8.0), lifter.camera(keypoints).image, rtol=0, atol=1e-5)
+    torch.testing.assert_close(
+        project_at_distance(lifter.camera.turned(seen, poses), 8.0), lifter.camera(keypoints).image, rtol=0, atol=1e-5
+    )
 
 
 def test_heads_are_one_over_the_distance_from_the_root_on_average(walking):

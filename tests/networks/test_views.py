@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import kstest
 
 from posebench.base.cameras import Camera, rotation_xyz
-from posebench.networks.views import ViewRange, about_x, about_y, about_z, project, turn, unproject
+from posebench.networks.views import ViewRange, about_x, about_y, about_z, project, rotate, unproject
 
 UNIT = Camera(np.eye(3), np.zeros(3), np.ones(2), np.zeros(2), (1, 1))
 numbers = st.floats(-5.0, 5.0)
@@ -65,14 +65,14 @@ def test_a_rotation_is_the_one_of_the_librarys_geometry(axis, about):
 @pytest.mark.parametrize(("about", "from_", "to"), [(about_x, 1, 2), (about_y, 2, 0), (about_z, 0, 1)])
 def test_a_quarter_turn_goes_the_way_that_is_documented(about, from_, to):
     axes = torch.eye(3, dtype=torch.float64)
-    turned = turn(about(torch.tensor(np.pi / 2, dtype=torch.float64)), axes[from_ : from_ + 1])
+    turned = rotate(about(torch.tensor(np.pi / 2, dtype=torch.float64)), axes[from_ : from_ + 1])
     torch.testing.assert_close(turned, axes[to : to + 1])
 
 
 def test_each_set_of_points_is_turned_by_its_own_rotation():
     pose, rotation = points(5, 17), ViewRange(roll=30.0).draw(5, points(1))
     one_by_one = torch.stack([torch.stack([r @ p for p in joints]) for r, joints in zip(rotation, pose, strict=True)])
-    torch.testing.assert_close(turn(rotation, pose), one_by_one)
+    torch.testing.assert_close(rotate(rotation, pose), one_by_one)
 
 
 def test_gradients_flow_through_turning_and_projecting_again():
@@ -81,7 +81,7 @@ def test_gradients_flow_through_turning_and_projecting_again():
     def seen(pose, angle):
         lifted = unproject(project(pose), pose[..., 2] + 0.1)
         centre = torch.tensor([0.0, 0.0, 6.0], dtype=torch.float64)
-        return project(turn(about_x(angle) @ about_y(angle) @ about_z(angle), lifted - centre) + 2.0 * centre, nearest=0.1)
+        return project(rotate(about_x(angle) @ about_y(angle) @ about_z(angle), lifted - centre) + 2.0 * centre, nearest=0.1)
 
     assert torch.autograd.gradcheck(seen, (pose, angle))
 

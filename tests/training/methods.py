@@ -1,4 +1,4 @@
-"""Methods for tests of the harness: two players, dropout, batch norm and a running mean, so that nothing may be forgotten on resuming."""
+"""Methods for tests of the harness: adversarial, dropout, batch norm and a running mean, so that nothing may be forgotten on resuming."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from posebench.networks.settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True)
-class Game(Settings):
-    """Settings of :class:`TwoPlayers`; ``break_at`` makes a loss NaN in that step."""
+class AdversarialSettings(Settings):
+    """Settings of :class:`Adversarial`; ``break_at`` makes a loss NaN in that step."""
 
     break_at: int = -1
 
 
-class TwoPlayers(Method):
+class Adversarial(Method):
     """An unsupervised game on 2D: it learns nothing of use, but every part of the loop takes part."""
 
     def __init__(self, settings):

@@ -15,7 +15,7 @@ from posebench.base.errors import PosebenchError
 from posebench.training.gather import gather
 from posebench.training.loop import CHECKPOINT, LOG, Interrupted, fit
 
-from .methods import Game, TwoPlayers
+from .methods import Adversarial, AdversarialSettings
 
 GAME = {"epochs": 3, "batch": 64, "learning_rate": 1e-2, "decay": "cosine", "ema": 0.9}
 
@@ -27,7 +27,7 @@ def material(dataset):
 def trained(dataset, folder, *, resume=False, **options):
     torch.manual_seed(7)
     torch.set_num_threads(1)
-    method = TwoPlayers(Game(**GAME))
+    method = Adversarial(AdversarialSettings(**GAME))
     fit(method, material(dataset), method.settings, folder, resume=resume, **options)
     return method.lifter.state_dict()
 
@@ -50,7 +50,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(dataset, t
     one, again = (trained(dataset, tmp_path / name) for name in ("a", "b") if (tmp_path / name).mkdir() is None)
     assert same(one, again)
     torch.manual_seed(8)
-    method = TwoPlayers(Game(**GAME))
+    method = Adversarial(AdversarialSettings(**GAME))
     fit(method, material(dataset), method.settings, tmp_path / "a")
     assert not same(one, method.lifter.state_dict())
 
@@ -61,7 +61,7 @@ def test_ctrl_c_saves_and_the_resumed_training_ends_with_the_same_bytes(dataset,
     (tmp_path / "broken").mkdir()
     whole = trained(dataset, tmp_path / "whole")
     with pytest.raises(Interrupted, match=f"step {step}"):
-        trained(dataset, tmp_path / "broken", tell=stop_after(step))
+        trained(dataset, tmp_path / "broken", progress=stop_after(step))
     resumed = trained(dataset, tmp_path / "broken", resume=True)
     assert same(whole, resumed)
     logs = [[line["losses"] for line in map(json.loads, (tmp_path / name / LOG).read_text().splitlines())] for name in ("whole", "broken")]
@@ -76,7 +76,7 @@ def test_ctrl_c_works_as_before_once_the_training_is_over(dataset, tmp_path):
 
 
 def test_a_loss_that_is_nan_stops_with_step_term_and_last_good_checkpoint(dataset, tmp_path):
-    method = TwoPlayers(Game(**GAME, break_at=20))
+    method = Adversarial(AdversarialSettings(**GAME, break_at=20))
     with pytest.raises(PosebenchError, match=r"'fooled' of lifter is nan in step 19 \(epoch 1\).*checkpoint.safetensors") as caught:
         fit(method, material(dataset), method.settings, tmp_path, save_every_s=0.0)
     assert caught.value.exit_code == 1
@@ -84,14 +84,14 @@ def test_a_loss_that_is_nan_stops_with_step_term_and_last_good_checkpoint(datase
 
 
 def test_a_nan_before_any_checkpoint_says_that_there_is_none(dataset, tmp_path):
-    method = TwoPlayers(Game(**GAME, break_at=1))
+    method = Adversarial(AdversarialSettings(**GAME, break_at=1))
     with pytest.raises(PosebenchError, match="no checkpoint had been written yet"):
         fit(method, material(dataset), method.settings, tmp_path)
 
 
 def test_a_checkpoint_of_another_network_is_refused(dataset, tmp_path):
     trained(dataset, tmp_path)
-    method = TwoPlayers(Game(**GAME))
+    method = Adversarial(AdversarialSettings(**GAME))
     method.critic = torch.nn.Linear(34, 1)
     with pytest.raises(PosebenchError, match="checkpoint of this recipe"):
         fit(method, material(dataset), method.settings, tmp_path, resume=True)
@@ -102,28 +102,28 @@ def test_a_damaged_checkpoint_is_refused_with_a_paragraph(dataset, tmp_path, kee
     trained(dataset, tmp_path)
     path = tmp_path / CHECKPOINT
     path.write_bytes(path.read_bytes()[:keep])
-    method = TwoPlayers(Game(**GAME))
+    method = Adversarial(AdversarialSettings(**GAME))
     with pytest.raises(PosebenchError, match="Wanted: a checkpoint of this recipe"):
         fit(method, material(dataset), method.settings, tmp_path, resume=True)
 
 
 def test_the_running_mean_is_what_is_kept(dataset, tmp_path):
-    settings = Game(**{**GAME, "ema": 0.0})
+    settings = AdversarialSettings(**{**GAME, "ema": 0.0})
     torch.manual_seed(7)
-    method = TwoPlayers(settings)
+    method = Adversarial(settings)
     fit(method, material(dataset), settings, tmp_path)
     (tmp_path / "mean").mkdir()
     kept = trained(dataset, tmp_path / "mean")
     assert not same(kept, method.lifter.state_dict())
     # The game itself is the same: the critic, which has no running mean, ends where it ended.
     torch.manual_seed(7)
-    other = TwoPlayers(Game(**GAME))
+    other = Adversarial(AdversarialSettings(**GAME))
     fit(other, material(dataset), other.settings, tmp_path / "mean")
     assert same(other.critic.state_dict(), method.critic.state_dict())
 
 
 def test_the_log_has_a_line_an_epoch_with_every_term_and_what_was_seen(dataset, tmp_path):
-    method = TwoPlayers(Game(**GAME))
+    method = Adversarial(AdversarialSettings(**GAME))
     fit(method, material(dataset), method.settings, tmp_path, look=lambda now: {"training": float(now.lifter.training)})
     lines = [json.loads(line) for line in (tmp_path / LOG).read_text().splitlines()]
     assert [line["epoch"] for line in lines] == [1, 2, 3]

@@ -25,7 +25,7 @@ from posebench.training.gather import part
 from posebench.training.loop import LOG
 from posebench.training.run import train
 
-from .methods import Game, TwoPlayers
+from .methods import Adversarial, AdversarialSettings
 
 TINY = ("width=16", "epochs=2", "samples=256")
 
@@ -220,10 +220,10 @@ UNSUPERVISED = [method for method in baselines() if read_method(method)[0]["supe
 
 
 def learnt(method, supervision, dataset, folder, monkeypatch):
-    """The bytes of the weights that a training leaves; ``two players`` is the tests' own method."""
-    if method == "two players":
-        settings = Game(epochs=2, batch=64, learning_rate=1e-2, ema=0.9)
-        monkeypatch.setattr(run, "build", lambda _: TwoPlayers(settings))
+    """The bytes of the weights that a training leaves; ``adversarial`` is the tests' own method."""
+    if method == "adversarial":
+        settings = AdversarialSettings(epochs=2, batch=64, learning_rate=1e-2, ema=0.9)
+        monkeypatch.setattr(run, "build", lambda _: Adversarial(settings))
     else:
         content, where = read_method(method)
         kind = load_baseline(method).Settings
@@ -237,7 +237,7 @@ def learnt(method, supervision, dataset, folder, monkeypatch):
     return (folder / WEIGHTS).read_bytes()
 
 
-@pytest.mark.parametrize("method", ["two players", *UNSUPERVISED])
+@pytest.mark.parametrize("method", ["adversarial", *UNSUPERVISED])
 def test_without_supervision_the_weights_are_the_same_bytes_when_every_3d_number_is_nan(dataset, blind, tmp_path, monkeypatch, method):
     assert np.isnan(blind.load(blind.clip_ids("train")[0]).pose).all()
     seeing = learnt(method, "none", dataset, tmp_path / "seeing", monkeypatch)

@@ -32,7 +32,7 @@ LIVES = 3
 #: Cells share PyTorch's random numbers, so that a process makes one at a time, however many threads a cluster gives it.
 _ONE_AT_A_TIME = threading.Lock()
 
-Tell = Callable[[int, int], None]
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Place:
     threads: int = 0
     adopt: bool = False
     token: str = ""
-    make: Callable[[Cell, Place, Tell | None], None] | None = None
+    make: Callable[[Cell, Place, Progress | None], None] | None = None
 
     def open(self, name: str) -> Dataset:
         """Open a dataset in the owner's folder."""
@@ -77,7 +77,7 @@ class Outcome:
     seconds: float = 0.0
 
 
-def make_run(cell: Cell, place: Place, tell: Tell | None) -> None:
+def make_run(cell: Cell, place: Place, progress: Progress | None) -> None:
     """Train the cell and score it, going on from a checkpoint where there is one."""
     folder, root = place.runs / cell.name, place.roots.get(cell.dataset)
     if not cell.trained:
@@ -98,11 +98,11 @@ def make_run(cell: Cell, place: Place, tell: Tell | None) -> None:
         resume=folder.exists(),
         device=place.device,
         threads=place.threads,
-        tell=tell,
+        progress=progress,
     )
 
 
-def run_cell(cell: Cell, seeds: Sequence[Cell], wanted: Digests, place: Place, tell: Tell | None = None) -> Outcome:
+def run_cell(cell: Cell, seeds: Sequence[Cell], wanted: Digests, place: Place, progress: Progress | None = None) -> Outcome:
     """Make one cell unless it is fresh, publish it, and write its entry if it was the last seed missing. Never raises for a cell's error.
 
     Args:
@@ -110,7 +110,7 @@ def run_cell(cell: Cell, seeds: Sequence[Cell], wanted: Digests, place: Place, t
         seeds: every cell of its entry.
         wanted: digests that the caller's code and data have; other ones here are an error.
         place: where and how.
-        tell: called with (steps done, steps in all).
+        progress: called with (steps done, steps in all).
     """
     started = time.monotonic()
     try:
@@ -121,7 +121,7 @@ def run_cell(cell: Cell, seeds: Sequence[Cell], wanted: Digests, place: Place, t
             if differing:
                 found = f"{', '.join(differing)} on {socket.gethostname()}: another version than where the call was made"
                 raise PosebenchError(found, "one checkout and one copy of the data on every machine", "bring them to one state")
-            made = _make(cell, digests, place, tell)
+            made = _make(cell, digests, place, progress)
             note = _write_entry(cell, seeds, digests, place)
         return Outcome(cell.name, "done" if made else "up to date", note, time.monotonic() - started)
     except Exception as error:
@@ -131,7 +131,7 @@ def run_cell(cell: Cell, seeds: Sequence[Cell], wanted: Digests, place: Place, t
         return Outcome(cell.name, "failed", told, time.monotonic() - started)
 
 
-def _make(cell: Cell, digests: Digests, place: Place, tell: Tell | None) -> bool:
+def _make(cell: Cell, digests: Digests, place: Place, progress: Progress | None) -> bool:
     with claimed(cell.name, place.runs) as claim:
         now = standing(cell, digests, place.runs)
         folder = place.runs / cell.name
@@ -153,7 +153,7 @@ def _make(cell: Cell, digests: Digests, place: Place, tell: Tell | None) -> bool
         _write_log(place, cell.name, {"interrupted": "resumed", "foreign": "adopted"}.get(now.state, "begun"), now.why)
         if now.state == "rescore":
             (folder / RESULT).unlink(missing_ok=True)
-        (place.make or make_run)(cell, place, tell)
+        (place.make or make_run)(cell, place, progress)
         publish(cell, digests, place.runs)
         _write_log(place, cell.name, "published")
         return True

@@ -48,8 +48,8 @@ def regenerate(
     place: Place | None = None,
     jobs: int = 1,
     dask: str | None = None,
-    tell: Callable[[str, int, int], None] | None = None,
-    say: Callable[[str], None] = lambda _: None,
+    progress: Callable[[str, int, int], None] | None = None,
+    log: Callable[[str], None] = lambda _: None,
 ) -> list[Outcome]:
     """Make what is missing or stale, and put finished entries on the board that lies beside the grid file.
 
@@ -60,8 +60,8 @@ def regenerate(
         place: where and how; by default ``runs`` and the grid's folder.
         jobs: processes on this machine.
         dask: address of a dask scheduler, instead of ``jobs``; its workers see the same files under the same paths.
-        tell: called with (name of the cell, steps done, steps in all) where cells are made one after the other here.
-        say: called with a line for each cell.
+        progress: called with (name of the cell, steps done, steps in all) where cells are made one after the other here.
+        log: called with a line for each cell.
 
     Raises:
         PosebenchError: a grid that cannot be read, a name that it lacks, or a cluster that cannot be reached. A cell's own error is in
@@ -82,15 +82,15 @@ def regenerate(
             tasks[cell.name] = partial(run_cell, cell, seeds, digests_of(cell, open_), place)
         except PosebenchError as error:
             outcomes.append(Outcome(cell.name, "failed", str(error)))
-            say(f"{cell.name}: failed: {error}")
+            log(f"{cell.name}: failed: {error}")
     done: Iterator[Outcome]
     if dask is None and jobs == 1:
-        done = (task(tell=partial(tell, name) if tell else None) for name, task in tasks.items())
+        done = (task(progress=partial(progress, name) if progress else None) for name, task in tasks.items())
     else:
         done = _survive(tasks, jobs, dask)
     for outcome in done:
         outcomes.append(outcome)
-        say(f"{len(outcomes)} of {len(chosen)}: {outcome.cell}: {outcome.status}" + (f": {outcome.note}" if outcome.note else ""))
+        log(f"{len(outcomes)} of {len(chosen)}: {outcome.cell}: {outcome.status}" + (f": {outcome.note}" if outcome.note else ""))
     order = [cell.name for cell in chosen]
     return sorted(outcomes, key=lambda outcome: order.index(outcome.cell))
 

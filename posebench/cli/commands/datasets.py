@@ -50,8 +50,8 @@ def run_data_prepare(args: Namespace) -> int:
     from posebench.data import open_dataset
 
     started = time.perf_counter()
-    with progress(f"preparing {args.name}") as tell:
-        dataset = open_dataset(args.name, args.root, cameras=args.cameras, progress=tell)
+    with progress(f"preparing {args.name}") as advance:
+        dataset = open_dataset(args.name, args.root, cameras=args.cameras, progress=advance)
     official = "the official copy" if dataset.official else f"not the official copy: {dataset.note}"
     print(
         f"{dataset.name} {dataset.version}: {len(dataset.infos)} clips, {sum(info.frames for info in dataset.infos.values()):,} poses,"

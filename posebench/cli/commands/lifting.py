@@ -20,8 +20,8 @@ def run_predict(args: Namespace) -> int:
     make = lifter_maker(args.lifter, threads=args.threads, changes=args.set)
     dataset = open_dataset(args.dataset, args.root, cameras=args.cameras)
     lifter = make(dataset)
-    with progress("predicting") as tell:
-        poses = predict(lifter, dataset, keypoints=args.keypoints, split=args.split, progress=tell)
+    with progress("predicting") as advance:
+        poses = predict(lifter, dataset, keypoints=args.keypoints, split=args.split, progress=advance)
         save_predictions(
             args.output,
             poses,
@@ -78,8 +78,8 @@ def run_speed(args: Namespace) -> int:
     except ValueError as error:
         raise PosebenchError(f"--batch {args.batch}", "whole numbers, with commas between", "--batch 1,64,1024") from error
     options = {name: getattr(args, name) for name in ("device", "threads", "rounds", "seconds")}
-    with progress("timing") as tell:
-        record = speed(args.lifters or ["flat", "mean-pose"], batches=batches, **options, progress=tell)
+    with progress("timing") as advance:
+        record = speed(args.lifters or ["flat", "mean-pose"], batches=batches, **options, progress=advance)
     if args.output:
         record.save(args.output)
     if args.json:

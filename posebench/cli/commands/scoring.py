@@ -31,8 +31,8 @@ def run_check(args: Namespace) -> int:
     from posebench.display.text import findings_table
     from posebench.scoring.submission import check
 
-    with progress("checking") as tell:
-        findings = check(args.predictions, args.protocol, **_scope(args), progress=tell)
+    with progress("checking") as advance:
+        findings = check(args.predictions, args.protocol, **_scope(args), progress=advance)
     if args.json:
         print_json([finding.as_dict() for finding in findings])
     else:
@@ -52,8 +52,8 @@ def run_score(args: Namespace) -> int:
         raise PosebenchError(f"--csv for {len(outputs)} files", "one file with --csv", "score the files one by one, or leave it out")
     printed = []
     for number, (predictions, output) in enumerate(outputs):
-        with progress(f"scoring {predictions}" if len(outputs) > 1 else "scoring") as tell:
-            result = score(predictions, args.protocol, **_scope(args), per_frame=args.per_frame, progress=tell)
+        with progress(f"scoring {predictions}" if len(outputs) > 1 else "scoring") as advance:
+            result = score(predictions, args.protocol, **_scope(args), per_frame=args.per_frame, progress=advance)
         if output:
             result.save(output)
         if args.csv:

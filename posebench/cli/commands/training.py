@@ -28,15 +28,15 @@ def run_train(args: Namespace) -> int:
     given = {name: getattr(args, name) for name in ("root", "cameras", "keypoints", "seed", "preset", "recipe", "output", "resume")}
     given |= {name: getattr(args, name) for name in ("device", "threads", "tune", "teacher")}
     try:
-        with progress(f"training {args.method}") as tell:
+        with progress(f"training {args.method}") as advance:
             result = train(
                 args.method,
                 args.dataset,
                 **given,
                 changes=args.set,
                 save_every_s=args.save_every,
-                tell=tell,
-                say=lambda line: print(line, file=sys.stderr, flush=True),
+                progress=advance,
+                log=lambda line: print(line, file=sys.stderr, flush=True),
             )
     except Interrupted as stop:
         words = [word for word in args.words if word != "--resume"]
@@ -79,15 +79,15 @@ def run_regenerate(args: Namespace) -> int:
         return 0
     said = ""
 
-    def tell_of(cell: str, done: int, total: int) -> None:
+    def advance_cell(cell: str, done: int, total: int) -> None:
         nonlocal said
         if cell != said:
             print(f"{cell}: training", file=sys.stderr, flush=True)
             said = cell
-        tell(done, total)
+        advance(done, total)
 
     try:
-        with progress("steps") as tell:
+        with progress("steps") as advance:
             outcomes = regenerate(
                 args.grid,
                 cells=args.cell,
@@ -95,8 +95,8 @@ def run_regenerate(args: Namespace) -> int:
                 place=place,
                 jobs=args.jobs,
                 dask=args.dask,
-                tell=tell_of,
-                say=lambda line: print(line, file=sys.stderr, flush=True),
+                progress=advance_cell,
+                log=lambda line: print(line, file=sys.stderr, flush=True),
             )
     except Interrupted as stop:
         print(f"posebench: {stop}. Next: the same command again goes on", file=sys.stderr)

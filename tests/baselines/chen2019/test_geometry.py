@@ -6,7 +6,7 @@ import torch
 
 from posebench.baselines.chen2019.geometry import on_rays
 from posebench.baselines.chen2019.losses import consistency
-from posebench.networks.views import NEAREST, about_x, about_y, level_turn, look_at_root, see, subtract_root, turn
+from posebench.networks.views import NEAREST, about_x, about_y, level_turn, look_at_root, project_at_distance, root_relative_view, rotate
 
 DISTANCE = 8.0
 
@@ -21,21 +21,21 @@ def bodies():
 
 def seen_from(body, azimuth, down):
     """Bodies of the level frame as a camera sees them that looks at the root and down by ``down``: points and image."""
-    points = turn(about_x(down) @ about_y(azimuth), body)
-    return points, see(points, DISTANCE)
+    points = rotate(about_x(down) @ about_y(azimuth), body)
+    return points, project_at_distance(points, DISTANCE)
 
 
 def behind_of(points, down):
     """The horizontal distance behind the root: what a perfect lifter tells."""
-    return turn(about_x(-down), points)[..., 2]
+    return rotate(about_x(-down), points)[..., 2]
 
 
 def cycle(lift, image, down, rotation, new_down):
     """Both self-consistency terms of a lifter ``lift(image, down) -> points``."""
     points = lift(image, down)
-    turned = turn(rotation, points)
-    again = lift(see(turned, DISTANCE), new_down)
-    return consistency(turned, again), consistency(image, see(turn(rotation.transpose(-1, -2), again), DISTANCE))
+    turned = rotate(rotation, points)
+    again = lift(project_at_distance(turned, DISTANCE), new_down)
+    return consistency(turned, again), consistency(image, project_at_distance(rotate(rotation.transpose(-1, -2), again), DISTANCE))
 
 
 def oracle(bodies, *, flip=False):
@@ -81,8 +81,8 @@ def test_a_depth_flip_is_caught_by_perspective_alone_and_less_so_from_afar(bodie
     """Level cameras: the flipped truth, turned the other way, is seen alike up to the perspective of its depth."""
     azimuth = torch.full((len(bodies),), 0.7, dtype=torch.float64)
     flipped = bodies * torch.tensor([1.0, 1.0, -1.0], dtype=torch.float64)
-    true_view = see(turn(about_y(azimuth), bodies), distance)
-    flip_view = see(turn(about_y(-azimuth), flipped), distance)
+    true_view = project_at_distance(rotate(about_y(azimuth), bodies), distance)
+    flip_view = project_at_distance(rotate(about_y(-azimuth), flipped), distance)
     gap = float((true_view - flip_view).abs().max()) * distance
     depth = float(bodies.norm(dim=-1).max())
     assert 0 < gap < 2.5 * depth**2 / (distance - depth)
@@ -93,7 +93,7 @@ def test_without_perspective_a_level_camera_cannot_tell_a_flip_and_one_that_look
     flipped = bodies * torch.tensor([1.0, 1.0, -1.0], dtype=torch.float64)
 
     def outline(body, angle, down):
-        return turn(about_x(torch.full_like(angle, down)) @ about_y(angle), body)[..., :2]
+        return rotate(about_x(torch.full_like(angle, down)) @ about_y(angle), body)[..., :2]
 
     level = (outline(bodies, azimuth, 0.0) - outline(flipped, -azimuth, 0.0)).abs().max()
     tilted = (outline(bodies, azimuth, 0.1) - outline(flipped, -azimuth, 0.1)).abs().max()
@@ -118,18 +118,18 @@ def test_nothing_comes_nearer_than_the_clamp():
     behind = torch.tensor([[-100.0, 0.0, 5.0]], dtype=torch.float64)
     points = on_rays(image, behind, torch.zeros(1, dtype=torch.float64), DISTANCE)
     assert (points[0, :, 2] + DISTANCE).tolist() == [NEAREST, DISTANCE, DISTANCE + 5.0]
-    assert torch.isfinite(see(torch.tensor([[[1.0, 1.0, -DISTANCE]]]), DISTANCE)).all()
+    assert torch.isfinite(project_at_distance(torch.tensor([[[1.0, 1.0, -DISTANCE]]]), DISTANCE)).all()
 
 
 def test_the_camera_that_looks_at_the_root_has_it_in_the_middle_and_sees_the_same_body(bodies):
     """A body off the axis of a tilted camera: the turned camera's image is what a camera in the same place would take."""
     tilt = np.deg2rad(6.0)
     at = torch.tensor([1.5, 0.4, 9.0], dtype=torch.float64)
-    camera_points = turn(about_x(torch.tensor([tilt], dtype=torch.float64)), bodies + at)
+    camera_points = rotate(about_x(torch.tensor([tilt], dtype=torch.float64)), bodies + at)
     keypoints = camera_points[..., :2] / camera_points[..., 2:]
     seen = look_at_root(keypoints, 0, 6.0)
     torch.testing.assert_close(seen.image[:, 0], torch.zeros_like(seen.image[:, 0]), atol=1e-12, rtol=0)
-    turned = turn(seen.rotation, camera_points)
+    turned = rotate(seen.rotation, camera_points)
     torch.testing.assert_close(turned[..., :2] / turned[..., 2:], seen.image)
     # No roll: the vertical stays in the plane of the image's middle column; and it looks down at a root that is lower than the camera.
     up = seen.rotation @ about_x(torch.tensor(tilt, dtype=torch.float64)) @ torch.tensor([0.0, 1.0, 0.0], dtype=torch.float64)
@@ -139,7 +139,7 @@ def test_the_camera_that_looks_at_the_root_has_it_in_the_middle_and_sees_the_sam
 
 def test_the_papers_way_only_moves_the_image(bodies):
     keypoints = bodies[..., :2] + 3.0
-    seen = subtract_root(keypoints, 0)
+    seen = root_relative_view(keypoints, 0)
     torch.testing.assert_close(seen.image, bodies[..., :2])
     assert float(seen.down.abs().max()) == 0.0
     torch.testing.assert_close(seen.rotation[3], torch.eye(3, dtype=torch.float64))

@@ -16,7 +16,7 @@ from posebench.baselines.chen2019 import Settings, build
 from posebench.baselines.chen2019.method import Critics
 from posebench.networks.recipe import read_method, resolve
 from posebench.networks.samples import TrainingData
-from posebench.networks.views import about_x, turn
+from posebench.networks.views import about_x, rotate
 from posebench.training.loop import fit
 
 H36M = skeleton("h36m17")
@@ -108,7 +108,7 @@ def test_an_untrained_network_that_says_nothing_gives_an_upright_plane(data):
     with torch.no_grad():
         seen = player.lifter.view(data.keypoints)
         points = player.lifter.points(seen.image, seen.down)
-        level = turn(about_x(-seen.down), points)
+        level = rotate(about_x(-seen.down), points)
     assert float(level[..., 2].abs().max()) < 1e-4
 
 
@@ -121,8 +121,8 @@ def test_both_frames_of_a_pair_are_turned_alike_and_mirrored_alike(data):
     rotation, new_down = player._turns(down)
     assert torch.equal(new_down[:50], new_down[50:])
     # About the vertical: the turned camera's vertical is where its tilt says, for both frames.
-    vertical = turn(about_x(down), torch.tensor([[[0.0, 1.0, 0.0]]]).expand(100, 1, 3))
-    torch.testing.assert_close(turn(rotation, vertical), turn(about_x(new_down), torch.tensor([[[0.0, 1.0, 0.0]]]).expand(100, 1, 3)))
+    vertical = rotate(about_x(down), torch.tensor([[[0.0, 1.0, 0.0]]]).expand(100, 1, 3))
+    torch.testing.assert_close(rotate(rotation, vertical), rotate(about_x(new_down), torch.tensor([[[0.0, 1.0, 0.0]]]).expand(100, 1, 3)))
     swap = list(H36M.mirror)
     mirrored = [
         torch.equal(image[i], player.seen.image[frame][swap] * torch.tensor([-1.0, 1.0])) for i, frame in enumerate(frames.tolist())

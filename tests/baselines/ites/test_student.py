@@ -16,7 +16,7 @@ from posebench.baselines.ites import Settings, build
 from posebench.baselines.ites.network import GROUPS, GraphNetwork, NonLocal, SemanticConvolution, neighbours
 from posebench.networks.recipe import read_method, resolve
 from posebench.networks.samples import TrainingData
-from posebench.networks.views import see
+from posebench.networks.views import project_at_distance
 from posebench.training.loop import fit
 
 H36M = skeleton("h36m17")
@@ -51,7 +51,7 @@ def data(walker):
 
 def prepared(data, recipe="default", *changes):
     player = method(recipe, *changes)
-    taught = replace(data, taught=told(player, data.keypoints)) if player.settings.taught_by else data
+    taught = replace(data, teacher_poses=told(player, data.keypoints)) if player.settings.taught_by else data
     player.prepare(taught)
     return player, taught
 
@@ -78,7 +78,7 @@ def test_lifted_poses_are_seen_where_the_keypoints_are(data):
         with torch.no_grad():
             camera = player.lifter.camera
             points = camera.turned(camera(data.keypoints), player.lift(data.keypoints))
-            torch.testing.assert_close(see(points, camera.distance), player.seen.image, rtol=0, atol=1e-6)
+            torch.testing.assert_close(project_at_distance(points, camera.distance), player.seen.image, rtol=0, atol=1e-6)
 
 
 def test_what_the_teacher_tells_is_learnt_as_depth_in_the_students_camera(data, monkeypatch):
@@ -106,8 +106,8 @@ def test_a_rigid_body_that_is_known_from_every_side_pays_nothing_in_the_cycle(da
     import posebench.baselines.ites.method as model
 
     turned = []
-    real = model.turn
-    monkeypatch.setattr(model, "turn", lambda rotation, points: turned.append(real(rotation, points)) or turned[-1])
+    real = model.rotate
+    monkeypatch.setattr(model, "rotate", lambda rotation, points: turned.append(real(rotation, points)) or turned[-1])
 
     def tell(image):
         asked.append(len(image))
@@ -126,7 +126,7 @@ def test_a_rigid_body_that_is_known_from_every_side_pays_nothing_in_the_cycle(da
 @pytest.mark.parametrize("change", ["distance=5.0", "views=camera"])
 def test_a_teacher_of_another_camera_is_refused(data, change):
     player = method("default", change, "tilt=0.0")
-    taught = replace(data, taught=told(method(), data.keypoints))
+    taught = replace(data, teacher_poses=told(method(), data.keypoints))
     with pytest.raises(PosebenchError, match=r"off the student's rays.*Next: choose another recipe"):
         player.prepare(taught)
 

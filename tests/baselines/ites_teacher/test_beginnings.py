@@ -64,7 +64,7 @@ def test_of_a_lifter_and_its_flipped_twin_the_one_with_less_loss_goes_on(data, m
     monkeypatch.setattr(Teacher, "_terms", lambda player, *_: {"depth": player.lifter.dictionary.bias[2]})
     depths = []
     with torch.no_grad():
-        assert "twin went on" not in player.signs(data)
+        assert "twin went on" not in player.diagnostics(data)
     for epoch in (0, 1, 2, 2, 3):
         ((_, terms),) = player.losses(data, torch.arange(16), epoch)
         depths.append(float(terms["depth"].detach()))
@@ -73,5 +73,5 @@ def test_of_a_lifter_and_its_flipped_twin_the_one_with_less_loss_goes_on(data, m
     assert depths[2:] == [depths[2]] * 3, "once"
     assert player.poses_beside == 2 * 4 * 16
     with torch.no_grad():
-        assert player.signs(data)["twin went on"] == float(sign > 0)
+        assert player.diagnostics(data)["twin went on"] == float(sign > 0)
     assert "settled" in player.state_dict(), "a resumed run does not settle again"

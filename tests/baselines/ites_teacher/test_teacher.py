@@ -13,7 +13,7 @@ from posebench.base.skeletons import skeleton
 from posebench.baselines.ites_teacher.network import Told
 from posebench.baselines.ites_teacher.rotation import exponential
 from posebench.networks.recipe import read_method
-from posebench.networks.views import about_x, about_y, see, turn
+from posebench.networks.views import about_x, about_y, project_at_distance, rotate
 from posebench.training.loop import fit
 
 H36M = skeleton("h36m17")
@@ -26,7 +26,7 @@ def test_every_recipe_trains_and_lifts_finite_poses(data, tmp_path, recipe, meth
     player = method(recipe)
     player.prepare(data)
     before = {name: value.clone() for name, value in player.named_parameters()}
-    fit(player, data, player.settings, tmp_path, look=lambda now: now.signs(data))
+    fit(player, data, player.settings, tmp_path, look=lambda now: now.diagnostics(data))
     with torch.no_grad():
         poses = player.lift(data.keypoints[:60])
     assert poses.shape == (60, 17, 3)
@@ -54,7 +54,7 @@ def test_a_network_that_knows_the_truth_pays_nothing(data, monkeypatch, method):
     pose = 0.5 * (pose - pose[:1])
     rotations = exponential(torch.randn(16, 3, generator=torch.Generator().manual_seed(3)))
     frames = torch.arange(16)
-    player.seen.image[frames] = see(turn(rotations, pose.expand(16, -1, -1)), 5.0)
+    player.seen.image[frames] = project_at_distance(rotate(rotations, pose.expand(16, -1, -1)), 5.0)
     monkeypatch.setattr(player.lifter, "tell", Knows(pose, lambda count: rotations.repeat(count // 16, 1, 1)))
     ((_, terms),) = player.losses(data, frames, 0)
     assert {name: float(value) for name, value in terms.items()} == pytest.approx({"reprojection": 0.0, "invariance": 0.0}, abs=1e-5)
@@ -128,7 +128,8 @@ def test_canonical_poses_turn_about_their_root_in_the_first_share_of_the_epochs_
     monkeypatch.setattr(player.lifter, "tell", Knows(pose, lambda count: torch.eye(3).expand(count, 3, 3)))
     views = []
     monkeypatch.setattr(
-        "posebench.baselines.ites_teacher.method.see", lambda points, distance: (views.append(points), see(points, distance))[1]
+        "posebench.baselines.ites_teacher.method.project_at_distance",
+        lambda points, distance: (views.append(points), project_at_distance(points, distance))[1],
     )
     for epoch, centred in ((0, True), (2, True), (3, False), (9, False)):
         views.clear()
@@ -141,7 +142,7 @@ def test_upright_canonical_poses_keep_their_heights_whatever_the_azimuth(data, m
     player = method()
     player.prepare(data)
     told = player.lifter.tell(player.seen.image, player.seen.down)
-    level = turn(about_x(-player.seen.down), told.seen)
+    level = rotate(about_x(-player.seen.down), told.seen)
     torch.testing.assert_close(level[..., 1], (told.size * told.pose)[..., 1], rtol=0, atol=1e-5)
     rotation, down = player._rotations(50, player.seen.image)
     azimuth = about_x(-down) @ rotation
@@ -178,7 +179,7 @@ def test_lifted_poses_are_seen_where_the_keypoints_are(data, method):
         with torch.no_grad():
             camera = player.lifter.camera
             points = camera.turned(camera(data.keypoints), player.lift(data.keypoints))
-            torch.testing.assert_close(see(points, camera.distance), player.seen.image, rtol=0, atol=1e-6)
+            torch.testing.assert_close(project_at_distance(points, camera.distance), player.seen.image, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize(("norm", "same"), [("mixed", False), ("real", True)])

@@ -61,7 +61,7 @@ def test_every_recipe_trains_and_lifts_finite_poses(data, tmp_path, recipe):
     player = method(recipe)
     player.prepare(data)
     before = {name: value.clone() for name, value in player.named_parameters()}
-    fit(player, data, player.settings, tmp_path, look=lambda now: now.signs(data))
+    fit(player, data, player.settings, tmp_path, look=lambda now: now.diagnostics(data))
     with torch.no_grad():
         poses = player.lift(data.keypoints)
     assert poses.shape == (240, 17, 3)
@@ -129,14 +129,14 @@ def test_on_rays_joints_are_seen_where_the_input_has_them_and_the_distance_follo
 
 def test_where_the_camera_stands_makes_no_difference_once_it_looks_at_the_root(data):
     """A pan of the camera changes the image, and the pose by the same pan: the network sees the same."""
-    from posebench.networks.views import about_y, turn
+    from posebench.networks.views import about_y, rotate
 
     player = method("default", "look=true")
     pan = about_y(torch.tensor(0.2))
     rays = torch.cat([data.keypoints, torch.ones(240, 17, 1)], dim=-1)
-    panned = turn(pan, rays)
+    panned = rotate(pan, rays)
     one, other = player.lift(data.keypoints), player.lift(panned[..., :2] / panned[..., 2:])
-    torch.testing.assert_close(turn(pan, one), other, rtol=0, atol=0.5)
+    torch.testing.assert_close(rotate(pan, one), other, rtol=0, atol=0.5)
 
 
 def test_the_papers_joints_leave_the_spine_out_and_put_it_midway(data):
@@ -189,11 +189,11 @@ def test_the_signs_tell_a_collapsed_generator_from_the_pool_itself(data):
     player.prepare(data)
     camera = torch.eye(3)[None, :2]
     player.lifter.generator = Knows(player.real.mean(dim=0, keepdim=True), camera)
-    collapsed = player.signs(data)
+    collapsed = player.diagnostics(data)
     assert collapsed["variance ratio"] == pytest.approx(0.0, abs=1e-6)
     assert collapsed["poses with such a bone"] == 1.0, "the mean of poses has bones that are too short"
     player.lifter.generator = Knows(player.real, camera)
-    sound = player.signs(data)
+    sound = player.diagnostics(data)
     assert sound["variance ratio"] == pytest.approx(1.0, abs=0.05)
     assert sound["bones outside range"] == sound["poses with such a bone"] == 0.0
 

@@ -109,7 +109,7 @@ def statuses(outcomes):
 def test_what_is_missing_is_made_and_put_on_the_board_with_all_its_seeds_and_only_once(tmp_path, finished):
     grid, place = stage(tmp_path, finished)
     said = []
-    assert statuses(regenerate(grid, place=place, say=said.append)) == ["done"] * 4
+    assert statuses(regenerate(grid, place=place, log=said.append)) == ["done"] * 4
     entries = {entry.name: [seed.provenance.seed for seed in entry.seeds] for entry in load_entries(tmp_path / "board")}
     assert entries == {"martinez-gt-smoke": [0, 1], "martinez-gauss5-smoke": [0, 1]}
     assert said[0] == f"1 of 4: {FIRST}: done: its entry waits for {NAMES[1]}"
@@ -290,9 +290,9 @@ def test_a_training_that_is_interrupted_goes_on_from_its_checkpoint(tmp_path, mo
             os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
-        regenerate(tmp_path / "grid.toml", place=place, tell=stop)
+        regenerate(tmp_path / "grid.toml", place=place, progress=stop)
     steps = []
-    outcomes = regenerate(tmp_path / "grid.toml", place=place, tell=lambda _, done, __: steps.append(done))
+    outcomes = regenerate(tmp_path / "grid.toml", place=place, progress=lambda _, done, __: steps.append(done))
     assert statuses(outcomes) == ["done"]
     assert steps == [4, 5, 6]
     assert events(place, FIRST) == ["begun", "resumed", "published"]
