@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from posebench.base.errors import PosebenchError
+from posebench.networks.renames import present_names
 from posebench.networks.settings import S, Settings, settings_of
 from posebench.predictions.archive import SUPERVISIONS
 
@@ -89,7 +90,8 @@ class Recipe:
             or not isinstance(own.subjects, list)
         ):
             raise PosebenchError(f"{path}: a field of another kind", wanted, advice)
-        return cls(**{**content, "subjects": tuple(map(str, own.subjects))})
+        settings = present_names(own.method, own.settings, str(path))
+        return cls(**{**content, "subjects": tuple(map(str, own.subjects)), "settings": settings})
 
 
 def _lines(table: Mapping[str, Any]) -> list[str]:
@@ -155,7 +157,10 @@ def resolve(
     if recipe != "default" and recipe not in recipes:
         raise PosebenchError(f"recipe {recipe!r}", f"one of {', '.join(['default', *recipes])}", "choose with --recipe")
     named, budget = _named(recipes, recipe, preset, where)
-    merged = {**content.get("settings", {}), **named, **presets[preset], **budget, **_by_hand(changes)}
+    layers = (content.get("settings", {}), named, presets[preset], budget, _by_hand(changes))
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        merged |= present_names(content.get("method", ""), layer, where)
     return settings_of(kind, merged, where)
 
 
@@ -186,7 +191,7 @@ def lifted_with(recipe: Recipe, kind: type[Settings], changes: Sequence[str]) ->
     Raises:
         PosebenchError: a setting that the weights depend on, or none at all.
     """
-    values = _by_hand(changes)
+    values = present_names(recipe.method, _by_hand(changes), "--set")
     for name in values:
         if name not in kind.at_test:
             known = ", ".join(kind.at_test) if kind.at_test else f"none: {recipe.method} has no such settings"
