@@ -1,7 +1,7 @@
 """Files written by posebench 0.1.0 before its folders were rearranged are read, and give the same numbers.
 
-``tests/golden/earlier/runs`` holds one small run of each baseline (``synthetic``, preset ``smoke``, 8 units wide) with the first 12 poses that
-it predicted for one clip; ``scored`` holds predictions, their result, and a comparison of two results.
+``tests/golden/earlier/runs`` holds one small run of each baseline (``synthetic``, preset ``smoke``, 8 units wide) with the first 12 poses
+that it predicted for one clip; ``scored`` holds predictions, their result, and a comparison of two results.
 """
 
 from __future__ import annotations
