@@ -211,16 +211,18 @@ INLINE void rotate(const Lane *restrict k, const Lane *restrict cof, const doubl
         double start = sqrt(1.0 + 2.0 * sqrt(q[l]));
         /* One turn of l^2 = 1 + 2 sqrt(q + 2 d l) saves two steps where d > 0; where d < 0 it would leave the largest root's side. */
         root[l] = sqrt(1.0 + 2.0 * sqrt(q[l] + (twice > 0.0 ? twice : 0.0) * start));
+        step[l] = INFINITY;
     }
-    for (int n = 0; n < MOST_STEPS; n += 2) {
-        for (int again = 0; again < 2; again++)
-            EACH_LANE {
-                double e = 0.5 * (root[l] * root[l] - 1.0);
-                step[l] = (e * e - q[l] - 2.0 * det[l] * root[l]) / (2.0 * (root[l] * e - det[l]));
-                root[l] -= step[l];
-            }
+    for (int n = 0; n < MOST_STEPS; n++) {
         int moving = 0;
-        EACH_LANE moving |= fabs(step[l]) > STILL;
+        EACH_LANE {
+            double e = 0.5 * (root[l] * root[l] - 1.0);
+            double next = (e * e - q[l] - 2.0 * det[l] * root[l]) / (2.0 * (root[l] * e - det[l]));
+            /* A lane that stands still keeps its root, so that its bits do not depend on the other lanes. */
+            step[l] = fabs(step[l]) <= STILL ? 0.0 : next;
+            root[l] -= step[l];
+            moving |= fabs(step[l]) > STILL;
+        }
         if (!moving) break;
     }
     EACH_LANE {
