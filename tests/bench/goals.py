@@ -62,7 +62,7 @@ def main():
         (value,) = values
         met = value >= bound if better == ">=" else value <= bound
         print(f"| {goal} | {f'{better} {bound:g}' if bound else ''} | {value:.2f} | {('met' if met else '**missed**') if bound else ''} |")
-    print("\nThe accuracy of the alignment and what the commands import are tests, not times: tests/metrics/test_alignment.py, tests/test_imports.py.")
+    print("\nTested, not timed: accuracy of the alignment (tests/metrics/test_alignment.py), imports of commands (tests/test_imports.py).")
 
 
 if __name__ == "__main__":
