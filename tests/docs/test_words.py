@@ -32,13 +32,15 @@ INSTEAD = {
     "(?:speaks?) of": "is about",
     "stands? (?:on|in) the board": "is on the leaderboard",
 }
-PRIVATE = {re.compile(rf"\b(?:{phrase})\b".replace(" ", r"\s+"), re.IGNORECASE): instead for phrase, instead in INSTEAD.items()}
+WORDS = tuple(INSTEAD.values())
+PRIVATE = re.compile(r"\b(?:" + "|".join(f"({phrase})" for phrase in INSTEAD).replace(" ", r"\s+") + r")\b", re.IGNORECASE)
 
 PAGES = ("*.md", "docs/*.md", "protocols/**/*.md", "protocols/**/*.toml", ".github/**/*.md")
 CODE = ("posebench/*.py",)
+FOLDERS = ("base", "metrics", "data", "predictions", "scoring", "networks", "lifters", "training", "display", "board", "cli")
 #: Not clean yet: move a pattern up to CODE as soon as it passes.
 TO_CLEAN = (
-    "posebench/*/**/*.py",
+    *(f"posebench/{folder}/**/*.py" for folder in FOLDERS),
     "baselines/**/*.py",
     "baselines/**/*.toml",
     "baselines/**/*.md",
@@ -49,11 +51,7 @@ TO_CLEAN = (
 
 def found(text):
     """A line for each private word: where it is, and what to write instead."""
-    return [
-        f"{text[: match.start()].count(chr(10)) + 1}: {match[0]!r} -> {to}"
-        for phrase, to in PRIVATE.items()
-        for match in phrase.finditer(text)
-    ]
+    return [f"line {text.count(chr(10), 0, at.start()) + 1}: {at[0]!r} -> {WORDS[at.lastindex - 1]}" for at in PRIVATE.finditer(text)]
 
 
 @pytest.mark.parametrize("pattern", [*PAGES, *CODE, *(pytest.param(pattern, marks=pytest.mark.xfail) for pattern in TO_CLEAN)])
@@ -65,5 +63,5 @@ def test_no_private_words(pattern):
 
 
 def test_a_private_word_is_found_where_there_is_one():
-    assert found("It goes on\nwith the heap.") == ["1: 'goes on\\nwith' -> resume, continue", "2: 'the heap' -> unordered pool"]
+    assert found("It goes on\nwith the heap.") == ["line 1: 'goes on\\nwith' -> resume, continue", "line 2: 'the heap' -> unordered pool"]
     assert found("A resumed training with twin_steps = 3.") == []
