@@ -28,18 +28,12 @@ RETRIES = 3
 MAX_TOTAL_BYTES = 2**30
 
 
-#: What CMU asks users of the data to print.
-ACKNOWLEDGEMENT = (
-    "The data used in this project was obtained from mocap.cs.cmu.edu. The database was created with funding from NSF EIA-0196217."
-)
-
-
 def fetch_cmu(destination: str | PathLike[str], url: str = URL, *, progress: bool = True) -> Path:
     """Download the official archive and extract the 157 takes and their skeletons to ``destination/subjects``.
 
     What is there already is not done again: an intact archive is not downloaded, extracted files are not extracted. A download is
     tried four times and used only when whole; extraction happens in a temporary folder that is renamed at the end. The folder returned
-    is the root to open; print :data:`ACKNOWLEDGEMENT` with it.
+    is the root to open.
 
     Args:
         destination: a folder, made if absent; the archive stays there.

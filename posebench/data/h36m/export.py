@@ -34,22 +34,6 @@ FETCH_STEP = 64
 FETCH_MOVED = 40.0
 
 
-def export_layout(dataset: Dataset, layout: str, destination: Path) -> None:
-    """Write ``dataset`` into the empty or new folder ``destination``.
-
-    Args:
-        dataset: of skeleton ``h36m17`` with cameras, such as ``synthetic``.
-        layout: one of :data:`LAYOUTS`.
-        destination: folder.
-
-    Raises:
-        PosebenchError: no such layout, a folder that holds something, or a dataset that does not fit.
-    """
-    if layout not in LAYOUTS:
-        raise PosebenchError(f"layout {layout!r}", f"one of {', '.join(LAYOUTS)}", "choose with --layout")
-    LAYOUTS[layout](dataset, destination)
-
-
 def _begin(dataset: Dataset, destination: Path) -> Dataset:
     """The refilmed dataset, once the folder is known to be empty."""
     seen = refilmed(dataset)

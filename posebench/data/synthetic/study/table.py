@@ -19,7 +19,7 @@ from statistics import NormalDist
 import numpy as np
 
 from posebench.data.cmu.dataset import SPLITS
-from posebench.data.cmu.fetch import ACKNOWLEDGEMENT
+from posebench.data.registry import DATASETS
 from posebench.data.synthetic.angles import FPS, Captured, read_training_takes, rotation_vectors, swings
 from posebench.data.synthetic.body import BALLS, CHANNELS, DIRECTIONS, HINGES, SKELETON, WELDED, Array, Shape, columns
 from posebench.data.synthetic.motion import Action
@@ -102,7 +102,7 @@ def measure(takes: Sequence[Captured]) -> dict[str, object]:
     return {
         # Part of the dataset's fingerprint, hence worded as in the table that was measured first.
         "about": "statistics of joint angles and bones, measured by posebench.data.synthetic_table on the training subjects of cmu",
-        "acknowledgment": ACKNOWLEDGEMENT,
+        "acknowledgment": DATASETS["cmu"].acknowledgement,
         "subjects": list(SPLITS["train"]),
         "unit": UNIT,
         "channels": list(CHANNELS),
