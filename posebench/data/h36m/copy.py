@@ -19,7 +19,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
-class Copy:
+class H36MCopy:
     """Where the poses and 2D joints of a copy are, and how to read them.
 
     Attributes:
@@ -49,10 +49,10 @@ class Copy:
 
 #: Recognises a layout below a folder: a reader's name for every place where one begins. Given the mapping of ``metadata.xml``, if any.
 Finder = Callable[[Path], list[Path]]
-Opener = Callable[[Path, Mapped | None], Copy]
+Opener = Callable[[Path, Mapped | None], H36MCopy]
 
 
-def seventeen(pose: npt.NDArray[Any], place: str) -> npt.NDArray[np.floating]:
+def to_h36m17(pose: npt.NDArray[Any], place: str) -> npt.NDArray[np.floating]:
     """Poses or keypoints (T, 17 or 32, D) with the 17 joints of ``h36m17``.
 
     Raises:
@@ -65,7 +65,7 @@ def seventeen(pose: npt.NDArray[Any], place: str) -> npt.NDArray[np.floating]:
     return pose[:, list(joint_map("h36m32", "h36m17"))] if pose.shape[1] == 32 else pose
 
 
-def cut(keypoints: npt.NDArray[np.floating], frames: int, place: str) -> npt.NDArray[np.floating]:
+def trim(keypoints: npt.NDArray[np.floating], frames: int, place: str) -> npt.NDArray[np.floating]:
     """Detections cut to the length of the motion capture: videos go on longer (VideoPose3D ``run.py``).
 
     Raises:

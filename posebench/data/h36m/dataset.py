@@ -26,7 +26,7 @@ from posebench.base.skeletons import skeleton
 from posebench.data.cache import Entry, cached
 from posebench.data.clip import Array, Clip, ClipInfo, Dataset
 from posebench.data.h36m.cameras import ADVICE, Cameras, find_cameras, read_cameras
-from posebench.data.h36m.copy import Copy, Finder, Opener, Progress
+from posebench.data.h36m.copy import Finder, H36MCopy, Opener, Progress
 from posebench.data.h36m.layouts import cdf as h36m_cdf
 from posebench.data.h36m.layouts import h36m_fetch
 from posebench.data.h36m.layouts import martinez as h36m_martinez
@@ -118,7 +118,7 @@ def details(dataset: Dataset) -> dict[str, object]:
     }
 
 
-def _recognise(root: Path, cameras: Path | None) -> tuple[Copy, Mapped]:
+def _recognise(root: Path, cameras: Path | None) -> tuple[H36MCopy, Mapped]:
     found = [(name, path) for name, (find, _, _) in LAYOUTS.items() for path in find(root)]
     if not found:
         known = "; ".join(f"{name}: {files}" for name, (_, _, files) in LAYOUTS.items())
@@ -139,7 +139,7 @@ def _recognise(root: Path, cameras: Path | None) -> tuple[Copy, Mapped]:
     return LAYOUTS[name][1](path, mapped), mapped
 
 
-def _collect(copy: Copy, progress: Progress | None) -> Entry:
+def _collect(copy: H36MCopy, progress: Progress | None) -> Entry:
     """All poses of a copy, one after the other, and the softer hash of their positions."""
     poses: list[npt.NDArray[np.floating]] = []
     parts: list[tuple[str, int, int]] = []
@@ -167,7 +167,7 @@ def _collect(copy: Copy, progress: Progress | None) -> Entry:
 
 
 def _load_clip(
-    copy: Copy,
+    copy: H36MCopy,
     poses: npt.NDArray[Any],
     parts: Mapping[str, tuple[int, int]],
     cameras: Cameras,
@@ -188,7 +188,7 @@ def _load_clip(
     return Clip(info, pose, SKELETON, copy.fps, camera, sources)
 
 
-def _keypoints(copy: Copy, source: str, id: str, frames: int) -> Array:
+def _keypoints(copy: H36MCopy, source: str, id: str, frames: int) -> Array:
     keypoints = np.asarray(copy.keypoints[source](id, frames), dtype=np.float64)
     wanted = skeleton(copy.skeletons.get(source, SKELETON))
     if keypoints.shape[1:] != (len(wanted), 2):
@@ -198,7 +198,7 @@ def _keypoints(copy: Copy, source: str, id: str, frames: int) -> Array:
     return keypoints
 
 
-def _check_cameras(copy: Copy, infos: Mapping[str, ClipInfo], cameras: Cameras, file: Path | None) -> None:
+def _check_cameras(copy: H36MCopy, infos: Mapping[str, ClipInfo], cameras: Cameras, file: Path | None) -> None:
     """Cameras are needed where poses are of the world, or where 2D joints can only come from a projection."""
     if not copy.world and "gt" in copy.keypoints:
         return
@@ -211,7 +211,7 @@ def _check_cameras(copy: Copy, infos: Mapping[str, ClipInfo], cameras: Cameras, 
         )
 
 
-def _check_views(copy: Copy, infos: Mapping[str, ClipInfo], load: Any, file: Path) -> None:
+def _check_views(copy: H36MCopy, infos: Mapping[str, ClipInfo], load: Any, file: Path) -> None:
     """The people must be seen by the cameras; and where the Euler angles of ``metadata.xml`` were read, the 2D joints must fit."""
     first = {(info.subject, info.camera): id for id, info in reversed(list(infos.items())) if info.frames}
     for (subject, name), id in sorted(first.items()):

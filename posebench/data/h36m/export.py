@@ -1,6 +1,6 @@
 """Write a dataset in the layouts of Human3.6M: fixtures of the tests, and a rehearsal for who has no licence yet.
 
-**Convention.** The clips are those of :func:`posebench.data.h36m.refilm.refilmed`. Layouts of 32 joints get the 15 that we lack as
+**Convention.** The clips are those of :func:`posebench.data.h36m.resimulation.resimulate`. Layouts of 32 joints get the 15 that we lack as
 copies of
 their parents. Every layout carries a camera file. The precision is the layout's own: float32 metres (``videopose3d``), float32 mm
 (``h36m-cdf``), float64 else; ``mmpose`` holds every fifth frame, ``h36m-fetch`` every 64th of the test subjects, and of the others
@@ -25,7 +25,7 @@ from posebench.data.clip import Array, Clip, Dataset
 from posebench.data.h36m import export_cameras
 from posebench.data.h36m.cameras import Cameras
 from posebench.data.h36m.names import CAMERAS, SPLITS, in_order, take_of_subaction
-from posebench.data.h36m.refilm import refilmed
+from posebench.data.h36m.resimulation import resimulate
 
 #: mmpose keeps these frames, and h36m-fetch those of the test subjects.
 MMPOSE_STEP = 5
@@ -36,7 +36,7 @@ FETCH_MOVED = 40.0
 
 def _begin(dataset: Dataset, destination: Path) -> Dataset:
     """The refilmed dataset, once the folder is known to be empty."""
-    seen = refilmed(dataset)
+    seen = resimulate(dataset)
     try:
         destination.mkdir(parents=True, exist_ok=True)
         if any(destination.iterdir()):
@@ -73,7 +73,7 @@ def _world(clip: Clip) -> Array:
     return clip.camera.to_world(clip.pose)
 
 
-def thirty_two(values: Array) -> Array:
+def to_h36m32(values: Array) -> Array:
     """Poses or keypoints (T, 17, D) in the order of ``h36m32``: the joints that we lack are copies of their parents."""
     tree, have = skeleton("h36m32"), skeleton("h36m17").joints
     places: list[int] = []
@@ -98,7 +98,7 @@ def to_videopose3d(dataset: Dataset, destination: Path) -> None:
     seen = _begin(dataset, destination)
     positions: dict[str, dict[str, Any]] = {}
     for subject, name, clips in _takes(seen):
-        positions.setdefault(subject, {})[name] = (thirty_two(_world(clips[0])) / 1000.0).astype(np.float32)
+        positions.setdefault(subject, {})[name] = (to_h36m32(_world(clips[0])) / 1000.0).astype(np.float32)
     # An array of one object is what this layout is; reading it takes posebench.base.readers.pickles.
     np.savez_compressed(destination / "data_3d_h36m.npz", positions_3d=np.array(positions, dtype=object))
     pairs = skeleton("h36m17").pairs
@@ -117,10 +117,10 @@ def to_cdf(dataset: Dataset, destination: Path) -> None:
     seen = _begin(dataset, destination)
     for subject, name, clips in _takes(seen):
         folder = destination / subject / "MyPoseFeatures"
-        _write_cdf(folder / "D3_Positions" / f"{name}.cdf", thirty_two(_world(clips[0])))
+        _write_cdf(folder / "D3_Positions" / f"{name}.cdf", to_h36m32(_world(clips[0])))
         for clip in clips:
-            _write_cdf(folder / "D3_Positions_mono" / f"{name}.{clip.info.camera}.cdf", thirty_two(clip.pose))
-            _write_cdf(folder / "D2_Positions" / f"{name}.{clip.info.camera}.cdf", thirty_two(clip.keypoints("gt")))
+            _write_cdf(folder / "D3_Positions_mono" / f"{name}.{clip.info.camera}.cdf", to_h36m32(clip.pose))
+            _write_cdf(folder / "D2_Positions" / f"{name}.{clip.info.camera}.cdf", to_h36m32(clip.keypoints("gt")))
     export_cameras.write_metadata(destination / "metadata.xml", _cameras(seen), _mapping(seen))
 
 
@@ -154,7 +154,7 @@ def to_martinez(dataset: Dataset, destination: Path) -> None:
         poses = destination / subject / "MyPoses" / "3D_positions"
         poses.mkdir(parents=True, exist_ok=True)
         with h5py.File(poses / f"{name}.h5", "w") as file:
-            file["3D_positions"] = thirty_two(_world(clips[0])).reshape(-1, 96).T
+            file["3D_positions"] = to_h36m32(_world(clips[0])).reshape(-1, 96).T
         if "gauss5" not in seen.keypoint_sources:
             continue
         detections = destination / subject / "StackedHourglass"
@@ -209,8 +209,8 @@ def to_fetch(dataset: Dataset, destination: Path) -> None:
         action, _, number = place.rpartition("-")
         count = len(frames) * len(clips)
         with h5py.File(folder / "annot.h5", "w") as file:
-            file["pose/2d"] = np.concatenate([thirty_two(clip.keypoints("gt"))[frames] for clip in clips])
-            file["pose/3d"] = np.concatenate([thirty_two(clip.pose)[frames] for clip in clips])
+            file["pose/2d"] = np.concatenate([to_h36m32(clip.keypoints("gt"))[frames] for clip in clips])
+            file["pose/3d"] = np.concatenate([to_h36m32(clip.pose)[frames] for clip in clips])
             file["frame"] = np.tile(frames + 1, len(clips))
             file["camera"] = np.repeat([int(clip.info.camera) for clip in clips], len(frames))
             file["subject"] = np.full(count, int(subject[1:]))

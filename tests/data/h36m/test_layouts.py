@@ -17,7 +17,7 @@ from posebench.data.h36m.dataset import details, open_h36m
 from posebench.data.h36m.export import LAYOUTS
 from posebench.data.h36m.layouts import videopose3d as h36m_videopose3d
 from posebench.data.h36m.names import CAMERAS, TEST_FRAMES, take_of_subaction
-from posebench.data.h36m.refilm import refilmed
+from posebench.data.h36m.resimulation import resimulate
 from posebench.data.synthetic.dataset import open_synthetic
 
 #: Layout to its largest error: pose in mm, keypoints in px.
@@ -36,7 +36,7 @@ def small():
     """Two subjects, two actions, two takes of each, four cameras, as a studio would see them."""
     data = open_synthetic()
     infos = {id: info for id, info in data.infos.items() if info.subject in ("S1", "S9") and info.action in ("Walking", "Sitting")}
-    return refilmed(replace(data, infos=infos))
+    return resimulate(replace(data, infos=infos))
 
 
 @pytest.fixture(scope="module")
@@ -443,7 +443,7 @@ def test_rows_in_any_order_give_the_same_clips(small, copy_of):
     np.testing.assert_allclose(clip.keypoints("gt"), small.load(clip.id).keypoints("gt")[::5], atol=1e-9)
 
 
-def test_refilmed_takes_share_the_cameras_of_their_subject_and_stay_in_the_image(small):
+def test_resimulated_takes_share_the_cameras_of_their_subject_and_stay_in_the_image(small):
     positions = {}
     for clip in small.clips():
         positions.setdefault((clip.info.subject, clip.info.camera), set()).add(tuple(clip.camera.position))

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from posebench.base.errors import PosebenchError
-from posebench.data.h36m.copy import Copy, Progress, cut, seventeen
+from posebench.data.h36m.copy import H36MCopy, Progress, to_h36m17, trim
 from posebench.data.h36m.names import CAMERAS, SUBJECTS, Mapped, take_name
 
 #: Three times the longest take with room; the files are not compressed.
@@ -38,12 +38,12 @@ def _files(root: Path) -> list[Path]:
     return []
 
 
-def open_copy(root: Path, _mapped: Mapped | None) -> Copy:
+def open_copy(root: Path, _mapped: Mapped | None) -> H36MCopy:
     """The copy below this folder."""
     files = tuple(_files(root))
     world = files[0].parent.name == "D3_Positions"
     flat = {clip: path for path in root.glob("S*/MyPoseFeatures/D2_Positions/*.cdf") if (clip := _id(path, world=False))}
-    return Copy(
+    return H36MCopy(
         layout="h36m-cdf",
         files=files,
         world=world,
@@ -66,7 +66,7 @@ def _id(path: Path, *, world: bool) -> str:
 def _poses(files: tuple[Path, ...], world: bool, progress: Progress | None) -> Iterator[tuple[str, npt.NDArray[np.floating]]]:
     for number, path in enumerate(files, 1):
         if id := _id(path, world=world):
-            yield id, seventeen(_read(path, 3), str(path))
+            yield id, to_h36m17(_read(path, 3), str(path))
         if progress:
             progress(number, len(files))
 
@@ -74,7 +74,7 @@ def _poses(files: tuple[Path, ...], world: bool, progress: Progress | None) -> I
 def _keypoints(files: dict[str, Path], clip: str, frames: int) -> npt.NDArray[np.floating]:
     if clip not in files:
         raise PosebenchError(f"no D2_Positions of {clip}", "a file for each clip", "get the missing files, or choose another source")
-    return cut(seventeen(_read(files[clip], 2), str(files[clip])), frames, str(files[clip]))
+    return trim(to_h36m17(_read(files[clip], 2), str(files[clip])), frames, str(files[clip]))
 
 
 def _read(path: Path, size: int) -> npt.NDArray[np.floating]:

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from posebench.base.errors import PosebenchError
-from posebench.data.h36m.copy import Copy, Progress, cut, seventeen
+from posebench.data.h36m.copy import H36MCopy, Progress, to_h36m17, trim
 from posebench.data.h36m.layouts.martinez import read_h5
 from posebench.data.h36m.names import CAMERAS, SPLITS, SUBJECTS, Mapped, take_of_subaction
 
@@ -36,14 +36,14 @@ def _files(base: Path) -> list[Path]:
     return [path for path in files if _FOLDER.fullmatch(path.parent.name)]
 
 
-def open_copy(base: Path, mapped: Mapped | None) -> Copy:
+def open_copy(base: Path, mapped: Mapped | None) -> H36MCopy:
     """The copy below this folder."""
     files = {_take(path, mapped): path for path in _files(base)}
     tests = [path for path in files.values() if path.parents[1].name in SPLITS["test"]] or list(files.values())
     step = _step(tests[0])
     unnamed = any("sub-action" in take for take in files)
     note = f"a subset of the frames, every {step}th of the test subjects"
-    return Copy(
+    return H36MCopy(
         layout="h36m-fetch",
         files=tuple(files.values()),
         world=False,
@@ -80,7 +80,7 @@ def _rows(path: Path) -> dict[str, npt.NDArray[np.intp]]:
 
 def _poses(files: dict[str, Path], progress: Progress | None) -> Iterator[tuple[str, npt.NDArray[np.floating]]]:
     for number, (take, path) in enumerate(files.items(), 1):
-        pose = seventeen(read_h5(path, "pose/3d"), str(path))
+        pose = to_h36m17(read_h5(path, "pose/3d"), str(path))
         for camera, rows in _rows(path).items():
             if len(rows):
                 yield f"{take}/{camera}", _at(pose, rows, path)
@@ -97,4 +97,4 @@ def _at(values: npt.NDArray[np.floating], rows: npt.NDArray[np.intp], path: Path
 def _keypoints(files: dict[str, Path], clip: str, frames: int) -> npt.NDArray[np.floating]:
     take, _, camera = clip.rpartition("/")
     path = files[take]
-    return cut(_at(seventeen(read_h5(path, "pose/2d"), str(path)), _rows(path)[camera], path), frames, str(path))
+    return trim(_at(to_h36m17(read_h5(path, "pose/2d"), str(path)), _rows(path)[camera], path), frames, str(path))

@@ -21,7 +21,7 @@ from posebench.base.errors import PosebenchError
 from posebench.base.readers.npz import Npz, open_zip
 from posebench.base.readers.pickles import numbers, open_file
 from posebench.data.cache import Entry, cached
-from posebench.data.h36m.copy import Copy, Progress, cut
+from posebench.data.h36m.copy import H36MCopy, Progress, trim
 from posebench.data.h36m.names import CAMERAS, SUBJECTS, Mapped, take_name
 
 FILES = ("h36m_train.npz", "h36m_test.npz")
@@ -38,12 +38,12 @@ def find(root: Path) -> list[Path]:
     return [place for place in places if any((place / name).is_file() for name in FILES)]
 
 
-def open_copy(place: Path, _mapped: Mapped | None) -> Copy:
+def open_copy(place: Path, _mapped: Mapped | None) -> H36MCopy:
     """The copy in this folder, or this file."""
     files = (place,) if place.is_file() else tuple(place / name for name in FILES if (place / name).is_file())
     folder = place.parent if place.is_file() else place
     step = _step(_clips(files[-1])[0])
-    return Copy(
+    return H36MCopy(
         layout="mmpose",
         files=files,
         world=False,
@@ -107,7 +107,7 @@ def _poses(files: tuple[Path, ...], progress: Progress | None) -> Iterator[tuple
 def _keypoints(files: tuple[Path, ...], clip: str, frames: int) -> npt.NDArray[np.floating]:
     entry = _stored(tuple((path, path.stat().st_size, path.stat().st_mtime_ns) for path in files))
     start, length = entry.facts["clips"][clip]
-    return cut(entry.arrays["keypoints"][start : start + length], frames, clip)
+    return trim(entry.arrays["keypoints"][start : start + length], frames, clip)
 
 
 @lru_cache(maxsize=2)

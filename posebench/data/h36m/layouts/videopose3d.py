@@ -20,7 +20,7 @@ import numpy.typing as npt
 from posebench.base.errors import PosebenchError
 from posebench.base.readers.pickles import read_object
 from posebench.data.cache import Entry, cached
-from posebench.data.h36m.copy import Copy, Progress, cut, seventeen
+from posebench.data.h36m.copy import H36MCopy, Progress, to_h36m17, trim
 from posebench.data.h36m.names import CAMERAS, SUBJECTS, UNREADABLE, Mapped, take_name
 
 POSES = "data_3d_h36m.npz"
@@ -36,11 +36,11 @@ def find(root: Path) -> list[Path]:
     return [path] if path.is_file() else []
 
 
-def open_copy(path: Path, _mapped: Mapped | None) -> Copy:
+def open_copy(path: Path, _mapped: Mapped | None) -> H36MCopy:
     """The copy around this pose file."""
     folder = path.parent
     sources = {file.name.removeprefix(_PREFIX).removesuffix(".npz"): file for file in sorted(folder.glob(f"{_PREFIX}*.npz"))}
-    return Copy(
+    return H36MCopy(
         layout="videopose3d",
         files=(path,),
         world=True,
@@ -78,7 +78,7 @@ def _by_take(path: Path, key: str) -> Iterator[tuple[str, object]]:
 def _poses(path: Path, progress: Progress | None) -> Iterator[tuple[str, npt.NDArray[np.floating]]]:
     takes = list(_by_take(path, "positions_3d"))
     for number, (take, value) in enumerate(takes, 1):
-        yield take, seventeen(np.asarray(value), f"{path}: {take}")
+        yield take, to_h36m17(np.asarray(value), f"{path}: {take}")
         if progress:
             progress(number, len(takes))
 
@@ -89,7 +89,7 @@ def _keypoints(path: Path, clip: str, frames: int) -> npt.NDArray[np.floating]:
     if clip not in entry.facts["clips"]:
         raise PosebenchError(f"{path} without {clip}", "2D joints of every clip", "choose another source with --keypoints")
     start, length = entry.facts["clips"][clip]
-    return cut(entry.arrays["keypoints"][start : start + length], frames, f"{path}: {clip}")
+    return trim(entry.arrays["keypoints"][start : start + length], frames, f"{path}: {clip}")
 
 
 @lru_cache(maxsize=8)
@@ -117,7 +117,7 @@ def _collect(path: Path) -> Entry:
             if points.ndim != 3 or points.dtype.kind != "f" or points.shape[2] < 2 or points.shape[1] not in (16, 17, 32):
                 raise PosebenchError(f"{path}: {take}/{camera} is {points.dtype} {points.shape}", "keypoints (T, J, 2)", _ADVICE)
             if points.shape[1] == 32:
-                points = seventeen(points, f"{path}: {take}/{camera}")
+                points = to_h36m17(points, f"{path}: {take}/{camera}")
             if parts and points.shape[1] != parts[0].shape[1]:
                 raise PosebenchError(f"{path}: {points.shape[1]} joints and {parts[0].shape[1]} joints", "one number of joints", _ADVICE)
             clips[f"{take}/{camera}"] = (start, len(points))

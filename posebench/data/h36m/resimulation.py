@@ -23,7 +23,7 @@ from posebench.data.simulation import NOISE_PX, simulated_keypoints, static_came
 _UPRIGHT = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 
 
-def refilmed(dataset: Dataset) -> Dataset:
+def resimulate(dataset: Dataset) -> Dataset:
     """``dataset`` as four fixed cameras a subject see it; one with Human3.6M's camera ids is returned as it is.
 
     Shapes and units as in :class:`posebench.data.clip.Dataset`; the keypoint sources are ``gt`` and the simulated noise of
