@@ -28,7 +28,9 @@ from posebench.base.files import sha256_of
 from posebench.base.skeletons import skeleton
 from posebench.data.cache import Entry, cached
 from posebench.data.clip import Clip, ClipInfo, Dataset
-from posebench.data.cmu.acclaim import Body, forward_kinematics, read_amc, read_asf
+from posebench.data.cmu.acclaim import Body, forward_kinematics
+from posebench.data.cmu.amc import read_amc
+from posebench.data.cmu.asf import read_asf
 from posebench.data.simulation import CAMERAS, NOISE_PX, PROJECTION_VERSION, simulated_keypoints, static_camera
 
 Array = npt.NDArray[np.float64]
