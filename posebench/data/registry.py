@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class OpenRequest(NamedTuple):
-    """What :func:`posebench.data.open_dataset` hands to a dataset's own reader.
+    """The arguments of :func:`posebench.data.open_dataset`, as each dataset's reader gets them.
 
     Attributes:
         root: the folder of its files; the empty path for a dataset that needs none.
@@ -50,8 +50,8 @@ class DatasetSpec(NamedTuple):
         fetch: downloads the files to a folder and returns the folder to open; None where the owners' terms forbid it.
         acknowledgement: text that the owners ask users to print.
         details: facts for ``posebench data info`` in addition to :func:`posebench.data.clip.describe`.
-        layouts: names of the layouts that :func:`export_layouts` can write in this dataset's place.
-        writers: returns the writer of each layout.
+        layouts: names of this dataset's layouts that other datasets can be exported to.
+        writers: returns the writer of each of these layouts.
     """
 
     description: str
@@ -177,7 +177,7 @@ DATASETS: Mapping[str, DatasetSpec] = {
 
 
 def needs_root(name: str) -> bool:
-    """Whether a dataset is opened from a folder; so is, for all we know, one that is not in :data:`DATASETS`.
+    """Whether a dataset is opened from a folder; assumed for a name that is not in :data:`DATASETS`.
 
     Example:
         >>> needs_root("cmu"), needs_root("synthetic"), needs_root("in-house")

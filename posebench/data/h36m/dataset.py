@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from posebench.base.errors import PosebenchError, first_ten
 from posebench.base.skeletons import skeleton
-from posebench.data.cache import Entry, cached
+from posebench.data.cache import CacheEntry, cached
 from posebench.data.clip import Array, Clip, ClipInfo, Dataset
 from posebench.data.h36m.cameras import ADVICE, Cameras, find_cameras, read_cameras
 from posebench.data.h36m.copy import Finder, H36MCopy, Opener, Progress
@@ -139,7 +139,7 @@ def _recognise(root: Path, cameras: Path | None) -> tuple[H36MCopy, Mapped]:
     return LAYOUTS[name][1](path, mapped), mapped
 
 
-def _collect(copy: H36MCopy, progress: Progress | None) -> Entry:
+def _collect(copy: H36MCopy, progress: Progress | None) -> CacheEntry:
     """All poses of a copy, one after the other, and the softer hash of their positions."""
     poses: list[npt.NDArray[np.floating]] = []
     parts: list[tuple[str, int, int]] = []
@@ -163,7 +163,7 @@ def _collect(copy: H36MCopy, progress: Progress | None) -> Entry:
     if not poses:
         raise PosebenchError(f"{copy.files[0].parent}: no take of {', '.join(SUBJECTS)}", "poses of these subjects", "name another folder")
     positions = hashlib.sha256("".join(f"{name} {digests[name]}\n" for name in sorted(digests)).encode())
-    return Entry({"poses": np.concatenate(poses)}, {"parts": parts, "positions": positions.hexdigest()})
+    return CacheEntry({"poses": np.concatenate(poses)}, {"parts": parts, "positions": positions.hexdigest()})
 
 
 def _load_clip(

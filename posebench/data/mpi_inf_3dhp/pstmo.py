@@ -22,7 +22,7 @@ import numpy.typing as npt
 from posebench.base.cameras import Camera
 from posebench.base.errors import PosebenchError
 from posebench.base.readers.pickles import numbers, read_object
-from posebench.data.cache import Entry, cached
+from posebench.data.cache import CacheEntry, cached
 from posebench.data.clip import ClipInfo
 from posebench.data.mpi_inf_3dhp.official import TEST, TEST_FPS, TRAIN, Recording
 
@@ -58,7 +58,7 @@ def _read(arrays: dict[str, npt.NDArray[Any]], part: slice) -> tuple[Array, Arra
     return np.array(arrays["poses"][part], dtype=np.float64), np.array(arrays["keypoints"][part], dtype=np.float64), None
 
 
-def _build(path: Path) -> Entry:
+def _build(path: Path) -> CacheEntry:
     content = read_object(path, "data")
     if isinstance(content, np.ndarray) and content.shape == ():
         content = content.item()  # the pickle holds the 0-d array itself
@@ -70,7 +70,7 @@ def _build(path: Path) -> Entry:
         raise PosebenchError(f"{path}: no recordings", "at least one", _ADVICE)
     facts = {"clips": [clip.facts for clip in clips]}
     names = ("poses", "keypoints", "valid")
-    return Entry({name: np.concatenate([getattr(clip, name) for clip in clips]) for name in names}, facts)
+    return CacheEntry({name: np.concatenate([getattr(clip, name) for clip in clips]) for name in names}, facts)
 
 
 class _Clip:

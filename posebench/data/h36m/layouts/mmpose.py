@@ -20,7 +20,7 @@ import numpy.typing as npt
 from posebench.base.errors import PosebenchError
 from posebench.base.readers.npz import Npz, open_zip
 from posebench.base.readers.pickles import numbers, open_file
-from posebench.data.cache import Entry, cached
+from posebench.data.cache import CacheEntry, cached
 from posebench.data.h36m.copy import H36MCopy, Progress, trim
 from posebench.data.h36m.names import CAMERAS, SUBJECTS, Mapped, take_name
 
@@ -111,7 +111,7 @@ def _keypoints(files: tuple[Path, ...], clip: str, frames: int) -> npt.NDArray[n
 
 
 @lru_cache(maxsize=2)
-def _stored(files: tuple[tuple[Path, int, int], ...]) -> Entry:
+def _stored(files: tuple[tuple[Path, int, int], ...]) -> CacheEntry:
     key = hashlib.sha256(b"mmpose 2d 1\n")
     for path, _, _ in files:
         with path.open("rb") as file:
@@ -119,7 +119,7 @@ def _stored(files: tuple[tuple[Path, int, int], ...]) -> Entry:
     return cached("h36m-2d", key.hexdigest(), partial(_collect, [path for path, _, _ in files]))
 
 
-def _collect(files: list[Path]) -> Entry:
+def _collect(files: list[Path]) -> CacheEntry:
     places: dict[str, tuple[int, int]] = {}
     parts = []
     start = 0
@@ -130,4 +130,4 @@ def _collect(files: list[Path]) -> Entry:
             places[id] = (start, len(rows))
             start += len(rows)
             parts.append(values[rows, :, :2])
-    return Entry({"keypoints": np.concatenate(parts)}, {"clips": places})
+    return CacheEntry({"keypoints": np.concatenate(parts)}, {"clips": places})

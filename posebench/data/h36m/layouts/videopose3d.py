@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from posebench.base.errors import PosebenchError
 from posebench.base.readers.pickles import read_object
-from posebench.data.cache import Entry, cached
+from posebench.data.cache import CacheEntry, cached
 from posebench.data.h36m.copy import H36MCopy, Progress, to_h36m17, trim
 from posebench.data.h36m.names import CAMERAS, SUBJECTS, UNREADABLE, Mapped, take_name
 
@@ -93,14 +93,14 @@ def _keypoints(path: Path, clip: str, frames: int) -> npt.NDArray[np.floating]:
 
 
 @lru_cache(maxsize=8)
-def _stored(path: Path, _size: int, _changed: int) -> Entry:
+def _stored(path: Path, _size: int, _changed: int) -> CacheEntry:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     key = hashlib.sha256(f"videopose3d 2d {_READER} {digest}".encode()).hexdigest()
     return cached("h36m-2d", key, partial(_collect, path))
 
 
-def _collect(path: Path) -> Entry:
+def _collect(path: Path) -> CacheEntry:
     """All keypoints of a file, one after the other."""
     clips: dict[str, tuple[int, int]] = {}
     parts: list[npt.NDArray[np.float32]] = []
@@ -125,4 +125,4 @@ def _collect(path: Path) -> Entry:
             parts.append(points[..., :2].astype(np.float32, copy=False))
     if not parts:
         raise PosebenchError(f"{path}: no clip of {', '.join(SUBJECTS)}", "2D joints of Human3.6M", _ADVICE)
-    return Entry({"keypoints": np.concatenate(parts)}, {"clips": clips})
+    return CacheEntry({"keypoints": np.concatenate(parts)}, {"clips": clips})
