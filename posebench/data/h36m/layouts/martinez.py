@@ -2,7 +2,7 @@
 
 **Convention.** ``3D_positions`` is (96, T): 32 joints x 3, world, mm, one file a take (``Greeting 1.h5``, blanks or underscores).
 Stacked-Hourglass detections are ``poses`` (T, 16, 2) px, one file a clip (``Greeting_1.54138969.h5``), in the hourglass' order
-(``sh16``); they are handed out as ``sh_ft_h36m`` in the order ``h36m16``, as VideoPose3D does.
+(``sh16``); the keypoint source ``sh_ft_h36m`` has them in the order ``h36m16``, as VideoPose3D does.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ DETECTIONS = "sh_ft_h36m"
 
 
 def find(root: Path) -> list[Path]:
-    """The folder that holds the subjects, if ``S*/MyPoses/3D_positions`` is in it; ``h36m`` below ``root`` too."""
+    """Folders that hold ``S*/MyPoses/3D_positions``: ``root`` or ``root/h36m``."""
     return [base for base in (root, root / "h36m") if any(_files(base))]
 
 
@@ -36,7 +36,7 @@ def _files(root: Path) -> list[Path]:
 
 
 def open_copy(root: Path, _mapped: Mapped | None) -> H36MCopy:
-    """The copy below this folder."""
+    """The copy in this folder."""
     files = tuple(_files(root))
     detections = {}
     for subject in SUBJECTS:

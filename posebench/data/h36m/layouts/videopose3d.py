@@ -1,10 +1,10 @@
 """VideoPose3D's layout of Human3.6M: ``data_3d_h36m.npz`` and ``data_2d_h36m_<source>.npz`` in one folder.
 
 **Convention.** ``positions_3d``: dict[subject][take name] of (T, 32 or 17, 3) float32, world, metres. ``positions_2d``:
-dict[subject][take name] of a list of (T', J, 2) float32 px, one a camera in index order, T' >= T. Both are pickles inside npz files:
-they are read by :mod:`posebench.base.readers.pickles`. No cameras: they are in the repository's ``common/h36m_dataset.py``.
+dict[subject][take name] of a list of (T', J, 2) float32 px, one per camera by index, T' >= T. Both are pickles inside npz files, which
+:mod:`posebench.base.readers.pickles` reads. The cameras are in the repository's ``common/h36m_dataset.py``.
 
-A source's joints: 17 in H36M's order, 16 without neck/nose (``sh_*``), or COCO's 17 where the file says ``coco``.
+Joint order of a source: ``h36m17``; ``h36m16`` (without neck/nose) for ``sh_*``; ``coco17`` for ``*_coco``.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from posebench.data.h36m.names import CAMERAS, SUBJECTS, UNREADABLE, Mapped, tak
 
 POSES = "data_3d_h36m.npz"
 _PREFIX = "data_2d_h36m_"
-#: Raise it when the reading changes: it retires cache entries.
+#: Raise it when the reading changes: old cache entries are then ignored.
 _READER = "1"
 _ADVICE = "get the file again from its source, or make it with VideoPose3D's own scripts"
 
 
 def find(root: Path) -> list[Path]:
-    """Pose files of this layout: ``root`` itself, or in it."""
+    """The pose file: ``root`` itself, or in ``root``."""
     path = root if root.name == POSES else root / POSES
     return [path] if path.is_file() else []
 
 
 def open_copy(path: Path, _mapped: Mapped | None) -> H36MCopy:
-    """The copy around this pose file."""
+    """The copy that this pose file belongs to."""
     folder = path.parent
     sources = {file.name.removeprefix(_PREFIX).removesuffix(".npz"): file for file in sorted(folder.glob(f"{_PREFIX}*.npz"))}
     return H36MCopy(
@@ -101,7 +101,7 @@ def _stored(path: Path, _size: int, _changed: int) -> CacheEntry:
 
 
 def _collect(path: Path) -> CacheEntry:
-    """All keypoints of a file, one after the other."""
+    """All keypoints of a file in one array, and the rows of each clip."""
     clips: dict[str, tuple[int, int]] = {}
     parts: list[npt.NDArray[np.float32]] = []
     start = 0
@@ -109,7 +109,7 @@ def _collect(path: Path) -> CacheEntry:
         if not isinstance(value, list | tuple):
             raise PosebenchError(f"{path}: {take} is a {type(value).__name__}", "a list of four arrays, one a camera", _ADVICE)
         if len(value) != len(CAMERAS) and take == UNREADABLE:
-            continue  # three cameras, and nothing says which
+            continue  # the file holds three cameras, and it is unknown which
         if len(value) != len(CAMERAS):
             raise PosebenchError(f"{path}: {take} with {len(value)} arrays", "a list of four arrays, one a camera", _ADVICE)
         for camera, array in zip(CAMERAS, value, strict=True):
