@@ -468,7 +468,7 @@ def test_numbers_of_every_type_are_read(tmp_path, dtype):
     [
         ("  size        1000 1000", "  size", "line 4 has 1 words"),
         ("1000 1000", "a thousand", "could not convert"),
-        ("  extrinsic   ", "  extrinsic   5", "no rotation"),
+        ("  extrinsic   ", "  extrinsic   5", "does not hold a rotation"),
     ],
 )
 def test_a_calibration_of_another_form_is_refused(written, tmp_path, old, new, said):
