@@ -277,10 +277,7 @@ def main() -> None:
     args = parser.parse_args()
     cmu, generated = open_cmu(args.root), open_synthetic()
     tables = {}
-    for title, captured_actions, synthetic_actions in (
-        ("Everything", (), ()),
-        ("Walking alone, like for like", ("walk",), ("Walking", "Turning")),
-    ):
+    for title, (captured_actions, synthetic_actions) in COMPARISONS.items():
         samples = [
             sample(cmu, "train", "CMU train", captured_actions),
             sample(cmu, "test", "CMU test", captured_actions),
