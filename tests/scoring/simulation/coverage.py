@@ -130,7 +130,7 @@ def main() -> None:
     print("\n".join(rows))
     print(
         "\nResampling frames gives far too narrow intervals, because frames and cameras of one take are strongly correlated."
-        "\nResampling takes covers the variation between takes like these. The variation between subjects, who are few, is not in these intervals."
+        "\nResampling takes covers the variation between takes like these. The variation between subjects is not in these intervals."
     )
 
 
