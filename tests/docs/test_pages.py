@@ -70,6 +70,20 @@ def test_every_relative_link_leads_to_a_file_and_a_heading(page):
     assert broken == []
 
 
+def test_the_index_lists_every_page():
+    linked = {
+        (ROOT / "docs" / target.partition("#")[0]).resolve()
+        for target in re.findall(r"\]\(([^)]+)\)", text_of(ROOT / "docs" / "README.md"))
+    }
+    wanted = {
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "baselines").glob("*/README.md"),
+        ROOT / "protocols" / "README.md",
+        ROOT / "CONTRIBUTING.md",
+    }
+    assert {page.relative_to(ROOT).as_posix() for page in wanted - linked} == {"docs/README.md"}
+
+
 # --- commands ----------------------------------------------------------------------------------------------------------------------
 
 
