@@ -6,7 +6,7 @@ import argparse
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from importlib import import_module
 
 from posebench.base.errors import PosebenchError
@@ -17,7 +17,7 @@ from posebench.cli.parser import Parser, print_help, sentence
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. Returns 0, 1 for a failed check, 2 for a wrong call or an unusable file; bad input gives no traceback."""
     words = list(sys.argv[1:] if argv is None else argv)
-    args = parser().parse_args(words, argparse.Namespace(words=words))
+    args = parser(words[:1]).parse_args(words, argparse.Namespace(words=words))
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Names in files may hold characters that the terminal lacks; stderr escapes them by itself.
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -37,8 +37,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
 
 
-def parser() -> Parser:
-    """The parser of every command; each is configured by its file in ``commands/``."""
+def parser(wanted: Collection[str] = tuple(COMMANDS)) -> Parser:
+    """The parser of every command.
+
+    Args:
+        wanted: the commands that are configured, by their files in ``commands/``; of the others only the names are known. One call runs
+            one command, and reading the options of all would take longer than many a command.
+    """
     top = Parser(
         prog="posebench",
         description="Score and compare monocular 3D human pose lifters under exactly stated protocols.",
@@ -48,10 +53,11 @@ def parser() -> Parser:
     top.set_defaults(run=lambda args: _print_version() if args.version else print_help(top))
     added = top.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
     for name, summary in COMMANDS.items():
-        command = import_module(f"posebench.cli.commands.{name}")
         one = added.add_parser(name, help=summary, description=sentence(summary))
-        one.set_defaults(run=getattr(command, "run", None))
-        command.configure(one)
+        if name in wanted:
+            command = import_module(f"posebench.cli.commands.{name}")
+            one.set_defaults(run=getattr(command, "run", None))
+            command.configure(one)
     return top
 
 
