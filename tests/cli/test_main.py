@@ -368,7 +368,7 @@ def test_control_c_in_the_middle_of_work_leaves_nothing_behind(tmp_path):
         "import signal, sys, time\nfrom posebench.cli import main as cli\nimport posebench.scoring.evaluate as e\n"
         # A shell that runs the tests in the background hands down that Ctrl-C is ignored; a terminal does not.
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "def slow(*_, **__):\n    print('working', file=sys.stderr, flush=True)\n    time.sleep(5)\n"
+        "def slow(*_, **__):\n    print('working', file=sys.stderr, flush=True)\n    time.sleep(1)\n"
         "e.measure_clip = slow\nsys.exit(cli.main(sys.argv[1:]))\n"
     )
     poses = {"S1/Walk/c0": np.random.default_rng(0).normal(size=(5, 17, 3))}
