@@ -1,8 +1,9 @@
 """The generator, the lifter around it, and the critic.
 
-Sizes as in the authors' code (bastianwandt/RepNet, ``repnet.py``), except that the shared block is a setting (its header says that the
-paper has none), and that here the critic's joint path ends with a rectifier, as does the sum in each of its residual blocks. The names of
-modules are names of tensors in checkpoints.
+Sizes as in the authors' code (bastianwandt/RepNet, ``repnet.py``), whose header says that the paper has no shared block: here it is a
+setting. Three things differ from that code: the generator's poses are centred; in the critic a rectifier follows the last layer of the
+joint path and the residual sum of the KCS path, and its last layer has no bias; the KCS bones are those of the skeleton, with the bone from
+pelvis to left hip where the code has the one from right to left hip. Module names are names of tensors in checkpoints.
 """
 
 from __future__ import annotations
