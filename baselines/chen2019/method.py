@@ -59,11 +59,11 @@ class Chen2019(Method):
         lifter, discriminators = self.lifter, self.critics
         seen = lifter.view(data.keypoints)
         lifter.scale.copy_(1.0 / (self.settings.distance * seen.image[:, self.head].norm(dim=-1).mean()))
-        self.seen = seen._replace(image=seen.image * lifter.scale)
-        lifter.image.fit(self.seen.image)
-        features = discriminators.features(self.seen.image)
+        self.training_views = seen._replace(image=seen.image * lifter.scale)
+        lifter.image.fit(self.training_views.image)
+        features = discriminators.features(self.training_views.image)
         if self.settings.mirror:
-            discriminators.pose.fit(torch.cat([features, discriminators.features(mirrored(self.seen.image, self.swap))]))
+            discriminators.pose.fit(torch.cat([features, discriminators.features(mirrored(self.training_views.image, self.swap))]))
         else:
             discriminators.pose.fit(features)
         self.starts = self.samples(data)
@@ -72,8 +72,8 @@ class Chen2019(Method):
             self.extra_starts = self.samples(data.extra)
             # The other source is scaled by its own mean size, so that the adapter has to correct shapes and poses only.
             other = lifter.view(data.extra.keypoints)
-            ratio = self.seen.image[:, self.head].norm(dim=-1).mean() / other.image[:, self.head].norm(dim=-1).mean()
-            self.extra = other._replace(image=other.image * ratio)
+            ratio = self.training_views.image[:, self.head].norm(dim=-1).mean() / other.image[:, self.head].norm(dim=-1).mean()
+            self.extra_views = other._replace(image=other.image * ratio)
 
     def samples(self, data: TrainingData) -> Tensor:
         """First frames of pairs: usable frames (M,) whose clip has a frame ``gap`` seconds later."""
@@ -96,16 +96,16 @@ class Chen2019(Method):
 
     def losses(self, data: TrainingData, frames: Tensor, epoch: int) -> Iterator[tuple[str, dict[str, Tensor]]]:  # noqa: ARG002
         """The losses of the adapter and its discriminator, of the lifter, and of the discriminators, in this order."""
-        image, down = self._pairs(self.seen, frames, self._gap(data))
+        image, down = self._pairs(self.training_views, frames, self._gap(data))
         if self.adapter and data.extra is not None:
-            other, other_down = self._pairs(self.extra, self._draw(self.extra_starts, len(frames)), self._gap(data.extra))
+            other, other_down = self._pairs(self.extra_views, self._draw(self.extra_starts, len(frames)), self._gap(data.extra))
             correction = self.adapter.correction(other, self.lifter.image.deviation)
             yield from self._adapter_losses(image, other, correction)
             image, down = self._mixed(image, down, (other + correction).detach(), other_down)
         terms, views = self._lifter_losses(image, down)
         yield "lifter", terms
         if self.settings.adversarial or self.settings.temporal:
-            real, _ = self._pairs(self.seen, self._draw(self.starts, len(frames)), self._gap(data))
+            real, _ = self._pairs(self.training_views, self._draw(self.starts, len(frames)), self._gap(data))
             yield "critics", self._discriminator_losses(real, views.detach())
 
     def _lifter_losses(self, image: Tensor, down: Tensor) -> tuple[dict[str, Tensor], Tensor]:
@@ -176,7 +176,7 @@ class Chen2019(Method):
             rotation = ViewRange(ALL_AZIMUTHS, (-elevation, elevation)).draw(pairs, down)
             return rotation.repeat(2, 1, 1), torch.zeros_like(down)
         azimuth = 2.0 * math.pi * torch.rand(pairs, device=down.device, dtype=down.dtype)
-        new_down = self.seen.down[torch.randint(len(self.seen.down), (pairs,), device=down.device)]
+        new_down = self.training_views.down[torch.randint(len(self.training_views.down), (pairs,), device=down.device)]
         return level_turn(down, azimuth.repeat(2), new_down.repeat(2)), new_down.repeat(2)
 
     def _adapter_losses(self, image: Tensor, other: Tensor, correction: Tensor) -> Iterator[tuple[str, dict[str, Tensor]]]:

@@ -1,7 +1,7 @@
 """Alignment of the 3D poses to a template: each is rotated until its torso fits, without scaling, and so loses its orientation.
 
-The authors never published their script. Their paper says that poses are aligned to a template; a user of their code says that it is by
-the torso (hips and shoulders; issues 4 and 12 of their repository). This is our version of it.
+The authors' script is not published. According to the paper, poses are aligned to a template; according to a user of their code, by the
+torso: hips and shoulders (issues 4 and 12 of their repository). This is our version of it.
 
 **Convention.** The canonical frame faces the viewer: x to the viewer's right, y down, z away from the viewer. The origin is the mean of
 the joints.

@@ -66,11 +66,11 @@ class RepNet(Method):
         """Align the 3D pool to its template and take its statistics; normalise the 2D poses.
 
         Raises:
-            PosebenchError: ``alignment = "yaw"``, and the pool does not say which way is up.
+            PosebenchError: ``alignment = "yaw"``, and the up direction of a pose in the pool is not known.
         """
         assert data.pool is not None, "a 3D pool is passed to a method that declares unpaired 3D"
         self.real = self._aligned(data.pool).to(data.keypoints.device)
-        self.seen = torch.cat([self.lifter.normalised(tile).image for tile in torch.split(data.keypoints, TILE)])
+        self.images = torch.cat([self.lifter.normalised(tile).image for tile in torch.split(data.keypoints, TILE)])
         bones = self._bone_lengths(self.real)
         self.shortest.copy_(bones.amin(dim=0))
         self.longest.copy_(bones.amax(dim=0))
@@ -120,8 +120,8 @@ class RepNet(Method):
         yield "lifter", terms
 
     def _images(self, frames: Tensor) -> Tensor:
-        """Normalised images (B, J, 2) of frames (B,), half of them mirrored at random if the recipe says so."""
-        image = self.seen[frames]
+        """Normalised images (B, J, 2) of frames (B,), half of them mirrored at random if the recipe has ``mirror``."""
+        image = self.images[frames]
         return mirror_where(draw_half(len(frames), image.device), image, self.swap) if self.settings.mirror else image
 
     def _generated(self, data: TrainingData, count: int) -> Tensor:
@@ -147,7 +147,7 @@ class RepNet(Method):
         reprojection error in standard deviations of the image; Frobenius norm of the camera loss.
         """
         frames = data.usable[:: max(1, -(-len(data.usable) // DIAGNOSTIC_FRAMES))]
-        image = self.seen[frames]
+        image = self.images[frames]
         pose, camera = self.lifter.generator(image)
         bones = self._bone_lengths(pose)
         outside = ((bones < self.shortest) | (bones > self.longest)).float()

@@ -49,7 +49,7 @@ def case(request, make, data):
     method = make(request.param, "adversarial=0.0", "temporal=0.0", *ONLY_CONSISTENCY)
     method.prepare(data)
     frames = method.samples(data)[:8]
-    image, down = method._pairs(method.seen, frames, 5)
+    image, down = method._pairs(method.training_views, frames, 5)
     truth = on_rays(image, 3.0 * image[..., 1] - image[..., 0], down, method.settings.distance)
     return method, frames, image, truth
 
@@ -94,7 +94,7 @@ def test_under_cameras_that_look_down_the_depth_flip_of_the_truth_has_a_consiste
     bodies = bodies - bodies[:, :1]
     down = torch.full((64,), 0.1, dtype=torch.float64)
     image = project_at_distance(rotate(about_x(down), bodies), 8.0)
-    method.seen = RootView(image, down, torch.eye(3, dtype=torch.float64).expand(64, 3, 3))
+    method.training_views = RootView(image, down, torch.eye(3, dtype=torch.float64).expand(64, 3, 3))
 
     def quarter_turn(down):
         return level_turn(down, torch.full_like(down, torch.pi / 2), down), down
@@ -165,7 +165,7 @@ def test_trained_discriminators_score_real_poses_above_generated_ones(make, data
     method = make("default", f'gan_loss="{gan}"', "mirror=false", "r1_penalty=0.0", "learning_rate=0.01")
     method.prepare(data)
     optimiser = method.optimisers()["critics"]
-    real, fake = method.seen.image[:32], method.seen.image[:32].flip(-1)
+    real, fake = method.training_views.image[:32], method.training_views.image[:32].flip(-1)
 
     def gaps():
         networks = method.critics
@@ -191,7 +191,7 @@ def test_in_the_training_step_the_discriminators_see_training_poses_as_real_and_
     monkeypatch.setattr(method, "_discriminator_losses", lambda real, fake: seen.append((real, fake)) or score(real, fake))
     steps = dict(method.losses(data, method.samples(data)[:16], 0))
     ((real, fake),) = seen
-    rows = {tuple(row.flatten().tolist()) for row in method.seen.image}
+    rows = {tuple(row.flatten().tolist()) for row in method.training_views.image}
     assert all(tuple(row.flatten().tolist()) in rows for row in real)
     assert not any(tuple(row.flatten().tolist()) in rows for row in fake)
     assert not fake.requires_grad, "the discriminators' step does not reach the lifter"

@@ -1,4 +1,4 @@
-"""The training of Chen et al. 2019: that every recipe trains, which networks a recipe has, what each of them sees."""
+"""The training of Chen et al. 2019: that every recipe trains, which networks a recipe has, what their inputs are."""
 
 import math
 
@@ -64,8 +64,8 @@ def test_the_mean_image_distance_from_root_to_head_is_one_over_the_camera_distan
     method = make()
     method.prepare(data)
     head = H36M.index("head_top")
-    assert float(method.seen.image[:, head].norm(dim=-1).mean()) == pytest.approx(1 / 8.4, rel=1e-5)
-    assert float(method.seen.image[:, 0].abs().max()) < 1e-6
+    assert float(method.training_views.image[:, head].norm(dim=-1).mean()) == pytest.approx(1 / 8.4, rel=1e-5)
+    assert float(method.training_views.image[:, 0].abs().max()) < 1e-6
 
 
 def test_a_lifted_pose_at_the_roots_distance_projects_to_the_keypoints(make, data):
@@ -97,13 +97,13 @@ def test_both_frames_of_a_pair_are_rotated_alike_and_mirrored_alike(make, data):
     method.prepare(data)
     frames = method.samples(data)[:50]
     torch.manual_seed(3)
-    image, down = method._pairs(method.seen, frames, 5)
+    image, down = method._pairs(method.training_views, frames, 5)
     rotation, new_down = method._random_views(down)
     assert torch.equal(new_down[:50], new_down[50:])
     vertical = torch.tensor([[[0.0, 1.0, 0.0]]]).expand(100, 1, 3)
     torch.testing.assert_close(rotate(rotation, rotate(about_x(down), vertical)), rotate(about_x(new_down), vertical))
     are_mirrored = []
-    for shown, true in ((image[:50], method.seen.image[frames]), (image[50:], method.seen.image[frames + 5])):
+    for shown, true in ((image[:50], method.training_views.image[frames]), (image[50:], method.training_views.image[frames + 5])):
         chosen = (shown == mirrored(true, H36M.mirror)).all(dim=2).all(dim=1)
         assert torch.equal(shown[~chosen], true[~chosen])
         are_mirrored.append(chosen)
@@ -121,10 +121,10 @@ def test_pairs_never_leave_their_clip(make, data):
 def test_random_views_look_down_as_the_training_cameras_do_on_average(make, data):
     method = make()
     method.prepare(data)
-    _, down = method._pairs(method.seen, method.samples(data).repeat(20), 5)
+    _, down = method._pairs(method.training_views, method.samples(data).repeat(20), 5)
     _, new_down = method._random_views(down)
-    assert float(new_down.mean()) == pytest.approx(float(method.seen.down.mean()), abs=0.01)
-    assert float(method.seen.down.mean()) > 0.5 * TILT
+    assert float(new_down.mean()) == pytest.approx(float(method.training_views.down.mean()), abs=0.01)
+    assert float(method.training_views.down.mean()) > 0.5 * TILT
 
 
 def test_image_coordinates_of_random_views_are_clamped_to_the_limit(make, data, monkeypatch):
@@ -142,7 +142,7 @@ def test_the_adapter_starts_without_a_correction(make, data):
     method = make("adapter")
     method.prepare(data)
     with torch.no_grad():
-        correction = method.adapter.correction(method.extra.image, method.lifter.image.deviation)
+        correction = method.adapter.correction(method.extra_views.image, method.lifter.image.deviation)
     assert float(correction.abs().max()) == 0.0
 
 

@@ -4,23 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-SMALL = ["width=16", "critic_width=16", "critic_pose_width=8", "epochs=2", "samples=64", "batch=16"]
-
 
 @pytest.fixture(scope="session")
-def make():
+def make(untrained):
     """Makes the untrained method of a recipe, with settings changed by hand."""
-    torch = pytest.importorskip("torch", reason="the baselines need the extra [baselines]")
-    from posebench.baselines.repnet import Settings, build
-    from posebench.networks.recipe import read_method, resolve
-
-    content, where = read_method("repnet")
-
-    def method(recipe="default", *changes):
-        torch.manual_seed(0)
-        return build(resolve(content, Settings, where=where, recipe=recipe, preset="smoke", changes=[*SMALL, *changes]), "h36m17")
-
-    return method
+    return untrained("repnet", ["width=16", "critic_width=16", "critic_pose_width=8", "epochs=2", "samples=64", "batch=16"])
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +25,7 @@ def data(walks):
 
 @pytest.fixture(scope="session")
 def known_generator():
-    """Makes a generator that predicts the given poses and cameras, whatever it sees."""
+    """Makes a generator that predicts the given poses and cameras, whatever its input."""
     from torch import nn
 
     class Known(nn.Module):

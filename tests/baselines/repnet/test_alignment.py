@@ -1,4 +1,4 @@
-"""How the 3D pool is brought to its template."""
+"""Alignment of the 3D pool to its template."""
 
 import numpy as np
 import pytest
@@ -48,7 +48,7 @@ def test_alignment_undoes_any_rotation_and_keeps_every_length(people, seed):
     np.testing.assert_allclose(aligned.mean(axis=1), 0.0, atol=1e-9)
 
 
-def test_the_torso_comes_nearer_to_its_template_than_any_turn_about_an_axis_would_bring_it(people):
+def test_no_further_rotation_brings_the_torso_nearer_to_its_template(people):
     to = template(people, H36M)
     torso = align(people, H36M, to)[:, torso_joints(H36M)]
     torso = torso - torso.mean(axis=1, keepdims=True)
@@ -67,8 +67,8 @@ def test_the_mirror_image_of_an_aligned_pose_is_aligned(people):
 
 @settings(deadline=None, max_examples=30)
 @given(st.integers(0, 2**32 - 1))
-def test_the_yaw_variant_keeps_how_the_body_leans(people, seed):
-    """A pose that is turned together with its upward direction is aligned to the same; heights are kept, and facing is the template's."""
+def test_yaw_alignment_keeps_the_lean_of_the_body(people, seed):
+    """Rotating a pose together with its up direction changes nothing; heights are kept, and the body faces as the template does."""
     to = template(people, H36M)
     up = np.tile(-DOWN, (len(people), 1))
     aligned = align(people, H36M, to, how="yaw", up=up)
@@ -81,7 +81,7 @@ def test_the_yaw_variant_keeps_how_the_body_leans(people, seed):
     assert (across[:, 0] > np.abs(across[:, 2])).all()
 
 
-def test_without_an_upward_direction_the_yaw_variant_is_refused(people):
+def test_yaw_alignment_without_an_up_direction_is_refused(people):
     up = np.full((len(people), 3), np.nan)
     with pytest.raises(PosebenchError, match="whose upward direction is not known"):
         align(people, H36M, template(people, H36M), how="yaw", up=up)

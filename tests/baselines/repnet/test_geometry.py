@@ -33,7 +33,7 @@ def poses(seed, count=5):
 
 
 def test_the_kcs_matrix_of_a_simple_skeleton_has_the_products_computed_by_hand():
-    """A person who stands upright, arms hanging: each inner product of two bones is easy to compute, with its sign."""
+    """A person who stands upright, arms hanging: inner products of bones are easy to compute by hand, signs included."""
     place = dict.fromkeys(H36M.joints, (0.0, 0.0, 0.0))
     place |= {"l_hip": (1.0, 0, 0), "l_knee": (1.0, 4, 0), "l_ankle": (1.0, 4, 3), "r_hip": (-1.0, 0, 0), "r_knee": (-1.0, 4, 0)}
     place |= {"r_ankle": (-1.0, 4, 3), "spine": (0.0, -2, 0), "thorax": (0.0, -4, 0), "neck_nose": (0.0, -5, -1), "head_top": (0.0, -6, 0)}

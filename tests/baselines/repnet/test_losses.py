@@ -24,10 +24,10 @@ def linear_critic(weight):
     return critic
 
 
-def seen_by(pose, method):
-    """Let all images of a method be those of a frontal camera that sees a canonical pose (17, 3)."""
+def show(pose, method):
+    """Set all images of a method to that of a canonical pose (17, 3) under a frontal camera, and return this camera."""
     image, spread = normalise(pose[None, :, :2])
-    method.seen = image.expand(len(method.seen), -1, -1)
+    method.images = image.expand(len(method.images), -1, -1)
     return FRONTAL / spread
 
 
@@ -51,7 +51,7 @@ def test_each_term_is_the_papers_formula_with_its_sign(make, data, known_generat
     found = {network: {name: float(value.detach()) for name, value in terms.items()} for network, terms in steps.items()}
 
     score_of_real, score_of_fake = float(weight @ torch.flip(pose, [0]).flatten()), float(weight @ pose.flatten())
-    error = (method.seen[frames] - (pose @ camera[0].T)[None]).abs()
+    error = (method.images[frames] - (pose @ camera[0].T)[None]).abs()
     by_joint = {"pelvis": 0.0, "neck_nose": 0.1, "head_top": 0.1}
     weighted = torch.tensor([by_joint.get(name, 1.0) for name in H36M.joints])[:, None] * error
     critic = {"wasserstein": score_of_fake - score_of_real, "gradient penalty": 7.0 * (float(weight.norm()) - 1.0) ** 2}
@@ -68,7 +68,7 @@ def test_each_term_is_the_papers_formula_with_its_sign(make, data, known_generat
 def test_a_generator_that_knows_pose_and_camera_has_no_reprojection_loss_and_any_other_has_one(make, data, known_generator, pose):
     method = make("default", "mirror=false", "adversarial=0.0")
     method.prepare(data)
-    camera = seen_by(pose, method)
+    camera = show(pose, method)
 
     def reprojection(pose, camera):
         method.lifter.generator = known_generator(pose[None], camera)
@@ -100,7 +100,7 @@ def test_a_step_of_the_generator_raises_the_critics_score_of_its_poses(make, dat
 
     def score():
         with torch.no_grad():
-            return float(method.critic(method.lifter.generator(method.seen[frames])[0]).mean())
+            return float(method.critic(method.lifter.generator(method.images[frames])[0]).mean())
 
     before = score()
     torch.stack([*dict(method.losses(data, frames, 0))["lifter"].values()]).sum().backward()
@@ -115,7 +115,7 @@ def test_a_step_of_the_critic_raises_scores_of_real_poses_above_those_of_generat
 
     def gap():
         with torch.no_grad():
-            return float(method.critic(method.real).mean() - method.critic(method.lifter.generator(method.seen[frames])[0]).mean())
+            return float(method.critic(method.real).mean() - method.critic(method.lifter.generator(method.images[frames])[0]).mean())
 
     before = gap()
     name, terms = next(method.losses(data, frames, 0))
@@ -131,7 +131,7 @@ def test_the_last_critic_step_sees_the_poses_of_the_generators_step_and_earlier_
     seen, terms = [], method._critic_losses
     monkeypatch.setattr(method, "_critic_losses", lambda fake: seen.append(fake) or terms(fake))
     list(method.losses(data, data.usable[:16], 0))
-    own = method.lifter.generator(method.seen[data.usable[:16]])[0].detach()
+    own = method.lifter.generator(method.images[data.usable[:16]])[0].detach()
     assert [torch.equal(fake, own) for fake in seen] == [False] * 4 + [True]
     assert not any(fake.requires_grad for fake in seen), "the critic's step does not reach the generator"
 
@@ -144,7 +144,7 @@ def test_the_gradient_penalty_of_a_linear_critic_is_its_squared_distance_from_sl
 
 
 def test_the_gradient_penalty_is_taken_at_random_points_between_the_poses_of_each_pair():
-    """A quadratic critic has the point itself as gradient, so the penalty says where it was taken."""
+    """A quadratic critic has the point itself as gradient, so the penalty depends on where it is taken."""
     points = []
 
     class Quadratic(nn.Module):
