@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from posebench.base.errors import PosebenchError
+from posebench.base.errors import PosebenchError, needs
 from posebench.cli.printing import label, print_json
 
 
@@ -66,13 +66,8 @@ def run_speed(args: Namespace) -> int:
         else:
             print(changes_text(first, second))
         return 0
-    try:
+    with needs("timing", extra="baselines"):
         from posebench.lifters.timing.run import speed
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("posebench"):
-            raise
-        advice = 'pip install -c constraints.txt -e ".[baselines]"'
-        raise PosebenchError(f"no module {error.name}", "what timing needs", advice) from error
     try:
         batches = [int(part) for part in args.batch.split(",")]
     except ValueError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from posebench.base.errors import PosebenchError
+from posebench.base.errors import PosebenchError, needs
 from posebench.cli.printing import print_json, print_table
 
 
@@ -13,15 +13,9 @@ def run_train(args: Namespace) -> int:
     import shlex
     import sys
 
-    try:
+    with needs("training", extra="baselines"):
         from posebench.training.loop import Interrupted
         from posebench.training.run import train
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("posebench"):
-            raise
-        raise PosebenchError(
-            f"no module {error.name}", "what training needs", 'pip install -c constraints.txt -e ".[baselines]"'
-        ) from error
     from posebench.base.progress import progress
     from posebench.display.text import report
 
@@ -54,16 +48,11 @@ def run_regenerate(args: Namespace) -> int:
     import sys
     from dataclasses import asdict
 
-    try:
+    with needs("regeneration", extra="baselines,scale"):
         from posebench.board.regeneration.cells import Place
         from posebench.board.regeneration.grid import read_grid, select
         from posebench.board.regeneration.regenerate import overview, regenerate
         from posebench.training.loop import Interrupted
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("posebench"):
-            raise
-        advice = 'pip install -c constraints.txt -e ".[baselines,scale]"'
-        raise PosebenchError(f"no module {error.name}", "what regenerating needs", advice) from error
     from posebench.base.progress import progress
 
     roots = dict(_root_of(text) for text in args.root)
@@ -127,14 +116,10 @@ def run_export(args: Namespace) -> int:
     """A trained lifter as an ONNX file."""
     from importlib import import_module
 
-    try:
-        for package in ("onnx", "onnxruntime", "onnxscript"):  # what the exporter and the comparison need; told before they do work
+    with needs("export", extra="baselines"):
+        for package in ("onnx", "onnxruntime", "onnxscript"):  # of the exporter and the comparison; missing ones are found before any work
             import_module(package)
         from posebench.lifters.onnx.export import export_run
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("posebench"):
-            raise
-        raise PosebenchError(f"no module {error.name}", "what export needs", 'pip install -c constraints.txt -e ".[baselines]"') from error
     done = export_run(args.run_folder, args.output)
     print(f"{done.network} and {done.card}: as {args.run_folder} to within {done.difference:.1e} of the largest coordinate")
     return 0
