@@ -11,6 +11,7 @@ from pathlib import Path
 
 from posebench.base.errors import PosebenchError
 from posebench.cli.commands import board, datasets, lifting, protocols, scoring, training
+from posebench.data.registry import DATASETS, layout_names
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -58,11 +59,11 @@ def _parser() -> argparse.ArgumentParser:
     _add_root(prepare).set_defaults(run=datasets.run_data_prepare)
     export = data.add_parser("export", help="write a dataset in the layout of another copy, to rehearse with")
     export.add_argument("name", metavar="NAME")
-    export.add_argument("--layout", metavar="LAYOUT", required=True, help="videopose3d h36m-cdf mmpose martinez h36m-fetch 3dhp p-stmo")
+    export.add_argument("--layout", metavar="LAYOUT", required=True, help=" ".join(layout_names()))
     export.add_argument("-o", "--output", metavar="DIR", required=True, help="an empty or new folder")
     _add_root(export).set_defaults(run=datasets.run_data_export)
     fetch = data.add_parser("fetch", help="download a free dataset")
-    fetch.add_argument("name", metavar="NAME", choices=["cmu"])
+    fetch.add_argument("name", metavar="NAME", choices=[name for name, spec in DATASETS.items() if spec.fetch])
     fetch.add_argument("-o", "--output", metavar="DIR", default="cmu-mocap", help="folder to make (default: %(default)s)")
     fetch.set_defaults(run=datasets.run_data_fetch)
 
@@ -185,8 +186,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_root(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    takers = ", ".join(name for name, spec in DATASETS.items() if "cameras" in spec.options)
     parser.add_argument("--root", metavar="DIR", help="the dataset's folder")
-    parser.add_argument("--cameras", metavar="FILE", help="the file that holds its cameras, where the folder has none (h36m)")
+    parser.add_argument("--cameras", metavar="FILE", help=f"the file that holds its cameras, where the folder has none ({takers})")
     return parser
 
 

@@ -20,23 +20,24 @@ def run_demo(args: Namespace) -> int:  # noqa: ARG001 - every command takes the 
 
 def run_data_list(args: Namespace) -> int:
     """Datasets, their licences, how to get them."""
-    from dataclasses import asdict
-
     from posebench.data import DATASETS
 
+    listed = {name: {key: getattr(spec, key) for key in ("description", "licence", "obtain")} for name, spec in DATASETS.items()}
     if args.json:
-        print_json({name: asdict(about) for name, about in DATASETS.items()})
+        print_json(listed)
     else:
-        rows = [[name, *asdict(about).values()] for name, about in DATASETS.items()]
-        print_table(rows, ["name", "what it is", "licence", "to get it"])
+        print_table([[name, *about.values()] for name, about in listed.items()], ["name", "what it is", "licence", "to get it"])
     return 0
 
 
 def run_data_info(args: Namespace) -> int:
     """What a copy holds."""
-    from posebench.data import facts, open_dataset
+    from posebench.data import DATASETS, open_dataset
+    from posebench.data.clip import describe
 
-    about = facts(open_dataset(args.name, args.root, cameras=args.cameras))
+    dataset = open_dataset(args.name, args.root, cameras=args.cameras)
+    details = DATASETS[args.name].details
+    about = describe(dataset) | (details(dataset) if details else {})
     if args.json:
         print_json(about)
     else:
@@ -62,7 +63,8 @@ def run_data_prepare(args: Namespace) -> int:
 
 def run_data_export(args: Namespace) -> int:
     """Write a dataset in another layout."""
-    from posebench.data import export_layouts, open_dataset
+    from posebench.data import open_dataset
+    from posebench.data.registry import export_layouts
 
     layouts = export_layouts()
     if args.layout not in layouts:
@@ -74,8 +76,11 @@ def run_data_export(args: Namespace) -> int:
 
 def run_data_fetch(args: Namespace) -> int:
     """Download the free dataset."""
-    from posebench.data.cmu.fetch import ACKNOWLEDGEMENT, fetch_cmu
+    from posebench.data import DATASETS
 
-    folder = fetch_cmu(args.output)
-    print(f"{folder}\n\nCMU asks for this acknowledgment:\n{ACKNOWLEDGEMENT}\n\nNext: posebench data prepare cmu --root {folder}")
+    name, spec = args.name, DATASETS[args.name]
+    assert spec.fetch is not None, "the parser admits only datasets that can be fetched"
+    folder = spec.fetch(args.output)
+    thanks = f"{name.upper()} asks for this acknowledgment:\n{spec.acknowledgement}\n\n" if spec.acknowledgement else ""
+    print(f"{folder}\n\n{thanks}Next: posebench data prepare {name} --root {folder}")
     return 0

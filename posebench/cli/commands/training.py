@@ -106,8 +106,8 @@ def _root_of(text: str) -> tuple[str, str]:
     from posebench.data import DATASETS
 
     name, _, root = text.partition("=")
-    if name not in DATASETS or name == "synthetic" or not root:
-        names = ", ".join(name for name in DATASETS if name != "synthetic")
+    if name not in DATASETS or not DATASETS[name].needs_root or not root:
+        names = ", ".join(name for name, spec in DATASETS.items() if spec.needs_root)
         raise PosebenchError(f"--root {text}", f"NAME=DIR, with NAME one of {names}", "correct it: --root cmu=DIR")
     return name, root
 
