@@ -50,7 +50,7 @@ def test_chunked_compressed_and_big_endian_data_are_read(hdf, options):
     np.testing.assert_array_equal(read_all(path)["a/b/c"], POSES)
 
 
-def test_another_program_reads_what_is_written(tmp_path):
+def test_h5py_reads_what_is_written(tmp_path):
     path = save_predictions(tmp_path / "p.h5", {"S1/Walk/c0": POSES}, unit="mm", skeleton="h36m17", frames={"S1/Walk/c0": range(4)})
     with h5py.File(path) as file:
         np.testing.assert_array_equal(file["S1"]["Walk"]["c0"][...], POSES)
@@ -149,7 +149,7 @@ def test_a_meta_in_any_of_the_string_types_is_read(hdf, meta):
     assert list(read_all(hdf(lambda file: file.create_dataset("a/b/c", data=POSES), meta=meta))) == ["a/b/c"]
 
 
-def test_a_declared_giant_is_refused_and_takes_no_memory(hdf):
+def test_a_huge_declared_shape_is_refused_and_takes_no_memory(hdf):
     path = hdf(lambda file: file.create_dataset("a/b/c", (10**10, 17, 3), "f4", chunks=(1000, 17, 3)))
     assert path.stat().st_size < 2**20
     tracemalloc.start()
@@ -175,7 +175,7 @@ def test_a_group_that_contains_itself_is_refused(hdf):
         read_all(hdf(add))
 
 
-def test_links_that_make_more_paths_than_anyone_can_walk_are_refused(hdf, monkeypatch):
+def test_links_that_make_very_many_paths_are_refused_after_a_bounded_number_of_items(hdf, monkeypatch):
     monkeypatch.setattr("posebench.base.readers.hdf5._MAX_ITEMS", 5000)
 
     def add(file):
