@@ -6,7 +6,8 @@ so that every result is finite (the projects' own code returns NaN there or rais
 
 "Ours" below is the adopted metric. Formulas that coincide with one have no function here: 3DPW's inclusive PCK is
 ``pck(errors, inclusive=True)``, HMR's 14-joint MPJPE is ``mpjpe(pred, truth, root=<both hips>)``, ManiPose's MPSSE is the mean of
-``bone_symmetry_error``, PoseBench3D's loss is ``PA-MPJPE`` per joint, VIBE's acceleration with every frame visible is ``acceleration_error``.
+``bone_symmetry_error``, PoseBench3D's loss is ``PA-MPJPE`` per joint, and VIBE's acceleration where every frame is visible is
+``acceleration_error``.
 
 Formulas and differences: ``docs/metrics.md``. Tests compare each function with numbers that the project's own code returned.
 """
