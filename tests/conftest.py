@@ -37,20 +37,43 @@ def cmu(cmu_root):
 
 
 @pytest.fixture(scope="session")
-def copies(tmp_path_factory):
-    """A folder for each layout of Human3.6M and 3DHP: generated, two takes of two actions, of one training and both test subjects."""
+def synthetic():
+    """The opened synthetic dataset."""
+    from posebench.data import open_dataset
+
+    return open_dataset("synthetic")
+
+
+@pytest.fixture(scope="session")
+def synthetic_part(synthetic):
+    """A function that returns the synthetic dataset with fewer clips: those of some subjects, actions and takes.
+
+    A take is named with its subject (``S9/Walking 1``) or for all subjects (``Walking 1``).
+    """
     from dataclasses import replace
 
-    from posebench.data.registry import export_layouts
-    from posebench.data.synthetic.dataset import open_synthetic
+    def part(*, subjects=None, actions=None, takes=None):
+        def wanted(info):
+            return (
+                (subjects is None or info.subject in subjects)
+                and (actions is None or info.action in actions)
+                and (takes is None or info.take in takes or info.take.split("/")[1] in takes)
+            )
 
-    dataset = open_synthetic()
-    infos = {
-        id: info for id, info in dataset.infos.items() if info.subject in ("S1", "S9", "S11") and info.action in ("Walking", "Sitting")
-    }
+        return replace(synthetic, infos={id: info for id, info in synthetic.infos.items() if wanted(info)})
+
+    return part
+
+
+@pytest.fixture(scope="session")
+def copies(synthetic_part, tmp_path_factory):
+    """A folder for each layout of Human3.6M and 3DHP: generated, two takes of two actions, of one training and both test subjects."""
+    from posebench.data.registry import export_layouts
+
+    dataset = synthetic_part(subjects=("S1", "S9", "S11"), actions=("Walking", "Sitting"))
     base = tmp_path_factory.mktemp("layouts")
     for name, write in export_layouts().items():
-        write(replace(dataset, infos=infos), base / name)
+        write(dataset, base / name)
     return base
 
 

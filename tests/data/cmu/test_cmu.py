@@ -8,7 +8,6 @@ import json
 import pickle
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -128,7 +127,7 @@ def test_line_ends_and_compression_do_not_change_the_fingerprint_and_values_do(s
     assert open_dataset("cmu", packed).fingerprint != plain.fingerprint
 
 
-def test_another_frame_numbering_is_the_same_data_and_is_told(small, tmp_path):
+def test_renumbered_frames_are_accepted_and_noted(small, tmp_path):
     def renumber(name, text):
         return (text.replace("\n1\n", "\n87\n") if name == "S07_02.amc" else text).encode()
 
@@ -160,7 +159,7 @@ def test_missing_files_are_named_and_counted(small, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", [".", "nowhere"])
-def test_an_unknown_layout_says_what_was_looked_for(tmp_path, name):
+def test_a_folder_without_a_known_layout_is_refused_with_the_layouts(tmp_path, name):
     with pytest.raises(PosebenchError, match=r"Wanted: S07/S07\.asf, subjects/07/07\.asf.*Next: posebench data fetch cmu"):
         open_dataset("cmu", tmp_path / name)
 
@@ -194,11 +193,11 @@ def test_the_description_counts_takes_clips_and_poses(small):
     json.dumps(facts)
 
 
-def test_parsing_tells_its_progress_and_the_cache_has_none_to_tell(small):
-    told = []
+def test_progress_is_reported_while_parsing_and_not_when_the_cache_is_read(small):
+    reported = []
     for _ in range(2):
-        open_dataset("cmu", small(), progress=lambda done, total: told.append((done, total)))
-    assert told == [(1, 3), (2, 3), (3, 3)]
+        open_dataset("cmu", small(), progress=lambda done, total: reported.append((done, total)))
+    assert reported == [(1, 3), (2, 3), (3, 3)]
 
 
 def test_a_dataset_travels_to_another_process(small):
@@ -207,7 +206,7 @@ def test_a_dataset_travels_to_another_process(small):
     np.testing.assert_array_equal(clip.keypoints("gauss5"), dataset.load("S131/131_01/c3").keypoints("gauss5"))
 
 
-def test_wrong_names_are_answered_with_the_right_ones(small, tmp_path):
+def test_unknown_names_are_refused_with_the_known_ones(small, tmp_path):
     dataset = open_dataset("cmu", small())
     with pytest.raises(PosebenchError, match=r"keypoint source 'cpn'.*one of gt, gauss5, gauss10, gauss20"):
         dataset.load("S07/07_01/c0").keypoints("cpn")
@@ -221,7 +220,7 @@ def test_wrong_names_are_answered_with_the_right_ones(small, tmp_path):
         open_dataset("cmu")
 
 
-def test_importing_the_data_room_imports_nothing_heavy():
+def test_importing_cmu_imports_no_heavy_package():
     heavy = {"pooch", "requests", "rich", "platformdirs", "h5py", "pandas", "scipy", "torch", "matplotlib"}
     code = "import sys, posebench.data.cmu.fetch, posebench.data.cmu.dataset; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
@@ -251,7 +250,7 @@ def test_the_real_poses_give_the_check_values_of_an_independent_implementation(c
         assert round(np.concatenate([clip.pose[:, 0, 2] for clip in clips]).mean()) == depth
 
 
-def test_the_real_rigs_have_the_radii_of_an_independent_implementation(cmu):
+def test_the_real_cameras_are_as_far_away_as_in_an_independent_implementation(cmu):
     radii = []
     for info, world in worlds(cmu, "test"):
         centre = world[:, 0, [0, 2]].mean(axis=0)
@@ -314,8 +313,8 @@ def test_noise_on_real_keypoints_is_repeatable_and_differs_between_clips(cmu):
     assert np.linalg.norm(noise, axis=-1).mean() == pytest.approx(5 * np.sqrt(np.pi / 2), rel=0.05)
 
 
-def test_the_second_opening_of_the_real_files_takes_less_than_a_second(cmu, cmu_root):
-    start = time.perf_counter()
-    again = open_dataset("cmu", cmu_root)
-    assert time.perf_counter() - start < 1.0
+def test_the_second_opening_of_the_real_files_parses_nothing(cmu, cmu_root):
+    parsed = []
+    again = open_dataset("cmu", cmu_root, progress=lambda *step: parsed.append(step))
+    assert parsed == []
     assert again.fingerprint == cmu.fingerprint
