@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,12 +10,9 @@ import pytest
 import posebench.data.synthetic.motion as motion
 from posebench.base.errors import PosebenchError
 from posebench.data import open_dataset
-from posebench.data.cmu.dataset import SPLITS as CMU_SPLITS
-from posebench.data.cmu.dataset import takes
 from posebench.data.simulation import CAMERAS, NOISE_PX
-from posebench.data.synthetic.body import BALLS, CHANNELS, DIRECTIONS, HINGES, SKELETON, columns, direction, rotation_from_vector
+from posebench.data.synthetic.body import HINGES, SKELETON, columns, direction, rotation_from_vector
 from posebench.data.synthetic.dataset import _world, open_synthetic
-from posebench.data.synthetic.study.table import SOURCES
 from posebench.scoring.protocol import load_protocol
 
 ACTIONS = tuple(motion.load_table().actions)
@@ -222,70 +217,6 @@ def test_the_loaded_foot_does_not_slide(worlds):
 def test_two_takes_of_an_action_differ(data):
     first, second = (data.load(f"S9/Sitting {k}/c0").pose[:200] for k in (1, 2))
     assert np.abs((first - first[:, :1]) - (second - second[:, :1])).mean() > 30.0
-
-
-def test_the_table_is_small_and_names_the_training_subjects_only():
-    raw = motion.table_bytes()
-    assert len(raw) < 300_000
-    table = json.loads(raw)
-    assert table["subjects"] == list(CMU_SPLITS["train"])
-    assert table["channels"] == list(CHANNELS)
-    assert "mocap.cs.cmu.edu" in table["acknowledgment"]
-
-
-def test_the_table_holds_no_series_as_long_as_a_take():
-    def longest(value):
-        if isinstance(value, dict):
-            return max(map(longest, value.values()))
-        if isinstance(value, list):
-            return max([len(value), *map(longest, value)])
-        return 0
-
-    assert longest(json.loads(motion.table_bytes())) <= len(CHANNELS)
-
-
-def test_every_training_take_feeds_one_action_and_no_test_take_does():
-    by = {source: action for action, sources in SOURCES.items() for source in sources}
-    listed = {take.trial: take.subject for take in takes() if take.trial in by}
-    assert set(listed.values()) <= set(CMU_SPLITS["train"])
-    fed = {by.get(take.trial) or by[take.action] for take in takes() if take.subject in CMU_SPLITS["train"]}
-    assert fed == set(ACTIONS) == set(SOURCES)
-
-
-def test_measuring_opens_no_file_of_a_test_subject(cmu_root, monkeypatch):
-    from posebench.data.synthetic import angles as synthetic_angles
-
-    opened = []
-    for name in ("read_asf", "read_amc"):
-        read = getattr(synthetic_angles, name)
-        monkeypatch.setattr(
-            synthetic_angles, name, lambda path, *a, read=read, **k: opened.append(Path(path).parent.name) or read(path, *a, **k)
-        )
-    measured = synthetic_angles.read_training_takes(cmu_root)
-    assert next(measured).take.subject in CMU_SPLITS["train"]
-    assert set(opened) == set(CMU_SPLITS["train"])
-
-
-def test_measured_angles_rebuild_a_captured_take(cmu_root, monkeypatch):
-    from posebench.data.synthetic import angles as synthetic_angles
-    from posebench.data.synthetic.angles import read_training_takes, rotation_vectors, swings
-    from posebench.data.synthetic.body import WELDED, Shape, joints
-
-    monkeypatch.setattr(synthetic_angles, "takes", lambda: [take for take in takes() if take.trial == "05_01"])
-    (take,) = read_training_takes(cmu_root)
-    rest = dict(motion.load_table().rest)
-    values = take.free.copy()
-    for name in BALLS:
-        values[:, columns(name)] = rotation_vectors(rest[name].T @ take.relative(name))
-    for name in DIRECTIONS:
-        values[:, columns(name)] = swings(take.directions[name], rest[name])
-    for name in WELDED:
-        rest[name] = rest[name].copy()
-        rest[name][:, 2] = take.directions[name].mean(axis=0)
-    shape = Shape(dict(zip(SKELETON.joints[1:], lengths(take.joints).mean(axis=0), strict=True)), rest)
-    left = at(take.joints, "l_hip") - at(take.joints, "r_hip")
-    made = joints(shape, values, np.arctan2(-left[:, 2], left[:, 0]))
-    assert np.linalg.norm(made - (take.joints - take.joints[:, :1]), axis=2).mean() < 5.0
 
 
 def test_swings_and_rotation_vectors_have_their_stated_size():
