@@ -3,19 +3,16 @@
 import math
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 pytest.importorskip("torch", reason="the baselines need the extra [baselines]")
 
 import torch
 
-from posebench.base.cameras import Camera
 from posebench.base.skeletons import skeleton
 from posebench.baselines.chen2019 import Settings, build
 from posebench.baselines.chen2019.method import Critics
 from posebench.networks.recipe import read_method, resolve
-from posebench.networks.samples import TrainingData
 from posebench.networks.views import about_x, rotate
 from posebench.training.loop import fit
 
@@ -32,13 +29,9 @@ def method(recipe="default", *changes):
 
 
 @pytest.fixture(scope="module")
-def data(walker):
+def data(walker_samples):
     """Four takes of a walker, each seen by one of four cameras: keypoints only."""
-    points = np.concatenate([(pose := walker(60, seed=take, camera=take))[..., :2] / pose[..., 2:] for take in range(4)])
-    keypoints = torch.from_numpy(points).float()
-    number = torch.arange(len(keypoints))
-    lens = Camera(np.eye(3), np.zeros(3), np.ones(2), np.zeros(2), (1, 1))
-    own = TrainingData(H36M, keypoints, None, number // 60 * 60, number // 60 * 60 + 59, number, 30.0, lens)
+    own = walker_samples()
     return replace(own, extra=replace(own, fps=50.0))
 
 

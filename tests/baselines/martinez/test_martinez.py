@@ -6,12 +6,10 @@ pytest.importorskip("torch", reason="the baselines need the extra [baselines]")
 
 import torch
 
-from posebench.base.cameras import Camera
 from posebench.base.errors import PosebenchError
 from posebench.base.skeletons import skeleton
 from posebench.baselines.martinez import Settings, build
 from posebench.networks.recipe import load_baseline, read_method, resolve
-from posebench.networks.samples import TrainingData
 from posebench.training.loop import fit
 
 H36M = skeleton("h36m17")
@@ -24,15 +22,9 @@ def method(**changes):
 
 
 @pytest.fixture(scope="module")
-def data(walker):
+def data(walker_samples):
     """Four takes of a walker, each from one of four cameras: 240 frames."""
-    import numpy as np
-
-    poses = torch.from_numpy(np.concatenate([walker(60, seed=take, camera=take) for take in range(4)])).float()
-    number = torch.arange(len(poses))
-    lens = Camera(np.eye(3), np.zeros(3), np.ones(2), np.zeros(2), (1, 1))
-    first = number // 60 * 60
-    return TrainingData(H36M, poses[..., :2] / poses[..., 2:], poses, first, first + 59, number, 30.0, lens)
+    return walker_samples(poses=True)
 
 
 def relative(poses):

@@ -10,14 +10,13 @@ pytest.importorskip("torch", reason="the baselines need the extra [baselines]")
 import torch
 from torch import nn
 
-from posebench.base.cameras import Camera
 from posebench.base.errors import PosebenchError
 from posebench.base.skeletons import skeleton
 from posebench.baselines.repnet import Settings, build
 from posebench.baselines.repnet.geometry import aim
 from posebench.baselines.repnet.network import Critic, gradient_penalty
 from posebench.networks.recipe import read_method, resolve
-from posebench.networks.samples import PosePool, TrainingData
+from posebench.networks.samples import PosePool
 from posebench.training.loop import fit
 
 H36M = skeleton("h36m17")
@@ -32,16 +31,12 @@ def method(recipe="default", *changes):
 
 
 @pytest.fixture(scope="module")
-def data(walker):
+def data(walker, walker_samples):
     """Keypoints of four takes, each seen by one of four cameras, and the poses of four other takes."""
-    points = np.concatenate([(pose := walker(60, seed=take, camera=take))[..., :2] / pose[..., 2:] for take in range(4)])
     others = np.concatenate([walker(60, seed=10 + take, camera=take) for take in range(4)])
-    keypoints = torch.from_numpy(points).float()
-    number = torch.arange(len(keypoints))
-    lens = Camera(np.eye(3), np.zeros(3), np.ones(2), np.zeros(2), (1, 1))
     poses = torch.from_numpy(others - others[:, :1]).float()
     pool = PosePool(poses, torch.tensor([[0.0, -1.0, 0.0]]).repeat(len(poses), 1))
-    return TrainingData(H36M, keypoints, None, number // 60 * 60, number // 60 * 60 + 59, number, 30.0, lens, pool=pool)
+    return replace(walker_samples(), pool=pool)
 
 
 class Knows(nn.Module):
