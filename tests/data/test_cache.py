@@ -131,7 +131,7 @@ print(entry.facts["who"], float(entry.arrays["x"].min()), float(entry.arrays["x"
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     running = [subprocess.Popen([sys.executable, "-c", script, name], **pipes) for name in "12"]
     try:
-        # Neither goes on before both have found the cache empty.
+        # Both have found the cache empty before either builds the entry.
         assert [process.stdout.readline() for process in running] == ["building\n"] * 2
         for process in running:
             process.stdin.write("\n")

@@ -83,6 +83,6 @@ def test_resimulated_takes_share_the_cameras_of_their_subject_and_stay_in_the_im
 
 
 def test_subjects_that_human36m_does_not_have_cannot_be_exported(small, tmp_path):
-    stranger = {id: replace(info, subject="S99") for id, info in small.infos.items()}
+    unknown = {id: replace(info, subject="S99") for id, info in small.infos.items()}
     with pytest.raises(PosebenchError, match="S99"):
-        LAYOUTS["martinez"](replace(small, infos=stranger), tmp_path)
+        LAYOUTS["martinez"](replace(small, infos=unknown), tmp_path)
