@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from posebench.predictions.archive import open_predictions, save_predictions
     from posebench.predictions.formats.registry import Reading, convert
     from posebench.predictions.provenance import Provenance
+    from posebench.scoring.checks import check
     from posebench.scoring.comparison import compare
     from posebench.scoring.evaluate import score
     from posebench.scoring.protocol import find_protocols, load_protocol, protocol_ids
     from posebench.scoring.result import Result, load_result
-    from posebench.scoring.submission import check
     from posebench.training.run import train
 
 __all__ = [
@@ -56,7 +56,7 @@ _HOME = {
     "Provenance": "predictions.provenance",
     "Reading": "predictions.formats.registry",
     "Result": "scoring.result",
-    "check": "scoring.submission",
+    "check": "scoring.checks",
     "compare": "scoring.comparison",
     "convert": "predictions.formats.registry",
     "draw": "display.gallery",

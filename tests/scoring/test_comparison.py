@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -27,9 +29,7 @@ def results(tmp_path_factory):
 
 
 def edited(result, part, **changes):
-    from dataclasses import replace
-
-    return replace(result, **{part: {**getattr(result, part), **changes}})
+    return replace(result, **{part: replace(getattr(result, part), **changes)})
 
 
 def test_the_better_method_is_named_with_its_lead_and_interval(results):
@@ -100,9 +100,8 @@ def test_a_partial_result_is_refused(results):
 
 
 def test_a_metric_without_value_is_refused_by_name(results):
-    from dataclasses import replace
-
-    empty = replace(results["bad"], metrics={**results["bad"].metrics, "MPJPE": {**results["bad"].metrics["MPJPE"], "value": None}})
+    metrics = results["bad"].metrics
+    empty = replace(results["bad"], metrics={**metrics, "MPJPE": replace(metrics["MPJPE"], value=None)})
     with pytest.raises(PosebenchError, match="bad has no value for MPJPE"):
         compare([results["good"], empty], ["good", "bad"], ["MPJPE"])
 

@@ -16,8 +16,9 @@ from posebench.base.errors import PosebenchError
 from posebench.predictions.archive import save_predictions
 from posebench.scoring.evaluate import score
 from posebench.scoring.intervals import interval, resample
-from posebench.scoring.result import SCHEMA, load_result, sums_path
+from posebench.scoring.result import SCHEMA, load_result
 from posebench.scoring.sums import average, group_means
+from posebench.scoring.sums_file import sums_path
 
 
 @pytest.fixture(scope="module")
@@ -70,14 +71,14 @@ def test_the_json_is_standard_and_says_its_schema(saved):
 
 def test_every_number_can_be_computed_again_from_the_sums(saved):
     back = load_result(saved)
-    draw = resample(back.rows, back.protocol["headline"])
+    draw = resample(back.rows, back.protocol.headline)
     for name, table in {**back.metrics, **back.diagnostics}.items():
         sums = back.sums[name]
-        for kind, value in table["by"].items():
+        for kind, value in table.by.items():
             assert float(average(back.rows, sums.row_total, sums.count, kind)) == pytest.approx(value, rel=1e-12), name
-        assert interval(back.rows, sums.row_total, sums.count, "frame", draw) == pytest.approx((table["low"], table["high"])), name
+        assert interval(back.rows, sums.row_total, sums.count, "frame", draw) == pytest.approx((table.low, table.high)), name
         for key in ("action", "subject", "camera", "take"):
-            assert group_means(back.rows, sums, key) == pytest.approx(table["groups"][key]), name
+            assert group_means(back.rows, sums, key) == pytest.approx(table.groups[key]), name
 
 
 def test_values_of_frames_stand_beside_the_sums(saved, result):
@@ -106,7 +107,7 @@ def test_a_save_that_fails_leaves_the_old_result(result, saved, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("posebench.scoring.result.write_npz", full)
+    monkeypatch.setattr("posebench.scoring.sums_file.write_npz", full)
     with pytest.raises(PosebenchError, match="No space left"):
         result.save(saved)
     assert (saved.read_bytes(), sums_path(saved).read_bytes()) == before
@@ -255,7 +256,7 @@ def test_tampered_sums_are_refused(saved, change):
 
 
 def test_sums_larger_than_any_result_are_not_read(saved, monkeypatch):
-    monkeypatch.setattr("posebench.scoring.result._MAX_SUMS_BYTES", 1000)
+    monkeypatch.setattr("posebench.scoring.sums_file._MAX_BYTES", 1000)
     with pytest.raises(PosebenchError, match="at most 1,000"):
         load_result(saved)
 

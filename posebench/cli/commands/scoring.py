@@ -29,7 +29,7 @@ def run_check(args: Namespace) -> int:
     """Findings about a file; exit 1 if one is an error."""
     from posebench.base.progress import progress
     from posebench.display.text import findings_table
-    from posebench.scoring.submission import check
+    from posebench.scoring.checks import check
 
     with progress("checking") as advance:
         findings = check(args.predictions, args.protocol, **_scope(args), progress=advance)
