@@ -159,7 +159,7 @@ def test_timings_have_a_page_and_a_plot_that_go_stale_with_them(tmp_path, result
 
 
 def test_two_copies_of_the_data_have_tables_and_plots_of_their_own(results):
-    moved = replace(results["bad"], data={**results["bad"].data, "fingerprint": "e" * 64})
+    moved = replace(results["bad"], data=replace(results["bad"].data, fingerprint="e" * 64))
     text = page([entry_of(results["good"], "a"), entry_of(moved, "b")])
     for end in ("", f"-{load_protocol('synthetic').digest[:8]}-ffffffff"):
         assert f"(tables/synthetic/gt{end}.csv)" in text
