@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from posebench.metrics.position import threshold_values
+from posebench.metrics.thresholds import threshold_values
 from posebench.predictions.formats.registry import Reading
 from posebench.scoring import intervals
 from posebench.scoring.checks import refuse

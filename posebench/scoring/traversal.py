@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from posebench.metrics.kernel.workspace import Workspace
+from posebench.metrics.buffers import Buffers
 from posebench.scoring.measure import ClipSums, measure_clip, pose_counts
 from posebench.scoring.protocol import Metric
 from posebench.scoring.submission import Submission
@@ -61,8 +61,8 @@ def measured(submission: Submission, metrics: list[Metric], clips: Sequence[str]
     of_thread = threading.local()
 
     def measure(clip: str, pred: Poses, truth: Poses, frames: npt.NDArray[np.int64]) -> MeasuredClip:
-        if not hasattr(of_thread, "workspace"):
-            of_thread.workspace = Workspace()
+        if not hasattr(of_thread, "buffers"):
+            of_thread.buffers = Buffers()
         by_action = []
         for action, part in scope.actions(clip, frames):
             sums = measure_clip(
@@ -73,7 +73,7 @@ def measured(submission: Submission, metrics: list[Metric], clips: Sequence[str]
                 frames[part],
                 to_mm=to_mm,
                 per_frame=per_frame,
-                workspace=of_thread.workspace,
+                buffers=of_thread.buffers,
             )
             by_action.append((action, sums))
         return MeasuredClip(clip, pred, truth, by_action)

@@ -15,9 +15,9 @@ from itertools import permutations, product
 import numpy as np
 import numpy.typing as npt
 
+from posebench import metrics
 from posebench.base.errors import PosebenchError
 from posebench.base.skeletons import SKELETONS, joint_map
-from posebench.metrics import position as metrics
 from posebench.metrics.alignment import procrustes
 from posebench.predictions.finding import Finding
 from posebench.scoring.checks.sample import ClipSample, rms

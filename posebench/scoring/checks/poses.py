@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from posebench import metrics
 from posebench.base.cameras import Camera
 from posebench.base.errors import first_ten
-from posebench.metrics import position as metrics
 from posebench.metrics.alignment import residuals
 from posebench.metrics.hypotheses import mean_pose
 from posebench.predictions.archive import Meta
@@ -128,9 +128,9 @@ def _constant(samples: Sequence[ClipSample]) -> Iterator[Finding]:
 
 def _leakage(samples: Sequence[ClipSample], pred: Array, truth: Array) -> Iterator[Finding]:
     """Clips whose predictions are the truth; if there are none, clips whose predictions are the truth times a scale."""
-    errors = residuals(pred, truth, ["none", "scale"]).errors
+    errors = residuals(pred, truth, ["root", "scale"]).errors
     ends = np.cumsum([len(sample.pred) for sample in samples])[:-1]
-    for alignment, what in (("none", "the truth"), ("scale", "the truth times a scale")):
+    for alignment, what in (("root", "the truth"), ("scale", "the truth times a scale")):
         by_clip = zip(samples, np.split(errors[alignment], ends), strict=True)
         copied = [sample.clip for sample, error in by_clip if len(error) and error.max() < COPIED]
         if copied:
