@@ -16,7 +16,7 @@ import pytest
 from posebench.cli import main as cli
 from posebench.predictions.archive import open_predictions, save_predictions
 from posebench.scoring.evaluate import score
-from posebench.scoring.protocol import load_protocol, protocol_ids
+from posebench.scoring.protocol import describe, load_protocol, protocol_ids
 from posebench.scoring.result import Coverage, load_result
 
 
@@ -264,7 +264,7 @@ def test_protocols_are_listed_shown_and_found(run):
     listed = json.loads(run("protocol", "list", "--json")[1])
     assert [(item["id"], item["digest"]) for item in listed] == [(id, load_protocol(id).digest) for id in protocol_ids()]
     code, out, _ = run("protocol", "show", "cmu")
-    assert (code, out.strip()) == (0, load_protocol("cmu").describe())
+    assert (code, out.strip()) == (0, describe(load_protocol("cmu")))
     code, out, _ = run("protocol", "find", "pair 17J")
     assert code == 0
     assert "pair-17j" in out
