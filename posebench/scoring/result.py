@@ -8,13 +8,13 @@ import platform
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+import posebench
 from posebench.base.errors import PosebenchError
 from posebench.base.files import sha256_of, write_text
 from posebench.predictions.finding import Finding
@@ -135,12 +135,8 @@ class Environment:
     @classmethod
     def current(cls) -> Environment:
         """Of this process."""
-        try:
-            own = version("posebench-lifting")
-        except PackageNotFoundError:
-            own = "not installed"
         machine = f"{sys.platform} {platform.machine()}"
-        return cls(posebench=own, python=platform.python_version(), numpy=np.__version__, platform=machine)
+        return cls(posebench=posebench.__version__, python=platform.python_version(), numpy=np.__version__, platform=machine)
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
