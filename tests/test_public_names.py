@@ -23,4 +23,4 @@ def test_the_version_is_that_of_the_installed_distribution():
 
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="nothing_like_this"):
-        posebench.nothing_like_this
+        _ = posebench.nothing_like_this
