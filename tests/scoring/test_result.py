@@ -1,4 +1,4 @@
-"""Results on disk: what was scored comes back, every number follows from the sums, and a stranger's file is judged first."""
+"""Results on disk: what was scored comes back, every number follows from the sums, and other files are refused."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_result_comes_back_as_it_was(result, saved):
     assert back.value("MPJPE") == result.value("MPJPE")
 
 
-def test_the_json_is_standard_and_says_its_schema(saved):
+def test_the_json_is_standard_and_states_its_schema(saved):
     def refuse(constant):
         pytest.fail(f"{constant} is not JSON")
 
@@ -67,6 +67,34 @@ def test_the_json_is_standard_and_says_its_schema(saved):
     assert content["posebench_result"] == SCHEMA == 1
     assert set(content["metrics"]["MPJPE"]) == {"value", "unit", "low", "high", "by", "groups"}
     assert set(content["metrics"]["MPJPE"]["groups"]) == {"action", "subject", "camera", "joint", "take"}
+
+
+def test_the_json_holds_the_keys_that_earlier_versions_wrote(saved):
+    content = json.loads(saved.read_text())
+    assert set(content["coverage"]) == {"poses", "poses wanted", "clips", "clips wanted", "partial"}
+    assert set(content["invalid"]) == {"poses", "non-finite", "non-positive N-scale"}
+    described = ["file", "sha256", "method", "keypoints", "supervision", "skeleton", "scale", "hypotheses"]
+    assert list(content["predictions"]) == [*described, "scored as"]
+    assert set(content["metrics"]["AUC"]["curve"]) == {"thresholds", "percent"}
+    assert not {"behaviour", "training"} & set(content), "written only where there is something to state"
+
+
+def test_a_result_is_shown_in_one_line(result):
+    assert repr(result) == f"<Result 'pred' under pair-17j: 92 poses, MPJPE {result.value('MPJPE'):.2f} mm>"
+
+
+def test_the_frame_of_a_result_holds_every_number(result):
+    frame = result.to_frame()
+    assert list(frame.columns) == ["metric", "unit", "kind", "key", "value", "low", "high"]
+    assert frame["value"].notna().all()
+    mpjpe = frame[frame["metric"] == "MPJPE"].set_index(["kind", "key"])
+    table = result.metrics["MPJPE"]
+    assert mpjpe["value"]["average", "take"] == table.by["take"]
+    assert (mpjpe["low"]["average", "frame"], mpjpe["high"]["average", "frame"]) == (table.low, table.high)
+    assert np.isnan(mpjpe["low"]["average", "take"]), "only the headline average has an interval"
+    assert mpjpe["value"]["joint", "l_wrist"] == table.groups["joint"]["l_wrist"]
+    assert len(mpjpe) == len(table.by) + sum(map(len, table.groups.values()))
+    assert set(frame["metric"]) == {*result.metrics, *result.diagnostics}
 
 
 def test_every_number_can_be_computed_again_from_the_sums(saved):
@@ -81,12 +109,12 @@ def test_every_number_can_be_computed_again_from_the_sums(saved):
             assert group_means(back.rows, sums, key) == pytest.approx(table.groups[key]), name
 
 
-def test_values_of_frames_stand_beside_the_sums(saved, result):
+def test_values_of_frames_are_stored_with_the_sums(saved, result):
     with np.load(sums_path(saved)) as npz:
         np.testing.assert_array_equal(npz["frames/S1/Walk 1/c0/MPJPE"], result.frames["S1/Walk 1/c0/MPJPE"])
 
 
-def test_the_predictions_beside_a_result_of_their_name_are_left_alone(files, tmp_path):
+def test_a_result_does_not_overwrite_predictions_of_the_same_name(files, tmp_path):
     preds = tmp_path / "flat.npz"
     preds.write_bytes(files[0].read_bytes())
     result = score(preds, "pair-17j", truth=files[1])
@@ -166,6 +194,10 @@ def test_a_file_that_is_no_result_is_refused(saved, text):
         (("metrics", "MPJPE", "groups", "action", "Walk"), "x"),
         (("metrics", "MPJPE", "unit"), 1),
         (("metrics", "MPJPE", "extra"), 1),
+        (("metrics", "AUC", "curve"), {"thresholds": [0.0, 5.0], "percent": [1.0]}),
+        (("coverage", "poses wanted"), 1.5),
+        (("invalid", "non-finite"), True),
+        (("predictions", "provenance"), "none"),
         (("diagnostics",), None),
         (("protocol",), "cmu"),
         (("data",), []),
@@ -261,7 +293,7 @@ def test_sums_larger_than_any_result_are_not_read(saved, monkeypatch):
         load_result(saved)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_damaged_result_is_read_or_refused_and_nothing_else(result, tmp_path, data):
     path = result.save(tmp_path / "r.json")
