@@ -1,4 +1,4 @@
-"""HDF5 that is not ours, walked with the care of :mod:`posebench.base.readers.hdf5`: no links, no outside storage, no objects."""
+"""HDF5 files of other projects, read by the rules of :mod:`posebench.base.readers.hdf5`: no links, no outside storage, no objects."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from posebench.base.readers.hdf5 import Hdf
 
 
 class Tree(Hdf):
-    """An open file without ``__meta__``."""
+    """An open file; it has no ``__meta__``."""
 
     def _meta(self) -> str:
         return ""

@@ -72,7 +72,7 @@ def test_a_folder_scores_as_its_poses_do_whatever_its_names_look_like(tmp_path, 
     folder = save(tmp_path / "folder", {clip: pose * scale for clip, pose in poses.items()}, name)
     finding = same_as_ours(folder, poses, truth, rel=1e-9)
     assert recognise(folder) == ["npy-folder"]
-    assert re.search(rf"{unit} \(told by the size: root to head [\d.]+\), h36m17, camera frame; 4 clips", finding["message"])
+    assert re.search(rf"{unit} \(inferred from the size: root to head [\d.]+\), h36m17, camera frame; 4 clips", finding["message"])
 
 
 def test_column_major_arrays_are_read(tmp_path, poses, truth, same_as_ours):
