@@ -1,4 +1,4 @@
-"""Prediction files: poses by clip id, with skeleton, unit, frame of reference and scale stated. Written whole or not at all.
+"""Prediction files: poses by clip id, with skeleton, unit, frame of reference and scale stated. A file is written whole or not at all.
 
 **Convention.** ``.npz``: an array a clip, key = clip id, ``(T, J, 3)`` or ``(H, T, J, 3)`` for H hypotheses; ``<clip id>#frames`` holds
 0-based frame numbers in the clip where the file is sparse; ``__meta__`` is a JSON string. ``.h5``: the same tree (the slashes of clip

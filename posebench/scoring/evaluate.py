@@ -18,7 +18,7 @@ from posebench.scoring import intervals
 from posebench.scoring.checks import refuse
 from posebench.scoring.checks.layout import layout_findings
 from posebench.scoring.checks.poses import PoseSamples
-from posebench.scoring.measure import ClipSums, oracle_names, parts_of, scored
+from posebench.scoring.measure import ClipSums, oracle_names, parts_of, scored_metrics
 from posebench.scoring.protocol import Metric, Protocol, load_protocol
 from posebench.scoring.result import Coverage, Curve, Environment, InvalidPoses, MetricValue, Result, ScoredFile, ScoredProtocol
 from posebench.scoring.submission import Submission, open_submission
@@ -48,13 +48,13 @@ def score(
         predictions: a file in posebench's format (``.npz`` or ``.h5``), or in one of
             :data:`posebench.predictions.formats.registry.FORMATS`.
         protocol: its id, a ``.toml`` file, or a loaded protocol.
-        root: the owner's folder of the protocol's dataset.
-        truth: a truth file instead of a dataset; such results never enter the board.
+        root: your folder of the protocol's dataset.
+        truth: a truth file instead of a dataset; the leaderboard refuses such results.
         cameras: the file that holds the dataset's cameras, where the folder has none (Human3.6M).
-        allow_partial: score what is there and stamp the result, where clips or frames are missing.
+        allow_partial: score a file in which clips or frames are missing, and mark the result as partial.
         per_frame: keep the value of every frame.
         from_format: the foreign format's id, or a :class:`posebench.predictions.formats.registry.Reading` with what else is known of the
-            file; None where the file shall tell.
+            file; None to recognise the format from the file.
         progress: called with (clips done, clips in all).
 
     Returns:
@@ -75,7 +75,7 @@ def score(
         sha256 = background.submit(submission.file.sha256)
         data = background.submit(submission.scope.source.describe)
 
-        metrics = scored(protocol, metric_scale=submission.file.meta.metric_scale)
+        metrics = scored_metrics(protocol, metric_scale=submission.file.meta.metric_scale)
         accumulated = _accumulate(submission, metrics, per_frame, progress)
         findings += accumulated.samples.findings()
         refuse(findings, submission)

@@ -43,7 +43,7 @@ class ScoredProtocol:
 
 @dataclass(frozen=True, kw_only=True)
 class ScoredData:
-    """The data that was scored against; ``note`` says in words what differs from the official copy."""
+    """The data that was scored against; ``note`` says in words how it differs from the official copy."""
 
     name: str
     version: str
@@ -125,7 +125,7 @@ class MetricValue:
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """Versions and machine, as far as a number can depend on them."""
+    """The versions and the machine that numbers can depend on."""
 
     posebench: str
     python: str

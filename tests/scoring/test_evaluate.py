@@ -34,7 +34,7 @@ def truth(walker):
 
 @pytest.fixture(scope="module")
 def pred(truth):
-    """A middling method's output: noise, a clip's own size, the root somewhere."""
+    """A mediocre method's output: noise, a scale of each clip, a root away from the origin."""
     random = np.random.default_rng(11)
     return {
         clip: (pose - pose[:, :1] + random.normal(scale=50.0, size=pose.shape)) * random.uniform(0.9, 1.1)
@@ -47,9 +47,9 @@ def pred(truth):
 def scoring(tmp_path):
     """Scores poses against poses, through files."""
 
-    def run(pred, truth, *, protocol="pair-17j", kind="npz", frames=None, truth_unit="mm", options=None, **said):
-        said = {"unit": "mm", "skeleton": "h36m17"} | said
-        file = save_predictions(tmp_path / f"p.{kind}", pred, frames=frames, **said)
+    def run(pred, truth, *, protocol="pair-17j", kind="npz", frames=None, truth_unit="mm", options=None, **stated):
+        stated = {"unit": "mm", "skeleton": "h36m17"} | stated
+        file = save_predictions(tmp_path / f"p.{kind}", pred, frames=frames, **stated)
         gt = save_predictions(tmp_path / f"t.{kind}", truth, unit=truth_unit, skeleton="h36m17")
         return score(file, protocol, truth=gt, **(options or {}))
 
@@ -160,7 +160,7 @@ def test_the_order_of_clips_in_the_file_does_not_change_a_bit(scoring, pred, tru
     assert json.dumps(scoring(backwards, truth).as_dict()["metrics"]) == json.dumps(scoring(pred, truth).as_dict()["metrics"])
 
 
-def test_where_the_predicted_root_stands_does_not_matter_and_is_said(scoring, pred, truth):
+def test_the_predicted_root_is_subtracted_and_reported(scoring, pred, truth):
     moved = {clip: pose + np.arange(len(pose))[:, None, None] * [3.0, -5.0, 7.0] for clip, pose in pred.items()}
     result = scoring(moved, truth)
     assert result.value("MPJPE") == pytest.approx(scoring(pred, truth).value("MPJPE"))
@@ -235,8 +235,8 @@ def test_truth_needs_metric_scale_whole_clips_and_one_pose_a_frame(tmp_path, pre
         ({"frames": {clip: np.arange(20)}}, "sparse"),
         ({"poses": {**truth, clip: truth[clip][None]}}, "several hypotheses"),
     ):
-        said = {"poses": truth, "unit": "mm", "skeleton": "h36m17"} | change
-        gt = save_predictions(tmp_path / "t.npz", said.pop("poses"), **said)
+        stated = {"poses": truth, "unit": "mm", "skeleton": "h36m17"} | change
+        gt = save_predictions(tmp_path / "t.npz", stated.pop("poses"), **stated)
         with pytest.raises(PosebenchError, match=message):
             score(file, "pair-17j", truth=gt)
 
@@ -347,7 +347,7 @@ def test_a_root_that_does_not_count_raises_mpjpe_by_its_share(scoring, pred, tru
     assert scoring(pred, truth, protocol=str(path)).value("MPJPE") == pytest.approx(np.linalg.norm(p - t, axis=-1).mean())
 
 
-def test_a_result_says_where_it_comes_from(scoring, pred, truth, tmp_path):
+def test_a_result_states_its_protocol_data_and_predictions(scoring, pred, truth, tmp_path):
     result = scoring(pred, truth, method="Mine", keypoints="gt", supervision="none")
     protocol = load_protocol("pair-17j")
     assert result.protocol == ScoredProtocol(id="pair-17j", version=1, digest=protocol.digest, headline="frame")
@@ -438,8 +438,8 @@ def test_the_result_does_not_depend_on_how_many_threads_measure(monkeypatch, tmp
     for cores in (1, 2, 64):
         monkeypatch.setattr("posebench.scoring.traversal.usable_cores", lambda cores=cores: cores)
         seen = []
-        told = {"per_frame": True, "progress": lambda done, total, seen=seen: seen.append((done, total))}
-        result = score(paths[0], "pair-17j", truth=paths[1], **told)
+        options = {"per_frame": True, "progress": lambda done, total, seen=seen: seen.append((done, total))}
+        result = score(paths[0], "pair-17j", truth=paths[1], **options)
         assert seen == [(done, len(truth)) for done in range(1, len(truth) + 1)]
         found.append((result.metrics, result.diagnostics, result.rows, result.findings, {key: list(v) for key, v in result.frames.items()}))
     np.testing.assert_equal(found[1], found[0])

@@ -112,8 +112,8 @@ def test_a_shipped_protocol_loads_under_its_own_path_and_describes_itself(id):
     text = describe(protocol)
     for metric in (*protocol.metrics, *protocol.diagnostics):
         assert metric.name in text
-    for said in (protocol.digest, protocol.title, protocol.dataset, protocol.headline, *protocol.sources, *protocol.aliases):
-        assert said in text
+    for stated in (protocol.digest, protocol.title, protocol.dataset, protocol.headline, *protocol.sources, *protocol.aliases):
+        assert stated in text
 
 
 @pytest.mark.parametrize("id", protocol_ids())
@@ -132,7 +132,7 @@ def test_every_frozen_digest_belongs_to_a_protocol_that_still_ships():
     assert set(DIGESTS) <= set(protocol_ids())
 
 
-def test_the_first_two_protocols_say_what_the_design_says():
+def test_two_protocols_state_their_documented_fields():
     cmu, pair = load_protocol("cmu"), load_protocol("pair-17j")
     assert (cmu.headline, cmu.skeleton.id, cmu.root, cmu.root_counted, cmu.stride) == ("take", "h36m17", ("pelvis",), True, 1)
     assert (pair.headline, pair.dataset, pair.subjects, pair.cameras, pair.also) == ("frame", "any", (), (), ("take", "action"))
@@ -190,7 +190,7 @@ def test_no_two_alignments_share_a_name_where_the_alignment_matters():
     assert len(names) == len(set(names))
 
 
-def test_thresholds_and_their_comparison_stand_in_the_name():
+def test_names_state_thresholds_and_their_comparison():
     assert metric("root", "pck", threshold=100.0).name == "PCK@100"
     assert metric("scale", "pck", threshold=62.5, inclusive=True).name == "N-PCK@62.5-inclusive"
     assert "<= 62.5 mm" in describe_metric(metric("scale", "pck", threshold=62.5, inclusive=True))
@@ -354,7 +354,7 @@ def test_a_metric_of_the_child_may_use_joint_sets_of_both_files(protocol_file):
     assert [metric.joints for metric in child.metrics] == [("l_wrist",), ("r_hip", "l_hip")]
 
 
-def test_extending_means_the_file_beside_wherever_the_command_runs(protocol_file, tmp_path, monkeypatch):
+def test_an_extended_file_is_found_relative_to_the_file_that_names_it(protocol_file, tmp_path, monkeypatch):
     protocol_file(name="base")
     path = protocol_file(name="child", text=CHILD)
     (tmp_path / "elsewhere").mkdir()
@@ -464,7 +464,7 @@ def test_a_protocol_is_found_by_part_of_its_name_whatever_the_case(label):
 
 
 @pytest.mark.parametrize("label", ["", "#", "  ", "no such label"])
-def test_a_label_that_says_nothing_finds_nothing(label):
+def test_a_label_without_letters_or_digits_finds_nothing(label):
     assert find_protocols(label) == []
 
 

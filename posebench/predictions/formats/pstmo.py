@@ -47,5 +47,5 @@ def read_pstmo(path: Path, reading: Reading) -> ForeignFile:
 def _read(path: Path, name: str, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
     numbers = read_numbers(path, name)
     if numbers.shape != shape:
-        raise PosebenchError(f"{path}: {name} announces {shape} and holds {numbers.shape}", "a sound file", "write it again")
+        raise PosebenchError(f"{path}: {name} announces {shape} and holds {numbers.shape}", "an undamaged file", "write it again")
     return np.ascontiguousarray(numbers.reshape(3, 17, -1, order="F").transpose(2, 1, 0))

@@ -1,6 +1,6 @@
 """Findings from the poses: invalid or constant poses, copied truth, a wrong unit; :mod:`.causes` looks for wrong axes and joint orders.
 
-**Convention.** A sample of poses is judged, evenly spaced in every clip, root-relative and in millimetres; counts of invalid poses
+**Convention.** The checks see a sample of poses, evenly spaced in every clip, root-relative and in millimetres; counts of invalid poses
 are of all poses. A mistake must show in most of the sample, so that a weak method is not taken for a broken file: `flat` and
 `mean-pose` raise no error.
 """

@@ -1,4 +1,4 @@
-"""Sampled poses of one clip: what the checks judge."""
+"""Sampled poses of one clip: the data of the checks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Telling formats apart: one that fits is used and said, two are asked about, none is answered with the list."""
+"""Recognising formats: one that fits is used and reported, two need --from, none gives the list of formats."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ def test_a_folder_with_a_nameless_file_or_a_clip_twice_is_refused(tmp_path, pose
     assert "result.npy, which holds no clip id" in refused(folder)
 
 
-def test_a_clip_short_is_an_error_that_says_how_much(tmp_path, poses, refused):
+def test_a_short_clip_is_an_error_with_both_lengths(tmp_path, poses, refused):
     folder = save(tmp_path / "folder", dict(list(poses.items())[:3]))
     assert "1 of 4 clips are missing" in refused(folder, code=1)
 

@@ -1,4 +1,4 @@
-"""Findings from a sample of the poses: sound files have none; invalid, constant and copied poses are reported with their clips."""
+"""Findings from a sample of the poses: good files have none; invalid, constant and copied poses are reported with their clips."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import pytest
 FRAMES = 40  # of each clip of `truth`
 
 
-def test_a_sound_file_gives_no_finding(findings, truth, noisy):
+def test_a_good_file_gives_no_finding(findings, truth, noisy):
     assert findings(noisy(truth), truth) == {}
 
 
 @pytest.mark.parametrize("kind", ["npz", "h5"])
 @pytest.mark.parametrize("stated", [{"unit": "m"}, {"unit": None, "scale": "unknown"}])
-def test_a_sound_file_in_metres_or_of_unknown_scale_gives_no_finding(findings, truth, kind, stated, noisy):
+def test_a_good_file_in_metres_or_of_unknown_scale_gives_no_finding(findings, truth, kind, stated, noisy):
     pred = {clip: pose / 1000.0 for clip, pose in noisy(truth).items()}
     assert findings(pred, truth, kind=kind, **stated) == {}
 
 
-def test_a_sound_file_of_hypotheses_or_frame_numbers_gives_no_finding(findings, truth, noisy):
+def test_a_good_file_of_hypotheses_or_frame_numbers_gives_no_finding(findings, truth, noisy):
     several = {clip: np.stack([pose, pose + 10.0]) for clip, pose in noisy(truth).items()}
     assert "root" in findings(several, truth)
     several = {clip: poses - poses[:, :, :1] for clip, poses in several.items()}
