@@ -1,10 +1,10 @@
-"""Prediction files: poses by clip id, with skeleton, unit, frame of reference and scale stated. Written whole or not at all.
+"""Prediction files: poses by clip id, with skeleton, unit, frame of reference and scale stated. A file is written whole or not at all.
 
 **Convention.** ``.npz``: an array a clip, key = clip id, ``(T, J, 3)`` or ``(H, T, J, 3)`` for H hypotheses; ``<clip id>#frames`` holds
 0-based frame numbers in the clip where the file is sparse; ``__meta__`` is a JSON string. ``.h5``: the same tree (the slashes of clip
 ids make groups), ``__meta__`` as an attribute of the root. Truth files have the same format.
 
-Files come from others. Nothing is unpickled, and every shape, type and size is read and judged before memory is taken.
+Files are not trusted. Nothing is unpickled, and every shape, type and size is checked before memory is allocated.
 """
 
 from __future__ import annotations
@@ -44,7 +44,10 @@ _ADVICE = "write the file with posebench.save_predictions(path, {clip_id: poses}
 
 @dataclass(frozen=True)
 class Meta:
-    """What a file says of itself. ``unit`` is None only where ``scale`` is ``unknown``, ``provenance`` where no training is stated."""
+    """What a file states about its poses.
+
+    ``unit`` is None only where ``scale`` is ``unknown``; ``provenance`` is None where no training is stated.
+    """
 
     skeleton: str
     unit: str | None
@@ -57,7 +60,7 @@ class Meta:
 
     @property
     def metric_scale(self) -> bool:
-        """The poses are in true size, so that absolute metrics mean something."""
+        """The poses have their true size, so absolute metrics are defined."""
         return self.scale == "metric"
 
     @property
@@ -104,7 +107,7 @@ class Meta:
 
 
 class _Store(Protocol):
-    """The two kinds of file, as far as reading differs."""
+    """What npz and HDF5 files have in common."""
 
     shapes: dict[str, tuple[tuple[int, ...], np.dtype[Any]]]
     duplicated: list[str]
@@ -114,11 +117,11 @@ class _Store(Protocol):
 
 
 class Predictions:
-    """An open prediction (or truth) file: what it holds is known, poses are read a clip at a time.
+    """An open prediction (or truth) file: its headers are read, poses are read a clip at a time.
 
     Attributes:
         path: the file.
-        meta: what the file says of itself.
+        meta: what the file states about its poses.
         shapes: shape of each clip's array, by clip id, in file order.
         duplicated: clip ids that the file holds more than once.
     """
@@ -134,11 +137,11 @@ class Predictions:
             if not key.isprintable():
                 raise PosebenchError(f"{path}: clip id {key!r}", "printable clip ids such as S9/Greeting 1/54138969", _ADVICE)
             if key.endswith(FRAMES_SUFFIX):
-                self._judge_frames(key, shape, dtype)
+                self._check_frames(key, shape, dtype)
             else:
-                self.shapes[key] = self._judged(key, shape, dtype)
+                self.shapes[key] = self._checked(key, shape, dtype)
 
-    def _judged(self, key: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[int, ...]:
+    def _checked(self, key: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[int, ...]:
         wanted = f"(T, {self._joints}, 3) or (H, T, {self._joints}, 3) floats for skeleton {self.meta.skeleton}"
         if dtype.kind != "f" or dtype.itemsize not in (2, 4, 8):
             raise PosebenchError(f"{self.path}: {key} holds {dtype}", wanted, _ADVICE)
@@ -149,11 +152,11 @@ class Predictions:
             raise PosebenchError(f"{self.path}: {key} would take {size:,} bytes", f"at most {MAX_CLIP_BYTES:,} a clip", _ADVICE)
         return shape
 
-    def _judge_frames(self, key: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    def _check_frames(self, key: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         clip = key.removesuffix(FRAMES_SUFFIX)
         if clip not in self._store.shapes or clip.endswith(FRAMES_SUFFIX):
-            raise PosebenchError(f"{self.path}: {key} without {clip}", "frame numbers beside the poses they number", _ADVICE)
-        frames = self._judged(clip, *self._store.shapes[clip])[-3]
+            raise PosebenchError(f"{self.path}: {key} without {clip}", "frame numbers together with the poses that they number", _ADVICE)
+        frames = self._checked(clip, *self._store.shapes[clip])[-3]
         if dtype.kind not in "iu" or shape != (frames,):
             raise PosebenchError(f"{self.path}: {key} holds {dtype} {shape}", f"{frames} whole numbers, one a pose", _ADVICE)
 
@@ -177,7 +180,7 @@ class Predictions:
 
 @contextmanager
 def open_predictions(path: str | os.PathLike[str]) -> Iterator[Predictions]:
-    """Open a prediction or truth file, ``.npz`` or ``.h5`` (told by its first bytes, not by its name).
+    """Open a prediction or truth file, ``.npz`` or ``.h5`` (recognised by its first bytes, not by its name).
 
     Raises:
         PosebenchError: the file is missing, of another kind, damaged, holds objects, or its shapes do not fit its skeleton.
@@ -193,7 +196,7 @@ def open_predictions(path: str | os.PathLike[str]) -> Iterator[Predictions]:
 
 
 class _Archive(Npz):
-    """An npz archive as a store: the clips, and ``__meta__`` apart."""
+    """An npz archive: the arrays of the clips, and the text of ``__meta__``."""
 
     def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
         super().__init__(path, archive)
@@ -250,12 +253,12 @@ def save_predictions(
         poses: clip id to (T, J, 3), or (H, T, J, 3) hypotheses; a mapping, or pairs made one at a time. Stored as float32 unless float64.
         skeleton: joint order, an id of :mod:`posebench.base.skeletons`.
         unit: ``mm`` or ``m``; may be left out only when ``scale`` is ``unknown``.
-        scale: ``metric``, or ``unknown`` where the method cannot know it (absolute metrics are then left empty).
+        scale: ``metric``, or ``unknown`` where the method cannot know it; absolute metrics are then empty.
         frames: clip id to 0-based frame numbers, for clips that hold only some frames.
-        method: what made the poses.
-        keypoints: the 2D source it was given.
-        supervision: what its training saw: ``none``, ``unpaired 3D``, ``paired 3D``.
-        provenance: how its training went, for a board that keeps seeds and budgets apart.
+        method: name of the method.
+        keypoints: keypoint source that it was given.
+        supervision: the 3D that its training saw: ``none``, ``unpaired 3D``, ``paired 3D``.
+        provenance: how it was trained; the leaderboard separates seeds and presets by it.
 
     Raises:
         PosebenchError: an unknown skeleton, unit or scale, or poses of a shape that the skeleton does not have.
