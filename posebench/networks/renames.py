@@ -10,10 +10,34 @@ from posebench.base.errors import PosebenchError
 #: By baseline id: old name of a setting to its present name.
 RENAMED_SETTINGS: dict[str, dict[str, str]] = {
     "chen2019": {},
-    "ites": {},
-    "ites_teacher": {},
+    "ites": {"views": "rotation_axis"},
+    "ites_teacher": {
+        "narrowing": "bottleneck_factor",
+        "sizes": "predict_size",
+        "rotation": "rotation_axis",
+        "views": "rotations",
+        "largest": "view_limit",
+        "warm_up": "warm_up_epochs",
+        "starts": "initialisations",
+        "start_steps": "initialisation_steps",
+        "twin_steps": "flip_check_steps",
+        "twin_at": "flip_check_at",
+        "growth": "reprojection_growth",
+        "grow_from": "growth_from",
+        "grow_to": "growth_to",
+        "rooted": "root_centred",
+    },
     "martinez": {},
-    "pose_machine": {},
+    "pose_machine": {
+        "hidden": "hidden_joints",
+        "withheld": "unlabelled_takes",
+        "clip": "gradient_clip",
+        "running": "inference",
+        "hop": "inference_stride",
+        "steps": "correction_steps",
+        "stop": "correction_stop",
+        "reject": "correction_reject",
+    },
     "repnet": {},
 }
 

@@ -25,7 +25,7 @@ def data(walker):
 
 
 @pytest.fixture(scope="session")
-def machine():
+def make_method():
     """Makes the untrained method of a recipe, small, with some settings changed."""
     import torch
 
