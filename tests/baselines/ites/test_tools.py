@@ -47,7 +47,6 @@ def test_a_run_is_measured_under_every_rule_and_with_the_other_scale(student, co
     assert rows[0]["PA"] != rows[-1]["PA"]
     for row in rows:
         assert row["PA, reflection"] <= row["PA"] + 1e-9
-        assert 0.0 < row["best-of-flip PA"] < row["best-of-flip MPJPE"]
     assert len({row["frames"] for row in rows}) == 1
     assert "best-of-flip MPJPE" in capsys.readouterr().out
 
