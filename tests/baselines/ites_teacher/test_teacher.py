@@ -264,3 +264,12 @@ def test_a_recipe_declares_its_side_information(make_method):
 def test_settings_that_contradict_each_other_are_refused(change, message, make_method):
     with pytest.raises((PosebenchError, ValueError), match=message):
         make_method("paper", change)
+
+
+def test_the_size_is_not_trained_by_the_cycle_of_canonical_poses(data, make_method):
+    method = make_method("invariance", "reprojection=0.0")
+    method.prepare(data)
+    ((_, terms),) = method.losses(data, FRAMES, 0)
+    sum(terms.values()).backward()
+    assert float(method.lifter.sizing.weight.grad.abs().max()) == 0.0
+    assert float(method.lifter.alpha.weight.grad.abs().max()) > 0.0

@@ -154,3 +154,11 @@ def test_unusable_frames_do_not_supervise(make_method, data):
     method.prepare(partly)
     ((_, terms),) = method.losses(partly, torch.tensor([0, 20]), 0)
     assert all(torch.isfinite(term) for term in terms.values())
+
+
+def test_the_lifting_network_has_no_dropout_while_copy_network_and_projector_are_trained(make_method, data):
+    method = make_method()
+    method.prepare(data)
+    for epoch, dropout in ((0, True), (1, False), (2, True)):
+        next(method.losses(data, method.samples(data)[:8], epoch))
+        assert method.lifter.transformer.training == dropout
