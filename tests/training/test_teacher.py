@@ -170,7 +170,7 @@ def test_every_recipe_of_the_student_fits_its_teachers_camera():
             continue
         teacher = asdict(resolve(teachers, load_baseline("ites_teacher").Settings, where=there, recipe=student["teacher_recipe"]))
         assert (student["distance"], student["tilt"]) == (teacher["distance"], teacher["tilt"])
-        assert (student["views"] == "vertical") == (teacher["rotation"] == "vertical")
+        assert (student["rotation_axis"] == "vertical") == (teacher["rotation_axis"] == "vertical")
 
 
 def test_the_run_file_holds_the_teacher_only_where_one_was_named(taught):

@@ -6,7 +6,7 @@ SMALL = ["width=16", "epochs=2", "samples=64", "batch=16"]
 
 
 @pytest.fixture
-def method():
+def make_method():
     """Builds the untrained method, small, of a recipe and of settings changed by hand."""
     import torch
 

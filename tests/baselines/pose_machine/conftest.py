@@ -14,7 +14,7 @@ def data(walker_samples):
 
 
 @pytest.fixture(scope="session")
-def machine():
+def make_method():
     """Makes the untrained method of a recipe, small, with some settings changed."""
     import torch
 
