@@ -46,7 +46,8 @@ def test_a_run_is_measured_under_every_rule_and_with_the_other_scale(student, co
     assert [row["scale"] for row in rows] == ["training"] * 7 + ["this split"]
     assert rows[0]["PA"] != rows[-1]["PA"]
     for row in rows:
-        assert row["PA, reflection"] <= row["PA"] + 1e-9
+        # Alignment minimises squared distances, so that the mean distance may be a little larger.
+        assert row["PA, reflection"] <= 1.05 * row["PA"]
     assert len({row["frames"] for row in rows}) == 1
     assert "best-of-flip MPJPE" in capsys.readouterr().out
 
