@@ -63,7 +63,7 @@ class Settings(Common):
         votes: frames that vote by the rule; 1 for each frame alone.
     """
 
-    at_test: ClassVar[tuple[str, ...]] = ("flip", "flip_tilt", "votes")
+    test_time: ClassVar[tuple[str, ...]] = ("flip", "flip_tilt", "votes")
 
     one_of: ClassVar[Mapping[str, tuple[str, ...]]] = CHOICES
     at_least: ClassVar[Mapping[str, int]] = {"bases": 1, "views": 1, "narrowing": 1, "starts": 1, "start_steps": 1, "twin_steps": 0}

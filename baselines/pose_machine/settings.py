@@ -65,7 +65,7 @@ class Settings(Common):
         reject: a correction that moved the stable joints by more than this, in mm, is thrown away; 0 never.
     """
 
-    at_test: ClassVar[tuple[str, ...]] = (
+    test_time: ClassVar[tuple[str, ...]] = (
         "running",
         "hop",
         "correction",

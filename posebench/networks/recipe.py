@@ -180,7 +180,7 @@ def _named(recipes: Mapping[str, Any], recipe: str, preset: str, where: str) -> 
     return {**first, **named}, {**then, **budget}
 
 
-def lifted_with(recipe: Recipe, kind: type[Settings], changes: Sequence[str]) -> Recipe:
+def with_test_time_settings(recipe: Recipe, kind: type[Settings], changes: Sequence[str]) -> Recipe:
     """The recipe of a finished run with other settings of the kind that no weight depends on; they stand behind its name.
 
     Args:
@@ -193,8 +193,8 @@ def lifted_with(recipe: Recipe, kind: type[Settings], changes: Sequence[str]) ->
     """
     values = present_names(recipe.method, _by_hand(changes), "--set")
     for name in values:
-        if name not in kind.at_test:
-            known = ", ".join(kind.at_test) if kind.at_test else f"none: {recipe.method} has no such settings"
+        if name not in kind.test_time:
+            known = ", ".join(kind.test_time) if kind.test_time else f"none: {recipe.method} has no such settings"
             raise PosebenchError(f"--set {name} for a finished run", f"settings that no weight depends on ({known})", "train another run")
     return replace(recipe, recipe=", ".join([recipe.recipe, *changes]), settings={**recipe.settings, **values})
 

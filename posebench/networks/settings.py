@@ -35,12 +35,12 @@ class Settings:
         extra_data: name of another free dataset whose 2D joints (same 2D source) are trained on beside; empty for none.
         bf16: multiply in bfloat16.
         flip_averaging: at test time, the mean of the lift and of the mirror image's lift.
-        at_test: names of a method's settings that no weight depends on: a finished run may be lifted with others.
+        test_time: names of a method's settings that no weight depends on: a finished run may be lifted with others.
         one_of: what a method's own settings may be, by name.
         at_least: the least that a method's own settings may be, by name.
     """
 
-    at_test: ClassVar[tuple[str, ...]] = ()
+    test_time: ClassVar[tuple[str, ...]] = ()
     one_of: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     at_least: ClassVar[Mapping[str, int]] = {}
 

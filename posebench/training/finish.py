@@ -79,12 +79,12 @@ def predict_and_score(
     save_predictions(
         path,
         predict(lifter, dataset, keypoints=keypoints),
-        skeleton=lifter.skeleton,
-        unit="mm" if lifter.scale == "metric" else None,
-        scale=lifter.scale,
-        method=lifter.id,
+        skeleton=lifter.info.skeleton,
+        unit=lifter.info.unit,
+        scale=lifter.info.scale,
+        method=lifter.info.id,
         keypoints=keypoints,
-        supervision=lifter.supervision,
+        supervision=lifter.info.supervision,
         provenance=about.provenance if about else None,
     )
     result = score(path, protocol, root=root, cameras=cameras)

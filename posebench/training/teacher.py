@@ -16,8 +16,7 @@ from torch import Tensor
 
 from posebench.base.errors import PosebenchError
 from posebench.base.files import sha256_of
-from posebench.lifters.flip import FlipAveraged
-from posebench.lifters.run import Trained, open_run
+from posebench.lifters.run import Trained, open_run, without_flip_averaging
 from posebench.networks.recipe import Recipe
 from posebench.networks.samples import TrainingData
 from posebench.networks.weights import WEIGHTS
@@ -62,7 +61,7 @@ class Teacher:
 
     def credited(self, student: Provenance) -> Provenance:
         """A student's provenance with the teacher in it, and with whatever the teacher knew beside 2D."""
-        own = self.lifter.provenance
+        own = self.lifter.about.provenance
         return replace(
             student,
             teacher=str(self),
@@ -92,9 +91,8 @@ def open_teacher(folder: Path, student: Recipe, method: str, device: str) -> Tea
     Raises:
         PosebenchError: no finished run; one of another method; or one that was trained on other data, subjects, keypoints or joints.
     """
-    lifter = open_run(folder, device=device)
-    trained = lifter.inner if isinstance(lifter, FlipAveraged) else lifter
-    assert isinstance(trained, Trained)
+    trained = without_flip_averaging(open_run(folder, device=device))
+    assert trained is not None
     made = Recipe.load(folder / "recipe.toml")
     wanted = {
         "method": (made.method, method),

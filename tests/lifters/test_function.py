@@ -53,8 +53,8 @@ def test_a_function_of_the_current_folder_lifts(write, dataset):
     write()
     lifter: Lifter = open_function("mine:lift")(dataset)
     np.testing.assert_array_equal(lifter.lift(points(), None), Flat().lift(points(), None))
-    assert (lifter.id, lifter.skeleton, lifter.supervision, lifter.scale) == ("lift", "h36m17", "unstated", "metric")
-    assert (lifter.context, lifter.flip_averaging) == (1, False)
+    assert (lifter.info.id, lifter.info.skeleton, lifter.info.supervision, lifter.info.scale) == ("lift", "h36m17", "unstated", "metric")
+    assert (lifter.info.context, lifter.info.flip_averaging) == (1, False)
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
@@ -79,8 +79,8 @@ def test_attributes_of_the_function_state_what_it_is(write, dataset):
         + "lift.skeleton, lift.flip_averaging = 'mpi17', True\n"
     )
     lifter = open_function("mine:lift")(dataset)
-    assert (lifter.id, lifter.skeleton, lifter.supervision, lifter.context) == ("ours", "mpi17", "paired 3D", 27)
-    assert lifter.flip_averaging
+    assert (lifter.info.id, lifter.info.skeleton, lifter.info.supervision, lifter.info.context) == ("ours", "mpi17", "paired 3D", 27)
+    assert lifter.info.flip_averaging
     root = 14  # the pelvis of mpi17
     np.testing.assert_allclose(lifter.lift(points(), None)[..., :2], 1000 * (points() - points()[:, [root]]))
 
@@ -88,7 +88,7 @@ def test_attributes_of_the_function_state_what_it_is(write, dataset):
 def test_a_unit_means_nothing_where_the_scale_is_unknown(write, dataset):
     write(MINE + "lift.unit, lift.scale = 'm', 'unknown'\n")
     lifter = open_function("mine:lift")(dataset)
-    assert lifter.scale == "unknown"
+    assert lifter.info.scale == "unknown"
     np.testing.assert_array_equal(lifter.lift(points(), None), Flat().lift(points(), None))
 
 
@@ -104,13 +104,13 @@ def test_a_class_an_object_or_a_method_lifts_too(write, dataset, name, id):
     lifter = open_function(f"mine:{name}")(dataset)
     factor = 1 if name == "net.lift" else 1000  # a method states nothing of itself
     np.testing.assert_allclose(lifter.lift(points(), None), factor * Flat().lift(points(), None))
-    assert lifter.id == id
+    assert lifter.info.id == id
 
 
 @pytest.mark.usefixtures("write")
 def test_a_lifter_of_posebench_itself_can_be_named(dataset):
     lifter = open_function("posebench.lifters.flat:Flat")(dataset)
-    assert (lifter.id, lifter.scale, lifter.supervision) == ("flat", "unknown", "none")
+    assert (lifter.info.id, lifter.info.scale, lifter.info.supervision) == ("flat", "unknown", "none")
 
 
 def test_absolute_poses_are_put_at_their_root(write, dataset):

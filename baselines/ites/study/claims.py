@@ -41,6 +41,7 @@ from posebench.networks.depth_flip import DepthFlip
 from posebench.networks.depth_lifter import DepthLifter
 from posebench.networks.root_camera import RootCamera
 from posebench.networks.samples import image_coordinates
+from posebench.networks.weights import load_about
 from posebench.training.finish import TUNING, hold_out
 
 VOTES = (31, 301)
@@ -90,7 +91,7 @@ def of_run(run: str | Path, dataset: Dataset, keypoints: str, tilt: float, step:
     assert isinstance(trained, Trained)
     network = trained.method.lifter
     if not isinstance(network, DepthLifter):
-        raise PosebenchError(f"{run}: a run of {trained.id}", "one of ites or ites_teacher", "name another run")
+        raise PosebenchError(f"{run}: a run of {trained.info.id}", "one of ites or ites_teacher", "name another run")
     rows = []
     for name, rule in rules(trained.skeleton, tilt).items():
         network.flip = rule
@@ -147,7 +148,7 @@ def main(words: Sequence[str] | None = None) -> int:
         if args.run_folder == "truth":
             measured["rows"] = of_truth(dataset, args.tilt, args.step)
         else:
-            measured["run"] = asdict(open_run(args.run_folder).provenance)
+            measured["run"] = asdict(load_about(Path(args.run_folder)).provenance)
             measured["rows"] = of_run(args.run_folder, dataset, args.keypoints, args.tilt, args.step)
         print(tabulate(measured["rows"], headers="keys", tablefmt="github", floatfmt=".1f"))
         if args.output:

@@ -46,7 +46,7 @@ def varied(run: str | Path) -> tuple[Array, Array]:
     lifter = open_run(run)
     trained = lifter.inner if isinstance(lifter, FlipAveraged) else lifter
     if not isinstance(trained.method, Teacher):
-        raise PosebenchError(f"{run}: a run of {trained.id}", "one of ites_teacher", "posebench train ites_teacher ...")
+        raise PosebenchError(f"{run}: a run of {trained.info.id}", "one of ites_teacher", "posebench train ites_teacher ...")
     network, dataset = trained.method.lifter, open_dataset("synthetic")
     if dataset.skeleton != trained.skeleton:
         raise PosebenchError(

@@ -104,7 +104,7 @@ def open_machine(run: str | Path, changes: Sequence[str] = ()) -> tuple[Trained,
     plain = lifter.inner if isinstance(lifter, FlipAveraged) else lifter
     assert isinstance(plain, Trained)
     if not isinstance(plain.method, PoseMachine):
-        raise PosebenchError(f"{run}: a run of {plain.id}", "a run of pose_machine", "posebench train pose_machine ... -o RUN")
+        raise PosebenchError(f"{run}: a run of {plain.info.id}", "a run of pose_machine", "posebench train pose_machine ... -o RUN")
     return plain, plain.method
 
 
@@ -236,7 +236,7 @@ def main(words: Sequence[str] | None = None) -> int:
         if not all(0.0 <= share < 1.0 for share in args.hide):
             raise PosebenchError(f"--hide {' '.join(map(str, args.hide))}", "shares from 0 to below 1", "correct --hide")
         measured = {
-            "run": run.provenance.as_dict(),
+            "run": run.about.provenance.as_dict(),
             "settings": asdict(method.settings),
             "dataset": dataset.fingerprint,
             "machine": machine("cpu"),

@@ -25,15 +25,15 @@ def run_predict(args: Namespace) -> int:
         save_predictions(
             args.output,
             poses,
-            skeleton=lifter.skeleton,
-            unit="mm" if lifter.scale == "metric" else None,
-            scale=lifter.scale,
-            method=lifter.id,
+            skeleton=lifter.info.skeleton,
+            unit=lifter.info.unit,
+            scale=lifter.info.scale,
+            method=lifter.info.id,
             keypoints=args.keypoints,
-            supervision=lifter.supervision,
-            provenance=getattr(lifter, "provenance", None),
+            supervision=lifter.info.supervision,
+            provenance=lifter.info.provenance,
         )
-    print(f"{args.output}: {lifter.id} on {dataset.name} {args.split}, keypoints {args.keypoints}")
+    print(f"{args.output}: {lifter.info.id} on {dataset.name} {args.split}, keypoints {args.keypoints}")
     return 0
 
 
@@ -55,7 +55,8 @@ def run_speed(args: Namespace) -> int:
 
     from posebench.base.progress import progress
     from posebench.board.pages.speed import changes_text, record_text
-    from posebench.lifters.timing.record import changes, load_record
+    from posebench.lifters.timing.comparison import changes
+    from posebench.lifters.timing.record import load_record
 
     if args.compare:
         if args.lifters or args.output:

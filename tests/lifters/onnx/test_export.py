@@ -117,7 +117,7 @@ def test_flips_and_unit_are_as_the_run_declares(make_run, monkeypatch, tmp_path,
     done = export_run(folder, tmp_path / "m.onnx")
     assert f'unit = "{unit}"' in done.card.read_text()
     lifter = open_onnx(done.network, threads=1)
-    assert (lifter.scale, lifter.flip_averaging) == (scale, flip)
+    assert (lifter.info.scale, lifter.info.flip_averaging) == (scale, flip)
 
 
 def test_a_clip_without_a_camera_is_refused_where_the_run_has_a_nominal_one(exported, run, clip):

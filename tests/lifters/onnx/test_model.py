@@ -92,8 +92,8 @@ def test_a_network_is_predicted_and_scored_from_the_command_line(network, tmp_pa
 
 def test_what_the_toml_states_is_what_the_lifter_says(flat):
     lifter: Lifter = open_onnx(flat(output='unit = "m"'))
-    assert (lifter.id, lifter.skeleton, lifter.supervision, lifter.scale) == ("theirs", "h36m17", "paired 3D", "metric")
-    assert (lifter.context, lifter.flip_averaging) == (1, False)
+    assert (lifter.info.id, lifter.info.skeleton, lifter.info.supervision, lifter.info.scale) == ("theirs", "h36m17", "paired 3D", "metric")
+    assert (lifter.info.context, lifter.info.flip_averaging) == (1, False)
 
 
 # --- what goes in ------------------------------------------------------------------------------------------------------------------
@@ -140,9 +140,9 @@ def test_a_poses_centre_and_size_are_those_of_the_joints_that_the_network_takes(
     lines = f'[input]\nlayout = "b j c"\njoints = {taken}\ncentre = "mean"\nscale = "{scale}"\n'
     (tmp_path / "model.toml").write_text(HEAD + lines + '[output]\nlayout = "b j c"\nunit = "mm"\n')
     side, px = read_card(tmp_path / "model.toml").input, points()
-    given = side.values(side.points(px, None, skeleton("h36m17")))
+    given = side.array(side.normalised(px, None, skeleton("h36m17")))
     px[:, JOINTS.index("spine")] += 500
-    np.testing.assert_array_equal(side.values(side.points(px, None, skeleton("h36m17"))), given)
+    np.testing.assert_array_equal(side.array(side.normalised(px, None, skeleton("h36m17"))), given)
     np.testing.assert_allclose(given.mean(axis=1), 0, atol=1e-12)
     size = given.std(axis=(1, 2)) if scale == "std" else np.sqrt((given**2).sum(axis=(1, 2)))
     np.testing.assert_allclose(size, 1)
@@ -237,7 +237,7 @@ def test_each_frame_gets_the_window_about_it_with_the_ends_repeated(network, fra
     padded = edge(px, 5)
     want = np.stack([np.tensordot(WEIGHTS5, padded[t : t + 5], axes=1) for t in range(frames)])
     lifter = open_onnx(windowed(network))
-    assert lifter.context == 5
+    assert lifter.info.context == 5
     given = lifter.lift(px, None)
     np.testing.assert_allclose(given[..., :2], about_root(want), rtol=1e-5, atol=0.01)
 
@@ -368,7 +368,7 @@ def test_flip_averaging_is_done_where_the_toml_asks_for_it(flat):
     lifter = open_onnx(
         flat("mean = [0, 0]", head=HEAD + "flip_averaging = true\n", output=f"mean = {[[9.0 * k, 0, 0] for k in range(17)]}")
     )
-    assert lifter.flip_averaging
+    assert lifter.info.flip_averaging
     mirror = list(skeleton("h36m17").mirror)
     lean = 4.5 * (np.arange(17) - np.array(mirror))  # half the difference between a joint and its counterpart
     np.testing.assert_allclose(lifter.lift(px, CAMERA)[..., 0], about_root(px)[..., 0] + lean, atol=1e-3)
