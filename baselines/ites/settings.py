@@ -74,6 +74,6 @@ class Settings(Common):
             raise ValueError("tilt needs views = 'vertical': rotations about the camera's axis have no use for it")
 
     @property
-    def taught_by(self) -> tuple[str, str] | None:
+    def teacher_baseline(self) -> tuple[str, str] | None:
         """The teacher and its recipe; None without distillation."""
         return ("ites_teacher", self.teacher_recipe) if self.distillation else None

@@ -44,7 +44,7 @@ class Teacher(Method):
         self.register_buffer("settled", torch.tensor(False))
         self.register_buffer("turned", torch.tensor(False))
         trained_beside = (settings.starts * settings.start_steps if settings.starts > 1 else 0) + 2 * settings.twin_steps
-        self.poses_beside = trained_beside * settings.batch
+        self.extra_poses = trained_beside * settings.batch
         self.side_information = tuple(dict.fromkeys([*known, *self.lifter.flip.side_information]))
 
     def prepare(self, data: TrainingData) -> None:

@@ -74,7 +74,7 @@ class Settings:
             raise ValueError("learning_rate and decay_every must be above 0")
 
     @property
-    def taught_by(self) -> tuple[str, str] | None:
+    def teacher_baseline(self) -> tuple[str, str] | None:
         """Id and recipe of the baseline whose run teaches this method; None for one that needs no teacher."""
         return None
 

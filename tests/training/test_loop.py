@@ -13,7 +13,7 @@ import torch
 
 from posebench.base.errors import PosebenchError
 from posebench.training.gather import gather
-from posebench.training.loop import CHECKPOINT, LOG, Interrupted, fit
+from posebench.training.loop import CHECKPOINT, LOG, Hooks, Interrupted, fit
 
 from .methods import Adversarial, AdversarialSettings
 
@@ -61,7 +61,7 @@ def test_ctrl_c_saves_and_the_resumed_training_ends_with_the_same_bytes(dataset,
     (tmp_path / "broken").mkdir()
     whole = trained(dataset, tmp_path / "whole")
     with pytest.raises(Interrupted, match=f"step {step}"):
-        trained(dataset, tmp_path / "broken", progress=stop_after(step))
+        trained(dataset, tmp_path / "broken", hooks=Hooks(progress=stop_after(step)))
     resumed = trained(dataset, tmp_path / "broken", resume=True)
     assert same(whole, resumed)
     logs = [[line["losses"] for line in map(json.loads, (tmp_path / name / LOG).read_text().splitlines())] for name in ("whole", "broken")]
@@ -124,7 +124,7 @@ def test_the_running_mean_is_what_is_kept(dataset, tmp_path):
 
 def test_the_log_has_a_line_an_epoch_with_every_term_and_what_was_seen(dataset, tmp_path):
     method = Adversarial(AdversarialSettings(**GAME))
-    fit(method, material(dataset), method.settings, tmp_path, look=lambda now: {"training": float(now.lifter.training)})
+    fit(method, material(dataset), method.settings, tmp_path, hooks=Hooks(lambda now: {"training": float(now.lifter.training)}))
     lines = [json.loads(line) for line in (tmp_path / LOG).read_text().splitlines()]
     assert [line["epoch"] for line in lines] == [1, 2, 3]
     assert set(lines[0]["losses"]) == {"critic/real", "critic/fake", "lifter/fooled", "lifter/small"}

@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("torch", reason="the baselines need the extra [baselines]")
 
 from posebench.base.errors import PosebenchError
-from posebench.training.gather import gather_poses, part
+from posebench.training.gather import gather_poses, split_takes
 
 from .conftest import walkers
 
@@ -19,7 +19,7 @@ def takes(dataset, clips):
 
 def test_disjoint_pools_share_no_take_and_lose_none(dataset):
     clips = dataset.clip_ids("train")
-    seen, posed = part(dataset, clips, "disjoint")
+    seen, posed = split_takes(dataset, clips, "disjoint")
     assert takes(dataset, seen) == {"A/walk 0", "B/walk 0"}
     assert takes(dataset, posed) == {"A/walk 1", "B/walk 1"}
     assert len(seen) == 8, "keypoints of every camera"
@@ -28,7 +28,7 @@ def test_disjoint_pools_share_no_take_and_lose_none(dataset):
 
 def test_shuffled_pools_hold_every_take_twice(dataset):
     clips = dataset.clip_ids("train")
-    seen, posed = part(dataset, clips, "shuffled")
+    seen, posed = split_takes(dataset, clips, "shuffled")
     assert seen == clips
     assert takes(dataset, posed) == takes(dataset, clips)
     assert len(posed) == 4
@@ -37,12 +37,12 @@ def test_shuffled_pools_hold_every_take_twice(dataset):
 def test_one_take_cannot_be_parted(dataset):
     clips = [id for id in dataset.clip_ids("train") if id.startswith("A/walk 0")]
     with pytest.raises(PosebenchError, match=r"1 training take in this copy of walkers.*two at least"):
-        part(dataset, clips, "disjoint")
-    assert part(dataset, clips, "shuffled") == (clips, clips[:1])
+        split_takes(dataset, clips, "disjoint")
+    assert split_takes(dataset, clips, "shuffled") == (clips, clips[:1])
 
 
 def test_the_heap_is_the_same_poses_root_relative_in_another_order(dataset):
-    _, posed = part(dataset, dataset.clip_ids("train"), "disjoint")
+    _, posed = split_takes(dataset, dataset.clip_ids("train"), "disjoint")
     heap = gather_poses(dataset, posed).poses.numpy()
     poses = np.concatenate([dataset.load(id).pose for id in posed])
     own = (poses - poses[:, :1]).astype(np.float32)
@@ -53,7 +53,7 @@ def test_the_heap_is_the_same_poses_root_relative_in_another_order(dataset):
 
 
 def test_up_is_told_in_the_axes_of_each_pose(dataset):
-    _, posed = part(dataset, dataset.clip_ids("train"), "shuffled")
+    _, posed = split_takes(dataset, dataset.clip_ids("train"), "shuffled")
     assert np.isnan(gather_poses(dataset, posed).up.numpy()).all(), "nobody says which way is up"
     standing = replace(dataset, up=(0.0, 0.0, 2.0))
     heap = gather_poses(standing, posed[:1])
@@ -61,7 +61,7 @@ def test_up_is_told_in_the_axes_of_each_pose(dataset):
 
 
 def test_only_frames_that_the_owner_calls_valid_are_taken(dataset):
-    _, posed = part(dataset, dataset.clip_ids("train"), "shuffled")
+    _, posed = split_takes(dataset, dataset.clip_ids("train"), "shuffled")
     few = replace(dataset, valid={posed[0]: np.array([3, 5])})
     assert len(gather_poses(few, posed).poses) == 2 + 3 * 60
 

@@ -21,7 +21,8 @@ from posebench.training import finish as scoring
 from posebench.training import run
 from posebench.training.finish import hold_out
 from posebench.training.folder import default_folder
-from posebench.training.gather import part
+from posebench.training.gather import split_takes
+from posebench.training.job import Job
 from posebench.training.loop import LOG
 from posebench.training.run import train
 
@@ -233,7 +234,7 @@ def learnt(method, supervision, dataset, folder, monkeypatch):
     recipe = Recipe(method, "default", "smoke", 0, about, ("A", "B"), "gt", dataset.skeleton, asdict(settings))
     folder.mkdir()
     torch.set_num_threads(1)
-    run._learn(recipe, settings, supervision, dataset, folder, False, "cpu", 60.0, None, lambda _: None)
+    run.learn(Job(recipe, settings, supervision, dataset, folder))
     return (folder / WEIGHTS).read_bytes()
 
 
@@ -249,7 +250,7 @@ def test_without_supervision_the_weights_are_the_same_bytes_when_every_3d_number
 
 @pytest.mark.parametrize("method", [method for method in baselines() if read_method(method)[0]["supervision"] == "unpaired 3D"])
 def test_unpaired_weights_are_the_same_bytes_when_the_3d_of_the_2d_pool_is_nan(dataset, blind, tmp_path, monkeypatch, method):
-    seen, posed = part(dataset, dataset.clip_ids("train"), "disjoint")
+    seen, posed = split_takes(dataset, dataset.clip_ids("train"), "disjoint")
 
     def half(id):
         return (blind if id in seen else dataset).load(id)

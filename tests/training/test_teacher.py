@@ -112,7 +112,7 @@ def test_a_teacher_of_other_data_is_refused_in_a_paragraph(taught, copies, tmp_p
 
 @pytest.mark.parametrize(("method", "changes"), [("martinez", ("width=8",)), ("ites", ("distillation=0.0", *TINY))])
 def test_a_method_that_wants_no_teacher_takes_none(taught, copies, tmp_path, method, changes):
-    with pytest.raises(PosebenchError, match=r"a method that is taught, such as ites.*leave --teacher out"):
+    with pytest.raises(PosebenchError, match=r"a method that learns from a teacher, such as ites.*leave --teacher out"):
         ites(copies, tmp_path / "run", method, teacher=taught[0], changes=changes)
 
 
@@ -128,7 +128,7 @@ def test_what_a_teacher_tells_is_its_lift_of_each_clip(taught, dataset):
     lifter = open_run(teacher, changes=["flip=tilt", "flip_tilt=6.2", "votes=31"]).inner
     clips = dataset.clip_ids("train")
     data = gather(dataset, clips, "gt", with_poses=False)
-    told = replace(known, lifter=lifter).tell(data)
+    told = replace(known, lifter=lifter).predict(data)
     assert told.shape == (len(data.keypoints), 17, 3)
     for number in (0, 5):
         part = data.keypoints[60 * number : 60 * number + 60]
@@ -138,7 +138,7 @@ def test_what_a_teacher_tells_is_its_lift_of_each_clip(taught, dataset):
 
 def test_a_rule_at_test_time_is_declared_with_what_it_knows(taught):
     _, student, _ = taught
-    made = open_run(student, changes=["flip=bends", "votes=31"]).provenance
+    made = open_run(student, changes=["flip=bends", "votes=31"]).info.provenance
     assert made.recipe.endswith("flip=bends, votes=31")
     assert made.context == 31
     assert made.side_information == ("cameras look down by 6.2 degrees on average", "knees bend forwards, elbows backwards")
@@ -149,10 +149,10 @@ def test_a_teacher_that_is_what_would_be_trained_anyway_changes_no_name(taught):
     known = open_teacher(teacher, Recipe.load(student / "recipe.toml"), "ites_teacher", "cpu")
     asked = replace(Recipe.load(student / "recipe.toml"), recipe="default")
     usual = replace(known, recipe=replace(known.recipe, recipe="default"))
-    assert usual.names(asked, ("ites_teacher", "default")) == "default"
+    assert usual.recipe_name_of(asked, ("ites_teacher", "default")) == "default"
     for other in (replace(asked, seed=1), replace(asked, preset="quick")):
-        assert usual.names(other, ("ites_teacher", "default")) == "default, teacher=default smoke seed 0"
-    assert usual.names(asked, ("ites_teacher", "paper")) == "default, teacher=default smoke seed 0"
+        assert usual.recipe_name_of(other, ("ites_teacher", "default")) == "default, teacher=default smoke seed 0"
+    assert usual.recipe_name_of(asked, ("ites_teacher", "paper")) == "default, teacher=default smoke seed 0"
 
 
 def test_a_cell_of_the_grid_is_stale_when_its_teachers_code_changes():

@@ -93,7 +93,7 @@ class Output:
         joints: (J,) joints of the network's output, as indices into the skeleton; without the root, the root is the origin.
         std: factor, broadcast to (J, C).
         mean: added after it, broadcast to (J, C).
-        kind: ``pose``: x y z; ``depth``: d, with z = max(1, distance + d), and x, y = the normalised input points times z (Chen 2019, ITES).
+        kind: ``pose``: x y z; ``depth``: d, z = max(1, distance + d), x, y = the normalised input points times z (Chen 2019, ITES).
         distance: of the root from the camera, for ``depth``.
         axes: signs and order that make x right, y down, z forward.
         to_mm: factor to millimetres; 1 where the scale is unknown.

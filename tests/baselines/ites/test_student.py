@@ -51,7 +51,7 @@ def data(walker):
 
 def prepared(data, recipe="default", *changes):
     player = method(recipe, *changes)
-    taught = replace(data, teacher_poses=told(player, data.keypoints)) if player.settings.taught_by else data
+    taught = replace(data, teacher_poses=told(player, data.keypoints)) if player.settings.teacher_baseline else data
     player.prepare(taught)
     return player, taught
 
@@ -140,8 +140,8 @@ def test_ablations_leave_out_what_they_say(data):
         player, taught = prepared(data, recipe)
         ((_, told_terms),) = player.losses(taught, torch.arange(16), 0)
         assert set(told_terms) == terms
-    assert method("no-distillation").settings.taught_by is None
-    assert method("paper").settings.taught_by == ("ites_teacher", "paper")
+    assert method("no-distillation").settings.teacher_baseline is None
+    assert method("paper").settings.teacher_baseline == ("ites_teacher", "paper")
 
 
 def test_a_convolution_hears_of_neighbours_only_and_its_weights_sum_to_one():

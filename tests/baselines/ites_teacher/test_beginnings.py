@@ -34,8 +34,8 @@ def test_of_several_beginnings_the_one_with_the_least_losses_is_kept(data, monke
     assert len(set(lost)) == 3
     last = found[lost.index(min(lost))][3][1]
     assert all((weight - last[name]).abs().max() <= 2.1e-3 for name, weight in player.lifter.state_dict().items()), "one step of Adam later"
-    assert player.poses_beside == 3 * 4 * 16
-    assert method("paper").poses_beside == 0
+    assert player.extra_poses == 3 * 4 * 16
+    assert method("paper").extra_poses == 0
 
 
 def test_beginnings_that_are_not_finite_are_refused(data, method):
@@ -71,7 +71,7 @@ def test_of_a_lifter_and_its_flipped_twin_the_one_with_less_loss_goes_on(data, m
     assert depths[:2] == [5.0 * sign] * 2
     assert -5.1 < depths[2] < -5.0, "the twin whose depth is less, some steps later"
     assert depths[2:] == [depths[2]] * 3, "once"
-    assert player.poses_beside == 2 * 4 * 16
+    assert player.extra_poses == 2 * 4 * 16
     with torch.no_grad():
         assert player.diagnostics(data)["twin went on"] == float(sign > 0)
     assert "settled" in player.state_dict(), "a resumed run does not settle again"

@@ -18,7 +18,7 @@ from posebench.baselines.repnet.geometry import aim
 from posebench.baselines.repnet.network import Critic, gradient_penalty
 from posebench.networks.recipe import read_method, resolve
 from posebench.networks.samples import PosePool, TrainingData
-from posebench.training.loop import fit
+from posebench.training.loop import Hooks, fit
 
 H36M = skeleton("h36m17")
 SMALL = ["width=16", "critic_width=16", "critic_pose_width=8", "epochs=2", "samples=64", "batch=16"]
@@ -61,7 +61,7 @@ def test_every_recipe_trains_and_lifts_finite_poses(data, tmp_path, recipe):
     player = method(recipe)
     player.prepare(data)
     before = {name: value.clone() for name, value in player.named_parameters()}
-    fit(player, data, player.settings, tmp_path, look=lambda now: now.diagnostics(data))
+    fit(player, data, player.settings, tmp_path, hooks=Hooks(lambda now: now.diagnostics(data)))
     with torch.no_grad():
         poses = player.lift(data.keypoints)
     assert poses.shape == (240, 17, 3)
