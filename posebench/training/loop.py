@@ -109,7 +109,7 @@ def fit(
                 _set_learning_rates(optimisers, settings.rate(state.epoch + state.steps / steps_per_epoch))
                 _add(state.sums, _step(method, data, frames, settings, optimisers, state, folder))
                 if ema is not None:
-                    _update_ema(ema, method.lifter, settings.ema, state.step)
+                    update_ema(ema, method.lifter, settings.ema, state.step)
                 state.cursor += len(frames)
                 state.step += 1
                 state.steps += 1
@@ -212,7 +212,7 @@ def _add(sums: dict[str, float], terms: Mapping[str, float]) -> None:
         sums[name] = sums.get(name, 0.0) + value
 
 
-def _update_ema(average: nn.Module, lifter: nn.Module, decay: float, step: int) -> None:
+def update_ema(average: nn.Module, lifter: nn.Module, decay: float, step: int) -> None:
     """One step of the exponential moving average of the lifter's weights: average = decay average + (1 - decay) lifter.
 
     In the first steps the decay is smaller, (1 + step) / (10 + step), so that the random weights of the beginning are forgotten.

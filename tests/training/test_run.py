@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 import posebench
 from posebench.base.errors import PosebenchError
@@ -55,16 +56,26 @@ def test_a_run_leaves_its_eight_files_and_nothing_else(finished):
     assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_same_seed_gives_the_same_predictions_and_another_seed_others(finished, copies, tmp_path):
+def test_the_same_seed_gives_the_same_predictions(finished, copies, tmp_path):
     folder, result = finished
     again = small(copies, tmp_path / "again")
     assert sha256_of(tmp_path / "again" / "predictions.npz") == sha256_of(folder / "predictions.npz")
     assert again.as_dict()["metrics"] == result.as_dict()["metrics"]
+
+
+def test_another_seed_gives_other_weights_and_poses(finished, copies, tmp_path):
+    """Files are not compared: their headers hold the seed."""
+    folder, _ = finished
     small(copies, tmp_path / "other", seed=1)
-    assert sha256_of(tmp_path / "other" / "predictions.npz") != sha256_of(folder / "predictions.npz")
+    weights = [load_file(run_folder / WEIGHTS)["network.layers.0.weight"] for run_folder in (folder, tmp_path / "other")]
+    assert weights[0].shape == weights[1].shape
+    assert not torch.equal(*weights)
+    with open_predictions(folder / "predictions.npz") as one, open_predictions(tmp_path / "other" / "predictions.npz") as other:
+        clip = next(iter(one.shapes))
+        assert np.abs(one.poses(clip) - other.poses(clip)).max() > 1.0
 
 
-def test_the_result_says_what_the_lifter_does_and_how_the_training_went(finished):
+def test_the_result_holds_diagnostics_and_the_costs_of_the_training(finished):
     folder, result = finished
     assert posebench.load_result(folder / "result.json").as_dict() == result.as_dict()
     signs = {"depth extent", "bone spread", "pose variation", "opposite depth"}
@@ -73,9 +84,11 @@ def test_the_result_says_what_the_lifter_does_and_how_the_training_went(finished
     assert result.training["steps"] == 4
     assert result.training["threads"] == "1"
     assert result.training["device"] == "cpu"
-    assert 0.0 <= result.training["seconds"] < 600.0
-    assert {"processor", "cores", "torch", "code", "cpu_seconds"} <= set(result.training)
+    assert {"processor", "cores", "torch", "code"} <= set(result.training)
     lines = [json.loads(line) for line in (folder / LOG).read_text().splitlines()]
+    # The preparation is added to the loop's time, which the log holds; both are rounded.
+    assert result.training["seconds"] >= lines[-1]["seconds"] - 0.06
+    assert result.training["cpu_seconds"] <= result.training["seconds"] + 0.2, "one thread"
     assert [line["epoch"] for line in lines] == [1, 2]
     assert set(lines[0]["behaviour"]) == signs
 
@@ -228,16 +241,18 @@ def learnt(method, supervision, dataset, folder, monkeypatch):
     else:
         content, where = read_method(method)
         kind = load_baseline(method).Settings
-        changes = ["epochs=3", "samples=128", "batch=64", *(["width=32"] if "width" in {field.name for field in fields(kind)} else [])]
+        changes = ["epochs=3", "samples=64", "batch=32", *(["width=16"] if "width" in {field.name for field in fields(kind)} else [])]
         settings = resolve(content, kind, where=where, preset="smoke", changes=changes)
     about = {"name": dataset.name, "version": dataset.version, "fingerprint": dataset.fingerprint}
     recipe = Recipe(method, "default", "smoke", 0, about, ("A", "B"), "gt", dataset.skeleton, asdict(settings))
     folder.mkdir()
     torch.set_num_threads(1)
+    monkeypatch.setattr(run, "draw_curves", lambda *_: None)
     run.learn(Job(recipe, settings, supervision, dataset, folder))
     return (folder / WEIGHTS).read_bytes()
 
 
+@pytest.mark.usefixtures("tiny_teachers")
 @pytest.mark.parametrize("method", ["adversarial", *UNSUPERVISED])
 def test_without_supervision_the_weights_are_the_same_bytes_when_every_3d_number_is_nan(dataset, blind, tmp_path, monkeypatch, method):
     assert np.isnan(blind.load(blind.clip_ids("train")[0]).pose).all()
