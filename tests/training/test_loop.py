@@ -70,7 +70,7 @@ def test_ctrl_c_saves_and_the_resumed_training_ends_with_the_same_bytes(dataset,
     assert len(logs[0]) == SETTINGS["epochs"]
 
 
-def test_ctrl_c_works_as_before_once_the_training_is_over(dataset, tmp_path):
+def test_the_handler_of_ctrl_c_is_restored_after_the_training(dataset, tmp_path):
     before = signal.getsignal(signal.SIGINT)
     trained(dataset, tmp_path)
     assert signal.getsignal(signal.SIGINT) is before
@@ -78,13 +78,13 @@ def test_ctrl_c_works_as_before_once_the_training_is_over(dataset, tmp_path):
 
 def test_a_loss_that_is_nan_stops_with_step_term_and_last_good_checkpoint(dataset, tmp_path):
     method = Adversarial(AdversarialSettings(**SETTINGS, break_at=20))
-    with pytest.raises(PosebenchError, match=r"'fooled' of lifter is nan in step 19 \(epoch 1\).*checkpoint.safetensors") as caught:
+    with pytest.raises(PosebenchError, match=r"'generator' of lifter is nan in step 19 \(epoch 1\).*checkpoint.safetensors") as caught:
         fit(method, material(dataset), method.settings, tmp_path, save_every_s=0.0)
     assert caught.value.exit_code == 1
     assert (tmp_path / CHECKPOINT).is_file()
 
 
-def test_a_nan_before_any_checkpoint_says_that_there_is_none(dataset, tmp_path):
+def test_the_error_of_a_nan_says_if_there_is_no_checkpoint(dataset, tmp_path):
     method = Adversarial(AdversarialSettings(**SETTINGS, break_at=1))
     with pytest.raises(PosebenchError, match="no checkpoint had been written yet"):
         fit(method, material(dataset), method.settings, tmp_path)
@@ -99,7 +99,7 @@ def test_a_checkpoint_of_another_network_is_refused(dataset, tmp_path):
 
 
 @pytest.mark.parametrize("keep", [0, 10, 1000])
-def test_a_damaged_checkpoint_is_refused_with_a_paragraph(dataset, tmp_path, keep):
+def test_a_damaged_checkpoint_is_refused(dataset, tmp_path, keep):
     trained(dataset, tmp_path)
     path = tmp_path / CHECKPOINT
     path.write_bytes(path.read_bytes()[:keep])
@@ -145,12 +145,12 @@ def test_the_moving_average_is_what_is_kept(dataset, tmp_path):
     assert same(other.critic.state_dict(), method.critic.state_dict())
 
 
-def test_the_log_has_a_line_an_epoch_with_every_term_and_what_was_seen(dataset, tmp_path):
+def test_the_log_has_a_line_an_epoch_with_every_loss_term_and_diagnostic(dataset, tmp_path):
     method = Adversarial(AdversarialSettings(**SETTINGS))
     fit(method, material(dataset), method.settings, tmp_path, hooks=Hooks(lambda now: {"training": float(now.lifter.training)}))
     lines = [json.loads(line) for line in (tmp_path / LOG).read_text().splitlines()]
     assert [line["epoch"] for line in lines] == [1, 2, 3]
-    assert set(lines[0]["losses"]) == {"critic/real", "critic/fake", "lifter/fooled", "lifter/small"}
+    assert set(lines[0]["losses"]) == {"critic/real", "critic/fake", "lifter/generator", "lifter/small"}
     assert lines[0]["behaviour"] == {"training": 0.0}
     assert lines[-1]["rate"] == pytest.approx(0.0, abs=1e-12)
 

@@ -1,4 +1,4 @@
-"""From a method's name to a run folder: what it leaves, what it refuses, and what an unsupervised method is never shown."""
+"""From a method's name to a run folder: its files, refusals, resuming, and that unsupervised methods see no 3D."""
 
 import json
 from dataclasses import asdict, fields, replace
@@ -33,7 +33,7 @@ TINY = ("width=16", "epochs=2", "samples=256")
 
 
 def small(copies, output, **options):
-    """A training of no time on a copy of Human3.6M's layout."""
+    """A very short training on a copy in Human3.6M's layout."""
     options = {"root": copies / "videopose3d", "preset": "smoke", "changes": TINY, "threads": 1, **options}
     return train("martinez", "h36m", output=output, **options)
 
@@ -93,7 +93,7 @@ def test_the_result_holds_diagnostics_and_the_costs_of_the_training(finished):
     assert set(lines[0]["behaviour"]) == signs
 
 
-def test_the_predictions_say_where_they_come_from(finished):
+def test_the_predictions_hold_their_provenance(finished):
     with open_predictions(finished[0] / "predictions.npz") as file:
         meta, made = file.meta, file.meta.provenance
     assert (meta.method, meta.keypoints, meta.supervision, meta.scale) == ("martinez", "gt", "paired 3D", "metric")
@@ -104,7 +104,7 @@ def test_the_predictions_say_where_they_come_from(finished):
     assert made.parameters == (34 * 16 + 16) + 4 * (16 * 16 + 16) + 5 * 2 * 16 + (16 * 48 + 48)
 
 
-def test_what_a_run_reads_it_reads_from_its_own_recipe(finished):
+def test_a_run_folder_holds_its_resolved_recipe(finished):
     recipe = Recipe.load(finished[0] / "recipe.toml")
     assert (recipe.method, recipe.seed, recipe.subjects, recipe.keypoints, recipe.skeleton) == ("martinez", 0, ("S1",), "gt", "h36m17")
     assert (recipe.settings["width"], recipe.settings["samples"], recipe.settings["loss"]) == (16, 256, "distance")
@@ -127,12 +127,12 @@ def test_a_folder_with_another_run_is_refused_with_the_line_that_differs(finishe
     assert contents(folder) == before
 
 
-def test_the_same_run_again_wants_resume(finished, copies):
+def test_the_same_run_again_needs_resume(finished, copies):
     with pytest.raises(PosebenchError, match=r"holds this run already\. Wanted: --resume"):
         small(copies, finished[0])
 
 
-def test_resuming_a_finished_run_does_nothing_again(finished, copies, monkeypatch):
+def test_resuming_a_finished_run_repeats_nothing(finished, copies, monkeypatch):
     folder, result = finished
     before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
     for module, name in ((run, "fit"), (scoring, "predict"), (scoring, "score")):
@@ -142,7 +142,7 @@ def test_resuming_a_finished_run_does_nothing_again(finished, copies, monkeypatc
 
 
 @pytest.mark.parametrize("made", [True, False])
-def test_resuming_where_no_run_is_is_refused_and_leaves_nothing(copies, tmp_path, made):
+def test_resuming_without_a_run_is_refused_and_leaves_nothing(copies, tmp_path, made):
     folder = tmp_path / "nothing"
     if made:
         folder.mkdir()
@@ -180,7 +180,7 @@ def test_a_run_that_was_cut_off_anywhere_ends_as_the_whole_one(finished, copies,
         ({"keypoints": "nothing"}, "keypoint source 'nothing'"),
     ],
 )
-def test_a_wrong_word_is_refused_before_anything_is_learnt(copies, tmp_path, monkeypatch, options, named):
+def test_a_wrong_option_is_refused_before_training(copies, tmp_path, monkeypatch, options, named):
     monkeypatch.setattr(run, "fit", lambda *_, **__: pytest.fail("learnt"))
     with pytest.raises(PosebenchError, match=named):
         small(copies, tmp_path / "run", **options)
@@ -279,18 +279,18 @@ def test_unpaired_weights_are_the_same_bytes_when_the_3d_of_the_2d_pool_is_nan(d
 
 
 @pytest.mark.parametrize("method", [method for method in baselines() if read_method(method)[0]["supervision"] == "unpaired 3D"])
-def test_the_order_of_the_heap_tells_an_unpaired_method_nothing(dataset, tmp_path, monkeypatch, method):
-    """What is handed over holds no pair: the keypoints' frames and the heap's poses come from different takes, and nothing names them."""
+def test_an_unpaired_method_gets_a_pool_without_takes_frames_or_cameras(dataset, tmp_path, monkeypatch, method):
+    """Keypoints and poses come from different takes, and the pool does not name them."""
     handed = []
     real = run.gather_poses
     monkeypatch.setattr(run, "gather_poses", lambda *some, **more: handed.append(real(*some, **more)) or handed[-1])
     learnt(method, "unpaired 3D", dataset, tmp_path / "run", monkeypatch)
-    (heap,) = handed
-    assert {field.name for field in fields(heap)} == {"poses", "up"}
-    assert len(heap.poses) == 2 * 60
+    (pool,) = handed
+    assert {field.name for field in fields(pool)} == {"poses", "up"}
+    assert len(pool.poses) == 2 * 60
 
 
 @pytest.mark.parametrize("method", [method for method in baselines() if read_method(method)[0]["supervision"] == "paired 3D"])
-def test_a_method_that_learns_from_pairs_would_notice(blind, tmp_path, monkeypatch, method):
+def test_paired_supervision_refuses_poses_that_are_nan(blind, tmp_path, monkeypatch, method):
     with pytest.raises(PosebenchError, match="a pose that is not finite"):
         learnt(method, "paired 3D", blind, tmp_path / "blind", monkeypatch)

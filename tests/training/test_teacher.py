@@ -1,4 +1,4 @@
-"""Runs that teach runs: what a student records of its teacher, which teachers are refused, and interruptions."""
+"""Teachers: what a student records of its teacher, which teachers are refused, and interruptions."""
 
 import json
 from dataclasses import asdict, replace
@@ -43,7 +43,7 @@ def alone(copies, tmp_path_factory, tiny_teachers):  # noqa: ARG001 - for the mo
     return folder, ites(copies, folder)
 
 
-def test_a_student_says_who_taught_it_and_counts_what_that_cost(taught):
+def test_a_student_records_its_teacher_and_the_teachers_cost(taught):
     teacher, student, result = taught
     weights = sha256_of(teacher / "lifter.safetensors")
     said = f"ites_teacher (default, width=16, epochs=1, samples=256, smoke, seed 0), weights {weights[:16]}"
@@ -100,7 +100,7 @@ def test_an_interrupted_student_resumes_to_the_same_bytes(alone, copies, tmp_pat
         assert after == before, "a finished teacher is not trained again"
 
 
-def test_a_teacher_of_other_data_is_refused_in_a_paragraph(taught, copies, tmp_path):
+def test_a_teacher_of_other_data_is_refused(taught, copies, tmp_path):
     teacher, student, _ = taught
     with pytest.raises(PosebenchError, match=r"whose keypoints is gt\. Wanted: cpn"):
         open_teacher(teacher, replace(Recipe.load(student / "recipe.toml"), keypoints="cpn"), "ites_teacher", "cpu")
@@ -118,12 +118,12 @@ def test_a_teacher_of_other_data_is_refused_in_a_paragraph(taught, copies, tmp_p
 
 
 @pytest.mark.parametrize(("method", "changes"), [("martinez", ("width=8",)), ("ites", ("distillation=0.0", *TINY))])
-def test_a_method_that_wants_no_teacher_takes_none(taught, copies, tmp_path, method, changes):
+def test_a_method_without_a_teacher_refuses_one(taught, copies, tmp_path, method, changes):
     with pytest.raises(PosebenchError, match=r"a method that learns from a teacher, such as ites.*leave --teacher out"):
         ites(copies, tmp_path / "run", method, teacher=taught[0], changes=changes)
 
 
-def test_a_folder_that_was_taught_by_another_is_refused(taught, copies):
+def test_a_folder_of_a_student_of_another_teacher_is_refused(taught, copies):
     with pytest.raises(PosebenchError, match="holds another run"):
         ites(copies, taught[1], resume=True)
 
@@ -165,7 +165,7 @@ def test_a_rule_at_test_time_is_declared_with_what_it_knows(taught):
     assert made.side_information == ("cameras look down by 6.2 degrees on average", "knees bend forwards, elbows backwards")
 
 
-def test_a_teacher_that_is_what_would_be_trained_anyway_changes_no_name(taught):
+def test_the_default_teacher_does_not_change_the_recipe_name(taught):
     teacher, student, _ = taught
     known = open_teacher(teacher, Recipe.load(student / "recipe.toml"), "ites_teacher", "cpu")
     asked = replace(Recipe.load(student / "recipe.toml"), recipe="default")

@@ -1,4 +1,4 @@
-"""Timing lifters: what is measured beside the times, which nothing here asserts."""
+"""Timing lifters. No time is asserted, only what is measured with it."""
 
 from __future__ import annotations
 
@@ -93,13 +93,13 @@ def test_what_a_backend_gives_is_what_a_prediction_gets(run, dataset, tmp_path):
     np.testing.assert_array_equal(usual.lift(points, clip.camera), lifter.lift(points, clip.camera))
 
 
-def test_recurrent_layers_are_not_counted_and_that_is_said_by_no_number(run, dataset):
+def test_a_network_with_recurrent_layers_has_no_count_of_multiply_adds(run, dataset):
     lifter = open_lifter(str(run), dataset)
     lifter.inner.method.lifter.memory = torch.nn.LSTM(2, 2)
     assert multiply_adds(lifter, np.zeros((1, 17, 2)), None) is None
 
 
-def test_a_network_that_bfloat16_cannot_run_is_timed_without_and_says_so(run, dataset, tmp_path, monkeypatch):
+def test_a_network_that_bfloat16_cannot_run_is_timed_without_it_and_noted(run, dataset, tmp_path, monkeypatch):
     lifter = open_lifter(str(run), dataset)
     kind = type(lifter.inner.method)
     whole = kind.lift
@@ -115,7 +115,7 @@ def test_a_network_that_bfloat16_cannot_run_is_timed_without_and_says_so(run, da
     assert "bf16: no two types" in notes
 
 
-def test_a_clip_shorter_than_the_batch_is_played_to_and_fro(dataset):
+def test_a_clip_shorter_than_the_batch_is_repeated_forwards_and_backwards(dataset):
     clip = timing_clip(open_lifter("flat", dataset), dataset)
     length = len(clip.keypoints)
     points = clip.frames(3 * length)
@@ -124,7 +124,7 @@ def test_a_clip_shorter_than_the_batch_is_played_to_and_fro(dataset):
     np.testing.assert_array_equal(points[2 * length :], clip.keypoints)
 
 
-def test_a_shift_of_unknown_scale_is_told_in_the_size_of_the_truth():
+def test_a_difference_of_unknown_scale_is_in_the_size_of_the_truth():
     truth = 100.0 * np.random.default_rng(0).normal(size=(20, 17, 3))
     moved = truth + np.array([1.0, 0.0, 0.0])
     metric, unknown = (backend_difference("b", k * moved, k * truth, truth, metric=m) for k, m in ((1.0, True), (1e-3, False)))
