@@ -89,13 +89,13 @@ class Timed:
 
     Attributes:
         name: its id, with recipe and preset where it was trained: the row's name on a board.
-        context: frames that one pose is told from, as the lifter states.
+        context: number of frames that the prediction of one frame depends on, as the lifter states.
         back: earlier frames that a pose was seen to depend on.
         ahead: later frames that it was seen to depend on: what it has to wait for.
         flip_averaging: every call lifts twice.
-        parameters: numbers in its weights; None where it does not tell.
+        parameters: numbers in its weights; None if unknown.
         multiply_adds: of one pose, in matrix products and convolutions, at the largest batch; None where they cannot be counted.
-        opened: most memory in MiB once the lifter is open (of the process, or of the CUDA device); None where the system does not tell.
+        opened: most memory in MiB once the lifter is open (of the process, or of the CUDA device); None if the system does not report it.
         lifted: most memory once it has lifted the largest batch.
         notes: what could not be timed, and why.
     """
