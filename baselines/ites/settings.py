@@ -40,7 +40,7 @@ class Settings(Common):
         votes: frames whose evidence for that choice is summed; 1 for each frame alone.
     """
 
-    at_test: ClassVar[tuple[str, ...]] = ("flip", "flip_tilt", "votes")
+    test_time: ClassVar[tuple[str, ...]] = ("flip", "flip_tilt", "votes")
 
     one_of: ClassVar[Mapping[str, tuple[str, ...]]] = CHOICES
     at_least: ClassVar[Mapping[str, int]] = {"rotations": 1}
@@ -75,6 +75,6 @@ class Settings(Common):
             raise ValueError("tilt needs rotation_axis = 'vertical': rotations about the camera's axis do not use it")
 
     @property
-    def taught_by(self) -> tuple[str, str] | None:
+    def teacher_baseline(self) -> tuple[str, str] | None:
         """Id and recipe of the teacher; None without distillation."""
         return ("ites_teacher", self.teacher_recipe) if self.distillation else None

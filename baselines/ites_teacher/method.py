@@ -49,7 +49,7 @@ class Teacher(Method):
         self.register_buffer("settled", torch.tensor(False))
         self.register_buffer("turned", torch.tensor(False))
         initialisation = settings.initialisations * settings.initialisation_steps if settings.initialisations > 1 else 0
-        self.poses_beside = (initialisation + 2 * settings.flip_check_steps) * settings.batch
+        self.extra_poses = (initialisation + 2 * settings.flip_check_steps) * settings.batch
         self.side_information = tuple(dict.fromkeys([*tilt_side_information(settings.tilt), *self.lifter.flip.side_information]))
 
     def prepare(self, data: TrainingData) -> None:

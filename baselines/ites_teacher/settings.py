@@ -64,7 +64,7 @@ class Settings(Common):
         votes: frames whose evidence for that choice is summed; 1 for each frame alone.
     """
 
-    at_test: ClassVar[tuple[str, ...]] = ("flip", "flip_tilt", "votes")
+    test_time: ClassVar[tuple[str, ...]] = ("flip", "flip_tilt", "votes")
 
     one_of: ClassVar[Mapping[str, tuple[str, ...]]] = CHOICES
     at_least: ClassVar[Mapping[str, int]] = {

@@ -65,7 +65,7 @@ class Settings(Common):
         correction_reject: a correction that moved the stable joints by more than this, in mm, is rejected; 0 for never.
     """
 
-    at_test: ClassVar[tuple[str, ...]] = (
+    test_time: ClassVar[tuple[str, ...]] = (
         "inference",
         "inference_stride",
         "correction",

@@ -86,12 +86,12 @@ def _write_predictions(dataset: Dataset, folder: Path) -> dict[str, Path]:
             save_predictions(
                 files[name],
                 predict(lifter, dataset, progress=advance),
-                skeleton=lifter.skeleton,
-                unit="mm" if lifter.scale == "metric" else None,
-                scale=lifter.scale,
+                skeleton=lifter.info.skeleton,
+                unit=lifter.info.unit,
+                scale=lifter.info.scale,
                 method=name,
                 keypoints="gt",
-                supervision=lifter.supervision,
+                supervision=lifter.info.supervision,
             )
     files["noisy-truth"] = folder / "noisy-truth.npz"
     save_predictions(

@@ -1,4 +1,4 @@
-"""Settings that have another name by now. Recipes and run folders written under the old name are read as if they had the new one."""
+"""Renamed settings: recipes and run folders that hold a setting under its former name are read as if they held the present one."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def present_names(method: str, values: Mapping[str, Any], where: str) -> dict[st
         where: the file, for messages.
 
     Raises:
-        PosebenchError: a setting stands under both of its names.
+        PosebenchError: a setting is given under both of its names.
     """
     renamed = RENAMED_SETTINGS.get(method, {})
     for old, new in renamed.items():

@@ -4,7 +4,7 @@ import pytest
 from posebench.base.cameras import rotation_xyz
 from posebench.base.errors import PosebenchError
 from posebench.data import open_dataset
-from posebench.lifters import predict, simple_lifters
+from posebench.lifters import LifterInfo, predict, simple_lifters
 from posebench.lifters.flat import Flat
 from posebench.lifters.mean_pose import procrustes_mean
 from posebench.metrics.alignment import residuals
@@ -67,7 +67,7 @@ def test_an_unknown_split_or_keypoint_source_is_refused_by_name():
 
 def test_a_lifter_of_another_skeleton_is_refused():
     with pytest.raises(PosebenchError, match="sh16"):
-        next(predict(Flat(skeleton="sh16"), open_dataset("synthetic")))
+        next(predict(Flat(LifterInfo("flat", "sh16", "none", "unknown")), open_dataset("synthetic")))
 
 
 def test_flat_on_cmu_agrees_with_the_independent_implementation(cmu, cmu_root, tmp_path):

@@ -27,7 +27,12 @@ def test_a_baseline_trains_on_every_layout_of_licensed_data(copies, layout, tmp_
 @pytest.mark.parametrize("method", ["chen2019", "pose_machine", "repnet"])
 def test_every_baseline_trains_on_licensed_data(copies, layout, method, tmp_path):
     dataset = {"videopose3d": "h36m"}.get(layout, layout)
-    size = ["--set", "epochs=3", "--set", "samples=512", "--threads", "1"]
+    small = {
+        "chen2019": ["width=16", "critic_width=16"],
+        "pose_machine": ["width=16", "embedding_width=8", "copy_width=8", "projector_width=8"],
+        "repnet": ["width=16", "critic_width=16", "critic_pose_width=16"],
+    }
+    size = [word for change in ("epochs=3", "samples=256", *small[method]) for word in ("--set", change)] + ["--threads", "1"]
     run = tmp_path / "run"
     assert main(["train", method, "--dataset", dataset, "--root", str(copies / layout), "--preset", "smoke", *size, "-o", str(run)]) == 0
     result = posebench.load_result(run / "result.json")

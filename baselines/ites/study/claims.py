@@ -95,12 +95,12 @@ def rules_on_run(
     """
     network = plain.method.lifter
     if not isinstance(network, DepthLifter):
-        raise PosebenchError(f"{args.run_folder}: a run of {plain.id}", "one of ites or ites_teacher", "name another run")
+        raise PosebenchError(f"{args.run_folder}: a run of {plain.info.id}", "one of ites or ites_teacher", "name another run")
     rows = []
-    for name, rule in flip_rules(plain.skeleton, args.tilt).items():
+    for name, rule in flip_rules(plain.info.skeleton, args.tilt).items():
         network.flip = rule
         rows.append({"rule": name, "scale": "training", **_errors(lifter, dataset, clips, args.keypoints, args.step)})
-    network.flip = DepthFlip(skeleton(plain.skeleton))
+    network.flip = DepthFlip(skeleton(plain.info.skeleton))
     images = []
     for id in clips:
         clip = dataset.load(id)
@@ -145,7 +145,7 @@ def measure(run_folder: str | Path, args: argparse.Namespace) -> dict[str, Any]:
         measured["rows"] = rules_on_truth(dataset, some_clips(dataset, "train", args.clips), args.tilt, args.step)
     else:
         lifter, plain = open_trained(run_folder)
-        measured["run"] = asdict(lifter.provenance)
+        measured["run"] = asdict(lifter.info.provenance)
         measured["rows"] = rules_on_run(lifter, plain, dataset, some_clips(dataset, "test", args.clips), args)
     return measured
 

@@ -43,11 +43,11 @@ def mean_and_bases(run: str | Path) -> tuple[Array, Array]:
     """
     _, trained = open_trained(run)
     if not isinstance(trained.method, Teacher):
-        raise PosebenchError(f"{run}: a run of {trained.id}", "one of ites_teacher", "posebench train ites_teacher ...")
+        raise PosebenchError(f"{run}: a run of {trained.info.id}", "one of ites_teacher", "posebench train ites_teacher ...")
     network, dataset = trained.method.lifter, open_dataset("synthetic")
-    if dataset.skeleton != trained.skeleton:
+    if dataset.skeleton != trained.info.skeleton:
         raise PosebenchError(
-            f"{run}: a run on {trained.skeleton}",
+            f"{run}: a run on {trained.info.skeleton}",
             f"one on {dataset.skeleton}, the skeleton of synthetic, which the coefficients are taken on",
             "choose it",
         )

@@ -159,7 +159,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         raise PosebenchError(f"--hide {' '.join(map(str, args.hide))}", "shares from 0 to below 1", "correct --hide")
     clips = some_clips(dataset, "test", args.clips)
     measured: dict[str, Any] = {
-        "run": run.provenance.as_dict(),
+        "run": run.info.provenance.as_dict(),
         "settings": asdict(method.settings),
         "dataset": dataset.fingerprint,
         "machine": machine("cpu"),

@@ -61,7 +61,7 @@ def open_pose_machine(run: str | Path, changes: Sequence[str] = ()) -> tuple[Tra
     """
     _, plain = open_trained(run, changes)
     if not isinstance(plain.method, PoseMachine):
-        raise PosebenchError(f"{run}: a run of {plain.id}", "a run of pose_machine", "posebench train pose_machine ... -o RUN")
+        raise PosebenchError(f"{run}: a run of {plain.info.id}", "a run of pose_machine", "posebench train pose_machine ... -o RUN")
     return plain, plain.method
 
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from posebench.board.pages.tables import markdown
-from posebench.lifters.timing.record import SPREAD, WAITING, Case, Record, Timed, changes, differing, load_record
+from posebench.lifters.timing.comparison import changes, differing
+from posebench.lifters.timing.record import SPREAD, WAITING, Case, Record, Timed, load_record
 
 #: Where a board keeps records, a file a machine.
 FOLDER = "speed"

@@ -71,8 +71,8 @@ def digests_of(cell: Cell, open_: Opener | None) -> Digests:
         digests[f"baselines/{cell.method}"] = digest_of_folder(files("posebench.baselines") / cell.method)
         content, where = read_method(cell.method)
         settings = resolve(content, load_baseline(cell.method).Settings, where=where, recipe=cell.recipe, preset=cell.preset)
-        if settings.taught_by:
-            teacher = settings.taught_by[0]
+        if settings.teacher_baseline:
+            teacher = settings.teacher_baseline[0]
             digests[f"baselines/{teacher}"] = digest_of_folder(files("posebench.baselines") / teacher)
         data += [settings.extra_data] if settings.extra_data else []
     if open_ is not None:

@@ -50,7 +50,7 @@ def data(walker_samples):
 def prepared(data, recipe="default", *changes):
     """A method that is ready to train, and its data with the teacher's poses if it has a teacher."""
     method = make_method(recipe, *changes)
-    if method.settings.taught_by:
+    if method.settings.teacher_baseline:
         data = replace(data, teacher_poses=teacher_poses(method, data.keypoints))
     method.prepare(data)
     return method, data
@@ -153,8 +153,8 @@ def test_ablations_leave_out_the_loss_in_their_name(data):
         ("default", {"distillation", "equivariance"}),
     ):
         assert set(loss_values(*prepared(data, recipe))) == terms
-    assert make_method("no-distillation").settings.taught_by is None
-    assert make_method("paper").settings.taught_by == ("ites_teacher", "paper")
+    assert make_method("no-distillation").settings.teacher_baseline is None
+    assert make_method("paper").settings.teacher_baseline == ("ites_teacher", "paper")
 
 
 def test_a_convolution_reaches_neighbours_only_and_its_weights_sum_to_one():

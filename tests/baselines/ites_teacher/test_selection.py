@@ -57,8 +57,8 @@ def test_of_several_initialisations_the_one_with_the_least_loss_in_the_second_ha
     assert len(set(losses)) == 3
     last = found[losses.index(min(losses))][3][1]
     assert all((weight - last[name]).abs().max() <= 2.1e-3 for name, weight in method.lifter.state_dict().items()), "one step of Adam later"
-    assert method.poses_beside == 3 * 4 * 16
-    assert make_method("paper").poses_beside == 0
+    assert method.extra_poses == 3 * 4 * 16
+    assert make_method("paper").extra_poses == 0
 
 
 def test_initialisations_without_a_finite_loss_are_refused(data, make_method):
@@ -94,7 +94,7 @@ def test_of_a_lifter_and_its_depth_flipped_copy_the_one_with_less_loss_is_kept_o
     assert depths[:2] == [5.0 * sign] * 2
     assert -5.1 < depths[2] < -5.0, "the one with the smaller depth, some steps later"
     assert depths[2:] == [depths[2]] * 3, "checked once"
-    assert method.poses_beside == 2 * 4 * 16
+    assert method.extra_poses == 2 * 4 * 16
     with torch.no_grad():
         assert method.diagnostics(data)["depth-flipped copy kept"] == float(sign > 0)
     assert "settled" in method.state_dict(), "a resumed run does not check again"

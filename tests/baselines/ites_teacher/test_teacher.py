@@ -14,7 +14,7 @@ from posebench.baselines.ites_teacher.network import TeacherOutput
 from posebench.baselines.ites_teacher.rotation import exponential
 from posebench.networks.recipe import read_method
 from posebench.networks.views import about_x, about_y, project_at_distance, rotate
-from posebench.training.loop import fit
+from posebench.training.loop import Hooks, fit
 
 H36M = skeleton("h36m17")
 CONTENT, WHERE = read_method("ites_teacher")
@@ -27,7 +27,7 @@ def test_every_recipe_trains_and_lifts_finite_poses(data, tmp_path, recipe, make
     method = make_method(recipe)
     method.prepare(data)
     before = {name: value.clone() for name, value in method.named_parameters()}
-    fit(method, data, method.settings, tmp_path, look=lambda now: now.diagnostics(data))
+    fit(method, data, method.settings, tmp_path, hooks=Hooks(lambda now: now.diagnostics(data)))
     with torch.no_grad():
         poses = method.lift(data.keypoints[:60])
     assert poses.shape == (60, 17, 3)

@@ -14,7 +14,7 @@ from posebench.baselines.repnet.geometry import weak_perspective_to_rotation
 from posebench.networks.mirror import mirrored
 from posebench.networks.recipe import read_method
 from posebench.networks.views import about_y, rotate
-from posebench.training.loop import fit
+from posebench.training.loop import Hooks, fit
 
 H36M = skeleton("h36m17")
 CONTENT = read_method("repnet")[0]
@@ -26,7 +26,7 @@ def test_every_recipe_trains_and_lifts_finite_poses(make, data, tmp_path, recipe
     method = make(recipe)
     method.prepare(data)
     before = {name: value.clone() for name, value in method.named_parameters()}
-    fit(method, data, method.settings, tmp_path, look=lambda now: now.diagnostics(data))
+    fit(method, data, method.settings, tmp_path, hooks=Hooks(lambda now: now.diagnostics(data)))
     with torch.no_grad():
         poses = method.lift(data.keypoints)
     assert poses.shape == (240, 17, 3)
