@@ -41,7 +41,7 @@ def copies(tmp_path_factory):
     """A folder for each layout of Human3.6M and 3DHP: generated, two takes of two actions, of one training and both test subjects."""
     from dataclasses import replace
 
-    from posebench.data import export_layouts
+    from posebench.data.registry import export_layouts
     from posebench.data.synthetic.dataset import open_synthetic
 
     dataset = open_synthetic()

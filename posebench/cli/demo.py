@@ -17,7 +17,8 @@ from posebench.base.cameras import Array
 from posebench.base.progress import progress
 from posebench.board.entry_files import add
 from posebench.board.render import render
-from posebench.data import Dataset, open_dataset
+from posebench.data import open_dataset
+from posebench.data.clip import Dataset
 from posebench.display.gallery import draw
 from posebench.display.text import comparison_text, findings_table, report
 from posebench.lifters import predict, simple_lifters

@@ -11,7 +11,7 @@ import numpy as np
 from posebench.base.cameras import Array
 from posebench.base.errors import PosebenchError
 from posebench.base.skeletons import skeleton
-from posebench.data import Dataset
+from posebench.data.clip import Dataset
 from posebench.display.poses import draw_poses
 from posebench.metrics.alignment import aligned
 from posebench.metrics.position import mpjpe, root_relative

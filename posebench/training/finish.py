@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from posebench.data import Dataset
+from posebench.data import DATASETS
+from posebench.data.clip import Dataset
 from posebench.lifters import Lifter, predict
 from posebench.lifters.run import open_run
 from posebench.networks.weights import About, load_about
@@ -19,22 +20,11 @@ from posebench.scoring.result import Result, load_result
 from posebench.scoring.watching import behaviour_of_file
 from posebench.training.folder import PREDICTIONS, RESULT
 
-#: The protocol that a finished run is scored under, by dataset; a sparse copy of Human3.6M by its frame rate.
-PROTOCOLS = {"cmu": "cmu", "synthetic": "synthetic", "h36m": "h36m/s9s11", "3dhp": "3dhp/17j"}
-SPARSE = {10.0: "h36m/s9s11-10fps", 50.0 / 64.0: "h36m/s9s11-every64"}
-#: The training subject that stands in for the test split while a recipe is tuned, by dataset.
-TUNING = {"cmu": "S131", "synthetic": "S8", "h36m": "S8", "3dhp": "S8"}
-
 
 def hold_out(dataset: Dataset, subject: str) -> Dataset:
     """The dataset with one training subject as its test split and the other ones as its training split."""
     rest = tuple(other for other in dataset.splits["train"] if other != subject)
     return replace(dataset, splits={"train": rest, "test": (subject,)})
-
-
-def protocol_of(dataset: Dataset) -> str:
-    """Id of the protocol that runs on this copy are scored under."""
-    return SPARSE.get(dataset.fps, PROTOCOLS[dataset.name]) if dataset.name == "h36m" else PROTOCOLS[dataset.name]
 
 
 def finish(
@@ -54,7 +44,7 @@ def finish(
         return load_result(folder / RESULT)
     about = load_about(folder)
     log(f"predicting {sum(dataset.infos[id].frames for id in dataset.clip_ids('test')):,} test poses")
-    protocol = protocol_of(dataset)
+    protocol = DATASETS[dataset.name].protocol_for(dataset)
     with tempfile.TemporaryDirectory() as scratch:
         if tune:
             protocol = _tuning_protocol(Path(scratch), protocol, dataset.splits["test"])

@@ -14,7 +14,8 @@ import torch
 
 from posebench.base.errors import PosebenchError
 from posebench.base.files import write_text
-from posebench.data import Dataset, open_dataset
+from posebench.data import DATASETS, open_dataset
+from posebench.data.clip import Dataset
 from posebench.lifters.run import build
 from posebench.networks.machine import machine
 from posebench.networks.method import Method
@@ -27,7 +28,7 @@ from posebench.scoring.result import Result
 from posebench.scoring.watching import Watch, behaviour_on, watch
 from posebench.training.checkpoint import TrainingState
 from posebench.training.curves import draw_curves
-from posebench.training.finish import TUNING, finish, hold_out
+from posebench.training.finish import finish, hold_out
 from posebench.training.folder import CURVES, RECIPE, claim, default_folder
 from posebench.training.gather import gather, gather_poses, part
 from posebench.training.loop import CHECKPOINT, LOG, fit
@@ -81,7 +82,7 @@ def train(
         resume: go on with an interrupted run; of a finished one nothing is done again.
         device: ``cpu``, ``cuda``, or ``auto``: cuda where there is one.
         threads: of the CPU; 0 takes PyTorch's choice.
-        tune: leave the tuning subject (:data:`TUNING`) out of the training and predict it instead of the test split.
+        tune: leave the tuning subject (:class:`posebench.data.DatasetSpec`) out of the training and predict it instead of the test split.
         save_every_s: seconds between checkpoints.
         progress: called with (steps done, steps in all).
         log: called with a line now and then.
@@ -98,7 +99,7 @@ def train(
     settings = resolve(content, load_baseline(method).Settings, where=where, recipe=recipe, preset=preset, changes=changes)
     data = open_dataset(dataset, root, cameras=cameras)
     if tune:
-        data = hold_out(data, TUNING[dataset])
+        data = hold_out(data, DATASETS[dataset].tuning_subject)
     if changes:
         recipe = ", ".join([recipe, *changes])
     resolved = Recipe(

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from posebench.data.cache import Entry, cached
+from posebench.data.cache import CacheEntry, cached
 
 KEY = "ab" * 32
 
@@ -26,7 +26,7 @@ def builder():
 
     def build():
         build.calls += 1
-        return Entry({"x": np.arange(1000.0), "y": np.zeros((2, 3))}, {"names": ["a"]})
+        return CacheEntry({"x": np.arange(1000.0), "y": np.zeros((2, 3))}, {"names": ["a"]})
 
     build.calls = 0
     return build
@@ -120,11 +120,11 @@ def test_two_processes_at_once_get_the_same_entry(folder):
     script = f"""
 import sys, time
 import numpy as np
-from posebench.data.cache import Entry, cached
+from posebench.data.cache import CacheEntry, cached
 def build():
     print("building", flush=True)
     sys.stdin.readline()
-    return Entry({{"x": np.full(100_000, float(sys.argv[1]))}}, {{"who": sys.argv[1]}})
+    return CacheEntry({{"x": np.full(100_000, float(sys.argv[1]))}}, {{"who": sys.argv[1]}})
 entry = cached("thing", {KEY!r}, build)
 print(entry.facts["who"], float(entry.arrays["x"].min()), float(entry.arrays["x"].max()), repr(entry.note))
 """

@@ -9,7 +9,7 @@ import pytest
 import posebench
 from posebench.base.errors import PosebenchError
 from posebench.cli.main import main
-from posebench.data import export_layouts
+from posebench.data.registry import export_layouts
 from posebench.data.synthetic.dataset import open_synthetic
 
 PROTOCOL = {

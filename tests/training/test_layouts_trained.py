@@ -4,7 +4,7 @@ import pytest
 
 import posebench
 from posebench.cli.main import main
-from posebench.data import export_layouts
+from posebench.data.registry import export_layouts
 
 TINY = ["--set", "width=16", "--set", "epochs=1", "--set", "samples=256", "--threads", "1"]
 

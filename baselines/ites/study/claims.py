@@ -31,7 +31,8 @@ from posebench.base.cameras import Array
 from posebench.base.errors import PosebenchError
 from posebench.base.files import write_text
 from posebench.base.skeletons import skeleton
-from posebench.data import Dataset, open_dataset
+from posebench.data import DATASETS, open_dataset
+from posebench.data.clip import Dataset
 from posebench.lifters.flip import FlipAveraged
 from posebench.lifters.run import Trained, open_run
 from posebench.metrics.alignment import residuals
@@ -41,7 +42,7 @@ from posebench.networks.depth_flip import DepthFlip
 from posebench.networks.depth_lifter import DepthLifter
 from posebench.networks.root_camera import RootCamera
 from posebench.networks.samples import image_coordinates
-from posebench.training.finish import TUNING, hold_out
+from posebench.training.finish import hold_out
 
 VOTES = (31, 301)
 Row = dict[str, Any]
@@ -142,7 +143,7 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         dataset = open_dataset(args.dataset, args.root)
         if args.tune:
-            dataset = hold_out(dataset, TUNING[args.dataset])
+            dataset = hold_out(dataset, DATASETS[args.dataset].tuning_subject)
         measured: dict[str, Any] = {"dataset": dataset.fingerprint, "keypoints": args.keypoints, "step": args.step}
         if args.run_folder == "truth":
             measured["rows"] = of_truth(dataset, args.tilt, args.step)

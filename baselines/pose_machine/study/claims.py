@@ -34,13 +34,14 @@ from tabulate import tabulate
 from posebench.base.cameras import Array
 from posebench.base.errors import PosebenchError
 from posebench.base.files import write_text
-from posebench.data import Dataset, open_dataset
+from posebench.data import DATASETS, open_dataset
+from posebench.data.clip import Dataset
 from posebench.lifters.flip import FlipAveraged
 from posebench.lifters.run import Trained, open_run
 from posebench.metrics.position import acceleration_error, mpjpe, pa_mpjpe, velocity_error
 from posebench.networks.machine import machine
 from posebench.networks.samples import image_coordinates
-from posebench.training.finish import TUNING, hold_out
+from posebench.training.finish import hold_out
 
 from ..correction import Corrected, correct
 from ..method import PoseMachine
@@ -232,7 +233,7 @@ def main(words: Sequence[str] | None = None) -> int:
         run, method = open_machine(args.run_folder, args.set)
         dataset = open_dataset(args.dataset, args.root)
         if args.tune:
-            dataset = hold_out(dataset, TUNING[args.dataset])
+            dataset = hold_out(dataset, DATASETS[args.dataset].tuning_subject)
         if not all(0.0 <= share < 1.0 for share in args.hide):
             raise PosebenchError(f"--hide {' '.join(map(str, args.hide))}", "shares from 0 to below 1", "correct --hide")
         measured = {

@@ -9,6 +9,7 @@ import pandas as pd
 from posebench.board.entry import BY_JOINT, Entry
 from posebench.board.pages.tables import markdown, metric_cell, metrics_of
 from posebench.board.rank import PRIMARY, Ranking
+from posebench.data.registry import needs_root
 from posebench.metrics.behaviour import BEHAVIOUR
 from posebench.scoring.protocol import Protocol
 from posebench.scoring.sums import group_means
@@ -147,14 +148,14 @@ def _provenance(entry: Entry) -> list[str]:
 
 def _commands(entry: Entry, protocol: Protocol) -> str:
     """What makes the entry again; of predictions from elsewhere, what scores them."""
-    root = "" if protocol.dataset == "synthetic" else " --root DIR"
+    root = " --root DIR" if needs_root(protocol.dataset) else ""
     on = f"--dataset {protocol.dataset}{root} --keypoints {entry.keypoints}"
     score = f"posebench score {{0}} --protocol {protocol.id}{root} -o {{1}}"
     made, lines, results = entry.seeds[0].provenance, [], []
     known = entry.method in _SIMPLE or (entry.method.isidentifier() and find_spec(f"posebench.baselines.{entry.method}") is not None)
     if made and known:
         home = entry.learnt_on == entry.data["name"]
-        beside = "" if entry.learnt_on == "synthetic" else root if home else f" --root {entry.learnt_on.upper()}"
+        beside = "" if not needs_root(entry.learnt_on) else root if home else f" --root {entry.learnt_on.upper()}"
         recipe = "" if made.recipe == "default" else f" --recipe {made.recipe}"
         for number in range(len(entry.seeds)):
             seed = _seed_number(entry, number)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from posebench.board.entry import Entry
 from posebench.board.pages.tables import markdown
+from posebench.data.registry import needs_root
 from posebench.metrics.behaviour import BEHAVIOUR
 from posebench.scoring.protocol import Protocol
 
@@ -77,7 +78,7 @@ def _trainers(entries: Sequence[Entry]) -> list[str]:
 
 def commands(protocol: Protocol, keypoints: str, entries: Sequence[Entry]) -> str:
     """What makes a row of a table; each entry's page has its own."""
-    root = "" if protocol.dataset == "synthetic" else " --root DIR"
+    root = " --root DIR" if needs_root(protocol.dataset) else ""
     said = f"--dataset {protocol.dataset}{root} --keypoints {keypoints}"
     lines = []
     if any(entry.seeds[0].provenance is None for entry in entries):

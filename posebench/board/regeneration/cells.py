@@ -18,10 +18,11 @@ from posebench.base.errors import PosebenchError
 from posebench.board.entry_files import add, entry_of, load_entry
 from posebench.board.regeneration.freshness import Digests, begin, changed, claimed, digests_of, publish, standing
 from posebench.board.regeneration.grid import Cell
-from posebench.data import DATASETS, Dataset, open_dataset
+from posebench.data import DATASETS, open_dataset
+from posebench.data.clip import Dataset
 from posebench.lifters import simple_lifters
 from posebench.scoring.result import load_result
-from posebench.training.finish import predict_and_score, protocol_of
+from posebench.training.finish import predict_and_score
 from posebench.training.folder import RECIPE, RESULT
 from posebench.training.run import train
 
@@ -61,7 +62,7 @@ class Place:
 
     def open(self, name: str) -> Dataset:
         """Open a dataset in the owner's folder."""
-        if name != "synthetic" and name not in self.roots:
+        if DATASETS[name].needs_root and name not in self.roots:
             obtain = f"to obtain it: {DATASETS[name].obtain}"
             raise PosebenchError(f"no folder for dataset {name}", f"--root {name}=DIR", obtain)
         return open_dataset(name, self.roots.get(name))
@@ -82,7 +83,8 @@ def make_run(cell: Cell, place: Place, progress: Progress | None) -> None:
     folder, root = place.runs / cell.name, place.roots.get(cell.dataset)
     if not cell.trained:
         dataset = place.open(cell.dataset)
-        predict_and_score(simple_lifters()[cell.method](dataset), folder, dataset, cell.keypoints, protocol_of(dataset), root=root)
+        protocol = DATASETS[cell.dataset].protocol_for(dataset)
+        predict_and_score(simple_lifters()[cell.method](dataset), folder, dataset, cell.keypoints, protocol, root=root)
         return
     if folder.exists() and not (folder / RECIPE).is_file():  # killed before its first file was whole
         shutil.rmtree(folder)

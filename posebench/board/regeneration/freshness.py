@@ -20,10 +20,10 @@ from typing import IO, Any
 from posebench.base.errors import PosebenchError
 from posebench.base.files import sha256_of, write_text
 from posebench.board.regeneration.grid import Cell
-from posebench.data import Dataset
+from posebench.data import DATASETS
+from posebench.data.clip import Dataset
 from posebench.networks.recipe import load_baseline, read_method, resolve
 from posebench.scoring.protocol import load_protocol
-from posebench.training.finish import protocol_of
 from posebench.training.folder import PREDICTIONS, RESULT
 
 RECORD = "cell.json"
@@ -79,7 +79,7 @@ def digests_of(cell: Cell, open_: Opener | None) -> Digests:
         for name in data:
             dataset = open_(name)
             digests[f"data {name}"] = f"{dataset.version} {dataset.fingerprint}"
-        protocol = protocol_of(open_(cell.dataset))
+        protocol = DATASETS[cell.dataset].protocol_for(open_(cell.dataset))
         digests[f"protocol {protocol}"] = load_protocol(protocol).digest
     return digests
 

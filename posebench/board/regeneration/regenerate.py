@@ -19,14 +19,14 @@ from posebench.board.regeneration.cells import LIVES, Outcome, Place, run_cell
 from posebench.board.regeneration.freshness import digests_of, standing
 from posebench.board.regeneration.grid import Cell, read_grid, select
 from posebench.board.regeneration.workers import spread
-from posebench.training.finish import PROTOCOLS
+from posebench.data import DATASETS
 
 
 def overview(cells: Sequence[Cell], place: Place) -> list[tuple[Cell, str, str]]:
     """Each cell with its state and why, for ``--list``; nothing is run, and data without a folder are not looked at."""
     open_, rows = cache(place.open), []
     for cell in cells:
-        blind = cell.dataset != "synthetic" and cell.dataset not in place.roots
+        blind = DATASETS[cell.dataset].needs_root and cell.dataset not in place.roots
         now = standing(cell, digests_of(cell, None if blind else open_), place.runs)
         note = f"data not looked at: no --root {cell.dataset}=DIR" if blind and now.state == "fresh" else now.why
         if now.state == "missing" and _entry_of(cell, place.board).is_file():
@@ -37,7 +37,7 @@ def overview(cells: Sequence[Cell], place: Place) -> list[tuple[Cell, str, str]]
 
 def _entry_of(cell: Cell, board: Path) -> Path:
     variant, behind = cell.entry.split(f"-{cell.dataset}-", 1)
-    return board / "entries" / PROTOCOLS[cell.dataset] / f"{variant}-{behind}.json"
+    return board / "entries" / DATASETS[cell.dataset].protocol / f"{variant}-{behind}.json"
 
 
 def regenerate(

@@ -1,10 +1,10 @@
-"""The official ``metadata.xml``: the names of the takes and, in one vector of 300 numbers, the cameras.
+"""Reader of the official ``metadata.xml``: the names of the takes and, in one vector of 300 numbers, the cameras.
 
 **Convention.** ``w0`` holds six numbers for each camera and subject (camera-major, eleven subjects: three Euler angles in radians, the
 position in mm) and from number 264 on nine for each camera (focal length 2, centre 2, radial 3, tangential 2 in OpenCV order). The
 rotation is ``Rx(a) Ry(b) Rz(c)``, world axes to camera axes (una-dinosauria/3d-pose-baseline ``src/cameras.py``).
-:func:`posebench.data.h36m.dataset.open_h36m` compares such cameras with the copy's own 2D joints, and refuses cameras from which the people
-cannot be seen.
+:func:`posebench.data.h36m.dataset.open_h36m` compares such cameras with the copy's own 2D joints, and refuses cameras that do not see
+the subject.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _MAX_BYTES = 16 * 2**20
 
 @dataclass(frozen=True, eq=False)
 class Metadata:
-    """What we read of the file.
+    """The part of the file that is used.
 
     Attributes:
-        w0: (300,) the cameras.
+        w0: (300,) all camera parameters.
         mapped: (subject, action, sub-action number) to the take's name.
     """
 
@@ -90,7 +90,7 @@ def read_metadata(path: Path) -> Metadata:
         with path.open("rb") as file:
             data = file.read(_MAX_BYTES + 1)
         if len(data) > _MAX_BYTES or b"<!" in data.replace(b"<!--", b""):
-            raise ValueError("too large, or with a document type of its own")
+            raise ValueError("too large, or with a document type definition")
         root = ElementTree.fromstring(data)
         text = next((element.text or "" for element in root.iter("w0")), "")
         w0 = np.array([float(word) for word in text.strip(" \t\r\n[]").replace(",", " ").split()])
@@ -101,7 +101,7 @@ def read_metadata(path: Path) -> Metadata:
         for row in rows[1:]:
             number = row[1] if len(row) > 1 and row[1].isdigit() else "0"
             for subject, name in zip(subjects, row[2:], strict=False):
-                # A calibration take, _ALL, is no action.
+                # The calibration take _ALL is not an action.
                 if name and not name.startswith("_"):
                     take = take_name(name)
                     mapped[subject, action_of(take), int(number)] = take

@@ -96,12 +96,12 @@ def test_other_content_is_refused_with_the_forms_that_would_do(tmp_path, name, t
         read_cameras(tmp_path / name)
 
 
-def test_a_rotation_that_is_none_is_refused(folder, tmp_path):
+def test_a_matrix_that_is_not_a_rotation_is_refused(folder, tmp_path):
     path = tmp_path / "cameras.h5"
     path.write_bytes((folder / "cameras.h5").read_bytes())
     with h5py.File(path, "r+") as file:
         file["subject1/camera3/R"][0, 0] += 0.1
-    with pytest.raises(PosebenchError, match="a rotation that is none"):
+    with pytest.raises(PosebenchError, match="a matrix that is not a rotation"):
         read_cameras(path)
 
 

@@ -14,10 +14,10 @@ from posebench.base.errors import PosebenchError
 from posebench.base.skeletons import joint_map
 from posebench.data.clip import describe
 from posebench.data.h36m.dataset import details, open_h36m
-from posebench.data.h36m.export import LAYOUTS, export_layout
+from posebench.data.h36m.export import LAYOUTS
 from posebench.data.h36m.layouts import videopose3d as h36m_videopose3d
 from posebench.data.h36m.names import CAMERAS, TEST_FRAMES, take_of_subaction
-from posebench.data.h36m.refilm import refilmed
+from posebench.data.h36m.resimulation import resimulate
 from posebench.data.synthetic.dataset import open_synthetic
 
 #: Layout to its largest error: pose in mm, keypoints in px.
@@ -36,7 +36,7 @@ def small():
     """Two subjects, two actions, two takes of each, four cameras, as a studio would see them."""
     data = open_synthetic()
     infos = {id: info for id, info in data.infos.items() if info.subject in ("S1", "S9") and info.action in ("Walking", "Sitting")}
-    return refilmed(replace(data, infos=infos))
+    return resimulate(replace(data, infos=infos))
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def written(small, tmp_path_factory):
     """Every layout in a folder of its own, not to be changed."""
     base = tmp_path_factory.mktemp("h36m")
     for layout in LAYOUTS:
-        export_layout(small, layout, base / layout)
+        LAYOUTS[layout](small, base / layout)
     return base
 
 
@@ -194,14 +194,12 @@ def test_two_layouts_in_one_folder_make_it_ask(small, written, copy_of):
 def test_an_export_goes_into_an_empty_folder_and_says_what_it_is(small, written):
     assert "Not the Human3.6M dataset" in (written / "martinez" / "SYNTHETIC.txt").read_text()
     with pytest.raises(PosebenchError, match="an empty or new folder"):
-        export_layout(small, "martinez", written / "martinez")
-    with pytest.raises(PosebenchError, match="one of videopose3d, h36m-cdf"):
-        export_layout(small, "zip", written / "zip")
+        LAYOUTS["martinez"](small, written / "martinez")
 
 
 def test_a_copy_can_be_exported_to_another_layout(written, tmp_path):
     opened = open_h36m(written / "videopose3d")
-    export_layout(opened, "martinez", tmp_path / "out")
+    LAYOUTS["martinez"](opened, tmp_path / "out")
     again = open_h36m(tmp_path / "out")
     assert again.fingerprint == opened.fingerprint
     for id in ("S1/Sitting 2/60457274", "S9/Walking 1/54138969"):
@@ -445,7 +443,7 @@ def test_rows_in_any_order_give_the_same_clips(small, copy_of):
     np.testing.assert_allclose(clip.keypoints("gt"), small.load(clip.id).keypoints("gt")[::5], atol=1e-9)
 
 
-def test_refilmed_takes_share_the_cameras_of_their_subject_and_stay_in_the_image(small):
+def test_resimulated_takes_share_the_cameras_of_their_subject_and_stay_in_the_image(small):
     positions = {}
     for clip in small.clips():
         positions.setdefault((clip.info.subject, clip.info.camera), set()).add(tuple(clip.camera.position))
@@ -461,4 +459,4 @@ def test_refilmed_takes_share_the_cameras_of_their_subject_and_stay_in_the_image
 def test_subjects_that_human36m_does_not_have_cannot_be_exported(small, tmp_path):
     stranger = {id: replace(info, subject="S99") for id, info in small.infos.items()}
     with pytest.raises(PosebenchError, match="S99"):
-        export_layout(replace(small, infos=stranger), "martinez", tmp_path)
+        LAYOUTS["martinez"](replace(small, infos=stranger), tmp_path)

@@ -16,8 +16,8 @@ from scipy.io import savemat
 from posebench.base.errors import PosebenchError
 from posebench.base.readers import matlab
 from posebench.base.skeletons import EQUATED, joint_map, skeleton
-from posebench.data import describe, open_dataset
-from posebench.data.clip import ClipInfo
+from posebench.data import open_dataset
+from posebench.data.clip import ClipInfo, describe
 from posebench.data.mpi_inf_3dhp.dataset import _unofficial, open_3dhp
 from posebench.data.mpi_inf_3dhp.export import LAYOUTS, NEAREST
 from posebench.data.mpi_inf_3dhp.official import ACTIVITIES, CAMERAS, TEST, TRAIN, UNLABELLED, Recording, _annotations, read_calibration
@@ -468,7 +468,7 @@ def test_numbers_of_every_type_are_read(tmp_path, dtype):
     [
         ("  size        1000 1000", "  size", "line 4 has 1 words"),
         ("1000 1000", "a thousand", "could not convert"),
-        ("  extrinsic   ", "  extrinsic   5", "no rotation"),
+        ("  extrinsic   ", "  extrinsic   5", "does not hold a rotation"),
     ],
 )
 def test_a_calibration_of_another_form_is_refused(written, tmp_path, old, new, said):

@@ -1,8 +1,8 @@
-"""Motion of another dataset before the cameras of a studio like Human3.6M's: what the exporters of its layouts write.
+"""Another dataset's motion under four simulated cameras like Human3.6M's, for export to its layouts.
 
-**Convention.** ``synthetic`` and ``cmu`` give each take cameras of its own; Human3.6M has four that stand still for a subject, with lenses
-shared by all subjects, and its files have no room for more. So each subject's takes are seen anew by four cameras that see all of
-them: clip ids get Human3.6M's camera ids, the world has z up, the lenses distort. Every number here is made up.
+**Convention.** ``synthetic`` and ``cmu`` place four cameras around each take. The files of Human3.6M have room for four cameras per
+subject, with intrinsics shared by all subjects. So new cameras are placed around all takes of a subject: they have Human3.6M's camera
+ids, a world with z up, and lenses with distortion. Positions and intrinsics are invented, not those of Human3.6M.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ from posebench.data.h36m.names import CAMERAS, SIZES, SUBJECTS, take_name
 from posebench.data.simulation import CAMERAS as CORNERS
 from posebench.data.simulation import NOISE_PX, simulated_keypoints, static_camera
 
-#: World with y up to world with z up, both right-handed.
-_UPRIGHT = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
+#: Rotation from a world with y up to a world with z up, both right-handed.
+_Y_UP_TO_Z_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 
 
-def refilmed(dataset: Dataset) -> Dataset:
-    """``dataset`` as four fixed cameras a subject see it; one with Human3.6M's camera ids is returned as it is.
+def resimulate(dataset: Dataset) -> Dataset:
+    """``dataset`` under four fixed cameras per subject; a dataset that has Human3.6M's camera ids is returned unchanged.
 
-    Shapes and units as in :class:`posebench.data.clip.Dataset`; the keypoint sources are ``gt`` and the simulated noise of
-    :data:`posebench.data.simulation.NOISE_PX`.
+    The keypoint sources are those of :data:`posebench.data.simulation.NOISE_PX`. Poses stay (T, 17, 3) mm in the camera frame.
 
     Raises:
         PosebenchError: another skeleton than h36m17, or subjects that Human3.6M does not have.
     """
-    strange = sorted({info.subject for info in dataset.infos.values()} - set(SUBJECTS))
-    if dataset.skeleton != "h36m17" or strange:
+    unknown = sorted({info.subject for info in dataset.infos.values()} - set(SUBJECTS))
+    if dataset.skeleton != "h36m17" or unknown:
         raise PosebenchError(
-            f"dataset {dataset.name} with skeleton {dataset.skeleton} and subjects {first_ten(strange) or 'of Human3.6M'}",
+            f"dataset {dataset.name} with skeleton {dataset.skeleton} and subjects {first_ten(unknown) or 'of Human3.6M'}",
             f"skeleton h36m17 and subjects {', '.join(SUBJECTS)}, for which the layouts of Human3.6M have room",
             "export synthetic",
         )
     if all(info.camera in CAMERAS for info in dataset.infos.values()):
         return dataset
+    # Any clip of a take will do: it is only used for the pose in the world.
     first: dict[str, ClipInfo] = {}
     for info in dataset.infos.values():
         first.setdefault(f"{info.subject}/{take_name(info.take.split('/')[-1])}", info)
@@ -58,7 +58,7 @@ def refilmed(dataset: Dataset) -> Dataset:
         return clip.camera.to_world(clip.pose)
 
     @cache
-    def studio(subject: str) -> dict[str, Camera]:
+    def cameras_of(subject: str) -> dict[str, Camera]:
         pelvis = np.concatenate([world(take)[:, 0] for take, info in first.items() if info.subject == subject])
         return {name: _camera(pelvis, index) for index, name in enumerate(CAMERAS)}
 
@@ -66,8 +66,8 @@ def refilmed(dataset: Dataset) -> Dataset:
         if id not in infos:
             raise PosebenchError(f"clip {id!r}", f"a clip of {first_ten(list(infos))}")
         info = infos[id]
-        camera = studio(info.subject)[info.camera]
-        pose = camera.to_camera(world(info.take) @ _UPRIGHT.T)
+        camera = cameras_of(info.subject)[info.camera]
+        pose = camera.to_camera(world(info.take) @ _Y_UP_TO_Z_UP.T)
         sources = {source: partial(simulated_keypoints, camera, pose, id, source) for source in NOISE_PX}
         return Clip(info, pose, dataset.skeleton, dataset.fps, camera, sources)
 
@@ -75,11 +75,11 @@ def refilmed(dataset: Dataset) -> Dataset:
 
 
 def _camera(pelvis: Array, index: int) -> Camera:
-    """A corner of the cmu rig around all takes, in the world with z up, with a lens of our own."""
+    """The simulated camera at corner ``index`` around all takes of a subject, in a world with z up, with a distorting lens."""
     corner = static_camera(pelvis, CORNERS[index])
     return Camera(
-        corner.rotation @ _UPRIGHT.T,
-        _UPRIGHT @ corner.position,
+        corner.rotation @ _Y_UP_TO_Z_UP.T,
+        _Y_UP_TO_Z_UP @ corner.position,
         np.array([1100.0 + 10.0 * index, 1102.0 + 10.0 * index]),
         np.array([505.0 + index, 495.0 - index]),
         SIZES[CAMERAS[index]],
