@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from posebench.base.errors import PosebenchError
+from posebench.base.readers.npy import open_file, read_array_header
 from posebench.base.readers.npz import open_zip
 
 #: More than any of the archives (H36M's 2D joints of all subjects: 0.3 GB); bounds what a zip bomb can unpack to.
@@ -248,11 +249,10 @@ def read_object(path: Path, key: str, *, max_bytes: int = MAX_BYTES) -> object:
             )
         try:
             with archive.open(entry) as stream:
-                version = np.lib.format.read_magic(stream)
-                header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-                shape, _, dtype = header(stream)
-                if shape != () or dtype != np.dtype(object):
-                    raise PosebenchError(f"{path}: {key} is {dtype} {shape}", "one object (a dict)", "name an archive of this layout")
+                header = read_array_header(stream)
+                if header.shape != () or header.dtype != np.dtype(object):
+                    found = f"{path}: {key} is {header.dtype} {header.shape}"
+                    raise PosebenchError(found, "one object (a dict)", "name an archive of this layout")
                 value = _read(stream, f"{path}: {key}")
                 # numpy pickles the array, not the object in it.
                 return value[()] if isinstance(value, np.ndarray) and value.shape == () else value
@@ -260,18 +260,6 @@ def read_object(path: Path, key: str, *, max_bytes: int = MAX_BYTES) -> object:
             raise
         except Exception as error:  # zipfile, zlib and numpy's parser raise a dozen kinds on damaged bytes
             raise PosebenchError(f"{path}: {key} is damaged ({error})", "a whole npz archive", "copy the file again") from error
-
-
-def open_file(path: Path) -> IO[bytes]:
-    """The file, opened for reading.
-
-    Raises:
-        PosebenchError: it cannot be read.
-    """
-    try:
-        return path.open("rb")
-    except OSError as error:
-        raise PosebenchError(f"{path}: {error.strerror or error}", "a file that can be read", "check the path") from error
 
 
 def numbers(value: object, shape: tuple[int | None, ...], place: str) -> npt.NDArray[np.floating]:
