@@ -11,6 +11,7 @@ import json
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -44,21 +45,21 @@ def entry_of(result: Result, name: str) -> Entry:
     def refuse(found: str, wanted: str) -> PosebenchError:
         return PosebenchError(f"{name}: {found}", wanted, "score a complete file against the dataset itself, then add it", exit_code=1)
 
-    if result.coverage["partial"]:
-        raise refuse(f"partial, {result.coverage['poses']:,} of {result.coverage['poses wanted']:,} poses", "every pose of the protocol")
-    if result.data["name"] == "file":
+    if result.coverage.partial:
+        raise refuse(f"partial, {result.coverage.poses:,} of {result.coverage.poses_wanted:,} poses", "every pose of the protocol")
+    if result.data.name == "file":
         raise refuse("scored with --truth", "a result scored against a dataset")
-    if not result.data["official"]:
-        raise refuse(f"not the official copy of {result.data['name']} ({result.data['note']})", "the official frame counts")
-    digest = load_protocol(result.protocol["id"]).digest
-    if result.protocol["digest"] != digest:
-        raise refuse(f"protocol digest {result.protocol['digest']}", f"{digest}, the digest of {result.protocol['id']} in this posebench")
-    for key in ("method", "keypoints"):
-        if not re.fullmatch(r"[\w.+-]+", result.predictions[key]):
-            raise refuse(f"{key} {result.predictions[key]!r}", f"a {key} of letters, digits, and . + - _, stated in the prediction file")
-    if any(finding["name"] == "leakage" for finding in result.findings):
+    if not result.data.official:
+        raise refuse(f"not the official copy of {result.data.name} ({result.data.note})", "the official frame counts")
+    digest = load_protocol(result.protocol.id).digest
+    if result.protocol.digest != digest:
+        raise refuse(f"protocol digest {result.protocol.digest}", f"{digest}, the digest of {result.protocol.id} in this posebench")
+    for key, stated in (("method", result.predictions.method), ("keypoints", result.predictions.keypoints)):
+        if not re.fullmatch(r"[\w.+-]+", stated):
+            raise refuse(f"{key} {stated!r}", f"a {key} of letters, digits, and . + - _, stated in the prediction file")
+    if any(finding.name == "leakage" for finding in result.findings):
         raise refuse("the predictions equal the truth", "a method's own predictions")
-    provenance = result.predictions.get("provenance")
+    provenance = result.predictions.provenance
     made = None if provenance is None else read_provenance(Fields(provenance, f"{name}: provenance", _ADVICE))
     if made:
         for key, value in (("recipe", made.recipe), ("preset", made.preset)):
@@ -66,10 +67,8 @@ def entry_of(result: Result, name: str) -> Entry:
                 raise refuse(f"{key} {value!r}", "a recipe and preset that the method's recipe.toml names, nothing changed by hand")
         if not re.fullmatch(r"[\w.+-]+", made.trained_on.partition(" ")[0]):
             raise refuse(f"trained_on {made.trained_on!r}", "the dataset's name first, of letters, digits, and . + - _, such as 'h36m 1'")
-        if made.trained_keypoints != result.predictions["keypoints"]:
-            raise refuse(
-                f"trained on {made.trained_keypoints}, tested on {result.predictions['keypoints']}", "one keypoint source for both"
-            )
+        if made.trained_keypoints != result.predictions.keypoints:
+            raise refuse(f"trained on {made.trained_keypoints}, tested on {result.predictions.keypoints}", "one keypoint source for both")
     # A take whose frames carry several actions (3DHP) has a row for each.
     takes, code = codes([(row.take, row.subject, row.action) for row in result.rows])
     sums, joints = {}, {}
@@ -80,27 +79,27 @@ def entry_of(result: Result, name: str) -> Entry:
         sums[metric] = (total.mean(axis=1).tolist(), count.tolist())
         if metric in BY_JOINT and one.parts and count.any():
             joints[metric] = Joints(list(one.parts), [[float(f"{value:.6g}") for value in row] for row in total.tolist()])
-    tables = {**result.metrics, **result.diagnostics}
-    stated = {metric: tables[metric]["by"].get(result.protocol["headline"]) for metric in sums}
-    values = {metric: float(value) for metric, value in stated.items() if value is not None}
+    tables = result.tables
+    headlines = {metric: tables[metric].by.get(result.protocol.headline) for metric in sums}
+    values = {metric: float(value) for metric, value in headlines.items() if value is not None}
     curves = {
-        metric: (table["curve"]["thresholds"], [float(f"{value:.6g}") for value in table["curve"]["percent"]])
+        metric: (table.curve.thresholds, [float(f"{value:.6g}") for value in table.curve.percent])
         for metric, table in tables.items()
-        if "curve" in table
+        if table.curve
     }
     entry = Entry(
-        method=result.predictions["method"],
-        keypoints=result.predictions["keypoints"],
-        supervision=result.predictions["supervision"],
-        scale=result.predictions["scale"],
-        protocol=dict(result.protocol),
-        data={key: result.data[key] for key in ("name", "version", "fingerprint")},
+        method=result.predictions.method,
+        keypoints=result.predictions.keypoints,
+        supervision=result.predictions.supervision,
+        scale=result.predictions.scale,
+        protocol=asdict(result.protocol),
+        data={"name": result.data.name, "version": result.data.version, "fingerprint": result.data.fingerprint},
         takes=takes,
-        units={metric: table["unit"] for metric, table in tables.items()},
+        units={metric: table.unit for metric, table in tables.items()},
         seeds=[
             Seed(
-                predictions=result.predictions["sha256"],
-                environment=result.environment,
+                predictions=result.predictions.sha256,
+                environment=asdict(result.environment),
                 sums=sums,
                 provenance=made,
                 training=dict(result.training),

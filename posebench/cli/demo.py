@@ -25,10 +25,10 @@ from posebench.display.text import comparison_text, findings_table, report
 from posebench.lifters import predict, simple_lifters
 from posebench.metrics.position import root_relative
 from posebench.predictions.archive import save_predictions
+from posebench.scoring.checks import check
 from posebench.scoring.comparison import compare
 from posebench.scoring.evaluate import score
 from posebench.scoring.result import Result
-from posebench.scoring.submission import check
 
 PROTOCOL = "synthetic"
 #: Baselines that are trained: a supervised one, and one that sees no 3D.

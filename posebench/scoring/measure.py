@@ -46,8 +46,8 @@ class ClipSums:
         self.count[name] = self.count.get(name, 0.0) + len(values)
 
 
-def together(parts: list[ClipSums]) -> ClipSums:
-    """The pose counts of all parts of a clip (not their sums)."""
+def pose_counts(parts: list[ClipSums]) -> ClipSums:
+    """The pose counts of a clip from those of its parts; sums are left out."""
     names = ("poses", "nonfinite", "invalid", "nonpositive_scale")
     return ClipSums(**{name: sum(getattr(part, name) for part in parts) for name in names})
 

@@ -15,9 +15,9 @@ from posebench.lifters import Lifter, predict
 from posebench.lifters.run import open_run
 from posebench.networks.weights import About, load_about
 from posebench.predictions.archive import open_predictions, save_predictions
+from posebench.scoring.diagnostic_frames import behaviour_of_file
 from posebench.scoring.evaluate import score
 from posebench.scoring.result import Result, load_result
-from posebench.scoring.watching import behaviour_of_file
 from posebench.training.folder import PREDICTIONS, RESULT
 
 

@@ -24,8 +24,8 @@ from posebench.networks.samples import TrainingData
 from posebench.networks.settings import Settings
 from posebench.networks.weights import ABOUT, About, save_weights
 from posebench.predictions.provenance import Provenance
+from posebench.scoring.diagnostic_frames import DiagnosticFrames, behaviour_on, diagnostic_frames
 from posebench.scoring.result import Result
-from posebench.scoring.watching import Watch, behaviour_on, watch
 from posebench.training.checkpoint import TrainingState
 from posebench.training.curves import draw_curves
 from posebench.training.finish import finish, hold_out
@@ -164,7 +164,7 @@ def _learn(
     if teacher:
         log(f"taught by {teacher}")
         data = replace(data, teacher_poses=teacher.tell(data))
-    watched = watch(dataset, clips)
+    watched = diagnostic_frames(dataset, clips)
     beside = f", and {len(pool.poses):,} unpaired 3D poses," if pool else ""
     log(f"{len(data.keypoints):,} training poses of {len(clips)} clips{beside} on {device}, {torch.get_num_threads()} threads")
     if not resume:
@@ -233,7 +233,7 @@ def _own_teacher(
     return at
 
 
-def _look(method: Method, data: TrainingData, watched: Watch, clips: list[str], dataset: Dataset) -> dict[str, float]:
+def _look(method: Method, data: TrainingData, watched: DiagnosticFrames, clips: list[str], dataset: Dataset) -> dict[str, float]:
     """What the lifter does on training frames: it is shown whole clips where it looks at several frames, single frames otherwise."""
     starts = dict(zip(clips, np.cumsum([0, *(dataset.infos[id].frames for id in clips)])[:-1].tolist(), strict=True))
 

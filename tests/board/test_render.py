@@ -15,7 +15,7 @@ from posebench.scoring.result import load_result
 
 
 def test_a_row_of_changed_code_says_so(results, made):
-    predictions = {**results["good"].predictions, "provenance": {**made, "seed": 0}}
+    predictions = replace(results["good"].predictions, provenance={**made, "seed": 0})
     spent = {"device": "cpu", "processor": "P", "threads": "1", "torch": "2"}
     for code, said in (("abc", False), ("abc+", True)):
         text = page([entry_of(replace(results["good"], predictions=predictions, training={**spent, "code": code}), "a")])
@@ -52,7 +52,7 @@ def test_result_files_go_on_the_board_through_the_command_line(tmp_path, results
     from posebench.cli.main import main
 
     path = results["good"].save(tmp_path / "good.json")
-    assert load_result(path).predictions["method"] == "good"
+    assert load_result(path).predictions.method == "good"
     board = tmp_path / "board"
     assert main(["board", "add", str(path), "--board", str(board)]) == 0
     assert main(["board", "render", "--board", str(board)]) == 0
@@ -159,7 +159,7 @@ def test_timings_have_a_page_and_a_plot_that_go_stale_with_them(tmp_path, result
 
 
 def test_two_copies_of_the_data_have_tables_and_plots_of_their_own(results):
-    moved = replace(results["bad"], data={**results["bad"].data, "fingerprint": "e" * 64})
+    moved = replace(results["bad"], data=replace(results["bad"].data, fingerprint="e" * 64))
     text = page([entry_of(results["good"], "a"), entry_of(moved, "b")])
     for end in ("", f"-{load_protocol('synthetic').digest[:8]}-ffffffff"):
         assert f"(tables/synthetic/gt{end}.csv)" in text
@@ -168,7 +168,7 @@ def test_two_copies_of_the_data_have_tables_and_plots_of_their_own(results):
 
 def test_the_page_of_an_entry_compares_it_and_says_how_it_is_made_again(tmp_path, results, made):
     seeds = [
-        replace(results[name], predictions={**results[name].predictions, "method": "martinez", "provenance": {**made, "seed": seed}})
+        replace(results[name], predictions=replace(results[name].predictions, method="martinez", provenance={**made, "seed": seed}))
         for seed, name in enumerate(("good", "good2", "good3"))
     ]
     add(tmp_path, [*seeds, results["bad"]], list("abcd"))
@@ -179,7 +179,7 @@ def test_the_page_of_an_entry_compares_it_and_says_how_it_is_made_again(tmp_path
         run = f"runs/martinez+wide@cmu-gt-quick-s{seed}"
         assert f"train martinez --dataset cmu --root CMU --keypoints gt --recipe wide --preset quick --seed {seed} -o {run}\n" in text
         assert f"posebench predict {run} --dataset synthetic --keypoints gt -o {run}/synthetic.npz\n" in text
-        assert result.predictions["sha256"] in text
+        assert result.predictions.sha256 in text
     assert "yes, better" in text
     other = (folder / "bad-gt.md").read_text()
     assert "yes, worse" in other

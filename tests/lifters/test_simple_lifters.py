@@ -75,7 +75,7 @@ def test_flat_on_cmu_agrees_with_the_independent_implementation(cmu, cmu_root, t
     # Measured elsewhere on the same definition: PA-MPJPE 102.61 mm over all 45,260 poses, 99.29 mm as a mean of takes.
     path = save_predictions(tmp_path / "flat.npz", predict(Flat(), cmu), skeleton="h36m17", scale="unknown", method="flat", keypoints="gt")
     result = score(path, "cmu", root=cmu_root)
-    assert result.coverage["poses"] == 45260
+    assert result.coverage.poses == 45260
     assert result.value("PA-MPJPE", "frame") == pytest.approx(102.61, abs=0.01)
     assert result.value("PA-MPJPE", "take") == pytest.approx(99.29, abs=0.01)
     assert result.value("N-MPJPE", "frame") == pytest.approx(128.8, abs=0.05)

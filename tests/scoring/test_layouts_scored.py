@@ -43,7 +43,7 @@ def test_a_layout_is_written_read_and_scored(copies, layout, tmp_path, capsys):
     noisy(root, name, preds, {"mmpose": 5, "h36m-fetch": 64}.get(layout, 1))
     assert main(["score", preds, "--protocol", PROTOCOL[layout], "--root", root, "-o", str(out)]) == 0
     result = posebench.load_result(out)
-    assert not result.coverage["partial"]
+    assert not result.coverage.partial
     # 20 mm of noise on each coordinate of each joint and of the root: sqrt(2) x 20 x sqrt(8 / pi) mm.
     assert result.value("MPJPE", "frame") == pytest.approx(45.1, rel=0.1)
 
@@ -62,7 +62,7 @@ def test_every_stride_scores_the_same_frames_of_a_whole_and_of_a_sparse_copy(cop
         posebench.score(path, "h36m/s9s11-10fps", root=copies / layout)
         for layout, path in ((layout, predicted(copies, layout, tmp_path)) for layout in ("videopose3d", "mmpose"))
     )
-    assert whole.coverage["poses"] == sparse.coverage["poses"]
+    assert whole.coverage.poses == sparse.coverage.poses
     for metric in ("PA-MPJPE", "N-MPJPE"):
         assert whole.value(metric) == pytest.approx(sparse.value(metric), abs=1e-3)
 

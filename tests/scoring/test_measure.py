@@ -6,7 +6,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from posebench import metrics
@@ -130,7 +130,10 @@ def test_every_metric_equals_plain_computation(every, stride, joints, invalid, h
         assert len(parts_of(metric, protocol) or (1,)) == values.shape[1]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(count=1, chunk=1, stride=1, hypotheses=0, seed=0)
+@example(count=12, chunk=1, stride=5, hypotheses=0, seed=1)  # every frame's history lies in other chunks
+@example(count=10, chunk=4, stride=1, hypotheses=3, seed=2)
 @given(
     count=st.integers(1, 25),
     chunk=st.integers(1, 9),

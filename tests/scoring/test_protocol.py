@@ -10,7 +10,17 @@ import pytest
 
 from posebench.base.errors import PosebenchError
 from posebench.base.skeletons import skeleton
-from posebench.scoring.protocol import ALIGNMENTS, STATISTICS, Metric, find_protocols, higher_is_better, load_protocol, protocol_ids
+from posebench.scoring.protocol import (
+    ALIGNMENTS,
+    STATISTICS,
+    Metric,
+    describe,
+    describe_metric,
+    find_protocols,
+    higher_is_better,
+    load_protocol,
+    protocol_ids,
+)
 
 DIGESTS = json.loads((Path(__file__).parents[1] / "golden" / "protocol_digests.json").read_text())
 
@@ -99,7 +109,7 @@ def refusal(protocol_file):
 def test_a_shipped_protocol_loads_under_its_own_path_and_describes_itself(id):
     protocol = load_protocol(id)
     assert protocol.id == id
-    text = protocol.describe()
+    text = describe(protocol)
     for metric in (*protocol.metrics, *protocol.diagnostics):
         assert metric.name in text
     for said in (protocol.digest, protocol.title, protocol.dataset, protocol.headline, *protocol.sources, *protocol.aliases):
@@ -183,7 +193,7 @@ def test_no_two_alignments_share_a_name_where_the_alignment_matters():
 def test_thresholds_and_their_comparison_stand_in_the_name():
     assert metric("root", "pck", threshold=100.0).name == "PCK@100"
     assert metric("scale", "pck", threshold=62.5, inclusive=True).name == "N-PCK@62.5-inclusive"
-    assert "<= 62.5 mm" in metric("scale", "pck", threshold=62.5, inclusive=True).describe()
+    assert "<= 62.5 mm" in describe_metric(metric("scale", "pck", threshold=62.5, inclusive=True))
 
 
 def test_only_metrics_that_keep_the_predicted_size_are_absolute():
@@ -461,7 +471,7 @@ def test_a_label_that_says_nothing_finds_nothing(label):
 @pytest.mark.parametrize("label", ["protocol 2", "Protocol #2", "P-MPJPE of someone"])
 def test_a_protocol_is_found_by_the_alias_under_which_papers_cite_it(protocol_file, monkeypatch, label):
     path = protocol_file()
-    monkeypatch.setattr("posebench.scoring.protocol.protocol_ids", lambda: [path])
+    monkeypatch.setattr("posebench.scoring.protocol.files.protocol_ids", lambda: [path])
     (found, alias), *others = find_protocols(label)
     assert found.id == "mine"
     assert alias in found.aliases
@@ -488,6 +498,6 @@ def test_differences_and_bones_are_those_of_root_relative_poses(protocol_file, s
 def test_a_protocol_may_group_subjects_but_not_under_a_name_that_every_result_has(protocol_file):
     protocol = load_protocol(protocol_file(text=WHOLE + '\n[groups.scene]\noutdoor = ["TS5", "TS6"]\n'))
     assert protocol.groups == {"scene": {"outdoor": ("TS5", "TS6")}}
-    assert "outdoor: TS5, TS6" in protocol.describe()
+    assert "outdoor: TS5, TS6" in describe(protocol)
     with pytest.raises(PosebenchError, match="another name"):
         load_protocol(protocol_file(text=WHOLE + '\n[groups.action]\nsit = ["S1"]\n'))

@@ -196,7 +196,7 @@ def test_tuning_holds_a_training_subject_out_and_predicts_it_instead_of_the_test
         assert {clip.split("/")[0] for clip in file.shapes} == {"S5"}
         assert file.meta.provenance.trained_on.endswith(": S1")
     assert Recipe.load(folder / "recipe.toml").subjects == ("S1",)
-    assert result.protocol["id"] == "tuning/h36m/s9s11"
+    assert result.protocol.id == "tuning/h36m/s9s11"
     assert set(result.as_dict()["metrics"]["MPJPE"]["groups"]["subject"]) == {"S5"}
 
 

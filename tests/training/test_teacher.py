@@ -51,7 +51,7 @@ def test_a_student_says_who_taught_it_and_counts_what_that_cost(taught):
     assert result.training["cpu_seconds"] >= own["cpu_seconds"]
     assert result.training["teacher_code"] == own["code"]
     assert not (student / "teacher").exists()
-    assert result.predictions["provenance"]["teacher"] == said
+    assert result.predictions.provenance["teacher"] == said
 
 
 def test_without_a_named_teacher_one_is_trained_first_and_the_same_seed_gives_the_same_bytes(copies, tmp_path):

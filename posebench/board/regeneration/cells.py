@@ -174,7 +174,7 @@ def _write_entry(cell: Cell, seeds: Sequence[Cell], digests: Digests, place: Pla
         try:
             there = load_entry(path, place.board)
             same = (there.protocol, there.data) == (first.protocol, first.data)
-            if same and [s.predictions for s in there.seeds] == [r.predictions["sha256"] for r in results]:
+            if same and [s.predictions for s in there.seeds] == [r.predictions.sha256 for r in results]:
                 return ""
         except PosebenchError:
             pass  # none there, or one of an older posebench

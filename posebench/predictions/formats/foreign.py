@@ -43,9 +43,8 @@ class KnownClips(Protocol):
     def spacing(self) -> int:
         """Frames of the dataset's definition from one frame of this copy to the next."""
 
-    @property
-    def truth(self) -> Callable[[str], npt.NDArray[np.floating]]:
-        """Clip id to true poses (T, J, 3) mm of the whole clip, camera frame."""
+    def truth(self, clip: str) -> npt.NDArray[np.floating]:
+        """True poses (T, J, 3) mm of the whole clip, camera frame."""
 
     def frames(self, clip: str) -> npt.NDArray[np.int64]:
         """0-based numbers of the clip's frames that are scored, as the dataset's definition counts."""

@@ -44,9 +44,9 @@ def corrected(run, copy_of_h36m):
 
 def test_it_trains_on_a_layout_of_licensed_data_from_end_to_end(run):
     result = posebench.load_result(run / "result.json")
-    assert not result.coverage["partial"]
+    assert not result.coverage.partial
     assert {"MPJPE", "MPJVE", "ACCEL"} <= set(result.metrics)
-    told = result.predictions["provenance"]
+    told = result.predictions.provenance
     assert (told["context"], told["flip_averaging"]) == (53, True)
     log = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     assert [{name.partition("/")[0] for name in line["losses"]} for line in log] == [{"transformer"}, {"projector"}, {"whole"}]
