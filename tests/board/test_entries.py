@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from posebench.base.errors import PosebenchError
-from posebench.board.entry_files import add, entry_of, load_entries
+from posebench.board.admission import entry_of
+from posebench.board.entry_files import add, load_entries
 from posebench.board.render import check_board, render
 from posebench.predictions.finding import Finding
 from posebench.predictions.provenance import taught_by

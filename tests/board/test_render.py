@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from posebench.base.errors import PosebenchError
-from posebench.board.entry_files import add, entry_of, load_entries
+from posebench.board.admission import entry_of
+from posebench.board.entry_files import add, load_entries
 from posebench.board.pages.leaderboard import leaderboard_page
 from posebench.board.pages.plots import draw, fresh, plot_data
 from posebench.board.pages.tables import cell

@@ -15,7 +15,8 @@ from functools import cache
 from pathlib import Path
 
 from posebench.base.errors import PosebenchError
-from posebench.board.entry_files import add, entry_of, load_entry
+from posebench.board.admission import entry_of
+from posebench.board.entry_files import add, load_entry
 from posebench.board.regeneration.freshness import Digests, changed, digests_of, locked, publish, record_start, status_of
 from posebench.board.regeneration.grid import Cell
 from posebench.data import DATASETS, open_dataset
