@@ -170,7 +170,6 @@ def edited(path, change):
 )
 def test_an_edited_number_is_refused(tmp_path, results, change):
     (path,) = add(tmp_path, [results["good"]], ["good.json"])
-    render(tmp_path)
     edited(path, change)
     with pytest.raises(PosebenchError, match=r"good-gt\.json: .*PA-MPJPE.*sums give") as error:
         check_board(tmp_path)

@@ -74,5 +74,5 @@ def test_rows_of_other_letters_whose_seeds_overlap_are_named(tmp_path, results):
 def test_an_entry_of_other_takes_under_the_same_fingerprint_is_refused(results):
     other = entry_of(results["bad"], "bad")
     other.takes[0] = ("S9/Other 1", "S9", "Other")
-    with pytest.raises(PosebenchError, match="other takes"):
+    with pytest.raises(PosebenchError, match="different takes"):
         rank([entry_of(results["good"], "good"), other], ["PA-MPJPE"])
