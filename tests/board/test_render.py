@@ -122,7 +122,7 @@ def test_a_stale_or_missing_page_table_or_plot_is_named_and_so_is_one_left_over(
     assert not list(tmp_path.rglob("old-error.svg"))
 
 
-def test_a_plot_is_drawn_the_same_twice_and_is_stale_when_its_data_change(results):
+def test_a_plot_is_drawn_the_same_twice_and_is_stale_when_its_data_or_style_change(results, monkeypatch):
     (ranking,) = rankings([entry_of(results[name], name) for name in ("good", "bad")]).values()
     plots = plot_data(ranking, {})
     assert set(plots) == {"error", "actions", "joints", "pck"}
@@ -134,6 +134,9 @@ def test_a_plot_is_drawn_the_same_twice_and_is_stale_when_its_data_change(result
         assert fresh(text, name, data)
         assert not fresh(text, name, {**data, "title": "another"})
         assert not fresh(text.replace("<svg", "<svg ", 1), name, data)
+        with monkeypatch.context() as changed:
+            changed.setattr("posebench.board.pages.plots.STYLE_VERSION", 0)
+            assert not fresh(text, name, data)
 
 
 def test_timings_have_a_page_and_a_plot_that_go_stale_with_them(tmp_path, results):

@@ -10,13 +10,13 @@ from posebench.lifters.timing.record import SPREAD, WAITING, Case, Record, Timed
 
 #: Where a board keeps records, a file a machine.
 FOLDER = "speed"
-#: Of the machine, in this order, what a reader wants first.
+#: Facts of the machine that come first, in this order.
 _FIRST = ("processor", "cores", "device", "threads")
 
 _HEAD = """# How fast the lifters are
 
-Made by `posebench board render` from the records in `speed/`; do not edit by hand. docs/speed.md says how they are measured and how to
-write one. Times of different machines do not compare, and those of a machine that was not quiet say little.
+Made by `posebench board render` from the records in `speed/`; do not edit by hand. docs/speed.md explains how they are measured and how to
+write one. Times of different machines are not comparable, and those of a noisy machine are not reliable.
 """
 
 
@@ -31,7 +31,7 @@ def speed_page(records: Mapping[str, Record]) -> str:
 
 
 def record_text(record: Record) -> str:
-    """Machine, how far to trust it, lifters, timings, and how far other backends lie from eager float32."""
+    """Machine, its noise, lifters, timings, and the difference of other backends from eager float32."""
     parts = [_machine(record.machine), "", noise_text(record), "", _lifters(record), "", _timings(record)]
     shifts = [
         [one.name, shift.backend, f"{shift.mean:.2g}", f"{shift.largest:.2g}", f"{shift.pa_mpjpe:+.2g}"]
@@ -47,7 +47,7 @@ def record_text(record: Record) -> str:
 
 
 def noise_text(record: Record) -> str:
-    """How quiet the machine was, and what follows."""
+    """How noisy the machine was, and whether its times can be trusted."""
     noise = record.noise
     found = f"a fixed piece of work spread by {noise.spread:.0%} (quartiles) and waited {noise.waiting:.0%} of its time for a processor"
     if noise.trusted:
@@ -57,16 +57,16 @@ def noise_text(record: Record) -> str:
 
 
 def changes_text(first: Record, second: Record) -> str:
-    """Each case that both records hold: the second's time over the first's, its interval, what that says."""
+    """For each case in both records: the second's time over the first's, its interval, and a verdict."""
     rows = [
         [one.lifter, one.backend, one.batch, f"{one.ratio:.3f}", f"[{one.low:.3f}, {one.high:.3f}]", one.verdict]
         for one in changes(first, second)
     ]
     heads = ["lifter", "backend", "batch", "time of B / A", "95 % interval", "B is"]
     parts = [markdown_table(rows, heads, right=(2, 3))]
-    told = differing(first, second)
-    if told:
-        parts.append(f"The two differ in {'; '.join(told)}: what is seen need not be the code's doing.")
+    differences = differing(first, second)
+    if differences:
+        parts.append(f"The two differ in {'; '.join(differences)}: a change in time need not come from the code.")
     parts += [f"{name}: {noise_text(one)}" for name, one in (("A", first), ("B", second)) if not one.noise.trusted]
     return "\n\n".join(parts)
 
