@@ -40,7 +40,7 @@ NOISE = np.array([15.0, 15.0, 45.0])
 
 
 def run_demo(folder: Path) -> None:
-    """Predict with simple lifters and trained ones, check, score, compare, board and picture; all is written below ``folder``.
+    """Predict with simple and trained lifters, check, score, compare, render a board, draw a picture; all is written below ``folder``.
 
     Run twice, it gives the same numbers.
     """
@@ -72,7 +72,7 @@ def _compare_and_rank(results: dict[str, Result], folder: Path) -> None:
     print("--- posebench compare " + " ".join(f"{folder}/{name}.json" for name in results))
     print("\n\n".join(map(comparison_text, compare(list(results.values()), list(results)))))
     board = folder / "board"
-    # Seconds and machine are left out: the demo says the same wherever and whenever it is run.
+    # Without seconds and machine, so that the output is the same on every run.
     add(board, [replace(result, training={}) for result in results.values()], list(results))
     print(f"\n--- posebench board render --board {board}\n\n{render(board).read_text(encoding='utf-8')}")
 
@@ -114,20 +114,20 @@ def _train(folder: Path) -> dict[str, tuple[Path, Result]]:
 
         shutil.rmtree(run, ignore_errors=True)  # of an earlier demo
         with progress(f"training {method}") as advance:
-            result = train(method, PROTOCOL, preset="smoke", output=run, threads=1, progress=advance, log=_say_epochs)
+            result = train(method, PROTOCOL, preset="smoke", output=run, threads=1, progress=advance, log=_print_epochs)
         print()
         trained[method] = run / PREDICTIONS, result
     return trained
 
 
-def _say_epochs(line: str) -> None:
-    """Epochs without their seconds, which differ from run to run."""
+def _print_epochs(line: str) -> None:
+    """Print an epoch's line without its seconds, which differ from run to run."""
     if line.startswith("epoch"):
         print(re.sub(r", \d+ s:", ":", line), flush=True)
 
 
 def _noisy_truth(dataset: Dataset) -> Iterator[tuple[str, Array]]:
-    """The truth and noise: not a method, but a file that looks like one."""
+    """The truth with noise, in place of a method's predictions."""
     for clip in dataset.clips("test"):
         words = np.frombuffer(hashlib.sha256(clip.id.encode()).digest(), dtype="<u4")
         noise = np.random.RandomState(words).normal(size=clip.pose.shape) * NOISE

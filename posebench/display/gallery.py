@@ -1,4 +1,4 @@
-"""A picture of random poses of a split: the truth and what prediction files hold, from two views."""
+"""A picture of random poses of a split, true and predicted, from two views."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def draw(
 ) -> None:
     """Draw the same random frames of a split under each prediction file, over the truth.
 
-    **Convention.** Frames are drawn alike, by ``numpy.random.RandomState(seed)``, before any prediction is looked at. Files of unknown
+    **Convention.** Frames are drawn uniformly, by ``numpy.random.RandomState(seed)``, before any prediction is read. Files of unknown
     scale are drawn at the scale that N-MPJPE gives each pose. The root is subtracted.
 
     Args:

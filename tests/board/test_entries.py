@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from posebench.base.errors import PosebenchError
-from posebench.board.entry_files import add, entry_of, load_entries
+from posebench.board.admission import entry_of
+from posebench.board.entry_files import add, load_entries
 from posebench.board.render import check_board, render
 from posebench.predictions.finding import Finding
 from posebench.predictions.provenance import taught_by
@@ -169,7 +170,6 @@ def edited(path, change):
 )
 def test_an_edited_number_is_refused(tmp_path, results, change):
     (path,) = add(tmp_path, [results["good"]], ["good.json"])
-    render(tmp_path)
     edited(path, change)
     with pytest.raises(PosebenchError, match=r"good-gt\.json: .*PA-MPJPE.*sums give") as error:
         check_board(tmp_path)

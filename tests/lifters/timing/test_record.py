@@ -91,7 +91,7 @@ def test_a_comparison_says_what_else_differs_and_which_machine_was_noisy():
     first, second = record(), record(noise=Noise(0.4, 0.0), processor="Q", code="def")
     assert differing(first, second) == ["processor P and Q"]
     text = changes_text(first, second)
-    assert "need not be the code's doing" in text
+    assert "need not come from the code" in text
     assert "B: **The machine was too noisy" in text
     assert "A: " not in text
 
