@@ -7,6 +7,7 @@ the training dataset unless it is the protocol's, the preset if there was a trai
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
