@@ -1,27 +1,48 @@
-"""Datasets, and the demonstration on embedded ones."""
+"""Datasets: list, inspect, prepare, export, fetch."""
 
 from __future__ import annotations
 
 import time
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from posebench.base.errors import PosebenchError
+from posebench.cli.options import add_json, add_root
+from posebench.cli.parser import add_verbs
 from posebench.cli.printing import print_json, print_table
+from posebench.data.registry import DATASETS, layout_names
 
 
-def run_demo(args: Namespace) -> int:  # noqa: ARG001 - every command takes the parsed arguments
-    """The whole job on embedded data."""
-    from posebench.cli.demo import run_demo
+def configure(parser: ArgumentParser) -> None:
+    """Its verbs."""
+    verbs = add_verbs(parser)
+    listed = verbs.add("list", "datasets, their licences and how to get them", run_list)
+    add_json(listed)
+    info = verbs.add("info", "subjects, takes, frames, cameras, keypoint sources, and whether the copy is official", run_info)
+    _add_name(info)
+    add_json(info)
+    add_root(info)
+    prepare = verbs.add("prepare", "read the owner's files once and keep them mapped in the cache", run_prepare)
+    _add_name(prepare)
+    add_root(prepare)
+    export = verbs.add("export", "write a dataset in the layout of another copy, to rehearse with", run_export)
+    export.epilog = "Example: posebench data export synthetic --layout videopose3d -o rehearsal"
+    _add_name(export)
+    export.add_argument("--layout", metavar="LAYOUT", required=True, help="one of " + ", ".join(layout_names()))
+    export.add_argument("-o", "--output", metavar="DIR", required=True, help="an empty or new folder")
+    add_root(export)
+    fetch = verbs.add("fetch", "download a free dataset", run_fetch)
+    free = [name for name, spec in DATASETS.items() if spec.fetch]
+    fetch.add_argument("name", metavar="NAME", choices=free, help="one of " + ", ".join(free))
+    fetch.add_argument("-o", "--output", metavar="DIR", default="cmu-mocap", help="folder to make (default: %(default)s)")
 
-    run_demo(Path("posebench-demo"))
-    return 0
+
+def _add_name(parser: ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="one of " + ", ".join(DATASETS))
 
 
-def run_data_list(args: Namespace) -> int:
+def run_list(args: Namespace) -> int:
     """Datasets, their licences, how to get them."""
-    from posebench.data import DATASETS
-
     listed = {name: {key: getattr(spec, key) for key in ("description", "licence", "obtain")} for name, spec in DATASETS.items()}
     if args.json:
         print_json(listed)
@@ -30,9 +51,9 @@ def run_data_list(args: Namespace) -> int:
     return 0
 
 
-def run_data_info(args: Namespace) -> int:
+def run_info(args: Namespace) -> int:
     """What a copy holds."""
-    from posebench.data import DATASETS, open_dataset
+    from posebench import open_dataset
     from posebench.data.clip import describe
 
     dataset = open_dataset(args.name, args.root, cameras=args.cameras)
@@ -45,10 +66,10 @@ def run_data_info(args: Namespace) -> int:
     return 0
 
 
-def run_data_prepare(args: Namespace) -> int:
+def run_prepare(args: Namespace) -> int:
     """Read the files once into the cache."""
+    from posebench import open_dataset
     from posebench.base.progress import progress
-    from posebench.data import open_dataset
 
     started = time.perf_counter()
     with progress(f"preparing {args.name}") as advance:
@@ -61,9 +82,9 @@ def run_data_prepare(args: Namespace) -> int:
     return 0
 
 
-def run_data_export(args: Namespace) -> int:
+def run_export(args: Namespace) -> int:
     """Write a dataset in another layout."""
-    from posebench.data import open_dataset
+    from posebench import open_dataset
     from posebench.data.registry import export_layouts
 
     layouts = export_layouts()
@@ -74,10 +95,8 @@ def run_data_export(args: Namespace) -> int:
     return 0
 
 
-def run_data_fetch(args: Namespace) -> int:
+def run_fetch(args: Namespace) -> int:
     """Download the free dataset."""
-    from posebench.data import DATASETS
-
     name, spec = args.name, DATASETS[args.name]
     assert spec.fetch is not None, "the parser admits only datasets that can be fetched"
     folder = spec.fetch(args.output)
