@@ -9,7 +9,6 @@ import pytest
 
 from posebench.base.errors import PosebenchError
 from posebench.cli import main as cli
-from posebench.data import open_dataset
 from posebench.lifters.choose import lifter_maker, open_lifter
 from posebench.lifters.flat import Flat
 from posebench.lifters.flip import FlipAveraged
@@ -17,11 +16,8 @@ from posebench.lifters.mean_pose import MeanPose
 
 
 @pytest.fixture(scope="module")
-def dataset():
-    from dataclasses import replace
-
-    whole = open_dataset("synthetic")
-    return replace(whole, infos={id: info for id, info in whole.infos.items() if info.take.endswith("Walking 1")})
+def dataset(synthetic_part):
+    return synthetic_part(takes=["Walking 1"])
 
 
 def test_the_simple_lifters_have_their_names(dataset):

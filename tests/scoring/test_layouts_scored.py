@@ -10,7 +10,6 @@ import posebench
 from posebench.base.errors import PosebenchError
 from posebench.cli.main import main
 from posebench.data.registry import export_layouts
-from posebench.data.synthetic.dataset import open_synthetic
 
 PROTOCOL = {
     "videopose3d": "h36m/s9s11",
@@ -79,8 +78,8 @@ def test_a_sparse_copy_is_refused_where_frames_of_the_protocol_are_missing(copie
         posebench.score(path, "h36m/s9s11", root=copies / "mmpose")
 
 
-def test_the_damaged_takes_of_a_copy_are_left_out_by_the_clean_protocol(tmp_path):
-    dataset = open_synthetic()
+def test_the_damaged_takes_of_a_copy_are_left_out_by_the_clean_protocol(synthetic, tmp_path):
+    dataset = synthetic
     infos = {}
     for id, info in dataset.infos.items():
         if info.subject == "S9" and info.action == "Walking":

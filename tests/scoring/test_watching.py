@@ -5,18 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from posebench.data.synthetic.dataset import open_synthetic
 from posebench.metrics.behaviour import BEHAVIOUR
 from posebench.predictions.archive import open_predictions, save_predictions
 from posebench.scoring.watching import behaviour_of_file, behaviour_on, watch
 
 
 @pytest.fixture(scope="module")
-def dataset():
-    whole = open_synthetic()
-    return replace(
-        whole, infos={id: info for id, info in whole.infos.items() if info.take in ("S9/Walking 1", "S9/Sitting 1", "S11/Jumping 1")}
-    )
+def dataset(synthetic_part):
+    return synthetic_part(takes=["S9/Walking 1", "S9/Sitting 1", "S11/Jumping 1"])
 
 
 def moments(watched):

@@ -12,7 +12,6 @@ import posebench
 from posebench.base.errors import PosebenchError
 from posebench.base.files import sha256_of
 from posebench.data.registry import DATASETS, export_layouts
-from posebench.data.synthetic.dataset import open_synthetic
 from posebench.networks.recipe import Recipe, baselines, load_baseline, read_method, resolve
 from posebench.networks.weights import WEIGHTS
 from posebench.predictions.archive import open_predictions
@@ -185,10 +184,9 @@ def test_the_default_folder_names_all_that_makes_the_run(finished):
     assert default_folder(changed, tune=False) == Path("runs/martinez+paper__width=16__loss=a_b-h36m-gauss5-smoke-s3")
 
 
-def test_tuning_holds_a_training_subject_out_and_predicts_it_instead_of_the_test_subjects(tmp_path, monkeypatch):
-    whole = open_synthetic()
-    infos = {id: info for id, info in whole.infos.items() if info.subject in ("S1", "S5", "S9", "S11") and info.take.endswith("Walking 1")}
-    export_layouts()["videopose3d"](replace(whole, infos=infos), tmp_path / "copy")
+def test_tuning_holds_a_training_subject_out_and_predicts_it_instead_of_the_test_subjects(synthetic_part, tmp_path, monkeypatch):
+    part = synthetic_part(subjects=["S1", "S5", "S9", "S11"], takes=["Walking 1"])
+    export_layouts()["videopose3d"](part, tmp_path / "copy")
     monkeypatch.setitem(DATASETS, "h36m", DATASETS["h36m"]._replace(tuning_subject="S5"))
     folder = tmp_path / "run"
     result = train("martinez", "h36m", root=tmp_path / "copy", preset="smoke", changes=TINY, threads=1, tune=True, output=folder)

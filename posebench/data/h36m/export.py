@@ -143,7 +143,7 @@ def _write_cdf(path: Path, values: Array) -> None:
 
 
 def to_martinez(dataset: Dataset, destination: Path) -> None:
-    """``S9/MyPoses/3D_positions/*.h5``, ``S9/StackedHourglass/*.h5`` (from ``gauss5``, where there is one) and ``cameras.h5``."""
+    """``S9/MyPoses/3D_positions/*.h5``, ``S9/StackedHourglass/*.h5`` (from ``gauss5``, if the dataset has it) and ``cameras.h5``."""
     import h5py
 
     dataset = _prepare(dataset, destination)

@@ -76,7 +76,7 @@ class Recording:
     labels: npt.NDArray[np.str_] | None = None
 
 
-def test_recording(path: Path, sequence: str, annotation: str) -> Recording:
+def open_test_sequence(path: Path, sequence: str, annotation: str) -> Recording:
     """The recording of one ``annot_data.mat``; shapes, valid frames and activities are read now, poses when the clip is loaded.
 
     Raises:
@@ -131,7 +131,7 @@ def _column(path: Path, file: HDF5File, name: str, frames: int) -> Array:
     return file.numbers(name, _MAX_BYTES).astype(np.float64).ravel()
 
 
-def train_recordings(folder: Path, annotation: str) -> list[Recording]:
+def open_training_folder(folder: Path, annotation: str) -> list[Recording]:
     """The recordings of one ``S1/Seq1`` folder, one per camera; only the headers of the arrays are read now.
 
     **Convention.** The cameras are those of :data:`CAMERAS` that ``cameras`` in the file lists; cell k belongs to camera k.

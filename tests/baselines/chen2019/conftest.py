@@ -12,7 +12,7 @@ def make(untrained):
 
 
 @pytest.fixture(scope="session")
-def data(walks):
+def data(walker_samples):
     """Keypoints at 30 Hz, and extra ones at 50 Hz."""
-    own = walks()
+    own = walker_samples()
     return replace(own, extra=replace(own, fps=50.0))

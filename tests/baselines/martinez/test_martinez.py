@@ -24,8 +24,8 @@ def make(**changes):
 
 
 @pytest.fixture(scope="module")
-def data(walks):
-    return walks(poses=True)
+def data(walker_samples):
+    return walker_samples(poses=True)
 
 
 @pytest.fixture

@@ -12,15 +12,15 @@ def make(untrained):
 
 
 @pytest.fixture(scope="session")
-def data(walks):
+def data(walker_samples):
     """Keypoints of four takes, and the poses of four other takes."""
     import torch
 
     from posebench.networks.samples import PosePool
 
-    poses = walks(poses=True, seed=10).poses
+    poses = walker_samples(((10, 0), (11, 1), (12, 2), (13, 3)), poses=True).poses
     poses = poses - poses[:, :1]
-    return replace(walks(), pool=PosePool(poses, torch.tensor([[0.0, -1.0, 0.0]]).repeat(len(poses), 1)))
+    return replace(walker_samples(), pool=PosePool(poses, torch.tensor([[0.0, -1.0, 0.0]]).repeat(len(poses), 1)))
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The four forms of camera files say the same; damaged ones and those of something else are refused."""
+"""The four kinds of camera files give the same cameras; damaged and unrelated files are refused."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FIELDS = ("rotation", "position", "focal", "centre", "radial", "tangential")
 
 @pytest.fixture(scope="module")
 def cameras():
-    """Made-up cameras of two subjects; the lenses are shared."""
+    """Random cameras of two subjects, with shared intrinsics."""
     random = np.random.default_rng(5)
     lenses = [
         (random.uniform(1000, 1200, 2), random.uniform(480, 520, 2), SIZES[name], random.normal(0, 0.1, 3), random.normal(0, 0.01, 2))

@@ -53,11 +53,8 @@ def as_exported(exported, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def clip():
-    from posebench.data.synthetic.dataset import open_synthetic
-
-    dataset = open_synthetic()
-    return dataset.load(dataset.clip_ids("test")[0])
+def clip(synthetic):
+    return synthetic.load(synthetic.clip_ids("test")[0])
 
 
 def contents(folder):

@@ -65,14 +65,11 @@ def test_a_network_that_is_flat_gives_the_predictions_of_flat(network):
     np.testing.assert_array_equal(theirs.astype(np.float32), ours.astype(np.float32))
 
 
-def test_a_network_is_predicted_and_scored_from_the_command_line(network, tmp_path, capsys, monkeypatch):
-    from dataclasses import replace
-
+def test_a_network_is_predicted_and_scored_from_the_command_line(network, synthetic_part, tmp_path, capsys, monkeypatch):
     import posebench.data
 
-    whole = open_dataset("synthetic")
-    few = {id: info for id, info in whole.infos.items() if info.take.split("/")[1] in ("Walking 1", "Sitting 1")}
-    monkeypatch.setattr(posebench.data, "open_dataset", lambda *_, **__: replace(whole, infos=few))
+    few = synthetic_part(takes=["Walking 1", "Sitting 1"])
+    monkeypatch.setattr(posebench.data, "open_dataset", lambda *_, **__: few)
     path = network(FLAT_TOML, FLAT_NODES, ["N", 17, 2], ["N", 17, 3], FLAT_WEIGHTS)
     for lifter, output in ((str(path), "theirs"), ("flat", "ours")):
         file = str(tmp_path / f"{output}.npz")
@@ -81,7 +78,7 @@ def test_a_network_is_predicted_and_scored_from_the_command_line(network, tmp_pa
         assert cli.main(score) == 0, capsys.readouterr().err
     with open_predictions(tmp_path / "theirs.npz") as theirs, open_predictions(tmp_path / "ours.npz") as ours:
         assert (theirs.meta.method, theirs.meta.scale, theirs.meta.unit) == ("flat-onnx", "unknown", None)
-        assert len(theirs.shapes) == len(few) * 2 // 7  # S9 and S11 of seven subjects
+        assert len(theirs.shapes) == len(few.infos) * 2 // 7  # S9 and S11 of seven subjects
         for clip in ours.shapes:
             np.testing.assert_array_equal(theirs.poses(clip), ours.poses(clip))
     from posebench.scoring.result import load_result
