@@ -90,7 +90,7 @@ class HDF5File:
         if dataset.external or dataset.is_virtual:
             raise self._wrong(f"{name} is stored outside the file", "data stored in the file itself")
         if dataset.shape is None or dataset.dtype.hasobject:
-            raise self._wrong(f"{name} holds {dataset.dtype}", "plain arrays of numbers")
+            raise self._wrong(f"{name} holds {dataset.dtype}", "arrays of plain numbers")
         size = math.prod(dataset.shape) * dataset.dtype.itemsize
         chunk = math.prod(dataset.chunks or ()) * dataset.dtype.itemsize
         if chunk > max(_MAX_CHUNK_BYTES, size):
@@ -134,7 +134,7 @@ class HDF5File:
                 raise self._wrong(missing, name)
             self._check_storage(name, item)
             if item.dtype.kind not in "fiu":
-                raise self._wrong(f"{name} holds {item.dtype}", "plain arrays of numbers")
+                raise self._wrong(f"{name} holds {item.dtype}", "arrays of plain numbers")
         return item
 
     def read(self, name: str) -> npt.NDArray[Any]:

@@ -2,22 +2,6 @@
 
 **Layout.** Arrays of poses here are (3, J, B): component, joint, pose, with the poses of a block contiguous in memory, so that every
 numpy call runs along them. Matrices are (3, 3, B).
-
-**Rotation.** Wanted is the rotation R that maximises tr(R^T K) for the correlation K = sum over joints of truth pred^T. Let K have unit
-norm and let s1, s2, s3 be its singular values, the last one negative where det K is. Then R has trace, pair sum and determinant
-
-    trace = s1 + s2 + s3 = tr(R^T K),    pairs = s1 s2 + s2 s3 + s3 s1,    det = s1 s2 s3 = det K,
-
-with trace^2 = 1 + 2 pairs and pairs^2 = |cof K|^2 + 2 det trace. The trace is therefore the largest root of
-
-    pairs^2 - |cof K|^2 - 2 det trace = 0,    pairs = (trace^2 - 1) / 2,
-
-the quartic of Horn (1987) and Theobald (2005, QCP). Newton's method finds it. By the theorem of Cayley and Hamilton
-
-    R = [trace cof K + K ((pairs + 1) I - K^T K)] / D,    D = trace pairs - det = (s1 + s2) (s2 + s3) (s3 + s1),
-
-and det R = +1 whatever the sign of det K. Where D is too small (two nearly equal singular values of opposite sign, or K of rank one), the
-pose goes through ``numpy.linalg.svd``; these are few.
 """
 
 from __future__ import annotations
@@ -30,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from posebench.metrics.buffers import Buffers, block_size
+from posebench.metrics.kernel.rotation import best_rotation, cofactors_of, multiply
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -37,18 +22,12 @@ Index = npt.NDArray[np.intp]
 
 #: Poses in a block: enough that the overhead of numpy's calls is small, few enough that a block stays in the processor's outer cache.
 BLOCK = 3072
-#: Where D is below this share of trace^3 the closed form loses digits, and the pose goes through the decomposition.
-_UNSTABLE = 1e-4
 #: Where |det| is below this share of |P|^3 |G|^3 a pose is planar, which has no handedness.
 _PLANAR = 1e-9
 #: A prediction has no extent if its sum of squares about its mean joint is below this share of the mean's, over all joints.
 _SMALLEST_EXTENT = 1e-20
 #: The products of a prediction with a larger sum of squares overflow; it is treated as one without extent.
 _LARGEST_SIZE = 1e150
-#: Newton's method squares the error, times at most 2 / _UNSTABLE: after a step this small only rounding is left.
-_CONVERGED = 1e-10
-#: Pairs of Newton steps. Mirrored poses need far more than the usual six steps.
-_MOST_STEP_PAIRS = 24
 
 
 @dataclass(frozen=True)
@@ -154,16 +133,16 @@ def _store_errors_after_rotation(block: _CentredBlock, errors: dict[str, Array],
     similar = [errors[name] for name in ("similarity", "similarity+reflection") if name in errors]
     if not similar and "rigid" not in errors:
         return
-    rotation, trace = _rotation(block.k, block.cofactors, block.det)
+    rotation, trace = best_rotation(block.k, block.cofactors, block.det)
     rotated = buffers.array("kernel rotated", *block.pred.shape)
     if "rigid" in errors:
-        _multiply(rotation, block.pred, out=rotated)
+        multiply(rotation, block.pred, out=rotated)
         difference = np.subtract(rotated, block.truth, out=buffers.array("kernel difference", *rotated.shape))
         _store_norms(difference, errors["rigid"], buffers)
         rotated *= block.scale(trace)
     else:  # scaling the matrix is cheaper than scaling all joints
         rotation *= block.scale(trace)
-        _multiply(rotation, block.pred, out=rotated)
+        multiply(rotation, block.pred, out=rotated)
     if not similar:
         return
     _store_norms(np.subtract(rotated, block.truth, out=rotated), similar[0], buffers)
@@ -194,13 +173,13 @@ def aligned(pred: npt.NDArray[np.floating], truth: npt.NDArray[np.floating], ali
             fitted = _scale_about_the_origin(block) * block.pred
         else:
             centred = _centre(block, buffers)
-            matrix, trace = _rotation(centred.k, centred.cofactors, centred.det)
+            matrix, trace = best_rotation(centred.k, centred.cofactors, centred.det)
             if alignment != "rigid":
                 matrix *= centred.scale(trace)
             if alignment == "similarity+reflection":
                 mirrored, reflections = _scaled_reflections(centred)
                 matrix[..., mirrored] = reflections
-            rotated = _multiply(matrix, centred.pred, out=buffers.array("kernel rotated", *centred.pred.shape))
+            rotated = multiply(matrix, centred.pred, out=buffers.array("kernel rotated", *centred.pred.shape))
             fitted = rotated + centred.truth_mean[:, None]
         out[frames] = fitted.transpose(2, 1, 0)
     return out
@@ -217,7 +196,7 @@ def transforms(pred: npt.NDArray[np.floating], truth: npt.NDArray[np.floating], 
     buffers = Buffers()
     for frames, block in _blocks(pred, truth, buffers):
         centred = _centre(block, buffers)
-        rotation, trace = _rotation(centred.k, centred.cofactors, centred.det)
+        rotation, trace = best_rotation(centred.k, centred.cofactors, centred.det)
         factor = centred.scale(trace) if scale else np.ones_like(trace)
         scales[frames] = factor
         rotations[frames] = np.moveaxis(rotation, -1, 0)
@@ -285,69 +264,9 @@ def _centre(block: _Block, buffers: Buffers) -> _CentredBlock:
     if not np.isfinite(norm).all():  # the prediction's size is bounded, so it is the truth's
         raise ValueError("a true pose is not finite when squared")
     k /= np.where(norm > 0.0, norm, 1.0)
-    cofactors = _cofactors(k)
+    cofactors = cofactors_of(k)
     det = np.einsum("kb,kb->b", k[0], cofactors[0])
     return _CentredBlock(x, y, x_mean, y_mean, y_size, norm, k, cofactors, det)
-
-
-def _cofactors(k: Array) -> Array:
-    """Cofactors (3, 3, B) of matrices (3, 3, B)."""
-    # Rows and columns are repeated cyclically, so that every cofactor is the same expression in its neighbours.
-    wide = np.empty((5, 5, k.shape[-1]))
-    wide[:3, :3], wide[3:, :3] = k, k[:2]
-    wide[:, 3:] = wide[:, :2]
-    out = wide[1:4, 1:4] * wide[2:, 2:]
-    out -= wide[1:4, 2:] * wide[2:, 1:4]
-    return out
-
-
-def _rotation(k: Array, cofactors: Array, det: Array) -> tuple[Array, Array]:
-    """Proper rotations R (3, 3, B) that maximise tr(R^T K), and that trace (B,), for K of unit norm (or zero).
-
-    Formulas and symbols: see the module.
-    """
-    cofactor_square = np.einsum("ikb,ikb->b", cofactors, cofactors)
-    trace, converged = _largest_root(cofactor_square, det)
-    pairs = 0.5 * (trace * trace - 1.0)
-    with np.errstate(divide="ignore", invalid="ignore"):  # D = 0: decomposed below
-        divisor = trace * pairs - det
-        bracket = _multiply(-k.transpose(1, 0, 2), k, out=np.empty_like(k))  # (pairs + 1) I - K^T K
-        for i in range(3):
-            bracket[i, i] += pairs + 1.0
-        rotation = _multiply(k, bracket, out=np.empty_like(k))
-        rotation += trace * cofactors
-        rotation /= divisor
-        unstable = np.flatnonzero(~(converged & (divisor > _UNSTABLE * trace**3)))
-    if len(unstable):
-        rotation[:, :, unstable], trace[unstable] = _rotation_by_decomposition(k[:, :, unstable])
-    return rotation, trace
-
-
-def _largest_root(cofactor_square: Array, det: Array) -> tuple[Array, Mask]:
-    """The largest root (B,) of pairs^2 - cofactor_square - 2 det trace in the trace, by Newton's method; and where it converged."""
-    # The root for det = 0.
-    trace = np.sqrt(1.0 + 2.0 * np.sqrt(cofactor_square))
-    # One fixed-point step of trace^2 = 1 + 2 pairs saves two Newton steps where det > 0. Where det < 0 it could fall below the root.
-    det_twice = 2.0 * det
-    trace = np.sqrt(1.0 + 2.0 * np.sqrt(cofactor_square + np.maximum(det_twice, 0.0) * trace))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        for _ in range(_MOST_STEP_PAIRS):
-            for _ in range(2):  # the test for convergence costs as much as a step
-                pairs = 0.5 * (trace * trace - 1.0)
-                step = (pairs * pairs - cofactor_square - det_twice * trace) / (2.0 * (trace * pairs - det))
-                trace -= step
-            converged = np.abs(step) <= _CONVERGED
-            if converged.all():
-                break
-    return trace, converged
-
-
-def _rotation_by_decomposition(k: Array) -> tuple[Array, Array]:
-    """What :func:`_rotation` returns, for few matrices, by singular value decomposition (Umeyama 1991, eq. 40 and 43)."""
-    u, s, vt = np.linalg.svd(np.moveaxis(k, -1, 0))
-    sign = np.where(np.linalg.det(u @ vt) < 0.0, -1.0, 1.0)
-    u[:, :, 2] *= sign[:, None]
-    return np.moveaxis(u @ vt, 0, -1), s[:, 0] + s[:, 1] + sign * s[:, 2]
 
 
 def _scaled_reflections(block: _CentredBlock) -> tuple[Index, Array]:
@@ -356,7 +275,7 @@ def _scaled_reflections(block: _CentredBlock) -> tuple[Index, Array]:
     if not len(mirrored):
         return mirrored, np.empty((3, 3, 0))
     # The best reflection of a pose is the best rotation of its point mirror image, whose K is negated; cof(-K) = cof K.
-    rotation, trace = _rotation(-block.k[..., mirrored], block.cofactors[..., mirrored], -block.det[mirrored])
+    rotation, trace = best_rotation(-block.k[..., mirrored], block.cofactors[..., mirrored], -block.det[mirrored])
     return mirrored, -block.scale(trace, mirrored) * rotation
 
 
@@ -365,13 +284,6 @@ def _scale_about_the_origin(block: _Block) -> Array:
     size = np.einsum("ijb,ijb->b", block.pred, block.pred)
     scale: Array = np.einsum("ijb,ijb->b", block.truth, block.pred) / np.where(size > 0.0, size, 1.0)
     return scale
-
-
-def _multiply(matrix: Array, columns: Array, out: Array) -> Array:
-    """``matrix`` (3, 3, B) times ``columns`` (3, n, B), pose by pose, in ``out``."""
-    for i in range(3):  # three calls take two thirds of the time of one call over all indices
-        np.einsum("kb,kjb->jb", matrix[i], columns, out=out[i])
-    return out
 
 
 def _store_norms(vectors: Array, out: Array, buffers: Buffers) -> None:
