@@ -200,7 +200,7 @@ def load_entry(path: Path, board: Path) -> Entry:
     if fields.whole("posebench_entry") > SCHEMA:
         raise fields.wrong("posebench_entry", content["posebench_entry"], f"schema {SCHEMA}; upgrade posebench")
     protocol, data, units = fields.table("protocol"), fields.table("data"), fields.table("units")
-    takes = [tuple(take) for take in fields.records("takes", 3)]
+    takes = _takes(fields)
     entry = Entry(
         method=fields.text("method"),
         keypoints=fields.text("keypoints"),
@@ -213,7 +213,7 @@ def load_entry(path: Path, board: Path) -> Entry:
             "headline": protocol.choice("headline", ("frame", "take", "action")),
         },
         data={key: data.text(key) for key in ("name", "version", "fingerprint")},
-        takes=[(str(a), str(b), str(c)) for a, b, c in takes],
+        takes=takes,
         units={metric: units.text(metric) for metric in units.names()},
         seeds=[_seed(seed, len(takes)) for seed in fields.tables("seeds")],
     )
@@ -239,13 +239,13 @@ def _seed(fields: Fields, takes: int) -> Seed:
     seed = Seed(
         predictions=fields.text("predictions"),
         environment={key: environment.text(key) for key in ("posebench", "python", "numpy", "platform")},
-        sums={metric: sums.columns(metric, takes) for metric in sums.names()},
+        sums={metric: _two_columns(sums, metric, takes) for metric in sums.names()},
         provenance=read_provenance(fields.table("provenance")) if fields.present("provenance") else None,
         training=_training(fields.table("training")),
         behaviour={who: {sign: table.number(sign) for sign in table.names()} for who, table in _behaviour(fields.table("behaviour"))},
         values=_numbers(fields.table("values")),
         joints=_joints(fields.table("joints"), takes, sums),
-        curves={metric: curves.columns(metric) for metric in curves.names()},
+        curves={metric: _two_columns(curves, metric) for metric in curves.names()},
     )
     environment.finish()
     fields.finish()
@@ -277,3 +277,27 @@ def _joints(fields: Fields, takes: int, sums: Fields) -> dict[str, Joints]:
         found[metric] = Joints(names, part.nested("total", [(takes, len(names))]))
         part.finish()
     return found
+
+
+def _takes(fields: Fields) -> list[tuple[str, str, str]]:
+    """The takes, as (take, subject, action)."""
+    wanted = "a list of lists of 3 strings"
+    rows = fields.value("takes", list, wanted)
+    if not all(isinstance(row, list) and len(row) == 3 and all(isinstance(item, str) for item in row) for row in rows):
+        raise fields.wrong("takes", "other rows", wanted)
+    return [(first, second, third) for first, second, third in rows]
+
+
+def _two_columns(fields: Fields, key: str, length: int | None = None) -> tuple[list[float], list[float]]:
+    """Two lists of ``length`` finite numbers each; without a length, of one length that is at least 1."""
+    wanted = f"two lists of {length or 'as many'} finite numbers"
+    columns = fields.value(key, list, wanted)
+    if length is None:
+        length = max(1, len(columns[0])) if columns and isinstance(columns[0], list) else 1
+    if len(columns) != 2 or not all(isinstance(column, list) and len(column) == length for column in columns):
+        raise fields.wrong(key, "other numbers", wanted)
+    # By exact type: true is an int too. The comparison also refuses nan.
+    if not all(type(number) in (int, float) and abs(number) < math.inf for column in columns for number in column):
+        raise fields.wrong(key, "other numbers", wanted)
+    first, second = ([float(number) for number in column] for column in columns)
+    return first, second

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from posebench.base.cameras import Array
+from posebench.base.errors import install_command
 from posebench.base.progress import progress
 from posebench.board.entry_files import add
 from posebench.board.render import render
@@ -106,7 +107,7 @@ def _train(folder: Path) -> dict[str, tuple[Path, Result]]:
         run = folder / method
         print(f"--- posebench train {method} --dataset {PROTOCOL} --preset smoke --threads 1 -o {run}", flush=True)
         if find_spec("torch") is None:
-            print('left out: training needs PyTorch. Next: pip install -c constraints.txt -e ".[baselines]"\n')
+            print(f"left out: training needs PyTorch. Next: {install_command('baselines')}\n")
             continue
         from posebench.training.folder import PREDICTIONS
         from posebench.training.run import train

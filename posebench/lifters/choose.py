@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from posebench.base.errors import PosebenchError
+from posebench.base.errors import PosebenchError, needs
 from posebench.data.clip import Dataset
 from posebench.lifters import Lifter, simple_lifters
 
@@ -54,13 +54,8 @@ def lifter_maker(name: str, *, threads: int = 0, device: str = "cpu", changes: S
         network = open_onnx(path, threads=threads)
         return lambda _: network
     if name and (path / "recipe.toml").is_file():
-        try:
+        with needs(f"the trained lifter {path}", extra="baselines"):
             from posebench.lifters.run import open_run
-        except ModuleNotFoundError as error:
-            if (error.name or "").startswith("posebench"):
-                raise
-            advice = 'pip install -c constraints.txt -e ".[baselines]"'
-            raise PosebenchError(f"no package {error.name}, which runs {path}", "what a trained lifter needs", advice) from error
         run: Lifter = open_run(path, device=device, changes=changes)
         return lambda _: run
     if ":" in name and not path.exists():

@@ -18,7 +18,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from posebench.base.errors import PosebenchError
+from posebench.base.errors import PosebenchError, needs
 from posebench.networks.renames import present_names
 from posebench.networks.settings import S, Settings, settings_of
 from posebench.predictions.archive import SUPERVISIONS
@@ -122,14 +122,8 @@ def load_baseline(method: str) -> types.ModuleType:
         raise PosebenchError(
             f"method {method!r}", f"one of {', '.join(known)}", "posebench train martinez --dataset synthetic --preset smoke"
         )
-    try:
+    with needs(f"the baseline {method}", extra="baselines"):
         return import_module(f"posebench.baselines.{method}")
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("posebench"):
-            raise
-        raise PosebenchError(
-            f"no module {error.name}", "what the baselines need", 'pip install -c constraints.txt -e ".[baselines]"'
-        ) from error
 
 
 def resolve(

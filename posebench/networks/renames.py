@@ -9,12 +9,23 @@ from posebench.base.errors import PosebenchError
 
 #: By baseline id: old name of a setting to its present name.
 RENAMED_SETTINGS: dict[str, dict[str, str]] = {
-    "chen2019": {},
+    "chen2019": {
+        "adapter_size": "adapter_penalty",
+        "bones": "bone_vectors",
+        "critic_blocks": "discriminator_blocks",
+        "critic_width": "discriminator_width",
+        "gan": "gan_loss",
+        "largest": "view_limit",
+        "r1": "r1_penalty",
+        "r1_every": "r1_interval",
+        "self_2d": "consistency_2d",
+        "self_3d": "consistency_3d",
+    },
     "ites": {},
     "ites_teacher": {},
     "martinez": {},
     "pose_machine": {},
-    "repnet": {},
+    "repnet": {"look": "look_at_root", "penalty": "gradient_penalty", "rays": "on_rays"},
 }
 
 

@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -30,11 +30,15 @@ from posebench.base.skeletons import SKELETONS
 from posebench.base.units import MM_PER_UNIT, mm_per
 from posebench.predictions.provenance import Provenance, read_provenance
 
+if TYPE_CHECKING:
+    from posebench.base.readers.hdf5 import HDF5File
+
 FORMAT = 1
 META_KEY = "__meta__"
 FRAMES_SUFFIX = "#frames"
 SUPERVISIONS = ("none", "unpaired 3D", "paired 3D", "unstated")
 MAX_META_BYTES = 2**20
+_HDF5_ADVICE = "write the file with posebench.save_predictions('preds.h5', ...)"
 _ADVICE = "write the file with posebench.save_predictions(path, {clip_id: poses}, unit='mm', skeleton='h36m17')"
 
 
@@ -200,15 +204,25 @@ class _Archive(Npz):
         self.duplicated = [key.removesuffix(FRAMES_SUFFIX) for key in self.duplicated]
 
 
+class _HDF5Store:
+    """An HDF5 file as a store: clip ids are paths of datasets, and ``__meta__`` is an attribute."""
+
+    def __init__(self, file: HDF5File) -> None:
+        self.shapes = file.shapes
+        self.duplicated: list[str] = []
+        self.meta_text = file.text_attribute(META_KEY, MAX_META_BYTES)
+        self.read = file.read
+
+
 def _open_store(path: Path, stack: ExitStack) -> _Store:
     file = stack.enter_context(path.open("rb"))
     magic = file.read(8)
     if magic.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _Archive(path, stack.enter_context(open_zip(path, file)))
     if magic == b"\x89HDF\r\n\x1a\n":
-        from posebench.base.readers.hdf5 import open_hdf
+        from posebench.base.readers.hdf5 import open_hdf5
 
-        return stack.enter_context(open_hdf(path))
+        return _HDF5Store(stack.enter_context(open_hdf5(path, _HDF5_ADVICE)))
     raise PosebenchError(
         f"{path}: neither a zip archive nor HDF5 (first bytes {magic!r})", "a posebench prediction file, .npz or .h5", _ADVICE
     )
@@ -259,9 +273,9 @@ def save_predictions(
     arrays = _arrays(pairs, frames or {}, len(SKELETONS[skeleton]))
     with replacing(path) as temporary:
         if path.suffix in (".h5", ".hdf5"):
-            from posebench.base.readers.hdf5 import write_hdf
+            from posebench.base.readers.hdf5 import write_hdf5
 
-            write_hdf(temporary, meta.dump(), arrays)
+            write_hdf5(temporary, {META_KEY: meta.dump()}, arrays)
         elif path.suffix == ".npz":
             write_npz(temporary, chain([(META_KEY, np.array(meta.dump()))], arrays))
         else:

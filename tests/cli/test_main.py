@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import json
 import os
@@ -124,7 +125,54 @@ def test_bad_input_gives_no_traceback_in_a_process_of_its_own(tmp_path):
     assert_one_paragraph(done.stderr, "p.npz")
 
 
-@pytest.mark.parametrize("arguments", [[], ["scor"], ["score"], ["score", "p.npz"], ["protocol"], ["data", "fetch", "h36m"]])
+@pytest.mark.parametrize("arguments", [[], ["protocol"], ["data"], ["board"]])
+def test_posebench_and_its_groups_print_help_where_nothing_is_asked_for(run, arguments):
+    code, out, err = run(*arguments)
+    assert (code, err) == (0, "")
+    assert out.startswith("usage: posebench")
+    assert "COMMAND" in out or "VERB" in out
+
+
+def test_the_version_is_printed(run):
+    assert run("--version") == (0, "posebench 0.1.0\n", "")
+
+
+def test_the_nearest_choice_is_named(run):
+    assert "did you mean score?" in run("scor", "p.npz")[2]
+    assert "did you mean prepare?" in run("data", "prepar", "cmu")[2]
+    assert "did you mean" not in run("zzz")[2]
+
+
+def subparsers(parser):
+    """Every parser below one, by its words."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, below in action.choices.items():
+                yield (name,), below
+                yield from (((name, *words), one) for words, one in subparsers(below))
+
+
+def test_every_command_has_a_sentence_and_every_argument_a_help_text():
+    from posebench.cli.commands import COMMANDS
+
+    parsers = dict(subparsers(cli.parser()))
+    assert {words[0] for words in parsers} == set(COMMANDS)
+    for words, one in parsers.items():
+        assert one.description, words
+        for action in one._actions:
+            assert action.help or isinstance(action, argparse._SubParsersAction), (words, action.dest)
+
+
+def test_there_is_a_file_for_every_command():
+    from importlib.resources import files
+
+    from posebench.cli.commands import COMMANDS
+
+    there = {path.name.removesuffix(".py") for path in files("posebench.cli.commands").iterdir() if path.name.endswith(".py")}
+    assert there - {"__init__"} == set(COMMANDS)
+
+
+@pytest.mark.parametrize("arguments", [["scor"], ["score"], ["score", "p.npz"], ["data", "fetch", "h36m"]])
 def test_an_unknown_or_incomplete_command_exits_with_2_and_the_usage(run, arguments):
     code, out, err = run(*arguments)
     assert (code, out) == (2, "")
@@ -320,7 +368,7 @@ def test_control_c_in_the_middle_of_work_leaves_nothing_behind(tmp_path):
         "import signal, sys, time\nfrom posebench.cli import main as cli\nimport posebench.scoring.evaluate as e\n"
         # A shell that runs the tests in the background hands down that Ctrl-C is ignored; a terminal does not.
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "def slow(*_, **__):\n    print('working', file=sys.stderr, flush=True)\n    time.sleep(5)\n"
+        "def slow(*_, **__):\n    print('working', file=sys.stderr, flush=True)\n    time.sleep(1)\n"
         "e.measure_clip = slow\nsys.exit(cli.main(sys.argv[1:]))\n"
     )
     poses = {"S1/Walk/c0": np.random.default_rng(0).normal(size=(5, 17, 3))}

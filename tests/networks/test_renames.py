@@ -17,13 +17,15 @@ def renamed(monkeypatch):
     monkeypatch.setitem(RENAMED_SETTINGS, "martinez", {"hidden_units": "width"})
 
 
-def test_a_former_name_is_read_as_the_present_one_and_both_together_are_refused(renamed):
+@pytest.mark.usefixtures("renamed")
+def test_a_former_name_is_read_as_the_present_one_and_both_together_are_refused():
     assert present_names("martinez", {"hidden_units": 8, "blocks": 2}, "r.toml") == {"width": 8, "blocks": 2}
     with pytest.raises(PosebenchError, match="'hidden_units' and 'width'"):
         present_names("martinez", {"hidden_units": 8, "width": 9}, "r.toml")
 
 
-def test_a_run_folder_and_a_change_by_hand_may_use_the_former_name(renamed, tmp_path):
+@pytest.mark.usefixtures("renamed")
+def test_a_run_folder_and_a_change_by_hand_may_use_the_former_name(tmp_path):
     content, where = read_method("martinez")
     settings = resolve(content, load_baseline("martinez").Settings, where=where, preset="smoke", changes=["hidden_units=24"])
     assert settings.width == 24

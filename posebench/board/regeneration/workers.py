@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any, TypeVar
 
-from posebench.base.errors import PosebenchError
+from posebench.base.errors import PosebenchError, needs
 
 T = TypeVar("T")
 #: Seconds to wait for a scheduler to answer, and then for its first worker: a queue may take its time.
@@ -25,15 +25,11 @@ def spread(tasks: Sequence[Callable[[], T]], jobs: int, dask: str | None) -> Ite
         PosebenchError: a package is missing, the scheduler does not answer, or its workers have several threads.
         Exception: of joblib or dask, where a worker's death ended it all.
     """
-    install = 'pip install -c constraints.txt -e ".[scale]"'
-    try:
+    with needs("--jobs or --dask", extra="scale"):
         from joblib import Parallel, delayed, parallel_config
 
         if dask is not None:
             from distributed import Client
-    except ModuleNotFoundError as error:
-        wanted = "joblib for --jobs, and dask with distributed for --dask"
-        raise PosebenchError(f"no module {error.name}", wanted, install) from error
     with ExitStack() as stack:
         if dask is None:
             stack.enter_context(parallel_config(backend="loky", n_jobs=jobs))

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from posebench.base.errors import PosebenchError
+from posebench.base.errors import PosebenchError, needs
 
 #: The largest published lifters hold 0.2 GiB of weights.
 MAX_BYTES = 2**30
@@ -23,13 +23,9 @@ def open_session(path: Path, threads: int) -> Any:
     Raises:
         PosebenchError: onnx or ONNX Runtime is not installed, or the file cannot be used.
     """
-    try:
+    with needs(f"the network {path}", extra="baselines"):
         import onnx
         import onnxruntime
-    except ImportError as error:
-        raise PosebenchError(
-            f"no package {error.name}, which runs {path}", "onnx and onnxruntime", 'pip install -c constraints.txt -e ".[baselines]"'
-        ) from error
     advice = "export the network again; docs/lifters.md shows how"
     try:
         size = path.stat().st_size

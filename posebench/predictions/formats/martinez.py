@@ -20,6 +20,7 @@ from posebench.predictions.formats.foreign import WORD, Foreign, KnownClips, Rea
 MAX_FILES = 100_000
 MAGIC = b"\x89HDF\r\n\x1a\n"
 _KEY = "3D_positions"
+_ADVICE = "copy the file again"
 _JOINTS = list(joint_map("h36m32", "h36m17"))
 
 
@@ -94,15 +95,15 @@ def _datasets(path: Path) -> Iterator[tuple[str, Path, str, tuple[int, ...], np.
 
 
 def _shapes(file: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
-    from posebench.predictions.formats.tree import open_tree
+    from posebench.base.readers.hdf5 import open_hdf5
 
-    with open_tree(file) as tree:
-        return tree.shapes
+    with open_hdf5(file, _ADVICE) as stored:
+        return stored.shapes
 
 
 def _read(file: Path, key: str) -> npt.NDArray[np.floating]:
-    from posebench.predictions.formats.tree import open_tree
+    from posebench.base.readers.hdf5 import open_hdf5
 
-    with open_tree(file) as tree:
-        poses: npt.NDArray[np.floating] = tree.read(key).reshape(32, 3, -1).transpose(2, 0, 1)[:, _JOINTS]
+    with open_hdf5(file, _ADVICE) as stored:
+        poses: npt.NDArray[np.floating] = stored.read(key).reshape(32, 3, -1).transpose(2, 0, 1)[:, _JOINTS]
         return np.ascontiguousarray(poses)

@@ -207,9 +207,9 @@ def _has_positions(path: Path) -> bool:
         with h5py.File(path, "r") as file:
             if META_KEY in file.attrs:
                 return False
-        from posebench.predictions.formats.tree import open_tree
+        from posebench.base.readers.hdf5 import open_hdf5
 
-        with open_tree(path) as tree:
-            return any(key.endswith("3D_positions") or (len(shape) == 2 and shape[0] == 96) for key, (shape, _) in tree.shapes.items())
+        with open_hdf5(path, "") as stored:
+            return any(key.endswith("3D_positions") or (len(shape) == 2 and shape[0] == 96) for key, (shape, _) in stored.shapes.items())
     except Exception:  # as above
         return False

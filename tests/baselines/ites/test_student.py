@@ -2,17 +2,20 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 pytest.importorskip("torch", reason="the baselines need the extra [baselines]")
 
 import torch
 
+from posebench.base.cameras import Camera
 from posebench.base.errors import PosebenchError
 from posebench.base.skeletons import skeleton
 from posebench.baselines.ites import Settings, build
 from posebench.baselines.ites.network import GROUPS, GraphNetwork, NonLocal, SemanticConvolution, neighbours
 from posebench.networks.recipe import read_method, resolve
+from posebench.networks.samples import TrainingData
 from posebench.networks.views import project_at_distance
 from posebench.training.loop import fit
 
@@ -37,9 +40,13 @@ def told(player, keypoints):
 
 
 @pytest.fixture(scope="module")
-def data(walker_samples):
+def data(walker):
     """Four takes of a walker, each seen by one of four cameras: keypoints only."""
-    return walker_samples()
+    points = np.concatenate([(pose := walker(60, seed=take, camera=take))[..., :2] / pose[..., 2:] for take in range(4)])
+    keypoints = torch.from_numpy(points).float()
+    number = torch.arange(len(keypoints))
+    lens = Camera(np.eye(3), np.zeros(3), np.ones(2), np.zeros(2), (1, 1))
+    return TrainingData(H36M, keypoints, None, number // 60 * 60, number // 60 * 60 + 59, number, 30.0, lens)
 
 
 def prepared(data, recipe="default", *changes):

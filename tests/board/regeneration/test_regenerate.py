@@ -324,7 +324,7 @@ def test_a_missing_package_is_named_with_what_installs_it(tmp_path, finished, mo
     pytest.importorskip("joblib", reason="joblib comes with the extra `scale`")
     grid, place = stage(tmp_path, finished)
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(PosebenchError, match=rf"no module {package}.*\[scale\]"):
+    with pytest.raises(PosebenchError, match=rf"no package {package}.*\[scale\]"):
         regenerate(grid, place=place, **given)
 
 

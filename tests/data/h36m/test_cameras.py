@@ -6,11 +6,11 @@ import h5py
 import numpy as np
 import pytest
 
-from posebench.base.cameras import Camera, rotation_xyz
+from posebench.base.cameras import Camera, euler_from_rotation, rotation_from_euler, rotation_xyz
 from posebench.base.errors import PosebenchError
 from posebench.data.h36m import export_cameras
 from posebench.data.h36m.cameras import find_cameras, read_cameras
-from posebench.data.h36m.metadata import euler_of_rotation, read_metadata, rotation_of_euler
+from posebench.data.h36m.metadata import read_metadata
 from posebench.data.h36m.names import CAMERAS, SIZES, action_of, in_order, take_name, take_of_subaction
 
 FIELDS = ("rotation", "position", "focal", "centre", "radial", "tangential")
@@ -119,7 +119,7 @@ def test_metadata_names_the_takes(folder):
 
 def test_euler_angles_come_back():
     for angles in np.random.default_rng(1).uniform(-1.5, 1.5, (20, 3)):
-        np.testing.assert_allclose(euler_of_rotation(rotation_of_euler(angles)), angles, atol=1e-12)
+        np.testing.assert_allclose(euler_from_rotation(rotation_from_euler(angles)), angles, atol=1e-12)
 
 
 def test_takes_have_one_name_whatever_the_copy_calls_them():

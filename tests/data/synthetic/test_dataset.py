@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 import posebench.data.synthetic.motion as motion
+from posebench.base.cameras import rotation_from_vector
 from posebench.base.errors import PosebenchError
 from posebench.data import open_dataset
 from posebench.data.simulation import CAMERAS, NOISE_PX
-from posebench.data.synthetic.body import HINGES, SKELETON, columns, direction, rotation_from_vector
+from posebench.data.synthetic.body import HINGES, SKELETON, columns, direction
 from posebench.data.synthetic.dataset import _world, open_synthetic
 from posebench.scoring.protocol import load_protocol
 

@@ -202,7 +202,7 @@ def test_a_method_that_looks_at_several_frames_is_refused(run, monkeypatch, tmp_
 def test_without_a_package_the_command_says_how_to_get_it(run, monkeypatch, capsys, package, tmp_path):
     monkeypatch.setitem(sys.modules, package, None)
     assert cli.main(["export", str(run), "-o", str(tmp_path / "m.onnx")]) == 2
-    assert f"no module {package}" in (said := capsys.readouterr().err)
+    assert f"no package {package}" in (said := capsys.readouterr().err)
     assert "[baselines]" in said
 
 
