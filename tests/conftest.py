@@ -152,6 +152,30 @@ def walkers(walker):
     return dataset
 
 
+@pytest.fixture(scope="session")
+def walker_samples(walker):
+    """A function that returns training data: clips of 60 frames of a walker, each given as (take, camera); with 3D if ``poses``."""
+    import numpy as np
+
+    def samples(clips=((0, 0), (1, 1), (2, 2), (3, 3)), *, poses: bool = False):
+        import torch
+
+        from posebench.base.cameras import Camera
+        from posebench.base.skeletons import skeleton
+        from posebench.networks.samples import TrainingData
+
+        truth = np.concatenate([walker(60, seed=take, camera=camera) for take, camera in clips])
+        keypoints = torch.from_numpy(truth[..., :2] / truth[..., 2:]).float()
+        frame = torch.arange(len(truth))
+        first = frame // 60 * 60
+        lens = Camera(np.eye(3), np.zeros(3), np.ones(2), np.zeros(2), (1, 1))
+        take = torch.tensor([take for take, _ in clips]).repeat_interleave(60)
+        pose = torch.from_numpy(truth).float() if poses else None
+        return TrainingData(skeleton("h36m17"), keypoints, pose, first, first + 59, frame, 30.0, lens, take=take)
+
+    return samples
+
+
 @pytest.fixture
 def network(tmp_path):
     """Writes ``name.onnx`` of the given nodes, and ``name.toml``; returns the ONNX file's path."""
