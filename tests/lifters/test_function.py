@@ -147,9 +147,9 @@ def test_a_module_may_import_its_neighbours_when_it_is_called(write, dataset):
 
 
 def test_one_function_is_predicted_from_the_command_line(write, dataset, synthetic_part, tmp_path, capsys, monkeypatch):
-    import posebench.data
+    import posebench
 
-    monkeypatch.setattr(posebench.data, "open_dataset", lambda *_, **__: synthetic_part(takes=["Walking 1"]))
+    monkeypatch.setattr(posebench, "open_dataset", lambda *_, **__: synthetic_part(takes=["Walking 1"]))
     write(MINE + "lift.id, lift.unit = 'mine', 'm'\n")
     assert cli.main(["predict", "mine:lift", "--dataset", "synthetic", "-o", "p.npz"]) == 0, capsys.readouterr().err
     with open_predictions(tmp_path / "p.npz") as file:

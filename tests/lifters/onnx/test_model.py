@@ -27,10 +27,10 @@ def test_a_network_that_is_flat_gives_the_predictions_of_flat(network):
 
 
 def test_a_network_is_predicted_and_scored_from_the_command_line(network, synthetic_part, tmp_path, capsys, monkeypatch):
-    import posebench.data
+    import posebench
 
     few = synthetic_part(takes=["Walking 1", "Sitting 1"])
-    monkeypatch.setattr(posebench.data, "open_dataset", lambda *_, **__: few)
+    monkeypatch.setattr(posebench, "open_dataset", lambda *_, **__: few)
     path = network(FLAT_TOML, FLAT_NODES, ["N", 17, 2], ["N", 17, 3], FLAT_WEIGHTS)
     for lifter, output in ((str(path), "theirs"), ("flat", "ours")):
         file = str(tmp_path / f"{output}.npz")

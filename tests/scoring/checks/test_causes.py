@@ -175,8 +175,8 @@ def test_the_simple_lifters_raise_no_error_on_real_data(cmu, cmu_root, cmu_s07, 
     training = cmu.clip_ids("train")[::40]
     few = replace(cmu, infos={clip: info for clip, info in cmu.infos.items() if info.subject == "S07" or clip in training})
     made = simple_lifters()[lifter](few)
-    unit = "mm" if made.scale == "metric" else None
-    file = save_predictions(tmp_path / "p.npz", predict(made, few), skeleton="h36m17", unit=unit, scale=made.scale)
+    unit = "mm" if made.info.scale == "metric" else None
+    file = save_predictions(tmp_path / "p.npz", predict(made, few), skeleton="h36m17", unit=unit, scale=made.info.scale)
     found = {finding.name: finding.severity for finding in check(file, cmu_s07, root=cmu_root)}
     assert "error" not in found.values()
     assert ("constant" in found) == (lifter == "mean-pose")
