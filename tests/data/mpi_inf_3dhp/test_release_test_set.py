@@ -150,7 +150,7 @@ def test_damaged_bytes_raise_a_posebench_error_or_nothing(release):
         ("univ_annot3", None, "no array univ_annot3"),
         ("univ_annot3", h5py.ExternalLink("other.mat", "/annot3"), "no array univ_annot3"),
         ("univ_annot3", h5py.SoftLink("/annot3"), "no array univ_annot3"),
-        ("univ_annot3", np.full((18, 1, 17, 3), b"text"), "plain arrays of numbers"),
+        ("univ_annot3", np.full((18, 1, 17, 3), b"text"), "arrays of plain numbers"),
         ("annot2", np.zeros((18, 1, 17, 3)), "annot2 of shape"),
         ("valid_frame", np.zeros((17, 1)), "valid_frame of shape (17, 1)"),
         ("valid_frame", np.full((18, 1), 2.0), "valid_frame holds 2"),
