@@ -213,7 +213,9 @@ def _stack(name: str, clips: list[ClipSums], parts: tuple[str, ...]) -> Sums:
     )
 
 
-def _table(unit: str, protocol: Protocol, rows: list[Row], sums: Sums | None, draw: stats.Resampling | None) -> dict[str, Any]:
+def _table(
+    unit: str, protocol: Protocol, rows: list[Row], sums: Sums | None, draw: stats.Resampling | stats.Jackknife | None
+) -> dict[str, Any]:
     """The result's entry for one metric; values are None where the file's scale leaves them empty."""
     if sums is None or not sums.count.any():
         return {"value": None, "unit": unit, "low": None, "high": None, "by": dict.fromkeys(protocol.averages), "groups": {}}

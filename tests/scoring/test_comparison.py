@@ -4,7 +4,7 @@ import pytest
 import posebench
 from posebench.base.errors import PosebenchError
 from posebench.scoring.comparison import compare
-from posebench.scoring.intervals import holm, letters
+from posebench.scoring.intervals import compact_letter_display, holm
 from posebench.scoring.result import load_result
 
 
@@ -135,6 +135,6 @@ def test_letters_are_shared_exactly_by_what_is_not_separable():
     for _ in range(50):
         names = list("vwxyz")
         separable = {frozenset(pair) for pair in combinations(names, 2) if rng.random() < 0.5}
-        given = letters(names, separable)
+        given = compact_letter_display(names, separable)
         for a, b in combinations(names, 2):
             assert bool(set(given[a]) & set(given[b])) == (frozenset((a, b)) not in separable)
