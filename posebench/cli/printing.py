@@ -7,17 +7,17 @@ from pathlib import Path
 
 
 def print_json(content: object) -> None:
-    """Indented."""
+    """Print JSON, indented."""
     print(json.dumps(content, indent=1))
 
 
 def print_table(rows: list[list[object]], heads: list[str]) -> None:
-    """Cells as they are: no text that looks like a number is taken for one."""
-    from tabulate import tabulate
+    """Print a table."""
+    from posebench.display.tables import text_table
 
-    print(tabulate(rows, heads, tablefmt="github", disable_numparse=True))
+    print(text_table(rows, heads))
 
 
 def label(path: str) -> str:
-    """What a prediction file is called: its stem, or the folder's name where it is the one that a training leaves."""
+    """Name of a prediction file: its stem; for the ``predictions.npz`` of a run folder, the name of the folder."""
     return Path(path).stem if Path(path).stem != "predictions" else Path(path).absolute().parent.name

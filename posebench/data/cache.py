@@ -1,8 +1,8 @@
-"""Arrays that are dear to compute, kept on disk between runs.
+"""Disk cache of arrays that are slow to compute.
 
-An entry is one folder, ``<cache>/<name>-<key>/``, of ``.npy`` files and an ``index.json`` that holds their sha256. It is complete or
-absent: it is built in a temporary folder beside its place and renamed. Nothing in it is trusted without its checksum, nothing is
-unpickled, and deleting the folder is always safe.
+An entry is one folder, ``<cache>/<name>-<key>/``, of ``.npy`` files and an ``index.json`` that holds their sha256. An entry is
+complete or absent: it is built in a temporary folder next to its final path and then renamed. No file is used before its checksum is
+verified, nothing is unpickled, and deleting the folder is always safe.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ INDEX = "index.json"
 
 
 @dataclass(frozen=True, eq=False)
-class Entry:
-    """What a cache entry holds.
+class CacheEntry:
+    """The content of a cache entry.
 
     Attributes:
-        arrays: by name; read-only memory maps where they come from disk.
+        arrays: by name; read-only memory maps if they come from disk.
         facts: JSON values.
-        note: why the entry is not on disk, or empty.
+        note: why the entry could not be stored, or empty.
     """
 
     arrays: dict[str, npt.NDArray[Any]]
@@ -41,7 +41,7 @@ class Entry:
 
 
 def cache_folder() -> Path:
-    """Where entries live: ``$POSEBENCH_CACHE``, or the user's cache folder of this system."""
+    """The folder of all entries: ``$POSEBENCH_CACHE``, or else the user's cache folder."""
     chosen = os.environ.get("POSEBENCH_CACHE")
     if chosen:
         return Path(chosen)
@@ -50,69 +50,70 @@ def cache_folder() -> Path:
     return Path(platformdirs.user_cache_dir("posebench"))
 
 
-def cached(name: str, key: str, build: Callable[[], Entry]) -> Entry:
-    """The entry ``name`` with this ``key``, built where it is absent or damaged.
+def cached(name: str, key: str, build: Callable[[], CacheEntry]) -> CacheEntry:
+    """The entry ``name`` with this ``key``; built if it is absent or damaged.
 
-    Two processes may build the same entry at once: the first to finish publishes it, the other uses that one. Where the folder cannot
-    be written the entry stays in memory and says so in its note.
+    Two processes may build the same entry at once: the first to finish stores it, and the other reads that one. If the folder cannot be
+    written, the entry stays in memory and its note gives the reason.
 
     Args:
-        name: of the kind of entry, a plain word.
-        key: hex digest of everything that the content depends on.
+        name: kind of entry, such as ``cmu``; part of the folder's name.
+        key: hex digest of everything that determines the content.
         build: computes the content.
     """
-    place = cache_folder() / f"{name}-{key[:32]}"
-    entry = _read(place, key)
+    folder = cache_folder() / f"{name}-{key[:32]}"
+    entry = _read(folder, key)
     if entry is not None:
         return entry
     built = build()
     try:
-        _publish(place, key, built)
+        _publish(folder, key, built)
     except OSError as error:
-        return Entry(built.arrays, built.facts, f"cache folder {place.parent} cannot be written ({error}); worked in memory")
-    return _read(place, key) or built
+        return CacheEntry(built.arrays, built.facts, f"cache folder {folder.parent} cannot be written ({error}); worked in memory")
+    return _read(folder, key) or built
 
 
 def _seal(index: dict[str, Any]) -> str:
+    """Checksum of the index itself, so that an edited fact is noticed."""
     return hashlib.sha256(json.dumps([index["key"], index["arrays"], index["facts"]], sort_keys=True).encode()).hexdigest()
 
 
-def _read(place: Path, key: str) -> Entry | None:
-    """The entry, or None where it is absent, incomplete, altered or of another key."""
+def _read(folder: Path, key: str) -> CacheEntry | None:
+    """The stored entry, or None if it is absent, incomplete, altered or has another key."""
     try:
-        index = json.loads((place / INDEX).read_text(encoding="utf-8"))
+        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
         if index["key"] != key or index["seal"] != _seal(index):
             return None
-        if any(sha256_of(place / f"{name}.npy") != digest for name, digest in index["arrays"].items()):
+        if any(sha256_of(folder / f"{name}.npy") != digest for name, digest in index["arrays"].items()):
             return None
-        arrays = {name: np.load(place / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in index["arrays"]}
-        return Entry(arrays, index["facts"])
+        arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in index["arrays"]}
+        return CacheEntry(arrays, index["facts"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
-def _publish(place: Path, key: str, built: Entry) -> None:
-    """Write beside ``place`` and rename.
+def _publish(folder: Path, key: str, built: CacheEntry) -> None:
+    """Write the entry to a temporary folder, then rename that to ``folder``.
 
     Raises:
         OSError: the folder cannot be written.
     """
-    place.parent.mkdir(parents=True, exist_ok=True)
-    workshop = Path(tempfile.mkdtemp(prefix=".building-", dir=place.parent))
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=".building-", dir=folder.parent))
     try:
-        ours = workshop / "entry"
-        ours.mkdir()
+        draft = scratch / "entry"
+        draft.mkdir()
         for name, array in built.arrays.items():
-            np.save(ours / f"{name}.npy", array, allow_pickle=False)
-        digests = {name: sha256_of(ours / f"{name}.npy") for name in built.arrays}
+            np.save(draft / f"{name}.npy", array, allow_pickle=False)
+        digests = {name: sha256_of(draft / f"{name}.npy") for name in built.arrays}
         index: dict[str, Any] = {"key": key, "arrays": digests, "facts": built.facts}
-        (ours / INDEX).write_text(json.dumps(index | {"seal": _seal(index)}), encoding="utf-8")
+        (draft / INDEX).write_text(json.dumps(index | {"seal": _seal(index)}), encoding="utf-8")
         try:
-            ours.rename(place)
+            draft.rename(folder)
         except OSError:
-            # Somebody stands there: a faster process, whose entry is as good as ours, or a damaged entry, which makes room.
-            if _read(place, key) is None:
-                place.rename(workshop / "damaged")
-                ours.rename(place)
+            # The folder exists: either another process was faster, whose entry is used, or a damaged entry has to be moved away.
+            if _read(folder, key) is None:
+                folder.rename(scratch / "damaged")
+                draft.rename(folder)
     finally:
-        shutil.rmtree(workshop, ignore_errors=True)
+        shutil.rmtree(scratch, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Clips, and the dataset that loads them: what every dataset hands to scoring and training.
+"""Clips, and the dataset that loads them: the two types that scoring and training work on.
 
 **Convention.** Poses are absolute, millimetres, camera frame (x right, y down, z forward); keypoints are pixels from the top-left
 corner; joints in the order of the named skeleton (:mod:`posebench.base.skeletons`).
@@ -20,7 +20,7 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ClipInfo:
-    """What is known of a clip without reading its poses.
+    """Facts about a clip that are known without reading its poses.
 
     Attributes:
         id: ``subject/take/camera``, for example ``S07/07_01/c0``.
@@ -48,8 +48,8 @@ class Clip:
         pose: (T, J, 3) mm, camera frame, absolute.
         skeleton: id of the joint order.
         fps: frames per second.
-        camera: calibration, or None where the data has none.
-        sources: what computes or reads the keypoints of each source; call :meth:`keypoints`.
+        camera: calibration, or None if it is unknown.
+        sources: keypoint source to the function that reads or computes its keypoints; call :meth:`keypoints`.
     """
 
     info: ClipInfo
@@ -81,23 +81,23 @@ class Clip:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """An opened dataset: the list of its clips, and the means to load them.
+    """An opened dataset: the list of its clips, and a function that loads one.
 
     Attributes:
         name: ``cmu``, ...
         version: of the definition (takes, cameras, frame rate), not of the files.
         skeleton: id of the joint order of every clip.
         fps: frames per second of every clip.
-        infos: clip id to what is known without loading, in dataset order.
-        fingerprint: sha256 (hex) of the content, independent of how the files are packed.
-        official: the frame counts equal the definition's.
+        infos: clip id to its :class:`ClipInfo`, in dataset order.
+        fingerprint: sha256 (hex) of the content; compression and file layout do not change it.
+        official: the frame counts are those of the dataset's definition.
         splits: split name (``train``, ``test``) to subjects.
         keypoint_sources: names that :meth:`Clip.keypoints` takes.
         load: clip id to :class:`Clip`.
-        note: what differs from the definition, in words; empty where nothing does.
-        valid: clip id to the numbers of the frames that may be scored, ascending, for clips where not all may.
-        labels: clip id to one action a frame, for clips whose action changes on the way (3DHP's activities).
-        up: the upward direction of the world that cameras stand in; None where nobody says.
+        note: how this copy differs from the definition; empty if it does not.
+        valid: clip id to the frames that may be scored, ascending; clips without an entry are scored on all frames.
+        labels: clip id to the action of each frame, for clips whose action changes (the activities of 3DHP).
+        up: unit vector that points up in the world frame of the cameras; None if it is unknown.
     """
 
     name: str
@@ -128,12 +128,12 @@ class Dataset:
         return [info.id for info in self.infos.values() if info.subject in self.splits[split]]
 
     def clips(self, split: str | None = None) -> Iterator[Clip]:
-        """Load the clips of a split, or all, one after the other."""
+        """Load the clips of a split, or of all splits, one at a time."""
         return map(self.load, self.clip_ids(split))
 
 
 def describe(dataset: Dataset) -> dict[str, object]:
-    """What ``posebench data info`` shows of a dataset: JSON values, a line each."""
+    """The facts that ``posebench data info`` prints, as JSON values."""
 
     def count(split: str) -> str:
         infos = [dataset.infos[id] for id in dataset.clip_ids(split)]

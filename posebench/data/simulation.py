@@ -1,7 +1,7 @@
-"""The simulated cameras around a captured take, and the simulated noise of its 2D joints.
+"""Simulated cameras around a take, and simulated noise of its 2D joints.
 
-**Convention.** World y up, mm; camera frame x right, y down, z forward; pixels from the top-left corner. The body's motion is
-captured, the cameras and the noise are not: say so wherever a number is shown.
+**Convention.** World y up, mm; camera frame x right, y down, z forward; pixels from the top-left corner. Numbers obtained with these
+cameras must be published as simulated.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from posebench.base.cameras import Camera, look_at
 
 Array = npt.NDArray[np.float64]
 
-#: Stands in every fingerprint: raise it when cameras, frame choice, joint mapping or noise change.
+#: Part of every fingerprint. Raise it when cameras, frame choice, joint mapping or noise change.
 PROJECTION_VERSION = "1"
 
 CAMERAS = ("c0", "c1", "c2", "c3")
@@ -25,9 +25,9 @@ NOISE_PX = {"gt": 0.0, "gauss5": 5.0, "gauss10": 10.0, "gauss20": 20.0}
 
 
 def static_camera(pelvis: npt.ArrayLike, name: str) -> Camera:
-    """Camera ``c0`` ... ``c3`` of the rig around one take.
+    """One of the four simulated cameras around a take.
 
-    **Convention.** (cx, cz) is the mean pelvis position and r = 5000 mm + its largest horizontal distance from there; camera i stands
+    **Convention.** (cx, cz) is the mean pelvis position and r = 5000 mm + the pelvis' largest horizontal distance from it. Camera i is
     at (cx + r sin a, 1550, cz + r cos a), a = 45 + 90 i degrees, and looks at (cx, 900, cz). 1000 x 1000 px, f = 1145 px, principal
     point (500, 500), no distortion.
 
@@ -49,14 +49,14 @@ def simulated_keypoints(camera: Camera, pose: npt.ArrayLike, clip_id: str, sourc
 
     **Convention.** ``gt + sigma * z`` with sigma from :data:`NOISE_PX` and
     ``z = numpy.random.RandomState(words).standard_normal((T, J, 2))``, filled in C order. ``words`` are the eight little-endian
-    uint32 of the sha256 of the clip id, one zero byte and the source's name, both in UTF-8. numpy guarantees the stream of
-    ``RandomState`` for ever.
+    uint32 of the sha256 of the clip id, one zero byte and the source's name, both in UTF-8. numpy guarantees that the stream of
+    ``RandomState`` never changes.
     """
     exact = camera.project(pose)
     sigma = NOISE_PX[source]
     if sigma == 0.0:
         return exact
     words = np.frombuffer(hashlib.sha256(f"{clip_id}\0{source}".encode()).digest(), dtype="<u4")
-    # The legacy generator on purpose: the stream of the newer ones may change with numpy.
+    # The legacy generator, since the streams of newer generators may change with the version of numpy.
     noise: Array = np.random.RandomState(words).standard_normal(exact.shape)
     return exact + sigma * noise

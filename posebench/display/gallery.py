@@ -1,4 +1,4 @@
-"""A picture of random poses of a split: the truth and what prediction files hold, from two views."""
+"""A picture of random poses of a split, true and predicted, from two views."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from posebench.base.cameras import Array
 from posebench.base.errors import PosebenchError
 from posebench.base.skeletons import skeleton
-from posebench.data import Dataset
+from posebench.data.clip import Dataset
 from posebench.display.poses import draw_poses
 from posebench.metrics.alignment import aligned
 from posebench.metrics.position import mpjpe, root_relative
@@ -29,7 +29,7 @@ def draw(
 ) -> None:
     """Draw the same random frames of a split under each prediction file, over the truth.
 
-    **Convention.** Frames are drawn alike, by ``numpy.random.RandomState(seed)``, before any prediction is looked at. Files of unknown
+    **Convention.** Frames are drawn uniformly, by ``numpy.random.RandomState(seed)``, before any prediction is read. Files of unknown
     scale are drawn at the scale that N-MPJPE gives each pose. The root is subtracted.
 
     Args:

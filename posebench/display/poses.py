@@ -40,7 +40,7 @@ def draw_poses(
         predictions: method name to one pose a column pair.
         titles: what each pose is.
         skeleton: joint order of all poses.
-        grey: what stands in the place of the truth.
+        grey: name of the grey poses, in the title.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -62,7 +62,7 @@ def draw_poses(
                 axes.set_yticks([])
                 axes.set_xlabel(f"{titles[i]}, {view}", fontsize=8)
         row[0].set_ylabel(name, fontsize=9)
-    # The labels of the lowest row serve all above it.
+    # The labels of the lowest row apply to all rows.
     for axes in grid[:-1].flat:
         axes.set_xlabel("")
     figure.suptitle(f"grey: {grey}; blue: the person's left, red: right", fontsize=9)

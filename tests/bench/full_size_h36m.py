@@ -15,9 +15,9 @@ import numpy as np
 
 import posebench
 from posebench.data.h36m import export_cameras
-from posebench.data.h36m.export import thirty_two
+from posebench.data.h36m.export import to_h36m32
 from posebench.data.h36m.names import ACTIONS, CAMERAS, SPLITS, TEST_FRAMES, take_of_subaction
-from posebench.data.h36m.refilm import refilmed
+from posebench.data.h36m.resimulation import resimulate
 from posebench.data.synthetic.dataset import open_synthetic
 
 TRAIN_FRAMES = 1_559_752 // 4 // 150  # a take; 150 takes, four cameras
@@ -44,14 +44,14 @@ def takes():
 def write(folder):
     """The copy, its cameras, and a submission of truth and noise."""
     folder.mkdir(parents=True, exist_ok=True)
-    dataset, random = refilmed(open_synthetic()), np.random.default_rng(0)
+    dataset, random = resimulate(open_synthetic()), np.random.default_rng(0)
     world, pixels, cameras = {}, {}, {}
     for subject, name, frames in takes():
         clips = [dataset.load(f"{subject}/Walking 1/{camera}") for camera in CAMERAS]
         pose = clips[0].camera.to_world(clips[0].pose)
         period = 2 * len(pose) - 2
         order = np.abs((np.arange(frames) + len(pose) - 1) % period - (len(pose) - 1))
-        world.setdefault(subject, {})[name] = (thirty_two(pose)[order] / 1000).astype(np.float32)
+        world.setdefault(subject, {})[name] = (to_h36m32(pose)[order] / 1000).astype(np.float32)
         pixels.setdefault(subject, {})[name] = [clip.keypoints("gt")[order].astype(np.float32) for clip in clips]
         cameras |= {(subject, clip.info.camera): clip.camera for clip in clips}
     np.savez_compressed(folder / "data_3d_h36m.npz", positions_3d=np.array(world, dtype=object))

@@ -101,6 +101,13 @@ def made(folder, text=TEXT, entries=()):
     return reconciliation(load_published(folder), entries)
 
 
+def copy_entry(board):
+    """One committed entry: a board with a ranking, and few plots to draw."""
+    folder = board / "entries" / "synthetic"
+    folder.mkdir(parents=True)
+    shutil.copy(COMMITTED / "entries" / "synthetic" / "flat-gt.json", folder)
+
+
 def line(text, start):
     """The cells of the first table line that starts so."""
     found = next(row for row in text.splitlines() if row.startswith(f"| {start}"))
@@ -207,8 +214,8 @@ def test_a_column_mark_does_not_break_a_table(tmp_path):
     assert r"| P1 \| P2 (a site)" in text
 
 
-def test_rendering_writes_both_pages_and_a_stale_one_is_told(tmp_path):
-    shutil.copytree(COMMITTED / "entries" / "synthetic", tmp_path / "entries" / "synthetic")
+def test_rendering_writes_both_pages_and_check_names_a_stale_one(tmp_path):
+    copy_entry(tmp_path)
     (tmp_path / "published.toml").write_text(TEXT, encoding="utf-8")
     assert render(tmp_path) == tmp_path / "README.md"
     assert check_board(tmp_path) > 0
@@ -230,7 +237,7 @@ def test_rendering_writes_both_pages_and_a_stale_one_is_told(tmp_path):
 
 
 def test_a_board_without_published_numbers_has_no_reconciliation_page(tmp_path):
-    shutil.copytree(COMMITTED / "entries" / "synthetic", tmp_path / "entries" / "synthetic")
+    copy_entry(tmp_path)
     render(tmp_path)
     assert check_board(tmp_path) > 0
     assert [path.name for path in tmp_path.glob("*.md")] == ["README.md"]

@@ -1,34 +1,36 @@
-"""The page of one entry: what it reaches, how it compares, where it is good and bad, and how to make it again."""
+"""The page of one entry: values, comparisons, errors by action and joint, provenance, and the commands that make it again."""
 
 from __future__ import annotations
-
-from importlib.util import find_spec
 
 import pandas as pd
 
 from posebench.board.entry import BY_JOINT, Entry
-from posebench.board.pages.tables import markdown, metric_cell, metrics_of
-from posebench.board.rank import PRIMARY, Ranking
+from posebench.board.pages.tables import metric_cell
+from posebench.board.rank import PRIMARY, Ranking, metrics_of
+from posebench.data.registry import needs_root
+from posebench.display.tables import markdown_table
+from posebench.lifters import simple_lifters
 from posebench.metrics.behaviour import BEHAVIOUR
+from posebench.networks.recipe import baselines
 from posebench.scoring.protocol import Protocol
 from posebench.scoring.sums import group_means
 
-#: Shown by action, as far as the method has them.
+#: Shown by action, if the method has them.
 _BY_ACTION = (PRIMARY, "N-MPJPE", "MPJPE")
-#: Lifters without a training that `posebench predict` knows by name.
-_SIMPLE = ("flat", "mean-pose")
 
 
 def entry_page(ranking: Ranking, number: int, protocol: Protocol) -> str:
     """The page of the ``number``-th entry of a ranking, in markdown."""
     entry, seed, row = ranking.entries[number], ranking.shown[number], ranking.frame.iloc[number]
     up = "../" * (1 + len(protocol.id.split("/")))
-    chosen = "" if len(entry.seeds) == 1 else f" Where one seed is shown it is number {_seed_number(entry, seed)}, of median {PRIMARY}."
+    chosen = (
+        "" if len(entry.seeds) == 1 else f" Where one seed is shown, it is number {_seed_number(entry, seed)}, the one of median {PRIMARY}."
+    )
     parts = [
         f"# {entry.label} on `{protocol.id}`, keypoints `{entry.keypoints}`\n",
         f"Made by `posebench board render` from [{entry.name}.json]({entry.name}.json); do not edit by hand."
         f" All rows of this table: [leaderboard]({up}README.md).\n",
-        f"3D seen in training: {entry.supervision}. Scale of its poses: {entry.scale}. Protocol version {entry.protocol['version']}, digest"
+        f"Supervision: {entry.supervision}. Scale of its poses: {entry.scale}. Protocol version {entry.protocol['version']}, digest"
         f" `{entry.protocol['digest']}`. Data: {entry.data['name']} {entry.data['version']}, fingerprint"
         f" `{entry.data['fingerprint'][:16]}`, {len({take for take, _, _ in entry.takes})} takes. Seeds: {len(entry.seeds)}.{chosen}\n",
         f"## Values\n\nAverage by {entry.protocol['headline']}; in brackets the 95 % interval over takes.\n",
@@ -54,7 +56,7 @@ def _values(ranking: Ranking, entry: Entry, row: pd.Series, protocol: Protocol) 
         if metric in ranking.frame and (text := metric_cell(row, metric, interval=True)):
             spread = f"{row[f'{metric} seed low']:.1f} to {row[f'{metric} seed high']:.1f}" if len(entry.seeds) > 1 else ""
             lines.append([metric, entry.units[metric], text, spread])
-    return markdown(lines, ["metric", "unit", "value", "over seeds"], right=(2,)) + "\n"
+    return markdown_table(lines, ["metric", "unit", "value", "over seeds"], right=(2,)) + "\n"
 
 
 def _against(ranking: Ranking, entry: Entry) -> list[str]:
@@ -73,7 +75,7 @@ def _against(ranking: Ranking, entry: Entry) -> list[str]:
     return [
         f"## Against the other rows\n\n{PRIMARY} of this row minus that of the other, paired over takes, with the pair's own interval."
         " Below 0 this row is better; the verdict is Holm-adjusted over all pairs of the table.\n",
-        markdown(lines, ["other", f"difference [{unit}]", "separable"], right=(1,)) + "\n",
+        markdown_table(lines, ["other", f"difference [{unit}]", "separable"], right=(1,)) + "\n",
     ]
 
 
@@ -86,7 +88,7 @@ def _by_action(entry: Entry, seed: int) -> list[str]:
         takes = len({take for take, _, its in entry.takes if its == action})
         lines.append([action, takes, *(_one(means[metric].get(action)) for metric in metrics)])
     heads = ["action", "takes", *(f"{metric} [{entry.units[metric]}]" for metric in metrics)]
-    return ["## By action\n\nAll frames of an action alike.\n", markdown(lines, heads, right=range(1, len(heads))) + "\n"]
+    return ["## By action\n\nFrame-weighted.\n", markdown_table(lines, heads, right=range(1, len(heads))) + "\n"]
 
 
 def _by_joint(entry: Entry, seed: int) -> list[str]:
@@ -97,7 +99,7 @@ def _by_joint(entry: Entry, seed: int) -> list[str]:
     joints = list(dict.fromkeys(joint for found in values.values() for joint in found))
     lines = [[joint, *(_one(found.get(joint)) for found in values.values())] for joint in joints]
     heads = ["joint", *(f"{metric} [{entry.units[metric]}]" for metric in values)]
-    return [f"## By joint\n\nAverage by {kind}.\n", markdown(lines, heads, right=range(1, len(heads))) + "\n"]
+    return [f"## By joint\n\nAverage by {kind}.\n", markdown_table(lines, heads, right=range(1, len(heads))) + "\n"]
 
 
 def _one(value: float | None) -> str:
@@ -105,12 +107,12 @@ def _one(value: float | None) -> str:
 
 
 def _behaviour(entry: Entry, seed: int) -> list[str]:
-    signs = entry.seeds[seed].behaviour
-    if not signs:
+    tables = entry.seeds[seed].behaviour
+    if not tables:
         return []
-    lines = [[sign, *(f"{table[sign]:.2f}" if sign in table else "" for table in signs.values())] for sign in BEHAVIOUR]
-    about = "## What the lifter does\n\nBeside how far off it is; `posebench.behaviour` says what each sign means.\n"
-    return [about, markdown(lines, ["sign", *signs], right=range(1, 1 + len(signs))) + "\n"]
+    lines = [[name, *(f"{table[name]:.2f}" if name in table else "" for table in tables.values())] for name in BEHAVIOUR]
+    about = "## Diagnostics\n\nThey need no true poses and are never ranked; docs/training.md explains them.\n"
+    return [about, markdown_table(lines, ["diagnostic", *tables], right=range(1, 1 + len(tables))) + "\n"]
 
 
 def _provenance(entry: Entry) -> list[str]:
@@ -124,11 +126,11 @@ def _provenance(entry: Entry) -> list[str]:
             "parameters": f"{made.parameters:,}",
             "frames of context": made.context,
             "flip averaging": "yes" if made.flip_averaging else "no",
-            "told beside its supervision": "; ".join(made.side_information) or "nothing",
+            "side information": "; ".join(made.side_information) or "nothing",
             "extra data": "; ".join(made.extra_data) or "none",
             **({"taught by": made.common.teacher} if made.teacher else {}),
         }
-        parts.append(markdown([[name, fact] for name, fact in facts.items()], ["", "of all seeds"]) + "\n")
+        parts.append(markdown_table([[name, fact] for name, fact in facts.items()], ["", "of all seeds"]) + "\n")
     for number, seed in enumerate(entry.seeds):
         spent = seed.training
         trained = [f"{float(spent['cpu_seconds']) / 60:.1f} CPU minutes"] if "cpu_seconds" in spent else []
@@ -137,51 +139,66 @@ def _provenance(entry: Entry) -> list[str]:
         trained += [f"commit {spent['code']}"] if "code" in spent else []
         trained += [f"taught by {seed.provenance.teacher}"] if seed.provenance and seed.provenance.teacher else []
         scored = "posebench {posebench}, Python {python}, numpy {numpy}, {platform}".format_map(seed.environment)
-        told = f" Trained: {', '.join(trained)}." if trained else ""
+        training = f" Trained: {', '.join(trained)}." if trained else ""
         parts.append(
             f"* Seed {_seed_number(entry, number)}: {_one(entry.value(PRIMARY, entry.protocol['headline'], number))}"
-            f" {entry.units[PRIMARY]} {PRIMARY}. Predictions sha256 `{seed.predictions}`.{told} Scored with {scored}."
+            f" {entry.units[PRIMARY]} {PRIMARY}. Predictions sha256 `{seed.predictions}`.{training} Scored with {scored}."
         )
     return [*parts, ""]
 
 
 def _commands(entry: Entry, protocol: Protocol) -> str:
-    """What makes the entry again; of predictions from elsewhere, what scores them."""
-    root = "" if protocol.dataset == "synthetic" else " --root DIR"
-    on = f"--dataset {protocol.dataset}{root} --keypoints {entry.keypoints}"
-    score = f"posebench score {{0}} --protocol {protocol.id}{root} -o {{1}}"
-    made, lines, results = entry.seeds[0].provenance, [], []
-    known = entry.method in _SIMPLE or (entry.method.isidentifier() and find_spec(f"posebench.baselines.{entry.method}") is not None)
-    if made and known:
-        home = entry.learnt_on == entry.data["name"]
-        beside = "" if entry.learnt_on == "synthetic" else root if home else f" --root {entry.learnt_on.upper()}"
-        recipe = "" if made.recipe == "default" else f" --recipe {made.recipe}"
-        for number in range(len(entry.seeds)):
-            seed = _seed_number(entry, number)
-            run = f"runs/{entry.name}-s{seed}"
-            threads = entry.seeds[number].training.get("threads")
-            counted = f" --threads {threads}" if threads else ""
-            lines.append(
-                f"posebench train {entry.method} --dataset {entry.learnt_on}{beside} --keypoints {made.trained_keypoints}{recipe}"
-                f" --preset {made.preset} --seed {seed}{counted} -o {run}"
-            )
-            # A run scores itself on the data it was trained for, under the dataset's usual protocol; elsewhere it must be told to.
-            predictions, result = f"{run}/predictions.npz", f"{run}/result.json"
-            if not home:
-                predictions = f"{run}/{protocol.dataset}.npz"
-                lines.append(f"posebench predict {run} {on} -o {predictions}")
-            if not home or protocol.id != protocol.dataset:
-                result = f"{run}/{protocol.id.replace('/', '-')}.json"
-                lines.append(score.format(predictions, result))
-            results.append(result)
-        says = "With one count of threads on one machine, a training on the CPU gives the same bytes each time."
-    elif known:
-        lines = [f"posebench predict {entry.method} {on} -o {entry.name}.npz", score.format(f"{entry.name}.npz", f"{entry.name}-r.json")]
-        results = [f"{entry.name}-r.json"]
-        says = "Nothing is drawn at random."
+    """The commands that make the entry again, or that score predictions which posebench did not make."""
+    made = entry.seeds[0].provenance
+    if made and entry.method in baselines():
+        commands = [_training_commands(entry, number, protocol) for number in range(len(entry.seeds))]
+        lines, results = [line for lines, _ in commands for line in lines], [result for _, result in commands]
+        remark = "On one machine, with the same number of threads, a training on the CPU gives the same bytes each time."
+    elif not made and entry.method in simple_lifters():
+        result = f"{entry.name}-r.json"
+        predict = f"posebench predict {entry.method} {_dataset_options(entry, protocol)} -o {entry.name}.npz"
+        lines, results = [predict, _score_command(f"{entry.name}.npz", protocol, result)], [result]
+        remark = "Nothing is drawn at random."
     else:
         results = [f"{entry.name}-r{number}.json" for number in range(len(entry.seeds))]
-        lines = [score.format(f"PREDICTIONS{number}.npz", result) for number, result in enumerate(results)]
-        says = "The predictions come from the method's authors, not from posebench: the digests above say which files were scored."
+        lines = [_score_command(f"PREDICTIONS{number}.npz", protocol, result) for number, result in enumerate(results)]
+        remark = "The predictions come from the method's authors, not from posebench. The digests above identify the scored files."
     lines.append("posebench board add " + " ".join(results) + " && posebench board render")
-    return "\n".join([f"## To make it again\n\n{says}\n", "```bash", *lines, "```\n"])
+    return "\n".join([f"## To make it again\n\n{remark}\n", "```bash", *lines, "```\n"])
+
+
+def _training_commands(entry: Entry, number: int, protocol: Protocol) -> tuple[list[str], str]:
+    """The commands that make seed ``number`` again, and the result file that they leave."""
+    made = entry.seeds[number].provenance
+    assert made is not None, "all seeds of an entry have provenance, or none"
+    seed = _seed_number(entry, number)
+    run = f"runs/{entry.name}-s{seed}"
+    same_data = entry.learnt_on == entry.data["name"]
+    root = "" if not needs_root(entry.learnt_on) else " --root DIR" if same_data else f" --root {entry.learnt_on.upper()}"
+    recipe = "" if made.recipe == "default" else f" --recipe {made.recipe}"
+    stated_threads = entry.seeds[number].training.get("threads")
+    threads = f" --threads {stated_threads}" if stated_threads else ""
+    lines = [
+        f"posebench train {entry.method} --dataset {entry.learnt_on}{root} --keypoints {made.trained_keypoints}{recipe}"
+        f" --preset {made.preset} --seed {seed}{threads} -o {run}"
+    ]
+    # A run scores itself on its own dataset under the dataset's usual protocol; for anything else it takes further commands.
+    if same_data and protocol.id == protocol.dataset:
+        return lines, f"{run}/result.json"
+    predictions, result = f"{run}/predictions.npz", f"{run}/{protocol.id.replace('/', '-')}.json"
+    if not same_data:
+        predictions = f"{run}/{protocol.dataset}.npz"
+        lines.append(f"posebench predict {run} {_dataset_options(entry, protocol)} -o {predictions}")
+    return [*lines, _score_command(predictions, protocol, result)], result
+
+
+def _root_option(protocol: Protocol) -> str:
+    return " --root DIR" if needs_root(protocol.dataset) else ""
+
+
+def _dataset_options(entry: Entry, protocol: Protocol) -> str:
+    return f"--dataset {protocol.dataset}{_root_option(protocol)} --keypoints {entry.keypoints}"
+
+
+def _score_command(predictions: str, protocol: Protocol, result: str) -> str:
+    return f"posebench score {predictions} --protocol {protocol.id}{_root_option(protocol)} -o {result}"

@@ -1,11 +1,12 @@
-"""How the rows of a table were made, on what, and what their lifters do: below each ranked table."""
+"""Below each ranked table: how its rows were trained and scored, and their diagnostics."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from posebench.board.entry import Entry
-from posebench.board.pages.tables import markdown
+from posebench.data.registry import needs_root
+from posebench.display.tables import markdown_table
 from posebench.metrics.behaviour import BEHAVIOUR
 from posebench.scoring.protocol import Protocol
 
@@ -21,40 +22,54 @@ def machines(entries: Sequence[Entry]) -> str:
 
 
 def made_rows(entries: Sequence[Entry]) -> list[str]:
-    """Tables of how trained rows were made and of what their lifters do, where there are such rows."""
-    made: list[list[object]] = []
-    does: list[list[object]] = []
+    """How the trained rows were made, and the diagnostics of all rows; empty where there are no such rows."""
+    ordered = sorted(entries, key=lambda entry: entry.label)
+    return [*_trainings(ordered, entries), *_diagnostics(ordered)]
+
+
+def _trainings(ordered: Sequence[Entry], entries: Sequence[Entry]) -> list[str]:
+    rows: list[list[object]] = []
     facts: dict[str, list[str]] = {}
-    for entry in sorted(entries, key=lambda entry: entry.label):
-        first = entry.seeds[0]
-        if first.provenance:
-            told = first.provenance
-            seeds = ", ".join(str(seed.provenance.seed) for seed in entry.seeds if seed.provenance)
-            seen = f"{told.poses_seen / 1e6:.2f} M in {told.epochs} epochs"
-            flips = "yes" if told.flip_averaging else "no"
-            made.append([entry.label, seeds, seen, _minutes(entry), f"{told.parameters:,}", told.context, flips])
-            facts.setdefault(f"Trained on {told.trained_on}", []).append(entry.label)
-            if told.teacher:
-                facts.setdefault(f"Taught by {told.common.teacher}; CPU minutes hold its teacher's", []).append(entry.label)
-            beside = [*told.side_information, *(f"extra data: {name}" for name in told.extra_data)]
-            if beside:
-                facts.setdefault(f"Told beside its supervision: {'; '.join(beside)}", []).append(entry.label)
-        for who, signs in first.behaviour.items():
-            does.append([entry.label if who == "predicted" else "true poses", *(_sign(signs.get(sign)) for sign in BEHAVIOUR)])
-    truth = [row for row in does if row[0] == "true poses"][:1]
-    does = [row for row in does if row[0] != "true poses"] + truth
+    for entry in ordered:
+        made = entry.seeds[0].provenance
+        if made is None:
+            continue
+        seeds = ", ".join(str(seed.provenance.seed) for seed in entry.seeds if seed.provenance)
+        seen = f"{made.poses_seen / 1e6:.2f} M in {made.epochs} epochs"
+        flips = "yes" if made.flip_averaging else "no"
+        rows.append([entry.label, seeds, seen, _minutes(entry), f"{made.parameters:,}", made.context, flips])
+        facts.setdefault(f"Trained on {made.trained_on}", []).append(entry.label)
+        if made.teacher:
+            facts.setdefault(f"Taught by {made.common.teacher}; CPU minutes include the teacher's", []).append(entry.label)
+        side = [*made.side_information, *(f"extra data: {name}" for name in made.extra_data)]
+        if side:
+            facts.setdefault(f"Side information: {'; '.join(side)}", []).append(entry.label)
+    if not rows:
+        return []
     heads = ["method", "seeds", "poses seen", "CPU minutes", "parameters", "frames", "flip averaging"]
-    parts = []
-    if made:
-        parts += ["How the trained rows were made:\n", markdown(made, heads, right=range(3, 6)), ""]
-        parts += [*(f"* {fact}: {', '.join(labels)}." for fact, labels in facts.items()), *_trainers(entries), ""]
-    if does:
-        parts += ["What the lifters do (first seed), beside how far off they are: `posebench.behaviour` says what each sign means.\n"]
-        parts += [markdown(does, ["method", *BEHAVIOUR], right=range(1, 1 + len(BEHAVIOUR))), ""]
-    return parts
+    lines = [f"* {fact}: {', '.join(labels)}." for fact, labels in facts.items()]
+    return ["How the trained rows were made:\n", markdown_table(rows, heads, right=range(3, 6)), "", *lines, *_trainers(entries), ""]
 
 
-def _sign(value: float | None) -> str:
+def _diagnostics(ordered: Sequence[Entry]) -> list[str]:
+    rows: list[list[object]] = []
+    true_poses: list[object] | None = None
+    for entry in ordered:
+        for whose, values in entry.seeds[0].behaviour.items():
+            cells = [_two_decimals(values.get(name)) for name in BEHAVIOUR]
+            if whose == "predicted":
+                rows.append([entry.label, *cells])
+            elif true_poses is None:
+                true_poses = ["true poses", *cells]
+    if true_poses is not None:
+        rows.append(true_poses)
+    if not rows:
+        return []
+    about = "Diagnostics that need no true poses, of the first seed, never ranked; docs/training.md explains them:\n"
+    return [about, markdown_table(rows, ["method", *BEHAVIOUR], right=range(1, 1 + len(BEHAVIOUR))), ""]
+
+
+def _two_decimals(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}"
 
 
@@ -71,22 +86,22 @@ def _trainers(entries: Sequence[Entry]) -> list[str]:
         for seed in entry.seeds
         if {"device", "processor", "threads", "torch", "code"} <= set(seed.training)
     }
-    changed = ["* `+` behind a commit: the code differed from it."] if any(machine.endswith("+") for machine in used) else []
+    changed = ["* A `+` after a commit: the code differed from it."] if any(machine.endswith("+") for machine in used) else []
     return [*(f"* Trained with {machine}." for machine in sorted(used)), *changed]
 
 
 def commands(protocol: Protocol, keypoints: str, entries: Sequence[Entry]) -> str:
-    """What makes a row of a table; each entry's page has its own."""
-    root = "" if protocol.dataset == "synthetic" else " --root DIR"
-    said = f"--dataset {protocol.dataset}{root} --keypoints {keypoints}"
+    """The commands that make a row of a table; the page of an entry has its own."""
+    root = " --root DIR" if needs_root(protocol.dataset) else ""
+    options = f"--dataset {protocol.dataset}{root} --keypoints {keypoints}"
     lines = []
     if any(entry.seeds[0].provenance is None for entry in entries):
-        lines += [f"posebench predict METHOD {said} -o p.npz", f"posebench score p.npz --protocol {protocol.id}{root} -o r.json"]
+        lines += [f"posebench predict METHOD {options} -o p.npz", f"posebench score p.npz --protocol {protocol.id}{root} -o r.json"]
     if any(entry.seeds[0].provenance for entry in entries):
-        lines += [f"posebench train METHOD --recipe RECIPE --preset PRESET --seed SEED {said} -o RUN  # leaves RUN/result.json"]
+        lines += [f"posebench train METHOD --recipe RECIPE --preset PRESET --seed SEED {options} -o RUN  # leaves RUN/result.json"]
         if protocol.id != protocol.dataset:
             lines += [
-                f"posebench score RUN/predictions.npz --protocol {protocol.id}{root} -o r.json  # where RUN/result.json is of another one"
+                f"posebench score RUN/predictions.npz --protocol {protocol.id}{root} -o r.json  # if RUN/result.json is of another protocol"
             ]
     lines.append("posebench board add r.json RUN/result.json ... && posebench board render")
     return "\n".join(["A row is made by (METHOD, RECIPE and PRESET as in the table, SEED as below it):\n", "```bash", *lines, "```\n"])

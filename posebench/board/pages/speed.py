@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from posebench.board.pages.tables import markdown
-from posebench.lifters.timing.record import SPREAD, WAITING, Case, Record, Timed, changes, differing, load_record
+from posebench.display.tables import markdown_table
+from posebench.lifters.timing.comparison import changes, differing
+from posebench.lifters.timing.record import SPREAD, WAITING, Case, Record, Timed, load_record
 
 #: Where a board keeps records, a file a machine.
 FOLDER = "speed"
-#: Of the machine, in this order, what a reader wants first.
+#: Facts of the machine that come first, in this order.
 _FIRST = ("processor", "cores", "device", "threads")
 
 _HEAD = """# How fast the lifters are
 
-Made by `posebench board render` from the records in `speed/`; do not edit by hand. docs/speed.md says how they are measured and how to
-write one. Times of different machines do not compare, and those of a machine that was not quiet say little.
+Made by `posebench board render` from the records in `speed/`; do not edit by hand. docs/speed.md explains how they are measured and how to
+write one. Times of different machines are not comparable, and those of a noisy machine are not reliable.
 """
 
 
@@ -31,7 +32,7 @@ def speed_page(records: Mapping[str, Record]) -> str:
 
 
 def record_text(record: Record) -> str:
-    """Machine, how far to trust it, lifters, timings, and how far other backends lie from eager float32."""
+    """Machine, its noise, lifters, timings, and the difference of other backends from eager float32."""
     parts = [_machine(record.machine), "", noise_text(record), "", _lifters(record), "", _timings(record)]
     shifts = [
         [one.name, shift.backend, f"{shift.mean:.2g}", f"{shift.largest:.2g}", f"{shift.pa_mpjpe:+.2g}"]
@@ -41,13 +42,13 @@ def record_text(record: Record) -> str:
     if shifts:
         heads = ["lifter", "backend", "joint moves, mean [mm]", "at most [mm]", "PA-MPJPE changes [mm]"]
         parts += ["", "Against eager float32, on a clip of `synthetic`; poses of unknown scale are made as large as the true ones:"]
-        parts += ["", markdown(shifts, heads, right=(2, 3, 4))]
+        parts += ["", markdown_table(shifts, heads, right=(2, 3, 4))]
     notes = [f"* {one.name}: {note}." for one in record.lifters for note in one.notes]
     return "\n".join([*parts, *(["", "Not timed:", "", *notes] if notes else [])])
 
 
 def noise_text(record: Record) -> str:
-    """How quiet the machine was, and what follows."""
+    """How noisy the machine was, and whether its times can be trusted."""
     noise = record.noise
     found = f"a fixed piece of work spread by {noise.spread:.0%} (quartiles) and waited {noise.waiting:.0%} of its time for a processor"
     if noise.trusted:
@@ -57,16 +58,16 @@ def noise_text(record: Record) -> str:
 
 
 def changes_text(first: Record, second: Record) -> str:
-    """Each case that both records hold: the second's time over the first's, its interval, what that says."""
+    """For each case in both records: the second's time over the first's, its interval, and a verdict."""
     rows = [
         [one.lifter, one.backend, one.batch, f"{one.ratio:.3f}", f"[{one.low:.3f}, {one.high:.3f}]", one.verdict]
         for one in changes(first, second)
     ]
     heads = ["lifter", "backend", "batch", "time of B / A", "95 % interval", "B is"]
-    parts = [markdown(rows, heads, right=(2, 3))]
-    told = differing(first, second)
-    if told:
-        parts.append(f"The two differ in {'; '.join(told)}: what is seen need not be the code's doing.")
+    parts = [markdown_table(rows, heads, right=(2, 3))]
+    differences = differing(first, second)
+    if differences:
+        parts.append(f"The two differ in {'; '.join(differences)}: a change in time need not come from the code.")
     parts += [f"{name}: {noise_text(one)}" for name, one in (("A", first), ("B", second)) if not one.noise.trusted]
     return "\n\n".join(parts)
 
@@ -80,7 +81,7 @@ def _lifters(record: Record) -> str:
     rows = [[one.name, *_numbers(one), *_reach(one, record.fps), "yes" if one.flip_averaging else "no"] for one in record.lifters]
     heads = ["lifter", "parameters", "multiply-adds a pose", "memory opened, at most [MiB]"]
     heads += ["frames seen (stated)", f"frames to wait for (at {record.fps:g} Hz)", "flips averaged"]
-    return markdown(rows, heads, right=range(1, 6))
+    return markdown_table(rows, heads, right=range(1, 6))
 
 
 def _numbers(one: Timed) -> list[str]:
@@ -96,7 +97,7 @@ def _reach(one: Timed, fps: float) -> list[str]:
 def _timings(record: Record) -> str:
     rows = [[one.name, *_timing(case)] for one in record.lifters for case in one.cases]
     heads = ["lifter", "backend", "batch", "median [ms]", "99th percentile [ms]", "poses/s"]
-    return markdown(rows, heads, right=range(2, 6))
+    return markdown_table(rows, heads, right=range(2, 6))
 
 
 def _timing(case: Case) -> list[object]:

@@ -1,8 +1,8 @@
 """Tables of a ranking: markdown for people, CSV and JSON of the same frame for programs.
 
-**Convention.** A value for people has one decimal where its standard error (half its 95 % interval over 1.96) is below 1, and none where
-it is not: a digit that the takes do not support is not printed. Differences and the range over seeds, which are read on the same takes,
-and values without an interval have one decimal. Files for programs have four, so that no last bit of a machine shows.
+**Convention.** A value for people has one decimal if its standard error (half its 95 % interval over 1.96) is below 1, and none otherwise:
+a digit that the takes do not support is not printed. Differences, the range over seeds, and values without an interval have one decimal.
+Files for programs have four, so that they do not depend on the last bits of a machine.
 """
 
 from __future__ import annotations
@@ -11,24 +11,17 @@ import json
 from collections.abc import Sequence
 
 import pandas as pd
-from tabulate import tabulate
 
 from posebench.board.rank import PRIMARY, Ranking
-from posebench.scoring.protocol import Protocol
+from posebench.display.tables import markdown_table
 
-#: Position errors that stand beside :data:`PRIMARY` in the ranked table, as far as the protocol has them.
-BESIDE = ("N-MPJPE", "MPJPE")
-#: Further metrics, in a table of their own so that both can be read on a page of a code host.
+#: Position errors in the ranked table besides :data:`PRIMARY`, if the protocol has them.
+POSITION_ERRORS = ("N-MPJPE", "MPJPE")
+#: Further metrics, in a second table, so that each fits the page of a code host.
 FURTHER = ("PCK@150", "AUC", "N-PCK@150", "CPS", "MPJVE")
 DIAGNOSTICS = ("PA-MPJPE-reflection", "flip-rate")
 _NORMAL = 1.96
 _DIGITS = 4
-
-
-def metrics_of(protocol: Protocol, units: Sequence[str]) -> list[str]:
-    """Every metric and diagnostic that entries hold, :data:`PRIMARY` first and then in the protocol's order."""
-    names = [metric.name for metric in (*protocol.metrics, *protocol.diagnostics)]
-    return list(dict.fromkeys([PRIMARY, *(name for name in (*names, *units) if name in units)]))
 
 
 def cell(value: float | None, low: float | None = None, high: float | None = None, *, interval: bool = False) -> str:
@@ -60,7 +53,7 @@ def seeds_cell(row: pd.Series, metric: str = PRIMARY) -> str:
 def ranked_table(ranking: Ranking, folder: str) -> str:
     """The table that ranks: groups, methods with a link to the entry's page in ``folder``, position errors, seeds."""
     units = ranking.entries[0].units
-    metrics = [PRIMARY, *(metric for metric in BESIDE if metric in units)]
+    metrics = [PRIMARY, *(metric for metric in POSITION_ERRORS if metric in units)]
     rows = [
         [
             row["group"],
@@ -71,7 +64,7 @@ def ranked_table(ranking: Ranking, folder: str) -> str:
         ]
         for _, row in ranking.frame.iterrows()
     ]
-    return markdown(rows, ["group", "method", "3D seen", *_heads(metrics, units), "seeds"], right=range(3, 3 + len(metrics)))
+    return markdown_table(rows, ["group", "method", "supervision", *_heads(metrics, units), "seeds"], right=range(3, 3 + len(metrics)))
 
 
 def metrics_table(ranking: Ranking, metrics: Sequence[str]) -> str:
@@ -79,18 +72,11 @@ def metrics_table(ranking: Ranking, metrics: Sequence[str]) -> str:
     units = ranking.entries[0].units
     present = [metric for metric in metrics if metric in units]
     rows = [[row["method"], *(metric_cell(row, metric) for metric in present)] for _, row in ranking.frame.iterrows()]
-    return markdown(rows, ["method", *_heads(present, units)], right=range(1, 1 + len(present))) if present else ""
+    return markdown_table(rows, ["method", *_heads(present, units)], right=range(1, 1 + len(present))) if present else ""
 
 
 def _heads(metrics: Sequence[str], units: dict[str, str]) -> list[str]:
     return [f"{metric} [{units[metric]}]" for metric in metrics]
-
-
-def markdown(rows: Sequence[Sequence[object]], heads: Sequence[str], right: Sequence[int] = ()) -> str:
-    """A markdown table, the columns numbered in ``right`` aligned to the right."""
-    escaped = [[str(item).replace("|", "\\|") for item in row] for row in rows]
-    align = ["right" if i in right else "left" for i in range(len(heads))]
-    return tabulate(escaped, heads, tablefmt="github", disable_numparse=True, colalign=align if rows else None)
 
 
 def as_csv(ranking: Ranking) -> str:
@@ -99,7 +85,7 @@ def as_csv(ranking: Ranking) -> str:
 
 
 def as_json(ranking: Ranking) -> str:
-    """The frame as JSON, with what holds of all its rows beside it."""
+    """The frame as JSON, and what all its rows have in common."""
     first = ranking.entries[0]
     rows = json.loads(ranking.frame.to_json(orient="records", double_precision=_DIGITS))
     content = {

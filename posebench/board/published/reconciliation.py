@@ -1,4 +1,4 @@
-"""The reconciliation page: what sites file, what it is, like set beside like, and what papers report against what is reproduced."""
+"""The reconciliation page: what the numbers on results sites really are, comparable numbers side by side, reported against reproduced."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from posebench.board.entry import Entry
 from posebench.board.published.reproduction import official, reproduced
-from posebench.board.published.tables import UNITS, cell, data_of, marks_legend, reported_tables, table, tags_legend
+from posebench.board.published.tables import UNITS, cell, data_of, marks_legend, reported_tables, tags_legend
 from posebench.board.published.types import DATASETS, KEYPOINTS, METRICS, Filing, Published, Row
+from posebench.display.tables import markdown_table
 
-#: Set side by side wherever two of them share data, metric and 2D source.
+#: Papers whose numbers are compared wherever they share data, metric and 2D source.
 COMPARED = ("chen2019", "repnet", "ites")
 
 _HEAD = """# Reconciliation: what published numbers really are
@@ -29,8 +30,8 @@ without one is relative to the root, scaled MPJPE without one is N-MPJPE (least-
 
 {marks}
 
-**Tags in square brackets** say where a number was read. Numbers in *italics* carry [M] or [L]: nobody has checked them; do not quote
-them. They stand on this page only.
+**Tags in square brackets** say where a number was read. Numbers in *italics* carry [M] or [L]: they are not
+checked and appear on this page only; do not quote them.
 
 {tags}
 """
@@ -75,7 +76,7 @@ without its address. *Sure* is our confidence in what the number is.
                 ]
                 for filing in filings
             ]
-            parts.append(table(lines, ["filed under", "value", "the label is", "what it is", "sure", "why"]) + "\n")
+            parts.append(markdown_table(lines, ["filed under", "value", "the label is", "what it is", "sure", "why"]) + "\n")
     return "\n".join(parts)
 
 
@@ -109,7 +110,7 @@ Within a line they are like for like only if the last column says so.
                     cells = [_cells([row for row in line if row.paper == id], metric) for id in COMPARED]
                     if any(cells):
                         lines.append([where, f"{metric} [{UNITS[metric]}]", keypoints, *cells, _verdict(line, metric)])
-    parts.append(table(lines, ["data", "metric", "2D", *names, "like for like?"]) + "\n")
+    parts.append(markdown_table(lines, ["data", "metric", "2D", *names, "like for like?"]) + "\n")
     return "\n".join(parts)
 
 
@@ -118,7 +119,7 @@ def _cells(rows: Sequence[Row], metric: str) -> str:
 
 
 def _verdict(rows: Sequence[Row], metric: str) -> str:
-    """Whether the compared methods' own numbers in a line mean the same; other people's reproductions are left out."""
+    """Whether the compared methods' own numbers in a line are comparable; reproductions by others are left out."""
     compared = [row for row in rows if row.paper in COMPARED and "reproduced" not in row.variant]
     if len({row.paper for row in compared}) < 2:
         return "nothing to compare"

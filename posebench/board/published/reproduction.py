@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from statistics import median_high
 
 from posebench.board.entry import Entry
-from posebench.board.published.tables import cell, data_of, table, who
+from posebench.board.published.tables import cell, data_of, who
 from posebench.board.published.types import MEASURES, Measured, Paper, Published, Row
+from posebench.display.tables import markdown_table
 from posebench.scoring.protocol import load_protocol
 
 #: Columns of the tables of reproduced numbers: heading -> metric of an entry.
@@ -21,14 +22,14 @@ _COLUMNS = {
 
 
 def reproduced(published: Published, entries: Sequence[Entry]) -> str:
-    """Each method with a baseline or a run of ours: what is reported, what other code reached, what ours reaches, and why they differ."""
+    """For each method with a baseline or a run: the reported numbers, those of other code, those of our baseline, and why they differ."""
     parts = [
         """## Reported against reproduced
 
 *reported* is what is printed, on the data that it was printed for; *run by us* is other people's code on our data, with one seed and the
 work stated, and on one CPU core; *ours* is this project's baseline, from its entries on the board. Only rows on the same data, joints and
-2D source can be set against each other: nobody can reproduce a Human3.6M number on `cmu`, only the order of methods and the effect of
-a rule. Runs and entries are averaged over frames (the board's headline is another average where the protocol says so), and their
+2D source can be compared. A Human3.6M number cannot be reproduced on `cmu`; only the order of methods and the effect of
+a rule can. Runs and entries are averaged over frames (the board's headline is another average where the protocol says so), and their
 scaled MPJPE is N-MPJPE. An entry with several seeds shows its median (of an even number the worse of the middle two), with the range in
 brackets. Differences under about 5 mm between single runs are ties.
 """
@@ -50,7 +51,7 @@ def _against(published: Published, paper: Paper, runs: Sequence[Measured], entri
     lines += [_entry_line(entry) for entry in own]
     if paper.methods and not own:
         lines.append(["ours: no entry on the board yet", *[""] * (3 + len(_COLUMNS)), ""])
-    return table(lines, ["what", "data", "2D", "joints", *_COLUMNS, "work"])
+    return markdown_table(lines, ["what", "data", "2D", "joints", *_COLUMNS, "work"])
 
 
 def _reported_line(published: Published, row: Row) -> list[str]:
@@ -111,7 +112,7 @@ seed, 11 to 28 minutes of one CPU core, about 1 % of a paper's number of steps. 
 Averages are over frames unless the heading says `by take`. The best-of-flip columns are ITES's own way of scoring: Procrustes scale, the
 better of the pose and its mirror image. Rows with 16 and with 17 joints are not comparable.
 
-{table(lines, ["code", "data", "work", *metrics], right=len(metrics))}
+{markdown_table(lines, ["code", "data", "work", *metrics], right=range(3, 3 + len(metrics)))}
 
 {notes}
 """

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tabulate import tabulate
-
 from posebench.board.published.types import DATASETS, KEYPOINTS, METRICS, TAGS, Published, Row, Value
+from posebench.display.tables import markdown_table
 
-#: What a letter behind a number says of its alignment; no letter is the strict reading.
+#: Letter after a number -> its alignment. A number without a letter is aligned as its metric's name says.
 MARKS = {
     "r": "a reflection is allowed in the alignment",
     "f": "the better of the pose and its mirror image in depth was chosen against the truth",
@@ -37,7 +36,7 @@ _TITLES = {
 
 
 def cell(value: Value | None) -> str:
-    """A number with its marks and tag, ``59.8 (f) [2]``; in italics if nobody checked it; empty for None."""
+    """A number with its marks and tag, ``59.8 (f) [2]``; in italics if it is unverified; empty for None."""
     if value is None:
         return ""
     number = value.printed if value.verified else f"*{value.printed}*"
@@ -72,7 +71,7 @@ def data_of(row: Row) -> str:
 
 
 def published_section(published: Published, protocol: str) -> str:
-    """The verified numbers that stand nearest to a protocol, as a section of the board's page; empty where there are none."""
+    """The verified numbers under a protocol or nearest to it, as a section of the board's page; empty where there are none."""
     rows = [row for row in published.rows if row.protocol == protocol and any(value.verified for value in row.values)]
     if not rows:
         return ""
@@ -82,8 +81,8 @@ def published_section(published: Published, protocol: str) -> str:
     tags = [f"[{tag}] {meaning}" for tag, meaning in TAGS.items() if tag in {value.tag for value in values}]
     head = f"""### Published under `{protocol}` or nearest to it: not measured here, not ranked
 
-Copied from papers and from what cites them, in order of supervision and year; nobody scored these rows with posebench. A difference
-between two of them, or to a measured row, need not be one between methods. [reconciliation.md](reconciliation.md) gives every source,
+Copied from papers and from what cites them, in order of supervision and year; not scored with posebench. A difference between two of
+them, or to a measured row, need not be a difference between the methods. [reconciliation.md](reconciliation.md) gives every source,
 and the numbers that are only recalled.
 
 How a number was aligned: {"; ".join(letters)}; no letter: as the protocol aligns. Where from: {"; ".join(tags)}.
@@ -92,7 +91,7 @@ How a number was aligned: {"; ".join(letters)}; no letter: as the protocol align
 
 
 def reported_tables(published: Published, rows: Sequence[Row], *, unverified: bool, level: int) -> list[str]:
-    """A headed table for each 2D source among ``rows``, with what is to be known of each row below it.
+    """For each 2D source among ``rows`` a heading, a table, and remarks on its rows.
 
     Args:
         published: where the rows come from.
@@ -119,7 +118,7 @@ def _shown(row: Row, unverified: bool) -> list[Value]:
 
 def _rows(published: Published, rows: Sequence[Row], unverified: bool) -> str:
     metrics = [metric for metric in METRICS if any(value.metric == metric for row in rows for value in _shown(row, unverified))]
-    # On the dataset that most methods train on, the training set is no news.
+    # Most methods train on Human3.6M; the column is shown only where one does not.
     trained = ["trained on"] if any(row.trained_on != "h36m" for row in rows) else []
     lines = []
     for row in rows:
@@ -136,7 +135,7 @@ def _rows(published: Published, rows: Sequence[Row], unverified: bool) -> str:
             ]
         )
     heads = ["method", "3D and side information", *trained, *(f"{metric} [{UNITS[metric]}]" for metric in metrics), "joints", "average"]
-    return table(lines, heads, right=len(metrics) + 2)
+    return markdown_table(lines, heads, right=range(len(heads) - len(metrics) - 2, len(heads)))
 
 
 def _stated(text: str) -> str:
@@ -160,10 +159,3 @@ def _remarks(published: Published, rows: Sequence[Row], unverified: bool) -> str
         if text:
             lines.append(f"* **{who(published, row)}**: {text}")
     return "\n".join(lines) + "\n" if lines else ""
-
-
-def table(lines: Sequence[Sequence[str]], heads: Sequence[str], right: int = 0) -> str:
-    """A markdown table, its last ``right`` columns aligned to the right."""
-    align = ["left"] * (len(heads) - right) + ["right"] * right
-    escaped = [[text.replace("|", "\\|") for text in line] for line in lines]
-    return tabulate(escaped, heads, tablefmt="github", disable_numparse=True, colalign=align)

@@ -18,7 +18,7 @@ TAGS = {
     "M": "recalled from the paper, not checked against it",
     "L": "general knowledge, not checked",
 }
-#: Values with these tags stand on the reconciliation page only.
+#: Values with these tags appear on the reconciliation page only.
 UNVERIFIED = ("M", "L")
 CONFIDENCES = ("high", "medium", "low")
 _SCALES = ("scale: least squares", "scale: norm ratio", "scale: Procrustes", "scale: head to root")
@@ -47,7 +47,7 @@ VERDICTS = (
     "not traced",
     "no value",
 )
-#: What may stand in a row that we measured with somebody's code.
+#: Metrics of a run of other people's code.
 MEASURES = (
     "PA-MPJPE",
     "PA-MPJPE by take",
@@ -103,7 +103,7 @@ class Value:
 
     @property
     def verified(self) -> bool:
-        """Whether the number was read somewhere, and so may stand on the board's page."""
+        """Whether the number was read somewhere; others are left out of the board's page."""
         return self.tag not in UNVERIFIED
 
 
@@ -176,5 +176,5 @@ class Published:
         return next(row for row in self.rows if row.id == id)
 
     def protocols(self) -> list[str]:
-        """Ids of the protocols under which a verified number stands, sorted."""
+        """Ids of the protocols that have a verified number, sorted."""
         return sorted({row.protocol for row in self.rows if any(value.verified for value in row.values)})

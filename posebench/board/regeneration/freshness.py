@@ -1,15 +1,15 @@
-"""Is a cell of the grid up to date? What its numbers depend on, as digests; and the record that a finished one leaves.
+"""Whether a cell of the grid is up to date: digests of what its numbers depend on, and the record of a finished cell.
 
-**Convention.** ``cell.json`` in a run folder is written last, by an atomic rename: where it stands, the cell is published, of the code and
-data whose digests it holds. ``.<cell>.claim`` beside the run folder is locked while a process works on the cell and says which digests
-that process began with, so that whoever comes after a kill knows whether the checkpoint may be gone on with.
+**Convention.** ``cell.json`` in a run folder is written last, by an atomic rename. A cell with this file is published; the file holds the
+digests of the code and data that made the cell. ``.<cell>.claim`` next to the run folder is the cell's lock file. A process locks it while
+it works on the cell and writes its digests there, so that after a kill the next process knows whether the checkpoint is still usable.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
@@ -20,23 +20,25 @@ from typing import IO, Any
 from posebench.base.errors import PosebenchError
 from posebench.base.files import sha256_of, write_text
 from posebench.board.regeneration.grid import Cell
-from posebench.data import Dataset
+from posebench.data import DATASETS
+from posebench.data.clip import Dataset
 from posebench.networks.recipe import load_baseline, read_method, resolve
 from posebench.scoring.protocol import load_protocol
-from posebench.training.finish import protocol_of
 from posebench.training.folder import PREDICTIONS, RESULT
 
 RECORD = "cell.json"
 SCHEMA = 1
 #: The files that a board entry is made of.
-KEPT = (PREDICTIONS, RESULT, "result.sums.npz")
+ENTRY_FILES = (PREDICTIONS, RESULT, "result.sums.npz")
+#: Code that turns predictions into numbers. A change leaves weights and predictions as they are: the cell is only scored again.
+SCORING_CODE = ("posebench/metrics", "posebench/scoring")
 
 Digests = dict[str, str]
 Opener = Callable[[str], Dataset]
 
 
 def digest_of_folder(folder: Traversable) -> str:
-    """Digest of the names and bytes of a folder's files; pages (``.md``), caches and hidden files are not looked at."""
+    """Digest of the names and bytes of a folder's files, without pages (``.md``), caches and hidden files."""
     digest = hashlib.sha256()
     for name, file in sorted(_files(folder, ""), key=lambda item: item[0]):
         content = file.read_bytes()
@@ -56,73 +58,86 @@ def _files(folder: Traversable, prefix: str) -> Iterator[tuple[str, Traversable]
 
 
 def digests_of(cell: Cell, open_: Opener | None) -> Digests:
-    """What a cell's numbers depend on, by the name that messages use.
+    """Digests of all that a cell's numbers depend on, by the names that messages use.
 
     Args:
         cell: the cell.
         open_: opens a dataset by name; None leaves data and protocol out.
     """
     library = files("posebench")
-    digests = {"posebench/lifters": digest_of_folder(library / "lifters")}
+    folders = ["lifters", "metrics", "scoring", *(["networks", "training"] if cell.trained else [])]
+    digests = {f"posebench/{folder}": digest_of_folder(library / folder) for folder in folders}
     data = [cell.dataset]
     if cell.trained:
-        for room in ("networks", "training"):
-            digests[f"posebench/{room}"] = digest_of_folder(library / room)
         digests[f"baselines/{cell.method}"] = digest_of_folder(files("posebench.baselines") / cell.method)
         content, where = read_method(cell.method)
         settings = resolve(content, load_baseline(cell.method).Settings, where=where, recipe=cell.recipe, preset=cell.preset)
-        if settings.taught_by:
-            teacher = settings.taught_by[0]
+        if settings.teacher_baseline:
+            teacher = settings.teacher_baseline[0]
             digests[f"baselines/{teacher}"] = digest_of_folder(files("posebench.baselines") / teacher)
         data += [settings.extra_data] if settings.extra_data else []
     if open_ is not None:
         for name in data:
             dataset = open_(name)
             digests[f"data {name}"] = f"{dataset.version} {dataset.fingerprint}"
-        protocol = protocol_of(open_(cell.dataset))
+        protocol = DATASETS[cell.dataset].protocol_for(open_(cell.dataset))
         digests[f"protocol {protocol}"] = load_protocol(protocol).digest
     return digests
 
 
 def changed(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """Names of the digests that differ; data that nobody looked at count as the same."""
-    looked = any(name.startswith("data ") for name in now)
-    names = {name for name in {*before, *now} if looked or not name.startswith(("data ", "protocol "))}
+    """Names of the digests that differ. Where ``now`` leaves data and protocol out, they count as unchanged."""
+    with_data = any(name.startswith("data ") for name in now)
+    names = {name for name in {*before, *now} if with_data or not name.startswith(("data ", "protocol "))}
     return sorted(name for name in names if before.get(name) != now.get(name))
 
 
-@dataclass(frozen=True)
-class Standing:
-    """How a cell stands: ``fresh``, ``missing``, ``stale``, ``rescore``, ``interrupted`` or ``foreign``, and why, in words.
+def _only_scoring(names: Sequence[str]) -> bool:
+    """Whether digests of these names leave the predictions valid."""
+    return bool(names) and all(name.startswith("protocol ") or name in SCORING_CODE for name in names)
 
-    ``rescore`` is a stale one of which only the protocol changed; ``foreign`` a run folder that ``posebench regenerate`` did not make.
+
+@dataclass(frozen=True)
+class CellStatus:
+    """State of a cell in the folder of runs, and the reason in words.
+
+    Attributes:
+        state: ``fresh``; ``missing``; ``stale``, of other code or data; ``rescore``, stale only in what its predictions are scored with;
+            ``interrupted``; or ``foreign``, a run folder that ``posebench regenerate`` did not make.
+        why: the reason; empty where the state needs none.
     """
 
     state: str
     why: str = ""
 
 
-def standing(cell: Cell, digests: Digests, runs: Path) -> Standing:
-    """How a cell stands in the folder of runs."""
+def status_of(cell: Cell, digests: Digests, runs: Path) -> CellStatus:
+    """Compare what the folder of runs holds of a cell with the digests of today."""
     folder = runs / cell.name
     record = _read(folder / RECORD)
     if record is not None:
-        differing = changed(record["digests"], digests)
-        if differing and all(name.startswith("protocol ") for name in differing):
-            return Standing("rescore", f"{', '.join(differing)} changed")
-        differing += [name for name in KEPT if not (folder / name).is_file() or sha256_of(folder / name) != record["files"].get(name)]
-        return Standing("stale", f"{', '.join(differing)} changed") if differing else Standing("fresh")
+        return _status_of_published(folder, record, digests)
     if not folder.exists() or not any(folder.iterdir()):
-        return Standing("missing")
-    begun = _read(claim_of(cell.name, runs))
-    if begun is None:
-        return Standing("foreign", f"{folder} holds a run that posebench regenerate did not make")
-    differing = changed(begun["digests"], digests)
-    return Standing("stale", f"{', '.join(differing)} changed since it was interrupted") if differing else Standing("interrupted")
+        return CellStatus("missing")
+    started = _read(lock_path(cell.name, runs))
+    if started is None:
+        return CellStatus("foreign", f"{folder} holds a run that posebench regenerate did not make")
+    differing = changed(started["digests"], digests)
+    if not differing:
+        return CellStatus("interrupted")
+    return CellStatus("rescore" if _only_scoring(differing) else "stale", f"{', '.join(differing)} changed since it was interrupted")
+
+
+def _status_of_published(folder: Path, record: dict[str, Any], digests: Digests) -> CellStatus:
+    differing = changed(record["digests"], digests)
+    if _only_scoring(differing):
+        return CellStatus("rescore", f"{', '.join(differing)} changed")
+    differing += [name for name in ENTRY_FILES if not (folder / name).is_file() or sha256_of(folder / name) != record["files"].get(name)]
+    return CellStatus("stale", f"{', '.join(differing)} changed") if differing else CellStatus("fresh")
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    """A record, or None where there is none that this version can read: the cell then counts as not made."""
+    """A record, or None where there is none that this version can read; the cell then counts as not made."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -132,55 +147,67 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def publish(cell: Cell, digests: Digests, runs: Path) -> None:
-    """Write the record of a finished cell, which is the moment from which it counts.
+    """Write the record of a finished cell; from then on the cell is published.
 
     Raises:
-        PosebenchError: the result is not of the predictions beside it.
+        PosebenchError: the result was not computed from the predictions in the same folder.
     """
     folder = runs / cell.name
-    hashes = {name: sha256_of(folder / name) for name in KEPT}
+    hashes = {name: sha256_of(folder / name) for name in ENTRY_FILES}
     stated = json.loads((folder / RESULT).read_text(encoding="utf-8"))["predictions"]["sha256"]
     if stated != hashes[PREDICTIONS]:
-        raise PosebenchError(f"{folder}: {RESULT} is of other predictions", "the two files of one run", f"remove {folder} and begin anew")
+        raise PosebenchError(f"{folder}: {RESULT} is of other predictions", "the two files of one run", f"remove {folder} and start again")
     content = {"posebench_cell": SCHEMA, "cell": cell.name, "digests": digests, "files": hashes}
     write_text(folder / RECORD, json.dumps(content, indent=1) + "\n")
 
 
-def claim_of(name: str, runs: Path) -> Path:
-    """Where the claim to a cell or entry stands."""
+def lock_path(name: str, runs: Path) -> Path:
+    """The lock file of a cell or entry."""
     return runs / f".{name}.claim"
 
 
 @contextmanager
-def claimed(name: str, runs: Path) -> Iterator[IO[str]]:
-    """The claim to a cell or entry, waited for where another process holds it.
+def locked(name: str, runs: Path) -> Iterator[IO[str]]:
+    """Hold the lock of a cell or entry, after waiting for any other process that holds it; gives the open lock file.
 
-    The operating system lets go of a dead process's lock, on a network file system too; no file has to be cleaned up after a kill.
+    The operating system releases the lock of a dead process, on a network file system too; no file has to be cleaned up after a kill.
+
+    Raises:
+        PosebenchError: the file system does not lock files.
     """
     import fcntl
 
     runs.mkdir(parents=True, exist_ok=True)
-    with claim_of(name, runs).open("a+", encoding="utf-8") as file:
+    with lock_path(name, runs).open("a+", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX)
         except OSError as error:
-            found = f"{runs}: no lock to be had ({error.strerror})"
+            found = f"{runs}: files cannot be locked ({error.strerror})"
             raise PosebenchError(found, "a file system that locks files", "choose another folder with --runs") from error
         yield file
 
 
-def begin(claim: IO[str], digests: Digests, token: str) -> int:
-    """Write into a held claim what the work begins with; returns how often this call of regenerate (``token``) began it before."""
-    claim.seek(0)
+def record_start(lock: IO[str], digests: Digests, token: str) -> int:
+    """Write into a held lock file which digests the work starts with.
+
+    Args:
+        lock: the open lock file of the cell.
+        digests: of today's code and data.
+        token: of one call of :func:`posebench.regenerate`.
+
+    Returns:
+        How often this call started the cell before.
+    """
+    lock.seek(0)
     try:
-        before = json.loads(claim.read())["begun"]
+        before = json.loads(lock.read())["begun"]
         count = int(before["count"]) if before["token"] == token else 0
     except (ValueError, KeyError, TypeError):
         count = 0
     content = {"posebench_cell": SCHEMA, "digests": digests, "files": {}, "begun": {"token": token, "count": count + 1}}
-    # In place, for a renamed file would not be the locked one.
-    claim.seek(0)
-    claim.truncate()
-    claim.write(json.dumps(content))
-    claim.flush()
+    # Rewritten in place: a renamed file would not be the locked one.
+    lock.seek(0)
+    lock.truncate()
+    lock.write(json.dumps(content))
+    lock.flush()
     return count

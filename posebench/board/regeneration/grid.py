@@ -1,8 +1,7 @@
-"""The grid: every training that the board's rows are made of, read from ``grid.toml``.
+"""The grid, ``grid.toml``: every training that the board's rows are made of.
 
-**Convention.** A *cell* is one training (or one lifter that needs none) on one dataset, keypoint source and seed; an *entry* is the cells
-that differ in their seed only, and becomes one entry of the board. A cell's name is that of its run folder, an entry's name the same
-without the seed.
+**Convention.** A *cell* is one training (or one lifter that needs none) on one dataset, keypoint source and seed. Cells that differ only in
+their seed become one *entry* of the board. A cell is named as its run folder; an entry's name is the same without the seed.
 """
 
 from __future__ import annotations
@@ -29,8 +28,8 @@ class Cell:
         method: id of a baseline, ``flat`` or ``mean-pose``.
         dataset: name of the dataset that it learns from and is scored on.
         keypoints: 2D source of both.
-        recipe: variant of the method.
-        preset: budget; empty where nothing is trained.
+        recipe: name of the recipe.
+        preset: training budget; empty where nothing is trained.
         seed: None where nothing is trained.
     """
 
@@ -43,12 +42,12 @@ class Cell:
 
     @property
     def trained(self) -> bool:
-        """A training makes it."""
+        """Whether the cell needs a training."""
         return bool(self.preset)
 
     @property
     def entry(self) -> str:
-        """Name of the entry that it is a seed of."""
+        """Name of its entry."""
         variant = "" if self.recipe == "default" else f"+{self.recipe}"
         return f"{self.method}{variant}-{self.dataset}-{self.keypoints}" + (f"-{self.preset}" if self.trained else "")
 
@@ -70,7 +69,7 @@ def read_grid(path: Path) -> list[Cell]:
     ``keypoints``, ``presets`` and ``seeds``; the last two are absent where its methods need no training.
 
     Raises:
-        PosebenchError: it cannot be read, names something that is not there, or names a cell twice.
+        PosebenchError: it cannot be read, names something unknown, or names a cell twice.
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))

@@ -1,5 +1,23 @@
-"""What each command does: call the library and print. Every function takes the parsed arguments and returns the exit code.
+"""The commands, one file each: ``configure(parser)`` states the options; ``run(args)`` calls the library, prints, returns the exit code.
 
-Imports stand in the functions, so that a command loads what it needs and no more.
-Start with ``scoring.py``.
+Imports everything; what a command needs is imported where it runs, so that ``--help`` stays light.
+Start with ``score.py``. :data:`COMMANDS` lists them in the order of ``posebench --help``.
 """
+
+#: Every command and what it does in one line. Files of this folder have these names.
+COMMANDS = {
+    "demo": "score, compare and draw on generated data; writes only under ./posebench-demo",
+    "data": "list, inspect, fetch, prepare and export datasets",
+    "protocol": "list, show and find protocols",
+    "check": "is a prediction file sound, and complete under a protocol?",
+    "score": "score prediction files under a protocol",
+    "convert": "write a file of another project in posebench's own format",
+    "compare": "paired differences between results, with intervals and a verdict",
+    "board": "a leaderboard in which only comparable rows meet",
+    "train": "train a baseline, predict the test split and score it; leaves a run folder",
+    "regenerate": "train what the leaderboard lacks or what is stale, and add it: docs/regenerate.md",
+    "draw": "draw random poses of a split, true and predicted, from two views",
+    "predict": "run a lifter over a dataset and write a prediction file",
+    "speed": "time lifters side by side, or compare two timing records: docs/speed.md",
+    "export": "write the lifter of a training run as an ONNX file with its TOML",
+}

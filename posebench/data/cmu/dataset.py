@@ -1,8 +1,8 @@
-"""The ``cmu`` dataset: 157 takes of the CMU Graphics Lab Motion Capture Database, seen by four simulated cameras each.
+"""The ``cmu`` dataset: 157 takes of the CMU Graphics Lab Motion Capture Database under four simulated cameras each.
 
 **Convention.** 30 Hz (frames 0, 4, 8, ... of the 120 Hz takes), skeleton ``h36m17``, cameras and noise of :mod:`posebench.data.simulation`.
-The motion is captured; cameras and 2D noise are simulated. Scores are not comparable with Human3.6M's: the hips are narrower, the
-forearms longer, and there is no detector.
+The motion is captured; cameras and 2D noise are simulated. Scores are not comparable with those on Human3.6M: hips are narrower and
+forearms longer in this skeleton, and there is no detector.
 
 The takes (subject, trial, action, frames at 120 Hz, and the start of the sha256 of the parsed values) are ``takes.csv``.
 """
@@ -26,9 +26,11 @@ import numpy.typing as npt
 from posebench.base.errors import PosebenchError, first_ten
 from posebench.base.files import sha256_of
 from posebench.base.skeletons import skeleton
-from posebench.data.cache import Entry, cached
+from posebench.data.cache import CacheEntry, cached
 from posebench.data.clip import Clip, ClipInfo, Dataset
-from posebench.data.cmu.acclaim import Body, forward_kinematics, read_amc, read_asf
+from posebench.data.cmu.acclaim import Body, forward_kinematics
+from posebench.data.cmu.amc import read_amc
+from posebench.data.cmu.asf import read_asf
 from posebench.data.simulation import CAMERAS, NOISE_PX, PROJECTION_VERSION, simulated_keypoints, static_camera
 
 Array = npt.NDArray[np.float64]
@@ -38,10 +40,10 @@ STRIDE = 4
 FPS = 30.0
 SKELETON = "h36m17"
 
-#: Raise it when the kinematics change: it retires cache entries, not results.
+#: Raise it when the kinematics change: old cache entries are then ignored. Results do not depend on it.
 READER_VERSION = "1"
 
-#: The ASF bones whose ends are averaged into each joint. The ASF root is some 92 mm above the pelvis that H36M means.
+#: Joint to the ASF bones whose ends are averaged. The ASF root is not used: it is some 92 mm above the pelvis of Human3.6M.
 JOINT_ENDS = {
     "pelvis": ("rhipjoint", "lhipjoint"),
     "r_hip": ("rhipjoint",),
@@ -81,7 +83,7 @@ class Take:
 
 @cache
 def takes() -> tuple[Take, ...]:
-    """The 157 takes of the definition, in dataset order."""
+    """The 157 takes in dataset order."""
     table = importlib.resources.files("posebench.data.cmu") / "takes.csv"
     rows = csv.DictReader(table.read_text(encoding="utf-8").splitlines())
     return tuple(Take(row["subject"], row["trial"], row["action"], int(row["frames"]), row["values"]) for row in rows)
@@ -98,7 +100,7 @@ def world_pose(body: Body, values: npt.ArrayLike) -> Array:
 
 
 def content_digest(body: Body, values: Array) -> str:
-    """sha256 (hex) of what a take says, whatever its line ends, compression or frame numbers.
+    """sha256 (hex) of a take's content; line ends, compression and frame numbers do not change it.
 
     **Convention.** JSON of the skeleton (millimetres per unit, then name, parent, direction, length, axis and dof of every bone, parents
     first), a newline, then the float64 values, little-endian, (F, channels).
@@ -112,8 +114,8 @@ def content_digest(body: Body, values: Array) -> str:
 def open_cmu(root: str | PathLike[str], progress: Callable[[int, int], None] | None = None) -> Dataset:
     """Open the CMU files below ``root``.
 
-    The first opening parses every file; later ones read the joints from the cache (:mod:`posebench.data.cache`), after the files'
-    sha256 has shown that they are the same.
+    The first call parses every file. Later calls read the joints from the cache (:mod:`posebench.data.cache`) if the sha256 of every
+    file is unchanged.
 
     Args:
         root: the folder of ``posebench data fetch cmu``, the unpacked official archive (``subjects/07/07.asf``, also below
@@ -128,23 +130,18 @@ def open_cmu(root: str | PathLike[str], progress: Callable[[int, int], None] | N
     for name, path in files.items():
         key.update(f"{name} {sha256_of(path)}\n".encode())
     entry = cached("cmu", key.hexdigest(), partial(_parse, files, progress))
-    poses, facts = entry.arrays["poses"], entry.facts
+    facts = entry.facts
 
     infos: dict[str, ClipInfo] = {}
-    starts: dict[str, int] = {}
-    start = 0
+    first_row: dict[str, int] = {}
+    row = 0
     for take, frames in zip(takes(), facts["frames"], strict=True):
-        length = -(-frames // STRIDE)
-        starts[take.id] = start
-        start += length
+        length = -(-frames // STRIDE)  # rounded up: frame 0 is kept
+        first_row[take.id] = row
+        row += length
         for camera in CAMERAS:
             infos[f"{take.id}/{camera}"] = ClipInfo(f"{take.id}/{camera}", take.subject, take.id, camera, take.action, length)
-    counts = [take.id for take, frames in zip(takes(), facts["frames"], strict=True) if frames != take.frames]
-    values = [take.id for take, digest in zip(takes(), facts["digests"], strict=True) if digest[:16] != take.values]
-    notes = [f"frame counts differ from the definition's in {first_ten(counts)}"] if counts else []
-    notes += [f"values differ from the reference copy's in {first_ten(values)}"] if values else []
-    notes += [first_ten(facts["renumbered"])] if facts["renumbered"] else []
-    notes += [entry.note] if entry.note else []
+    other_counts = [take.id for take, frames in zip(takes(), facts["frames"], strict=True) if frames != take.frames]
     return Dataset(
         name="cmu",
         version="1",
@@ -152,41 +149,57 @@ def open_cmu(root: str | PathLike[str], progress: Callable[[int, int], None] | N
         fps=FPS,
         infos=infos,
         fingerprint=facts["fingerprint"],
-        official=not counts,
+        official=not other_counts,
         splits=dict(SPLITS),
         keypoint_sources=tuple(NOISE_PX),
-        load=partial(_load_clip, poses, starts, infos),
-        note="; ".join(notes),
+        load=partial(_load_clip, entry.arrays["poses"], first_row, infos),
+        note=_note(entry, other_counts),
         up=(0.0, 1.0, 0.0),
     )
 
 
+def _note(entry: CacheEntry, other_counts: list[str]) -> str:
+    """How the copy differs from the definition."""
+    facts = entry.facts
+    other_values = [take.id for take, digest in zip(takes(), facts["digests"], strict=True) if digest[:16] != take.values]
+    notes = [f"frame counts differ from the definition's in {first_ten(other_counts)}"] if other_counts else []
+    notes += [f"values differ from the reference copy's in {first_ten(other_values)}"] if other_values else []
+    notes += [first_ten(facts["renumbered"])] if facts["renumbered"] else []
+    notes += [entry.note] if entry.note else []
+    return "; ".join(notes)
+
+
 def find_files(root: Path) -> dict[str, Path]:
-    """Skeleton (``S07``) and take (``S07/07_01``) names to their files, in the order in which they are read.
+    """Names of skeletons (``S07``) and takes (``S07/07_01``) to their files, in reading order.
 
     Raises:
         PosebenchError: the layout is unknown, or files are missing (the first ten are listed).
     """
     subjects = list(dict.fromkeys(take.subject for take in takes()))
+    # A layout is a folder, and what its file and folder names put before the number of the subject.
     layouts = [(root, "S")] + [(base, "") for base in (root / "subjects", root / "all_asfamc" / "subjects", root)]
 
-    def stem(base: Path, prefix: str, subject: str, trial: str = "") -> Path:
-        return base / f"{prefix}{subject[1:]}" / f"{prefix}{trial or subject[1:]}"
+    def path_of(layout: tuple[Path, str], subject: str, file: str) -> Path:
+        base, prefix = layout
+        return base / f"{prefix}{subject[1:]}" / f"{prefix}{file}"
 
-    def present(stem: Path, suffix: str) -> Path | None:
-        return next((path for path in (Path(f"{stem}{suffix}"), Path(f"{stem}{suffix}.gz")) if path.is_file()), None)
+    def skeleton_path(layout: tuple[Path, str], subject: str) -> Path:
+        return path_of(layout, subject, f"{subject[1:]}.asf")
 
-    layout = next((lay for lay in layouts if any(present(stem(*lay, subject), ".asf") for subject in subjects)), None)
+    def present(path: Path) -> Path | None:
+        return next((file for file in (path, Path(f"{path}.gz")) if file.is_file()), None)
+
+    layout = next((layout for layout in layouts if any(present(skeleton_path(layout, subject)) for subject in subjects)), None)
     if layout is None:
         raise PosebenchError(
             f"{root}, which {'holds none of the skeletons of the cmu takes' if root.is_dir() else 'is not a folder'}",
             "S07/S07.asf, subjects/07/07.asf, all_asfamc/subjects/07/07.asf or 07/07.asf in it",
             "posebench data fetch cmu",
         )
-    wanted = {subject: (stem(*layout, subject), ".asf") for subject in subjects}
-    wanted |= {take.id: (stem(*layout, take.subject, take.trial), ".amc") for take in takes()}
-    found = {name: present(*place) for name, place in wanted.items()}
-    missing = [str(Path(f"{place}{suffix}").relative_to(root)) for name, (place, suffix) in wanted.items() if found[name] is None]
+    wanted = {subject: skeleton_path(layout, subject) for subject in subjects}
+    wanted |= {take.id: path_of(layout, take.subject, f"{take.trial}.amc") for take in takes()}
+    found = {name: present(path) for name, path in wanted.items()}
+    missing = [str(path.relative_to(root)) for name, path in wanted.items() if found[name] is None]
     if missing:
         raise PosebenchError(
             f"{root} without {first_ten(missing)}", f"all {len(wanted)} files of the cmu takes, plain or .gz", "posebench data fetch cmu"
@@ -194,8 +207,8 @@ def find_files(root: Path) -> dict[str, Path]:
     return {name: path for name, path in found.items() if path is not None}
 
 
-def _parse(files: Mapping[str, Path], progress: Callable[[int, int], None] | None) -> Entry:
-    """Joints of every take in the world at 30 Hz, one after the other, and what identifies them."""
+def _parse(files: Mapping[str, Path], progress: Callable[[int, int], None] | None) -> CacheEntry:
+    """Joints (frames of all takes, 17, 3) mm, world, 30 Hz, with the frame count and content digest of each take."""
     bodies: dict[str, Body] = {}
     poses: list[Array] = []
     facts: dict[str, Any] = {"frames": [], "digests": [], "renumbered": []}
@@ -204,7 +217,7 @@ def _parse(files: Mapping[str, Path], progress: Callable[[int, int], None] | Non
         if take.subject not in bodies:
             bodies[take.subject] = read_asf(files[take.subject])
         body = bodies[take.subject]
-        # Other frame numbers are the same motion; lost frames would show in the count and in the digest.
+        # Renumbered frames are accepted: a lost frame would still show in the frame count and in the digest.
         motion = read_amc(files[take.id], body, any_numbers=True)
         digest = content_digest(body, motion.values)
         fingerprint.update(f"{take.id} {digest}\n".encode())
@@ -215,15 +228,15 @@ def _parse(files: Mapping[str, Path], progress: Callable[[int, int], None] | Non
             facts["renumbered"].append(f"{take.id}: {motion.renumbered}")
         if progress:
             progress(len(poses), len(takes()))
-    return Entry({"poses": np.concatenate(poses)}, facts | {"fingerprint": fingerprint.hexdigest()})
+    return CacheEntry({"poses": np.concatenate(poses)}, facts | {"fingerprint": fingerprint.hexdigest()})
 
 
-def _load_clip(poses: Array, starts: Mapping[str, int], infos: Mapping[str, ClipInfo], id: str) -> Clip:
+def _load_clip(poses: Array, first_row: Mapping[str, int], infos: Mapping[str, ClipInfo], id: str) -> Clip:
     if id not in infos:
         raise PosebenchError(f"clip {id!r}", f"a clip of cmu: {first_ten(list(infos))}")
     info = infos[id]
-    start = starts[info.take]
-    world = np.array(poses[start : start + info.frames])
+    row = first_row[info.take]
+    world = np.array(poses[row : row + info.frames])
     camera = static_camera(world[:, 0], info.camera)
     pose = camera.to_camera(world)
     sources = {source: partial(simulated_keypoints, camera, pose, id, source) for source in NOISE_PX}

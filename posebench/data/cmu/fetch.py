@@ -1,8 +1,8 @@
 """Download of the CMU archive, and extraction of the files that the ``cmu`` dataset needs.
 
-The archive is served over plain http and has no published checksum, so its size and sha256 are recorded beside it at the first
-download and hold from then on; :func:`posebench.data.cmu.dataset.open_cmu` compares the parsed content with the definition's. No
-member's own path is ever written to: names are looked up, and files go where we say, each bounded in size.
+The archive is served over plain http and has no published checksum. So its size and sha256 are recorded in a file next to it at the
+first download, and later downloads must match; :func:`posebench.data.cmu.dataset.open_cmu` checks the parsed content. Paths inside the
+archive are never used as destinations: known names are looked up and written to fixed paths, each with a size limit.
 """
 
 from __future__ import annotations
@@ -24,27 +24,20 @@ URL = "http://mocap.cs.cmu.edu/allasfamc.zip"
 ARCHIVE = "allasfamc.zip"
 RETRIES = 3
 
-#: The files that we need are 110 MB; this bounds what a hostile archive can fill the disk with.
+#: Limit on what a hostile archive can write to disk; the files of the dataset are 110 MB.
 MAX_TOTAL_BYTES = 2**30
-
-
-#: What CMU asks users of the data to print.
-ACKNOWLEDGEMENT = (
-    "The data used in this project was obtained from mocap.cs.cmu.edu. The database was created with funding from NSF EIA-0196217."
-)
 
 
 def fetch_cmu(destination: str | PathLike[str], url: str = URL, *, progress: bool = True) -> Path:
     """Download the official archive and extract the 157 takes and their skeletons to ``destination/subjects``.
 
-    What is there already is not done again: an intact archive is not downloaded, extracted files are not extracted. A download is
-    tried four times and used only when whole; extraction happens in a temporary folder that is renamed at the end. The folder returned
-    is the root to open; print :data:`ACKNOWLEDGEMENT` with it.
+    An intact archive is not downloaded again, and complete folders are not extracted again. A download is tried four times and used only
+    if it is complete; extraction goes to a temporary folder that is renamed at the end. The folder returned is the root to open.
 
     Args:
-        destination: a folder, made if absent; the archive stays there.
-        url: where the archive is served.
-        progress: show the download on a terminal, or one line a step elsewhere (stderr).
+        destination: a folder, created if absent; the archive is kept there.
+        url: address of the archive.
+        progress: report on stderr: a progress bar on a terminal, and a line for each step.
 
     Raises:
         PosebenchError: the download failed, the archive is not the one recorded at the first download, it lacks files, or a member is
@@ -61,31 +54,31 @@ def fetch_cmu(destination: str | PathLike[str], url: str = URL, *, progress: boo
         if missing:
             destination.mkdir(parents=True, exist_ok=True)
             archive = _download(destination, url, progress)
-            _say(progress, f"extracting {len(missing)} files to {subjects}")
+            _report(progress, f"extracting {len(missing)} files to {subjects}")
             _extract(archive, destination)
     except OSError as error:
         raise PosebenchError(f"{destination}, which cannot be written ({error})", "a folder with 2 GB of free space") from None
     return destination
 
 
-def _say(progress: bool, line: str) -> None:
+def _report(progress: bool, line: str) -> None:
     if progress:
         print(line, file=sys.stderr)
 
 
 def _members() -> tuple[str, ...]:
-    """The files that we need, as ``subjects/07/07.asf``."""
+    """Paths of the files of the dataset, such as ``subjects/07/07.asf``."""
     skeletons = dict.fromkeys(f"subjects/{take.subject[1:]}/{take.subject[1:]}.asf" for take in takes())
     return (*skeletons, *(f"subjects/{take.subject[1:]}/{take.trial}.amc" for take in takes()))
 
 
 def _download(destination: Path, url: str, progress: bool) -> Path:
-    """The archive in ``destination``, whole and the same as at the first download."""
+    """Path of the complete archive in ``destination``; it is the one of the first download."""
     archive, record = destination / ARCHIVE, destination / f"{ARCHIVE}.json"
     known = _read_record(record)
     fresh = not archive.exists()
     if fresh:
-        _say(progress, f"downloading {url}")
+        _report(progress, f"downloading {url}")
         _get(archive, url, progress)
     state = {"bytes": archive.stat().st_size, "sha256": sha256_of(archive)}
     if known not in (None, state):
@@ -112,7 +105,7 @@ def _download(destination: Path, url: str, progress: bool) -> Path:
 
 
 def _read_record(record: Path) -> dict[str, int | str] | None:
-    """Size and sha256 of the first download, None before it."""
+    """Size and sha256 of the first download; None if there was none."""
     if not record.exists():
         return None
     try:
@@ -125,13 +118,13 @@ def _read_record(record: Path) -> dict[str, int | str] | None:
 
 
 def _get(archive: Path, url: str, progress: bool) -> None:
-    """Download to a temporary file that becomes ``archive`` once it is whole; try again after a failure."""
+    """Download to a temporary file that is renamed to ``archive`` once it is complete; retry after a failure."""
     import pooch
     import requests
 
     pooch.get_logger().setLevel("WARNING")
     bar = _Bar() if progress and sys.stderr.isatty() else None
-    # No checksum for pooch: it would download a changed archive four times before it gave up.
+    # Without a checksum for pooch, which would download a changed archive four times before it gave up.
     source = pooch.create(archive.parent, base_url="", registry={ARCHIVE: None}, urls={ARCHIVE: url}, retry_if_failed=RETRIES)
     try:
         source.fetch(ARCHIVE, downloader=pooch.HTTPDownloader(progressbar=bar or False, chunk_size=2**16))
@@ -143,7 +136,7 @@ def _get(archive: Path, url: str, progress: bool) -> None:
 
 
 class _Bar:
-    """A progress bar with the attribute and the methods that pooch uses."""
+    """A progress bar of rich behind the attribute and methods that pooch uses, so that tqdm is not one more dependency."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -174,19 +167,19 @@ class _Bar:
 
 
 def _extract(archive: Path, destination: Path) -> None:
-    """Our members of ``archive`` to ``destination/subjects``, all or none."""
+    """Extract the files of the dataset to ``destination/subjects``, all of them or none."""
     try:
-        with zipfile.ZipFile(archive) as opened, tempfile.TemporaryDirectory(prefix=".extracting-", dir=destination) as workshop:
+        with zipfile.ZipFile(archive) as opened, tempfile.TemporaryDirectory(prefix=".extracting-", dir=destination) as scratch:
             chosen = _choose(archive, opened)
             for name, member in chosen.items():
-                target = Path(workshop) / name
+                target = Path(scratch) / name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with opened.open(member) as file:
                     data = file.read(MAX_BYTES + 1)
                 if len(data) > MAX_BYTES:
                     raise _too_large(archive, member.filename)
                 target.write_bytes(data)
-            (Path(workshop) / "subjects").rename(destination / "subjects")
+            (Path(scratch) / "subjects").rename(destination / "subjects")
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise PosebenchError(
             f"{archive}, which is damaged ({error})", "the archive, whole", f"delete it and {archive}.json, and fetch again"
@@ -194,13 +187,13 @@ def _extract(archive: Path, destination: Path) -> None:
 
 
 def _choose(archive: Path, opened: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    """The member that holds each of our files, its stated sizes checked."""
+    """Path of each file of the dataset to the archive member that holds it; stated sizes are within the limits."""
     wanted = set(_members())
     chosen: dict[str, zipfile.ZipInfo] = {}
     for member in opened.infolist():
         path = PurePosixPath(member.filename)
         name = "/".join(path.parts[-3:])
-        # A path that climbs or is absolute is nobody's honest file; it is left out, and then missed.
+        # An absolute path or one with ".." does not come from CMU: the member is ignored, and its file counts as missing.
         if name in wanted and not path.is_absolute() and ".." not in path.parts:
             if name in chosen:
                 raise PosebenchError(f"{archive} with two members {name}", "one", "fetch the archive from its official address")

@@ -1,6 +1,6 @@
-"""Human3.6M's cameras, from whichever file the owner has; posebench ships none of these numbers.
+"""Readers of Human3.6M's cameras, in any of four files; posebench ships none of these numbers.
 
-**Convention.** Every reader gives :class:`posebench.base.cameras.Camera`: ``X_camera = R (X_world - position)``, mm, tangential pair in
+**Convention.** Every reader returns :class:`posebench.base.cameras.Camera`: ``X_camera = R (X_world - position)``, mm, tangential pair in
 OpenCV order. How the files differ from that:
 
 * VideoPose3D ``common/h36m_dataset.py``: two literals. ``orientation`` is the camera-to-world quaternion (w, x, y, z), ``translation``
@@ -9,7 +9,7 @@ OpenCV order. How the files differ from that:
 * mmpose ``cameras.pkl``: dict[(subject, camera)] of R (transposed), T (metres), f, c, k, p, w, h.
 * official ``metadata.xml``: :mod:`posebench.data.h36m.metadata`.
 
-Intrinsics are shared by all subjects; sizes are those of :data:`posebench.data.h36m.names.SIZES` where the file has none.
+All subjects share the intrinsics; a file without image sizes gets those of :data:`posebench.data.h36m.names.SIZES`.
 Sources: ``docs/h36m.md``.
 """
 
@@ -26,14 +26,13 @@ import numpy.typing as npt
 from posebench.base.cameras import Camera, rotation_from_quaternion
 from posebench.base.errors import PosebenchError
 from posebench.base.readers.pickles import read_pickle
-from posebench.data.h36m.layouts.martinez import read_item
 from posebench.data.h36m.metadata import read_metadata
 from posebench.data.h36m.names import CAMERAS, SIZES, SUBJECTS
 
 #: Subject and camera id to the camera.
 Cameras = dict[tuple[str, str], Camera]
 
-#: What :func:`find_cameras` looks for in a dataset's folder, best first.
+#: Names that :func:`find_cameras` looks for, in order of preference.
 FILES = ("metadata.xml", "cameras.h5", "cameras.pkl", "h36m_dataset.py")
 ADVICE = (
     "name your camera file with --cameras: the official metadata.xml, Martinez' cameras.h5, mmpose's cameras.pkl or "
@@ -44,10 +43,10 @@ _MAX_ITEM = 2**16
 
 
 def read_cameras(path: Path) -> Cameras:
-    """The cameras in a file of one of the four forms, told by its ending.
+    """The cameras in a file; its suffix selects one of the four readers.
 
     Raises:
-        PosebenchError: another ending, a damaged file, or numbers that are no camera.
+        PosebenchError: another suffix, a damaged file, or numbers that do not describe a camera.
     """
     readers: dict[str, Callable[[Path], Iterator[tuple[str, str, Camera]]]] = {
         ".xml": _from_metadata,
@@ -68,7 +67,7 @@ def read_cameras(path: Path) -> Cameras:
                 cameras[subject, name] = camera
     except PosebenchError:
         raise
-    except Exception as error:  # whatever a damaged or different file makes of the readers: KeyError, OSError, SyntaxError, ValueError ...
+    except Exception as error:  # a damaged file raises KeyError, OSError, SyntaxError, ValueError ...
         raise PosebenchError(f"{path}: {type(error).__name__}: {error}", "a whole camera file of Human3.6M", ADVICE) from error
     if not cameras:
         raise PosebenchError(f"{path}: no camera of {', '.join(SUBJECTS)}", f"cameras {', '.join(CAMERAS)}", ADVICE)
@@ -85,9 +84,9 @@ def _check(camera: Camera) -> None:
     values = np.concatenate([camera.position, camera.focal, camera.centre, camera.radial, camera.tangential])
     if not np.isfinite(values).all() or (camera.focal <= 0).any():
         raise ValueError("a camera that is not finite, or without a focal length")
-    turned = camera.rotation @ camera.rotation.T
-    if not np.allclose(turned, np.eye(3), atol=1e-3) or np.linalg.det(camera.rotation) < 0:
-        raise ValueError("a rotation that is none")
+    gram = camera.rotation @ camera.rotation.T
+    if not np.allclose(gram, np.eye(3), atol=1e-3) or np.linalg.det(camera.rotation) < 0:
+        raise ValueError("a matrix that is not a rotation")
 
 
 def _vector(value: npt.ArrayLike, size: int) -> npt.NDArray[np.float64]:
@@ -122,16 +121,16 @@ def _distortion(entry: Mapping[str, Any]) -> tuple[npt.NDArray[np.float64], npt.
 
 
 def _from_martinez(path: Path) -> Iterator[tuple[str, str, Camera]]:
-    import h5py
+    from posebench.base.readers.hdf5 import open_hdf5
 
-    with h5py.File(path, "r") as file:
+    with open_hdf5(path, ADVICE) as file:
         for subject in SUBJECTS:
             for index, default in enumerate(CAMERAS, 1):
                 place = f"subject{subject[1:]}/camera{index}"
                 if place not in file:
                     continue
-                entry = {key: read_item(file, f"{place}/{key}", _MAX_ITEM) for key in ("R", "T", "f", "c", "k", "p")}
-                codes = read_item(file, f"{place}/Name", _MAX_ITEM) if f"{place}/Name" in file else np.zeros(0)
+                entry = {key: file.numbers(f"{place}/{key}", _MAX_ITEM) for key in ("R", "T", "f", "c", "k", "p")}
+                codes = file.numbers(f"{place}/Name", _MAX_ITEM) if f"{place}/Name" in file else np.zeros(0)
                 # Martinez stores the id as character codes.
                 stated = "".join(chr(int(code)) for code in codes.ravel() if 0 < code < 128)
                 name = stated if stated in CAMERAS else default
@@ -151,9 +150,8 @@ def _from_videopose3d(path: Path) -> Iterator[tuple[str, str, Camera]]:
     lenses = found["h36m_cameras_intrinsic_params"]
     for subject, places in found["h36m_cameras_extrinsic_params"].items():
         for lens, place in zip(lenses, places, strict=True):
-            if "orientation" not in place:  # the subjects of the hidden test set stand there without cameras
+            if "orientation" not in place:  # the subjects of the hidden test set are listed without cameras
                 continue
-            # Arrays may be spelled as lists or tuples; both are literals.
             yield (
                 str(subject),
                 str(lens["id"]),

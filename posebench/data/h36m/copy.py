@@ -1,4 +1,4 @@
-"""A copy of Human3.6M in one of its layouts: what a reader of a layout hands to :func:`posebench.data.h36m.dataset.open_h36m`."""
+"""A copy of Human3.6M in one of its layouts: what each reader in ``layouts/`` returns to :func:`posebench.data.h36m.dataset.open_h36m`."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
-class Copy:
-    """Where the poses and 2D joints of a copy are, and how to read them.
+class H36MCopy:
+    """The files of a copy, and functions that read its poses and 2D joints.
 
     Attributes:
-        layout: ``videopose3d``, ...
-        files: on which the poses depend; their content identifies the copy.
-        world: poses are of the world, one a take; else of the camera, one a clip.
-        to_mm: millimetres of one unit of the poses.
-        read: yields (take id or clip id, poses (T, 17, 3)), in any order.
-        keypoints: source to what reads (clip id, frames) to keypoints (T, J, 2) px.
-        skeletons: source to the id of its joint order, where it is not ``h36m17``.
-        folders: where a camera file may lie.
+        layout: a key of :data:`posebench.data.h36m.dataset.LAYOUTS`.
+        files: the files that hold poses; their content is the key of the cache.
+        world: poses are in the world frame, one array per take; else in the camera frame, one per clip.
+        to_mm: millimetres per unit of the poses.
+        read: yields (take or clip id, poses (T, 17, 3)) in any order.
+        keypoints: source to a function of (clip id, frames) that returns keypoints (frames, J, 2) px.
+        skeletons: source to the id of its joint order, for sources that are not in ``h36m17`` order.
+        folders: folders in which to look for a camera file.
         fps: frames per second of the poses as stored.
-        note: what this layout lacks against 50 fps data.
+        note: what the copy lacks compared with the full 50 Hz recording.
     """
 
     layout: str
@@ -47,16 +47,17 @@ class Copy:
     note: str = ""
 
 
-#: Recognises a layout below a folder: a reader's name for every place where one begins. Given the mapping of ``metadata.xml``, if any.
+#: Lists the copies of a layout in a folder, each by the path that its opener takes.
 Finder = Callable[[Path], list[Path]]
-Opener = Callable[[Path, Mapped | None], Copy]
+#: Opens the copy at a path, given the names of takes in ``metadata.xml`` if there is one.
+Opener = Callable[[Path, Mapped | None], H36MCopy]
 
 
-def seventeen(pose: npt.NDArray[Any], place: str) -> npt.NDArray[np.floating]:
-    """Poses or keypoints (T, 17 or 32, D) with the 17 joints of ``h36m17``.
+def to_h36m17(pose: npt.NDArray[Any], place: str) -> npt.NDArray[np.floating]:
+    """Poses or keypoints (T, 17 or 32, D) as (T, 17, D) in ``h36m17`` order.
 
     Raises:
-        PosebenchError: another number of joints, or no numbers; ``place`` names the array.
+        PosebenchError: another number of joints, or not floating point; ``place`` names the array in the message.
     """
     if pose.ndim != 3 or pose.shape[1] not in (17, 32) or pose.dtype.kind != "f":
         raise PosebenchError(
@@ -65,8 +66,8 @@ def seventeen(pose: npt.NDArray[Any], place: str) -> npt.NDArray[np.floating]:
     return pose[:, list(joint_map("h36m32", "h36m17"))] if pose.shape[1] == 32 else pose
 
 
-def cut(keypoints: npt.NDArray[np.floating], frames: int, place: str) -> npt.NDArray[np.floating]:
-    """Detections cut to the length of the motion capture: videos go on longer (VideoPose3D ``run.py``).
+def trim(keypoints: npt.NDArray[np.floating], frames: int, place: str) -> npt.NDArray[np.floating]:
+    """The first ``frames`` of detections: videos are longer than the motion capture (VideoPose3D ``run.py``).
 
     Raises:
         PosebenchError: they are shorter.

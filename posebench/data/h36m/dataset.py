@@ -1,11 +1,11 @@
-"""The ``h36m`` dataset: Human3.6M from the owner's copy, in whichever of its usual layouts it lies.
+"""The ``h36m`` dataset: the user's own copy of Human3.6M, in any of its usual layouts.
 
-**Convention.** Skeleton ``h36m17``; clip id ``S9/Greeting 1/54138969``: subject, take under its one name
-(:mod:`posebench.data.h36m.names`), camera. Poses in the camera frame, mm, float64. 50 Hz; layouts that hold a subset of the frames say
-so, number their clips' frames as they stand in the copy, and are never official. Keypoints ``gt`` are the copy's own where it has them,
-else the pose projected with distortion (VideoPose3D's, without its clamp).
+**Convention.** Skeleton ``h36m17``; clip id ``S9/Greeting 1/54138969``: subject, take (named as in :mod:`posebench.data.h36m.names`),
+camera. Poses in the camera frame, mm, float64. 50 Hz; a copy that holds a subset of the frames says so in its note, numbers the frames
+that it holds from 0, and is never official. Keypoints ``gt`` are those of the copy if it has any, else the pose projected with distortion
+(as VideoPose3D does, without its clamp).
 
-Poses are read once and then mapped from the cache (:mod:`posebench.data.cache`); 2D sources when they are first asked for. Layouts,
+Poses are read once and then mapped from the cache (:mod:`posebench.data.cache`); a 2D source is read when it is first used. Layouts,
 cameras, counts: ``docs/h36m.md``.
 """
 
@@ -22,29 +22,27 @@ import numpy as np
 import numpy.typing as npt
 
 from posebench.base.errors import PosebenchError, first_ten
+from posebench.base.files import sha256_of
 from posebench.base.skeletons import skeleton
-from posebench.data.cache import Entry, cached
+from posebench.data.cache import CacheEntry, cached
 from posebench.data.clip import Array, Clip, ClipInfo, Dataset
 from posebench.data.h36m.cameras import ADVICE, Cameras, find_cameras, read_cameras
-from posebench.data.h36m.copy import Copy, Finder, Opener, Progress
-from posebench.data.h36m.layouts import cdf as h36m_cdf
-from posebench.data.h36m.layouts import h36m_fetch
-from posebench.data.h36m.layouts import martinez as h36m_martinez
-from posebench.data.h36m.layouts import mmpose as h36m_mmpose
-from posebench.data.h36m.layouts import videopose3d as h36m_videopose3d
+from posebench.data.h36m.copy import Finder, H36MCopy, Opener, Progress
+from posebench.data.h36m.layouts import cdf, h36m_fetch, martinez, mmpose, videopose3d
 from posebench.data.h36m.metadata import read_metadata
 from posebench.data.h36m.names import CAMERAS, DAMAGED, SPLITS, SUBJECTS, TEST_FRAMES, UNREADABLE, Mapped, action_of, in_order
 
 SKELETON = "h36m17"
 FPS = 50.0
-#: Raise it when the reading changes: it retires cache entries, not results.
+#: Raise it when the reading changes: old cache entries are then ignored. Results do not depend on it.
 READER_VERSION = "1"
 
+#: Layout to its finder, its opener, and the files by which it is recognised.
 LAYOUTS: dict[str, tuple[Finder, Opener, str]] = {
-    "videopose3d": (h36m_videopose3d.find, h36m_videopose3d.open_copy, "data_3d_h36m.npz"),
-    "h36m-cdf": (h36m_cdf.find, h36m_cdf.open_copy, "S9/MyPoseFeatures/D3_Positions_mono/*.cdf or D3_Positions/*.cdf"),
-    "martinez": (h36m_martinez.find, h36m_martinez.open_copy, "S9/MyPoses/3D_positions/*.h5"),
-    "mmpose": (h36m_mmpose.find, h36m_mmpose.open_copy, "h36m_test.npz, also below annotation_body3d/fps10"),
+    "videopose3d": (videopose3d.find, videopose3d.open_copy, "data_3d_h36m.npz"),
+    "h36m-cdf": (cdf.find, cdf.open_copy, "S9/MyPoseFeatures/D3_Positions_mono/*.cdf or D3_Positions/*.cdf"),
+    "martinez": (martinez.find, martinez.open_copy, "S9/MyPoses/3D_positions/*.h5"),
+    "mmpose": (mmpose.find, mmpose.open_copy, "h36m_test.npz, also below annotation_body3d/fps10"),
     "h36m-fetch": (h36m_fetch.find, h36m_fetch.open_copy, "S9/Greeting-1/annot.h5"),
 }
 
@@ -53,31 +51,19 @@ def open_h36m(root: str | PathLike[str], *, cameras: str | PathLike[str] | None 
     """Open a copy of Human3.6M below ``root``.
 
     Args:
-        root: the folder of one of :data:`LAYOUTS`, or the ``.npz`` file itself where a folder holds two.
-        cameras: the camera file, where the folder has none: ``metadata.xml``, ``cameras.h5``, ``cameras.pkl`` or ``h36m_dataset.py``.
+        root: the folder of a layout in :data:`LAYOUTS`, or the ``.npz`` file itself if a folder holds several copies.
+        cameras: the camera file, if the folder has none: ``metadata.xml``, ``cameras.h5``, ``cameras.pkl`` or ``h36m_dataset.py``.
         progress: called with (files or takes read, in all) while a copy is read for the first time.
 
     Raises:
-        PosebenchError: no layout or several fit, cameras are missing or are not those of the copy, a file cannot be used.
+        PosebenchError: no layout or several are found, cameras are missing or do not fit the poses, or a file cannot be used.
     """
-    copy, mapped = _recognise(Path(root), Path(cameras) if cameras is not None else None)
-    key = hashlib.sha256(f"{READER_VERSION} {copy.layout} {sorted(mapped.items())}\n".encode())
-    for path in copy.files:
-        with path.open("rb") as stream:
-            key.update(f"{path.name} {hashlib.file_digest(stream, 'sha256').hexdigest()}\n".encode())
-    entry = cached("h36m", key.hexdigest(), partial(_collect, copy, progress))
+    copy, mapped = _find_copy(Path(root), Path(cameras) if cameras is not None else None)
+    entry = _read_poses(copy, mapped, progress)
     parts: dict[str, tuple[int, int]] = {name: (start, frames) for name, start, frames in entry.facts["parts"]}
-
     file = Path(cameras) if cameras is not None else find_cameras(*copy.folders)
     known = read_cameras(file) if file is not None else {}
-    infos: dict[str, ClipInfo] = {}
-    takes = in_order({(take.split("/")[0], take.split("/")[1]) for take in parts})
-    for subject, name in takes:
-        for camera in CAMERAS:
-            take, id = f"{subject}/{name}", f"{subject}/{name}/{camera}"
-            part = take if copy.world else id
-            if part in parts:
-                infos[id] = ClipInfo(id, subject, take, camera, action_of(name), parts[part][1])
+    infos = _clip_infos(copy, parts)
     load = partial(_load_clip, copy, entry.arrays["poses"], parts, known, infos)
     _check_cameras(copy, infos, known, file)
     if file is not None:
@@ -85,7 +71,7 @@ def open_h36m(root: str | PathLike[str], *, cameras: str | PathLike[str] | None 
 
     fingerprint = hashlib.sha256("".join(f"{info.id} {info.frames}\n" for info in infos.values()).encode()).hexdigest()
     differs = _differences(infos) if copy.fps == FPS else [copy.note]
-    # S11 Directions with three cameras is still the official copy: no protocol scores it.
+    # A copy without the unreadable take S11 Directions is still official, since no protocol scores that take.
     origin = f"layout {copy.layout}, {f'cameras of {file.name}' if file else 'no cameras'}, positions {entry.facts['positions'][:16]}"
     notes = [*differs, *_remarks(infos), *([entry.note] if entry.note else []), origin]
     return Dataset(
@@ -105,10 +91,10 @@ def open_h36m(root: str | PathLike[str], *, cameras: str | PathLike[str] | None 
 
 
 def details(dataset: Dataset) -> dict[str, object]:
-    """What ``posebench data info h36m`` shows beside :func:`posebench.data.clip.describe`: JSON values, a line each."""
+    """Facts for ``posebench data info h36m`` in addition to :func:`posebench.data.clip.describe`, as JSON values."""
     infos = dataset.infos.values()
     cameras = {name: sum(info.camera == name for info in infos) for name in CAMERAS}
-    joints = {source: h36m_videopose3d.source_skeleton(source) for source in dataset.keypoint_sources}
+    joints = {source: videopose3d.source_skeleton(source) for source in dataset.keypoint_sources}
     return {
         "cameras": ", ".join(f"{name}: {count} clips" for name, count in cameras.items()),
         "keypoint joints": ", ".join(f"{source}: {id}" for source, id in joints.items() if id != SKELETON) or f"{SKELETON} in all",
@@ -118,7 +104,8 @@ def details(dataset: Dataset) -> dict[str, object]:
     }
 
 
-def _recognise(root: Path, cameras: Path | None) -> tuple[Copy, Mapped]:
+def _find_copy(root: Path, cameras: Path | None) -> tuple[H36MCopy, Mapped]:
+    """The one copy at ``root``, and the names of takes in its ``metadata.xml`` (empty if there is none)."""
     found = [(name, path) for name, (find, _, _) in LAYOUTS.items() for path in find(root)]
     if not found:
         known = "; ".join(f"{name}: {files}" for name, (_, _, files) in LAYOUTS.items())
@@ -131,16 +118,36 @@ def _recognise(root: Path, cameras: Path | None) -> tuple[Copy, Mapped]:
             "point --root at one of them (the .npz file or the inner folder), or move the others away",
         )
     ((name, path),) = found
-    # Only this layout's names may depend on the mapping, but reading it costs nothing.
     folders = [root, path, path.parent] if path.name == "processed" else [root, path]
-    places = [*([cameras] if cameras is not None and cameras.suffix == ".xml" else []), *(folder / "metadata.xml" for folder in folders)]
-    table = next((place for place in places if place.is_file()), None)
-    mapped = read_metadata(table).mapped if table is not None else {}
+    candidates = [cameras] if cameras is not None and cameras.suffix == ".xml" else []
+    candidates += [folder / "metadata.xml" for folder in folders]
+    metadata = next((file for file in candidates if file.is_file()), None)
+    mapped = read_metadata(metadata).mapped if metadata is not None else {}
     return LAYOUTS[name][1](path, mapped), mapped
 
 
-def _collect(copy: Copy, progress: Progress | None) -> Entry:
-    """All poses of a copy, one after the other, and the softer hash of their positions."""
+def _read_poses(copy: H36MCopy, mapped: Mapped, progress: Progress | None) -> CacheEntry:
+    """All poses of the copy, from the cache if its files and the names of its takes are unchanged."""
+    key = hashlib.sha256(f"{READER_VERSION} {copy.layout} {sorted(mapped.items())}\n".encode())
+    for path in copy.files:
+        key.update(f"{path.name} {sha256_of(path)}\n".encode())
+    return cached("h36m", key.hexdigest(), partial(_collect, copy, progress))
+
+
+def _clip_infos(copy: H36MCopy, parts: Mapping[str, tuple[int, int]]) -> dict[str, ClipInfo]:
+    """The clips of the copy in dataset order; ``parts`` maps take ids (poses in the world frame) or clip ids to (start, frames)."""
+    infos: dict[str, ClipInfo] = {}
+    for subject, name in in_order({(part.split("/")[0], part.split("/")[1]) for part in parts}):
+        for camera in CAMERAS:
+            take, id = f"{subject}/{name}", f"{subject}/{name}/{camera}"
+            part = take if copy.world else id
+            if part in parts:
+                infos[id] = ClipInfo(id, subject, take, camera, action_of(name), parts[part][1])
+    return infos
+
+
+def _collect(copy: H36MCopy, progress: Progress | None) -> CacheEntry:
+    """All poses of a copy in one array, the rows of each take or clip, and a hash of the positions rounded to 0.01 mm."""
     poses: list[npt.NDArray[np.floating]] = []
     parts: list[tuple[str, int, int]] = []
     digests: dict[str, str] = {}
@@ -154,7 +161,7 @@ def _collect(copy: Copy, progress: Progress | None) -> Entry:
             )
         if not np.isfinite(pose).all():
             raise PosebenchError(f"{copy.files[0].parent}: {name} is not finite", "finite poses", "the file is damaged: get it again")
-        with np.errstate(invalid="ignore"):  # a coordinate beyond 64 bits is nonsense, and hashes all the same
+        with np.errstate(invalid="ignore"):  # an absurd coordinate beyond 64 bits still gives some hash
             hundredths = np.rint(pose.astype(np.float64) * (copy.to_mm * 100.0)).astype("<i8")
         digests[name] = hashlib.sha256(hundredths.tobytes()).hexdigest()
         parts.append((name, start, len(pose)))
@@ -163,11 +170,11 @@ def _collect(copy: Copy, progress: Progress | None) -> Entry:
     if not poses:
         raise PosebenchError(f"{copy.files[0].parent}: no take of {', '.join(SUBJECTS)}", "poses of these subjects", "name another folder")
     positions = hashlib.sha256("".join(f"{name} {digests[name]}\n" for name in sorted(digests)).encode())
-    return Entry({"poses": np.concatenate(poses)}, {"parts": parts, "positions": positions.hexdigest()})
+    return CacheEntry({"poses": np.concatenate(poses)}, {"parts": parts, "positions": positions.hexdigest()})
 
 
 def _load_clip(
-    copy: Copy,
+    copy: H36MCopy,
     poses: npt.NDArray[Any],
     parts: Mapping[str, tuple[int, int]],
     cameras: Cameras,
@@ -188,7 +195,7 @@ def _load_clip(
     return Clip(info, pose, SKELETON, copy.fps, camera, sources)
 
 
-def _keypoints(copy: Copy, source: str, id: str, frames: int) -> Array:
+def _keypoints(copy: H36MCopy, source: str, id: str, frames: int) -> Array:
     keypoints = np.asarray(copy.keypoints[source](id, frames), dtype=np.float64)
     wanted = skeleton(copy.skeletons.get(source, SKELETON))
     if keypoints.shape[1:] != (len(wanted), 2):
@@ -198,8 +205,8 @@ def _keypoints(copy: Copy, source: str, id: str, frames: int) -> Array:
     return keypoints
 
 
-def _check_cameras(copy: Copy, infos: Mapping[str, ClipInfo], cameras: Cameras, file: Path | None) -> None:
-    """Cameras are needed where poses are of the world, or where 2D joints can only come from a projection."""
+def _check_cameras(copy: H36MCopy, infos: Mapping[str, ClipInfo], cameras: Cameras, file: Path | None) -> None:
+    """Refuse missing cameras if the copy needs them: for poses in the world frame, or to project 2D joints that it lacks."""
     if not copy.world and "gt" in copy.keypoints:
         return
     missing = list(dict.fromkeys(f"{i.subject}/{i.camera}" for i in infos.values() if (i.subject, i.camera) not in cameras))
@@ -211,19 +218,24 @@ def _check_cameras(copy: Copy, infos: Mapping[str, ClipInfo], cameras: Cameras, 
         )
 
 
-def _check_views(copy: Copy, infos: Mapping[str, ClipInfo], load: Any, file: Path) -> None:
-    """The people must be seen by the cameras; and where the Euler angles of ``metadata.xml`` were read, the 2D joints must fit."""
+def _check_views(copy: H36MCopy, infos: Mapping[str, ClipInfo], load: Any, file: Path) -> None:
+    """Refuse cameras that do not fit the poses, which is how a wrong unit or a transposed rotation shows.
+
+    For each subject and camera, the pelvis of the first frame must be in front of the camera and projected near the image. Cameras of
+    ``metadata.xml``, whose Euler angles are easy to misread, must also reproject the copy's own 2D joints.
+    """
     first = {(info.subject, info.camera): id for id, info in reversed(list(infos.items())) if info.frames}
     for (subject, name), id in sorted(first.items()):
         clip: Clip = load(id)
         if clip.camera is None:
             continue
         size = np.array(clip.camera.size)
-        pixel = clip.camera.project(clip.pose[0, 0])
-        off = clip.pose[0, 0, 2] <= 0 or (np.abs(pixel - size / 2) > size).any()
-        if not off and file.suffix == ".xml" and "gt" in copy.keypoints:
-            off = bool(np.median(np.abs(clip.camera.project(clip.pose[0]) - clip.keypoints("gt")[0])) > 5.0)
-        if off:
+        pelvis = clip.camera.project(clip.pose[0, 0])
+        misses = clip.pose[0, 0, 2] <= 0 or (np.abs(pelvis - size / 2) > size).any()
+        if not misses and file.suffix == ".xml" and "gt" in copy.keypoints:
+            error_px = np.median(np.abs(clip.camera.project(clip.pose[0]) - clip.keypoints("gt")[0]))
+            misses = bool(error_px > 5.0)
+        if misses:
             raise PosebenchError(
                 f"camera {name} of {subject} in {file} does not see the person at the start of {clip.info.take}",
                 "the cameras with which this copy was recorded, in the unit and convention of their file",
@@ -236,7 +248,7 @@ def _test_frames(infos: Mapping[str, ClipInfo]) -> int:
 
 
 def _differences(infos: Mapping[str, ClipInfo]) -> list[str]:
-    """What keeps the test frames from being the official ones; empty where nothing does."""
+    """How the test frames differ from the official ones; empty if they do not."""
     counted = dict.fromkeys(TEST_FRAMES, 0)
     for info in infos.values():
         if info.subject in SPLITS["test"] and info.take != UNREADABLE:
@@ -250,7 +262,7 @@ def _differences(infos: Mapping[str, ClipInfo]) -> list[str]:
 
 
 def _missing(infos: Mapping[str, ClipInfo]) -> list[str]:
-    """Subjects without a clip, and subjects with fewer takes than 30 (S11: 29)."""
+    """Subjects without a clip, and subjects with fewer than their 30 takes (S11: 29)."""
     takes: dict[str, set[str]] = {subject: set() for subject in SUBJECTS}
     for info in infos.values():
         takes[info.subject].add(info.take)

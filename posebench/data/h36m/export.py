@@ -1,12 +1,11 @@
-"""Write a dataset in the layouts of Human3.6M: fixtures of the tests, and a rehearsal for who has no licence yet.
+"""Write a dataset in the layouts of Human3.6M: for tests, and for users who want to try a layout before they have a licence.
 
-**Convention.** The clips are those of :func:`posebench.data.h36m.refilm.refilmed`. Layouts of 32 joints get the 15 that we lack as
-copies of
-their parents. Every layout carries a camera file. The precision is the layout's own: float32 metres (``videopose3d``), float32 mm
-(``h36m-cdf``), float64 else; ``mmpose`` holds every fifth frame, ``h36m-fetch`` every 64th of the test subjects, and of the others
-those in which a joint has moved by more than 40 mm.
+**Convention.** The clips are those of :func:`posebench.data.h36m.resimulation.resimulate`. In layouts of 32 joints, the 15 joints that
+``h36m17`` lacks are copies of their parents. Every layout includes a camera file. Values are stored as in the original: float32 metres
+(``videopose3d``), float32 mm (``h36m-cdf``), else float64. ``mmpose`` keeps every fifth frame; ``h36m-fetch`` keeps every 64th frame of
+the test subjects, and of the training subjects the frames in which some joint has moved by more than 40 mm.
 
-What is written must not be mistaken for Human3.6M: the file ``SYNTHETIC.txt`` beside it says what it is.
+A file ``SYNTHETIC.txt`` in each folder says that the data are not Human3.6M.
 """
 
 from __future__ import annotations
@@ -18,41 +17,25 @@ from typing import Any
 
 import numpy as np
 
-from posebench.base.errors import PosebenchError
+from posebench.base.errors import PosebenchError, needs
 from posebench.base.files import write_text
 from posebench.base.skeletons import joint_map, skeleton
 from posebench.data.clip import Array, Clip, Dataset
 from posebench.data.h36m import export_cameras
 from posebench.data.h36m.cameras import Cameras
 from posebench.data.h36m.names import CAMERAS, SPLITS, in_order, take_of_subaction
-from posebench.data.h36m.refilm import refilmed
+from posebench.data.h36m.resimulation import resimulate
 
-#: mmpose keeps these frames, and h36m-fetch those of the test subjects.
+#: Frame step of mmpose, and of h36m-fetch for the test subjects.
 MMPOSE_STEP = 5
 FETCH_STEP = 64
-#: mm that some joint must have moved for h36m-fetch to keep a frame of a training subject.
+#: h36m-fetch keeps a frame of a training subject if some joint has moved by more than this since the last kept frame, mm.
 FETCH_MOVED = 40.0
 
 
-def export_layout(dataset: Dataset, layout: str, destination: Path) -> None:
-    """Write ``dataset`` into the empty or new folder ``destination``.
-
-    Args:
-        dataset: of skeleton ``h36m17`` with cameras, such as ``synthetic``.
-        layout: one of :data:`LAYOUTS`.
-        destination: folder.
-
-    Raises:
-        PosebenchError: no such layout, a folder that holds something, or a dataset that does not fit.
-    """
-    if layout not in LAYOUTS:
-        raise PosebenchError(f"layout {layout!r}", f"one of {', '.join(LAYOUTS)}", "choose with --layout")
-    LAYOUTS[layout](dataset, destination)
-
-
-def _begin(dataset: Dataset, destination: Path) -> Dataset:
-    """The refilmed dataset, once the folder is known to be empty."""
-    seen = refilmed(dataset)
+def _prepare(dataset: Dataset, destination: Path) -> Dataset:
+    """The dataset under Human3.6M's cameras; ``destination`` exists, and holds only ``SYNTHETIC.txt``."""
+    resimulated = resimulate(dataset)
     try:
         destination.mkdir(parents=True, exist_ok=True)
         if any(destination.iterdir()):
@@ -61,7 +44,7 @@ def _begin(dataset: Dataset, destination: Path) -> Dataset:
         raise PosebenchError(f"{destination}: {error.strerror or error}", "a folder that can be written", "choose another one") from error
     what = f"Written by posebench from its dataset {dataset.name} ({dataset.note or 'no note'}).\nNot the Human3.6M dataset.\n"
     write_text(destination / "SYNTHETIC.txt", what)
-    return seen
+    return resimulated
 
 
 def _takes(dataset: Dataset) -> Iterator[tuple[str, str, list[Clip]]]:
@@ -89,8 +72,8 @@ def _world(clip: Clip) -> Array:
     return clip.camera.to_world(clip.pose)
 
 
-def thirty_two(values: Array) -> Array:
-    """Poses or keypoints (T, 17, D) in the order of ``h36m32``: the joints that we lack are copies of their parents."""
+def to_h36m32(values: Array) -> Array:
+    """Poses or keypoints (T, 17, D) as (T, 32, D) in ``h36m32`` order; joints that ``h36m17`` lacks are copies of their parents."""
     tree, have = skeleton("h36m32"), skeleton("h36m17").joints
     places: list[int] = []
     for joint, parent in zip(tree.joints, tree.parents, strict=True):
@@ -99,7 +82,7 @@ def thirty_two(values: Array) -> Array:
 
 
 def _mapping(dataset: Dataset) -> dict[tuple[str, str, int], str]:
-    """(subject, action, sub-action number) of every take: the official number where the name is official, else the next free one."""
+    """(subject, action, sub-action number) of every take: the official number if the name is official, else the next free one."""
     numbered: dict[tuple[str, str, int], str] = {}
     for subject, name in in_order({(info.subject, info.take.split("/", 1)[1]) for info in dataset.infos.values()}):
         action = name.partition(" ")[0]
@@ -111,40 +94,38 @@ def _mapping(dataset: Dataset) -> dict[tuple[str, str, int], str]:
 
 def to_videopose3d(dataset: Dataset, destination: Path) -> None:
     """``data_3d_h36m.npz``, ``data_2d_h36m_<source>.npz`` and ``common/h36m_dataset.py``."""
-    seen = _begin(dataset, destination)
+    dataset = _prepare(dataset, destination)
     positions: dict[str, dict[str, Any]] = {}
-    for subject, name, clips in _takes(seen):
-        positions.setdefault(subject, {})[name] = (thirty_two(_world(clips[0])) / 1000.0).astype(np.float32)
-    # An array of one object is what this layout is; reading it takes posebench.base.readers.pickles.
+    for subject, name, clips in _takes(dataset):
+        positions.setdefault(subject, {})[name] = (to_h36m32(_world(clips[0])) / 1000.0).astype(np.float32)
+    # The layout stores a pickled dict; posebench.base.readers.pickles reads it back without executing anything.
     np.savez_compressed(destination / "data_3d_h36m.npz", positions_3d=np.array(positions, dtype=object))
     pairs = skeleton("h36m17").pairs
     metadata = {"layout_name": "h36m", "num_joints": 17, "keypoints_symmetry": [[left for left, _ in pairs], [right for _, right in pairs]]}
-    for source in seen.keypoint_sources:
+    for source in dataset.keypoint_sources:
         flat: dict[str, dict[str, Any]] = {}
-        for subject, name, clips in _takes(seen):
+        for subject, name, clips in _takes(dataset):
             flat.setdefault(subject, {})[name] = [clip.keypoints(source).astype(np.float32) for clip in clips]
         arrays: dict[str, Any] = {"positions_2d": np.array(flat, dtype=object), "metadata": np.array(metadata, dtype=object)}
         np.savez_compressed(destination / f"data_2d_h36m_{source}.npz", **arrays)
-    export_cameras.write_videopose3d(destination / "common" / "h36m_dataset.py", _cameras(seen))
+    export_cameras.write_videopose3d(destination / "common" / "h36m_dataset.py", _cameras(dataset))
 
 
 def to_cdf(dataset: Dataset, destination: Path) -> None:
     """``S9/MyPoseFeatures/{D3_Positions,D3_Positions_mono,D2_Positions}/*.cdf`` and ``metadata.xml``."""
-    seen = _begin(dataset, destination)
-    for subject, name, clips in _takes(seen):
+    dataset = _prepare(dataset, destination)
+    for subject, name, clips in _takes(dataset):
         folder = destination / subject / "MyPoseFeatures"
-        _write_cdf(folder / "D3_Positions" / f"{name}.cdf", thirty_two(_world(clips[0])))
+        _write_cdf(folder / "D3_Positions" / f"{name}.cdf", to_h36m32(_world(clips[0])))
         for clip in clips:
-            _write_cdf(folder / "D3_Positions_mono" / f"{name}.{clip.info.camera}.cdf", thirty_two(clip.pose))
-            _write_cdf(folder / "D2_Positions" / f"{name}.{clip.info.camera}.cdf", thirty_two(clip.keypoints("gt")))
-    export_cameras.write_metadata(destination / "metadata.xml", _cameras(seen), _mapping(seen))
+            _write_cdf(folder / "D3_Positions_mono" / f"{name}.{clip.info.camera}.cdf", to_h36m32(clip.pose))
+            _write_cdf(folder / "D2_Positions" / f"{name}.{clip.info.camera}.cdf", to_h36m32(clip.keypoints("gt")))
+    export_cameras.write_metadata(destination / "metadata.xml", _cameras(dataset), _mapping(dataset))
 
 
 def _write_cdf(path: Path, values: Array) -> None:
-    try:
+    with needs("writing the official format"):
         cdfwrite = importlib.import_module("cdflib.cdfwrite")
-    except ModuleNotFoundError as error:
-        raise PosebenchError("no package cdflib", "cdflib, which writes the official format", "pip install cdflib") from error
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = np.ascontiguousarray(values.reshape(len(values), -1), dtype=np.float32)
     variable = {
@@ -162,40 +143,40 @@ def _write_cdf(path: Path, values: Array) -> None:
 
 
 def to_martinez(dataset: Dataset, destination: Path) -> None:
-    """``S9/MyPoses/3D_positions/*.h5``, ``S9/StackedHourglass/*.h5`` (from ``gauss5``, where there is one) and ``cameras.h5``."""
+    """``S9/MyPoses/3D_positions/*.h5``, ``S9/StackedHourglass/*.h5`` (from ``gauss5``, if the dataset has it) and ``cameras.h5``."""
     import h5py
 
-    seen = _begin(dataset, destination)
-    for subject, name, clips in _takes(seen):
+    dataset = _prepare(dataset, destination)
+    for subject, name, clips in _takes(dataset):
         poses = destination / subject / "MyPoses" / "3D_positions"
         poses.mkdir(parents=True, exist_ok=True)
         with h5py.File(poses / f"{name}.h5", "w") as file:
-            file["3D_positions"] = thirty_two(_world(clips[0])).reshape(-1, 96).T
-        if "gauss5" not in seen.keypoint_sources:
+            file["3D_positions"] = to_h36m32(_world(clips[0])).reshape(-1, 96).T
+        if "gauss5" not in dataset.keypoint_sources:
             continue
         detections = destination / subject / "StackedHourglass"
         detections.mkdir(parents=True, exist_ok=True)
         for clip in clips:
             with h5py.File(detections / f"{name.replace(' ', '_')}.{clip.info.camera}.h5", "w") as file:
                 file["poses"] = clip.keypoints("gauss5")[:, list(joint_map("h36m17", "sh16"))]
-    export_cameras.write_martinez(destination / "cameras.h5", _cameras(seen))
+    export_cameras.write_martinez(destination / "cameras.h5", _cameras(dataset))
 
 
 def to_mmpose(dataset: Dataset, destination: Path) -> None:
     """``annotation_body3d/fps10/h36m_{train,test}.npz`` and ``annotation_body3d/cameras.pkl``."""
-    seen = _begin(dataset, destination)
+    dataset = _prepare(dataset, destination)
     folder = destination / "annotation_body3d" / "fps10"
     folder.mkdir(parents=True)
     for split, subjects in SPLITS.items():
         rows: dict[str, list[Any]] = {"imgname": [], "center": [], "scale": [], "part": [], "S": []}
-        for subject, name, clips in _takes(seen):
+        for subject, name, clips in _takes(dataset):
             if subject in subjects:
                 for clip in clips:
                     _annotate(rows, clip, f"{subject}_{name.replace(' ', '_')}.{clip.info.camera}")
         if rows["imgname"]:
             arrays: dict[str, Any] = {key: np.concatenate(parts) for key, parts in rows.items()}
             np.savez(folder / f"h36m_{split}.npz", **arrays)
-    export_cameras.write_mmpose(folder.parent / "cameras.pkl", _cameras(seen))
+    export_cameras.write_mmpose(folder.parent / "cameras.pkl", _cameras(dataset))
 
 
 def _annotate(rows: dict[str, list[Any]], clip: Clip, stem: str) -> None:
@@ -204,29 +185,29 @@ def _annotate(rows: dict[str, list[Any]], clip: Clip, stem: str) -> None:
     low, high = keypoints.min(axis=1), keypoints.max(axis=1)
     rows["imgname"].append(np.array([f"{stem}_{frame + 1:06d}.jpg" for frame in frames]))
     rows["center"].append((low + high) / 2)
-    rows["scale"].append(1.25 * (high - low).max(axis=1) / 200.0)  # a box of 1.25 the person's size, in units of 200 px
-    seen = np.ones((*keypoints.shape[:2], 1))
-    rows["part"].append(np.concatenate([keypoints, seen], axis=2))
-    rows["S"].append(np.concatenate([pose, seen], axis=2))
+    rows["scale"].append(1.25 * (high - low).max(axis=1) / 200.0)  # height or width of the box, with a margin of 25 %, in units of 200 px
+    visible = np.ones((*keypoints.shape[:2], 1))
+    rows["part"].append(np.concatenate([keypoints, visible], axis=2))
+    rows["S"].append(np.concatenate([pose, visible], axis=2))
 
 
 def to_fetch(dataset: Dataset, destination: Path) -> None:
     """``processed/S9/Walking-1/annot.h5`` and ``metadata.xml``, which maps numbers to names."""
     import h5py
 
-    seen = _begin(dataset, destination)
-    mapping = _mapping(seen)
+    dataset = _prepare(dataset, destination)
+    mapping = _mapping(dataset)
     numbers = {f"{subject}/{name}": f"{action}-{number}" for (subject, action, number), name in mapping.items()}
-    for subject, name, clips in _takes(seen):
-        place = numbers[f"{subject}/{name}"]
-        folder = destination / "processed" / subject / place
+    for subject, name, clips in _takes(dataset):
+        take_folder = numbers[f"{subject}/{name}"]
+        folder = destination / "processed" / subject / take_folder
         folder.mkdir(parents=True)
         frames = _kept(clips[0].pose, subject)
-        action, _, number = place.rpartition("-")
+        action, _, number = take_folder.rpartition("-")
         count = len(frames) * len(clips)
         with h5py.File(folder / "annot.h5", "w") as file:
-            file["pose/2d"] = np.concatenate([thirty_two(clip.keypoints("gt"))[frames] for clip in clips])
-            file["pose/3d"] = np.concatenate([thirty_two(clip.pose)[frames] for clip in clips])
+            file["pose/2d"] = np.concatenate([to_h36m32(clip.keypoints("gt"))[frames] for clip in clips])
+            file["pose/3d"] = np.concatenate([to_h36m32(clip.pose)[frames] for clip in clips])
             file["frame"] = np.tile(frames + 1, len(clips))
             file["camera"] = np.repeat([int(clip.info.camera) for clip in clips], len(frames))
             file["subject"] = np.full(count, int(subject[1:]))
@@ -236,7 +217,7 @@ def to_fetch(dataset: Dataset, destination: Path) -> None:
                 assert clip.camera is not None
                 fx, fy, cx, cy = (*clip.camera.focal, *clip.camera.centre)
                 file[f"intrinsics/{clip.info.camera}"] = [fx, cx, fy, cy]
-    export_cameras.write_metadata(destination / "metadata.xml", _cameras(seen), mapping)
+    export_cameras.write_metadata(destination / "metadata.xml", _cameras(dataset), mapping)
 
 
 def _kept(pose: Array, subject: str) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
@@ -249,7 +230,7 @@ def _kept(pose: Array, subject: str) -> np.ndarray[tuple[int], np.dtype[np.intp]
     return np.array(kept)
 
 
-#: Layout to what writes it: (dataset, new or empty folder).
+#: Layout to its writer, which takes a dataset and a new or empty folder.
 LAYOUTS: dict[str, Callable[[Dataset, Path], None]] = {
     "videopose3d": to_videopose3d,
     "h36m-cdf": to_cdf,

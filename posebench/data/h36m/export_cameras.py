@@ -1,4 +1,4 @@
-"""Camera files in the forms that Human3.6M's users have: the inverse of :mod:`posebench.data.h36m.cameras`, which describes them."""
+"""Writers of Human3.6M's four camera files, which :mod:`posebench.data.h36m.cameras` reads and describes."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from xml.sax.saxutils import escape
 
 import numpy as np
 
-from posebench.base.cameras import Array, Camera
+from posebench.base.cameras import Array, Camera, euler_from_rotation
 from posebench.base.files import replacing, write_text
 from posebench.data.h36m.cameras import Cameras
-from posebench.data.h36m.metadata import euler_of_rotation
 from posebench.data.h36m.names import CAMERAS
 
-#: From number 2 on in the mapping table of metadata.xml; 1 is a calibration take.
+#: Actions by number in the table of metadata.xml, from 2 on; number 1 is a calibration take.
 _OFFICIAL_ORDER = (
     "Directions",
     "Discussion",
@@ -52,7 +51,7 @@ def _quaternion(rotation: Array) -> Array:
 
 
 def write_videopose3d(path: Path, cameras: Cameras) -> None:
-    """The two literals of ``common/h36m_dataset.py``."""
+    """``common/h36m_dataset.py``, only with its two camera literals."""
     lenses, places = [], {}
     for name in CAMERAS:
         lens = _lens(cameras, name)
@@ -74,7 +73,7 @@ def write_videopose3d(path: Path, cameras: Cameras) -> None:
 
 
 def write_martinez(path: Path, cameras: Cameras) -> None:
-    """``cameras.h5``."""
+    """Martinez' ``cameras.h5``."""
     import h5py
 
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
@@ -87,7 +86,7 @@ def write_martinez(path: Path, cameras: Cameras) -> None:
 
 
 def write_mmpose(path: Path, cameras: Cameras) -> None:
-    """``cameras.pkl``."""
+    """Mmpose's ``cameras.pkl``."""
     table = {}
     for (subject, name), camera in cameras.items():
         columns = {"c": camera.centre, "f": camera.focal, "k": camera.radial, "p": camera.tangential, "T": camera.position / 1000.0}
@@ -104,15 +103,15 @@ def write_mmpose(path: Path, cameras: Cameras) -> None:
 
 
 def write_metadata(path: Path, cameras: Cameras, mapped: Mapping[tuple[str, str, int], str]) -> None:
-    """The two parts of ``metadata.xml`` that are read: the table of names and the vector of cameras.
+    """``metadata.xml``, only with what :mod:`posebench.data.h36m.metadata` reads: the table of names and the vector of cameras.
 
-    Subjects without cameras get zeros.
+    The cameras of absent subjects are zeros.
     """
     w0: list[float] = []
     for name in CAMERAS:
         for subject in _ALL_SUBJECTS:
             camera = cameras.get((subject, name))
-            w0 += [0.0] * 6 if camera is None else [*euler_of_rotation(camera.rotation).tolist(), *camera.position.tolist()]
+            w0 += [0.0] * 6 if camera is None else [*euler_from_rotation(camera.rotation).tolist(), *camera.position.tolist()]
     for name in CAMERAS:
         lens = _lens(cameras, name)
         w0 += np.concatenate([lens.focal, lens.centre, lens.radial, lens.tangential]).tolist()
@@ -130,5 +129,5 @@ def _subjects(cameras: Cameras) -> list[str]:
 
 
 def _lens(cameras: Cameras, name: str) -> Camera:
-    """The camera of any subject: they share their lenses."""
+    """The camera of this id of any subject, for its intrinsics, which all subjects share."""
     return next(camera for (_, other), camera in cameras.items() if other == name)

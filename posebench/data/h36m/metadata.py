@@ -1,10 +1,10 @@
-"""The official ``metadata.xml``: the names of the takes and, in one vector of 300 numbers, the cameras.
+"""Reader of the official ``metadata.xml``: the names of the takes and, in one vector of 300 numbers, the cameras.
 
 **Convention.** ``w0`` holds six numbers for each camera and subject (camera-major, eleven subjects: three Euler angles in radians, the
 position in mm) and from number 264 on nine for each camera (focal length 2, centre 2, radial 3, tangential 2 in OpenCV order). The
 rotation is ``Rx(a) Ry(b) Rz(c)``, world axes to camera axes (una-dinosauria/3d-pose-baseline ``src/cameras.py``).
-:func:`posebench.data.h36m.dataset.open_h36m` compares such cameras with the copy's own 2D joints, and refuses cameras from which the people
-cannot be seen.
+:func:`posebench.data.h36m.dataset.open_h36m` compares such cameras with the copy's own 2D joints, and refuses cameras that do not see
+the subject.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from posebench.base.cameras import Camera
+from posebench.base.cameras import Camera, rotation_from_euler
 from posebench.base.errors import PosebenchError
 from posebench.data.h36m.names import CAMERAS, SIZES, action_of, take_name
 
@@ -29,10 +29,10 @@ _MAX_BYTES = 16 * 2**20
 
 @dataclass(frozen=True, eq=False)
 class Metadata:
-    """What we read of the file.
+    """The part of the file that is used.
 
     Attributes:
-        w0: (300,) the cameras.
+        w0: (300,) all camera parameters.
         mapped: (subject, action, sub-action number) to the take's name.
     """
 
@@ -54,30 +54,9 @@ class Metadata:
             lens = self.w0[_LENSES + 9 * index :][:9]
             for subject in range(_SUBJECTS):
                 six = self.w0[6 * (index * _SUBJECTS + subject) :][:6]
-                rotation = rotation_of_euler(six[:3])
+                rotation = rotation_from_euler(six[:3])
                 out[f"S{subject + 1}", index] = Camera(rotation, six[3:], lens[:2], lens[2:4], SIZES[name], lens[4:7], lens[7:9])
         return out
-
-
-def rotation_of_euler(angles: npt.ArrayLike) -> Array:
-    """``Rx(a) Ry(b) Rz(c)`` (3, 3) of angles (3,) in radians, each a counter-clockwise turn about its axis.
-
-    Example:
-        >>> (rotation_of_euler([0.0, 0.0, np.pi / 2]) @ [1.0, 0.0, 0.0]).round(12).tolist()
-        [0.0, 1.0, 0.0]
-    """
-    (ca, cb, cc), (sa, sb, sc) = np.cos(np.asarray(angles, dtype=np.float64)), np.sin(np.asarray(angles, dtype=np.float64))
-    about_x = np.array([[1.0, 0.0, 0.0], [0.0, ca, -sa], [0.0, sa, ca]])
-    about_y = np.array([[cb, 0.0, sb], [0.0, 1.0, 0.0], [-sb, 0.0, cb]])
-    about_z = np.array([[cc, -sc, 0.0], [sc, cc, 0.0], [0.0, 0.0, 1.0]])
-    out: Array = about_x @ about_y @ about_z
-    return out
-
-
-def euler_of_rotation(rotation: npt.ArrayLike) -> Array:
-    """Angles (3,) in radians such that :func:`rotation_of_euler` gives ``rotation`` (3, 3) again."""
-    r = np.asarray(rotation, dtype=np.float64)
-    return np.array([np.arctan2(-r[1, 2], r[2, 2]), np.arctan2(r[0, 2], np.hypot(r[0, 0], r[0, 1])), np.arctan2(-r[0, 1], r[0, 0])])
 
 
 def read_metadata(path: Path) -> Metadata:
@@ -90,7 +69,7 @@ def read_metadata(path: Path) -> Metadata:
         with path.open("rb") as file:
             data = file.read(_MAX_BYTES + 1)
         if len(data) > _MAX_BYTES or b"<!" in data.replace(b"<!--", b""):
-            raise ValueError("too large, or with a document type of its own")
+            raise ValueError("too large, or with a document type definition")
         root = ElementTree.fromstring(data)
         text = next((element.text or "" for element in root.iter("w0")), "")
         w0 = np.array([float(word) for word in text.strip(" \t\r\n[]").replace(",", " ").split()])
@@ -101,7 +80,7 @@ def read_metadata(path: Path) -> Metadata:
         for row in rows[1:]:
             number = row[1] if len(row) > 1 and row[1].isdigit() else "0"
             for subject, name in zip(subjects, row[2:], strict=False):
-                # A calibration take, _ALL, is no action.
+                # The calibration take _ALL is not an action.
                 if name and not name.startswith("_"):
                     take = take_name(name)
                     mapped[subject, action_of(take), int(number)] = take

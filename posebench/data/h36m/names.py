@@ -1,7 +1,7 @@
-"""Human3.6M's names: subjects, cameras, actions, the one name we give each take, and the counts of the official test frames.
+"""Names in Human3.6M: subjects, cameras, actions, the name of each take; and the official counts of test frames.
 
-**Convention.** A take's name is the one of VideoPose3D's archive: that of the official files, with ``TakingPhoto`` and ``WalkingDog``
-of S1 renamed ``Photo`` and ``WalkDog``; the action is the text before the first space. Facts and counts: ``docs/h36m.md``.
+**Convention.** Takes are named as in VideoPose3D's archive: as the official files, but ``TakingPhoto`` and ``WalkingDog`` of S1 are
+``Photo`` and ``WalkDog``. The action is the text before the first space. Facts and counts: ``docs/h36m.md``.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping
 SPLITS = {"train": ("S1", "S5", "S6", "S7", "S8"), "test": ("S9", "S11")}
 SUBJECTS = (*SPLITS["train"], *SPLITS["test"])
 
-#: In index order 0 to 3.
+#: Camera ids, by index 0 to 3.
 CAMERAS = ("54138969", "55011271", "58860488", "60457274")
-#: Width and height, px, of every subject of :data:`SUBJECTS`.
+#: Width and height of the image, px, by camera; the same for every subject in :data:`SUBJECTS`.
 SIZES = dict(zip(CAMERAS, ((1000, 1002), (1000, 1000), (1000, 1000), (1000, 1002)), strict=True))
 
 #: Frames of the test subjects by action, four cameras, S11 Directions left out.
@@ -59,7 +59,7 @@ Mapped = Mapping[tuple[str, str, int], str]
 
 
 def take_name(name: str) -> str:
-    """The one name of a take: blanks for underscores, VideoPose3D's two renamed actions.
+    """The name of a take, from any of its spellings: blanks for underscores, and the two actions that VideoPose3D renamed.
 
     Example:
         >>> take_name("TakingPhoto_1")
@@ -70,9 +70,9 @@ def take_name(name: str) -> str:
 
 
 def take_of_subaction(subject: str, action: str, number: int, mapped: Mapped | None = None) -> str:
-    """The name of sub-action 1 or 2: from the owner's ``metadata.xml`` where there is one, else from the table of S9 and S11.
+    """The take's name from its sub-action number: by ``mapped`` if it is given, else by a built-in table for S9 and S11.
 
-    For the training subjects, whose names follow no rule, the number stays visible: ``Waiting sub-action 1``.
+    Names of the training subjects follow no rule; without ``mapped`` they are formed from the number: ``Waiting sub-action 1``.
 
     Example:
         >>> take_of_subaction("S9", "SittingDown", 2)
@@ -97,12 +97,12 @@ def action_of(take: str) -> str:
 
 
 def in_order(takes: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """(subject, take name) pairs in dataset order: subjects as listed, actions as listed (others after them), then by name."""
+    """(subject, take name) pairs in dataset order: by subject, by action (unknown ones last), then by name."""
 
-    def place(pair: tuple[str, str]) -> tuple[int, int, str, list[int], str]:
+    def rank(pair: tuple[str, str]) -> tuple[int, int, str, list[int], str]:
         subject, take = pair
         action = action_of(take)
-        rank = ACTIONS.index(action) if action in ACTIONS else len(ACTIONS)
-        return SUBJECTS.index(subject), rank, action, [int(n) for n in re.findall(r"\d+", take)], take
+        number = ACTIONS.index(action) if action in ACTIONS else len(ACTIONS)
+        return SUBJECTS.index(subject), number, action, [int(n) for n in re.findall(r"\d+", take)], take
 
-    return sorted(takes, key=place)
+    return sorted(takes, key=rank)

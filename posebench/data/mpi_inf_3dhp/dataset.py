@@ -1,14 +1,13 @@
-"""The ``3dhp`` dataset: MPI-INF-3DHP from the owner's files. Nothing of it comes with posebench.
+"""The ``3dhp`` dataset: the user's own copy of MPI-INF-3DHP. No part of it is distributed with posebench.
 
-**Convention.** Skeleton ``mpi17``, the order of the official test; poses in millimetres, camera frame; keypoints (source ``gt``: the
-annotation) in pixels. Clip ids are ``TS1/TS1/0`` for the six test sequences and ``S1/Seq1/0`` (subject, recording, camera) for
-training, where the eight cameras of :data:`posebench.data.mpi_inf_3dhp.official.CAMERAS` are used. ``univ_annot3``, the default
-annotation and
-what the official script scores, is scaled to one body height; ``annot3`` is in true size. Of a test sequence only the frames in
-``Dataset.valid`` may be scored, and ``Dataset.labels`` names the activity of each frame. The test files bring no calibration, so
-their clips have no camera, and no frame rate: 25 is nominal.
+**Convention.** Skeleton ``mpi17``, the joint order of the official test; poses in millimetres, camera frame; keypoints (source ``gt``:
+the annotation) in pixels. Clip ids are ``TS1/TS1/0`` for the six test sequences and ``S1/Seq1/0`` (subject, recording, camera) for
+training, with the eight cameras of :data:`posebench.data.mpi_inf_3dhp.official.CAMERAS`. ``univ_annot3``, the default annotation and the
+one that the official script scores, is scaled to one body height; ``annot3`` has the true size. In a test sequence only the frames in
+``Dataset.valid`` may be scored, and ``Dataset.labels`` names the activity of each frame. The test files contain no calibration and no
+frame rate: their clips have no camera, and a nominal 25 Hz.
 
-Layouts, how to obtain the files, and what the choices change: ``docs/3dhp.md``.
+Layouts, how to obtain the files, and the effect of these choices: ``docs/3dhp.md``.
 """
 
 from __future__ import annotations
@@ -23,8 +22,11 @@ import numpy as np
 
 from posebench.base.errors import PosebenchError, first_ten
 from posebench.data.clip import Clip, Dataset
-from posebench.data.mpi_inf_3dhp.official import TEST, TEST_FOLDER, TEST_FPS, TRAIN, Recording, test_recording, train_recordings
+from posebench.data.mpi_inf_3dhp.official import TEST, TEST_FOLDER, TEST_FPS, TRAIN, Recording, open_test_sequence, open_training_folder
 from posebench.data.mpi_inf_3dhp.pstmo import TEST_FILE, TRAIN_FILE, archive_recordings
+
+#: Called with (files looked at, files in all).
+Progress = Callable[[int, int], None]
 
 SKELETON = "mpi17"
 ANNOTATIONS = ("univ_annot3", "annot3")
@@ -34,13 +36,13 @@ SPLITS = {"train": tuple(f"S{n}" for n in range(1, 9)), "test": tuple(TEST)}
 _ADVICE = "docs/3dhp.md says how to obtain the files; --root is the folder that holds S1 ... S8 and TS1 ... TS6"
 
 
-def open_3dhp(root: str | PathLike[str], *, annotation: str | None = None, progress: Callable[[int, int], None] | None = None) -> Dataset:
+def open_3dhp(root: str | PathLike[str], *, annotation: str | None = None, progress: Progress | None = None) -> Dataset:
     """Open the MPI-INF-3DHP files below ``root``; poses are read when a clip is loaded.
 
-    **Convention.** The layout is found by looking. All six test sequences or none must be there; training recordings may be missing, and
-    the note then says so. ``official`` means that the test is there with the official counts of frames and valid frames, and that no
-    training recording has another length than the official one. The fingerprint is of clip ids, frame counts and valid frames of
-    the test, or of the training recordings where there is no test: not of positions.
+    **Convention.** The layout is recognised by its files. All six test sequences or none must be present; training recordings may be
+    missing, and the note then says so. ``official`` means that the test set is present with the official counts of frames and valid
+    frames, and that every training recording present has its official length. The fingerprint covers clip ids, frame counts and valid
+    frames of the test set (of the training set, if there is no test set), not positions.
 
     Args:
         root: the folder with ``S1/Seq1/annot.mat`` ... and ``TS1/annot_data.mat`` ... (also below ``mpi_inf_3dhp_test_set``), or with
@@ -49,7 +51,7 @@ def open_3dhp(root: str | PathLike[str], *, annotation: str | None = None, progr
         progress: called with (files looked at, files in all).
 
     Raises:
-        PosebenchError: no such layout or annotation, missing files, or files of another form.
+        PosebenchError: no known layout, no such annotation, missing files, or files with another structure.
     """
     annotation = annotation or ANNOTATIONS[0]
     if annotation not in ANNOTATIONS:
@@ -57,8 +59,8 @@ def open_3dhp(root: str | PathLike[str], *, annotation: str | None = None, progr
     recordings, notes = _recordings(Path(root), annotation, progress)
     infos = {recording.info.id: recording.info for recording in recordings}
     test = [recording for recording in recordings if recording.info.subject in TEST]
-    odd = _unofficial(recordings)
-    notes += [f"counts differ from the official ones in {first_ten(odd)}"] if odd else []
+    unofficial = _unofficial(recordings)
+    notes += [f"counts differ from the official ones in {first_ten(unofficial)}"] if unofficial else []
     by_id = {recording.info.id: recording for recording in recordings}
     return Dataset(
         name="3dhp",
@@ -67,7 +69,7 @@ def open_3dhp(root: str | PathLike[str], *, annotation: str | None = None, progr
         fps=TEST_FPS,
         infos=infos,
         fingerprint=_fingerprint(test or recordings, annotation),
-        official=bool(test) and not odd,
+        official=bool(test) and not unofficial,
         splits=dict(SPLITS),
         keypoint_sources=("gt",),
         load=partial(_load_clip, by_id),
@@ -77,8 +79,8 @@ def open_3dhp(root: str | PathLike[str], *, annotation: str | None = None, progr
     )
 
 
-def _recordings(root: Path, annotation: str, progress: Callable[[int, int], None] | None) -> tuple[list[Recording], list[str]]:
-    """Every clip below ``root``, training first, and what there is to say of missing ones."""
+def _recordings(root: Path, annotation: str, progress: Progress | None) -> tuple[list[Recording], list[str]]:
+    """Every clip below ``root``, training first, and notes on what is missing."""
     train = [root / take for take in TRAIN if (root / take / "annot.mat").is_file()]
     test = next((base for base in (root, root / TEST_FOLDER) if any((base / sequence).is_dir() for sequence in TEST)), None)
     archives = [root / name for name in (TRAIN_FILE, TEST_FILE) if (root / name).is_file()]
@@ -91,13 +93,13 @@ def _recordings(root: Path, annotation: str, progress: Callable[[int, int], None
     if archives and (train or test):
         raise PosebenchError(
             f"{root}, which holds the files of the release and {', '.join(path.name for path in archives)}",
-            "one layout, so that it is clear which is meant",
-            "move the one that you do not want to another folder",
+            "one layout, so that it is clear which one to read",
+            "move the other one to another folder",
         )
     if archives:
-        found, notes = _archived(archives, annotation, progress)
+        found, notes = _archive_recordings(archives, annotation, progress)
     else:
-        found, notes = _released(root, train, test, annotation, progress), []
+        found, notes = _release_recordings(root, train, test, annotation, progress), []
     takes = {recording.info.take for recording in found}
     notes += [] if takes & set(SEQUENCES) else ["no test sequences"]
     absent = [take for take in TRAIN if take not in takes]
@@ -105,26 +107,24 @@ def _recordings(root: Path, annotation: str, progress: Callable[[int, int], None
     return found, notes
 
 
-def _released(
-    root: Path, train: list[Path], test: Path | None, annotation: str, progress: Callable[[int, int], None] | None
-) -> list[Recording]:
+def _release_recordings(root: Path, train: list[Path], test: Path | None, annotation: str, progress: Progress | None) -> list[Recording]:
     files = {sequence: test / sequence / "annot_data.mat" for sequence in TEST} if test else {}
     missing = [str(path.relative_to(root)) for path in files.values() if not path.is_file()]
     if missing:
         raise PosebenchError(f"{root} without {first_ten(missing)}", "all six test sequences, or none of them", _ADVICE)
     found: list[Recording] = []
     for done, folder in enumerate(train):
-        found += train_recordings(folder, annotation)
+        found += open_training_folder(folder, annotation)
         if progress:
             progress(done + 1, len(train) + len(files))
     for done, (sequence, path) in enumerate(files.items(), len(train)):
-        found.append(test_recording(path, sequence, annotation))
+        found.append(open_test_sequence(path, sequence, annotation))
         if progress:
             progress(done + 1, len(train) + len(files))
     return found
 
 
-def _archived(archives: list[Path], annotation: str, progress: Callable[[int, int], None] | None) -> tuple[list[Recording], list[str]]:
+def _archive_recordings(archives: list[Path], annotation: str, progress: Progress | None) -> tuple[list[Recording], list[str]]:
     if annotation != "univ_annot3":
         raise PosebenchError(f"annotation {annotation} in {archives[0].name}", "univ_annot3: these archives hold no other", _ADVICE)
     found: list[Recording] = []
@@ -144,7 +144,7 @@ def _archived(archives: list[Path], annotation: str, progress: Callable[[int, in
 
 
 def _unofficial(recordings: list[Recording]) -> list[str]:
-    """Takes whose counts are not the release's."""
+    """Takes whose counts of frames or valid frames differ from the official release."""
     odd = []
     for recording in recordings:
         info = recording.info

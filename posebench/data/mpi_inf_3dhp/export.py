@@ -1,12 +1,13 @@
-"""MPI-INF-3DHP's layouts, written from other data: to rehearse before one has the licence, and to test the readers.
+"""Write a dataset in the layouts of MPI-INF-3DHP: for tests, and for users who want to try a layout before they have a licence.
 
-**Convention.** The source is a dataset in ``h36m17`` order such as ``synthetic``. Of each training subject the first two takes become
-``Seq1`` and ``Seq2`` of ``S1``, ``S2`` ... (at most eight), their cameras the ones that lifters use of 3DHP's; of the test, six evenly
-spaced takes become ``TS1`` ... ``TS6``, each seen by one camera, the next one each time. Both 3D annotations hold the same poses: the
-source has no second body size. Every tenth frame of a test sequence is valid. Values are stored as float64.
+**Convention.** The source is a dataset in ``h36m17`` order, such as ``synthetic``. The first two takes of each training subject become
+``Seq1`` and ``Seq2`` of ``S1``, ``S2`` ... (at most eight), with the camera numbers of
+:data:`posebench.data.mpi_inf_3dhp.official.CAMERAS`. Six evenly spaced test takes become ``TS1`` ... ``TS6``, under a different camera
+each time. Both 3D annotations hold the same poses, since the source has one body size. Every tenth frame of a test sequence is valid.
+Values are stored as float64.
 
-Joints that 3DHP has and ``h36m17`` lacks stand at the nearest one it has (:data:`NEAREST`); thorax and neck_nose go by 3DHP's ``neck`` and
-``head``, as everywhere here (:data:`posebench.base.skeletons.EQUATED`).
+Joints that ``h36m17`` lacks are copies of the nearest joint (:data:`NEAREST`). ``thorax`` and ``neck_nose`` are written as ``neck`` and
+``head``, as everywhere in posebench (:data:`posebench.base.skeletons.EQUATED`).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from posebench.data.mpi_inf_3dhp.official import ACTIVITIES, CAMERAS, TEST
 
 Array = npt.NDArray[np.float64]
 
-#: Joints of ``mpi28`` without a name in ``h36m17``.
+#: Joint of ``mpi28`` that ``h36m17`` lacks, to the joint that is copied.
 NEAREST = {
     "neck": "thorax",
     "head": "neck_nose",
@@ -47,10 +48,10 @@ def export_official(dataset: Dataset, folder: Path) -> None:
     """``S1/Seq1/annot.mat`` with ``camera.calibration``, and ``TS1/annot_data.mat``, below ``folder``.
 
     Raises:
-        PosebenchError: the source is of another skeleton, has too few test takes, or cameras with distortion.
+        PosebenchError: the source has another skeleton, too few test takes, or cameras with distortion.
     """
     for take, fps, clips in _training(dataset):
-        del fps  # the release states it nowhere
+        del fps  # the release does not state it
         _write_annotations(folder / take / "annot.mat", clips)
         with replacing(folder / take / "camera.calibration") as temporary:
             temporary.write_text(_calibration({camera: clip.camera for camera, clip in clips.items()}), encoding="utf-8")
@@ -59,10 +60,10 @@ def export_official(dataset: Dataset, folder: Path) -> None:
 
 
 def export_pstmo(dataset: Dataset, folder: Path) -> None:
-    """``data_train_3dhp.npz`` and ``data_test_3dhp.npz`` in ``folder``: one pickled dictionary each, as P-STMO and its followers have.
+    """``data_train_3dhp.npz`` and ``data_test_3dhp.npz`` in ``folder``: one pickled dictionary each, as P-STMO distributes them.
 
     Raises:
-        PosebenchError: the source is of another skeleton, or has too few test takes.
+        PosebenchError: the source has another skeleton, or too few test takes.
     """
     train: dict[str, Any] = {}
     for take, fps, clips in _training(dataset):
@@ -77,12 +78,12 @@ def export_pstmo(dataset: Dataset, folder: Path) -> None:
             np.savez_compressed(file, data=np.array(content, dtype=object))
 
 
-#: What ``posebench data export --layout`` writes in this family.
+#: Layout to its writer, which takes a dataset and a folder.
 LAYOUTS: dict[str, Callable[[Dataset, Path], None]] = {"3dhp": export_official, "p-stmo": export_pstmo}
 
 
 def _training(dataset: Dataset) -> Iterator[tuple[str, float, dict[int, Clip]]]:
-    """``S1/Seq1``, frames per second, and 3DHP's camera number to the clip."""
+    """Yields (``S1/Seq1``, frames per second, camera number of 3DHP to clip) of every training recording."""
     if dataset.skeleton != "h36m17":
         raise PosebenchError(f"dataset {dataset.name} in skeleton {dataset.skeleton}", "one in h36m17", "export synthetic")
     infos = [dataset.infos[id] for id in dataset.clip_ids("train")]
@@ -94,6 +95,7 @@ def _training(dataset: Dataset) -> Iterator[tuple[str, float, dict[int, Clip]]]:
 
 
 def _test(dataset: Dataset) -> Iterator[tuple[str, Clip]]:
+    """Yields (``TS1``, clip) of every test sequence."""
     infos = [dataset.infos[id] for id in dataset.clip_ids("test")]
     takes = list(dict.fromkeys(info.take for info in infos))
     if len(takes) < len(TEST):
@@ -147,16 +149,16 @@ def _write_annotations(path: Path, clips: dict[int, Clip]) -> None:
 def _calibration(cameras: dict[int, Camera | None]) -> str:
     lines = ["Skeletool Camera Calibration File V1.0"]
     for number in range(_CELLS):
-        inside, outside, size = np.eye(4), np.eye(4), (0, 0)
+        intrinsic, extrinsic, size = np.eye(4), np.eye(4), (0, 0)
         camera = cameras.get(number)
         if camera is not None:
             if np.any(camera.radial) or np.any(camera.tangential):
-                raise PosebenchError("a camera with distortion", "none: 3DHP's calibration has no place for it", "export synthetic")
-            inside[[0, 1], [0, 1]], inside[:2, 2] = camera.focal, camera.centre
-            outside[:3, :3], outside[:3, 3], size = camera.rotation, -camera.rotation @ camera.position, camera.size
-        intrinsic, extrinsic = (" ".join(repr(float(value)) for value in matrix.ravel()) for matrix in (inside, outside))
+                raise PosebenchError("a camera with distortion", "none: the calibration file of 3DHP cannot state it", "export synthetic")
+            intrinsic[[0, 1], [0, 1]], intrinsic[:2, 2] = camera.focal, camera.centre
+            extrinsic[:3, :3], extrinsic[:3, 3], size = camera.rotation, -camera.rotation @ camera.position, camera.size
+        intrinsic_text, extrinsic_text = (" ".join(repr(float(value)) for value in matrix.ravel()) for matrix in (intrinsic, extrinsic))
         lines += [f"name          {number}", "  sensor      10 10", f"  size        {size[0]} {size[1]}", "  animated    0"]
-        lines += [f"  intrinsic   {intrinsic}", f"  extrinsic   {extrinsic}", "  radial      0"]
+        lines += [f"  intrinsic   {intrinsic_text}", f"  extrinsic   {extrinsic_text}", "  radial      0"]
     return "\n".join(lines) + "\n"
 
 

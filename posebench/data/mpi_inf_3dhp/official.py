@@ -1,16 +1,15 @@
-"""MPI-INF-3DHP as it is distributed: ``S1/Seq1/annot.mat`` with ``camera.calibration``, and ``TS1/annot_data.mat``.
+"""MPI-INF-3DHP as its authors distribute it: ``S1/Seq1/annot.mat`` with ``camera.calibration``, and ``TS1/annot_data.mat``.
 
-**Convention.** Poses in millimetres, camera frame (both annotations are: the extrinsics are not applied to them), the test's order of
-17 joints (``mpi17``); keypoints in pixels. ``annot_data.mat`` is HDF5, whose axes h5py gives in reverse: (N, 1, 17, 3).
+**Convention.** Poses in millimetres, camera frame (both annotations are stored so; extrinsics are not applied), in the 17-joint order
+of the test (``mpi17``); keypoints in pixels. ``annot_data.mat`` is HDF5, whose axes h5py returns in reverse: (N, 1, 17, 3).
 
 Sources: the official ``mpii_get_joints.m`` and P-STMO's readers of both files; mmpose ``preprocess_mpi_inf_3dhp.py`` for the calibration.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -26,7 +25,7 @@ from posebench.base.skeletons import joint_map
 from posebench.data.clip import ClipInfo
 
 if TYPE_CHECKING:
-    import h5py
+    from posebench.base.readers.hdf5 import HDF5File
 
 Array = npt.NDArray[np.float64]
 
@@ -51,24 +50,24 @@ TRAIN = {
     "S8/Seq1": (6468, 25.0),
     "S8/Seq2": (6054, 25.0),
 }
-#: Of the 14 training cameras, those that lifters use.
+#: The training cameras, of 14, that lifters are commonly trained on.
 CAMERAS = (0, 1, 2, 4, 5, 6, 7, 8)
-#: By the number in ``activity_annotation``, from 1.
+#: Activities by their number in ``activity_annotation``, from 1.
 ACTIVITIES = ("Standing/Walking", "Exercising", "Sitting", "Reaching/Crouching", "On The Floor", "Sports", "Miscellaneous")
-#: The label of a frame whose number is none of these; such a frame is never scored.
+#: Label of a frame without such a number; such a frame is never scored.
 UNLABELLED = "unlabelled"
-#: The test files do not state a frame rate; this one is nominal.
+#: Nominal: the test files do not state a frame rate.
 TEST_FPS = 25.0
 TEST_FOLDER = "mpi_inf_3dhp_test_set"
 
 _ADVICE = "the file is damaged, or not that of the release: get it again (docs/3dhp.md)"
 _MAX_FRAMES = 1_000_000
-_MAX_CHUNK = 2**24
+_MAX_BYTES = _MAX_FRAMES * 17 * 3 * 8
 
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """One clip as a layout offers it: ``read`` gives pose (T, 17, 3) mm, keypoints (T, 17, 2) px and the camera, if there is one."""
+    """One clip of a layout: ``read`` returns pose (T, 17, 3) mm, keypoints (T, 17, 2) px and the camera, if it is known."""
 
     info: ClipInfo
     fps: float
@@ -77,15 +76,15 @@ class Recording:
     labels: npt.NDArray[np.str_] | None = None
 
 
-def test_recording(path: Path, sequence: str, annotation: str) -> Recording:
-    """The recording of one ``annot_data.mat``; shapes, valid frames and activities are read now, poses later.
+def open_test_sequence(path: Path, sequence: str, annotation: str) -> Recording:
+    """The recording of one ``annot_data.mat``; shapes, valid frames and activities are read now, poses when the clip is loaded.
 
     Raises:
-        PosebenchError: the file is missing, damaged or of another shape, or a valid frame has no activity.
+        PosebenchError: the file is missing or damaged, an array has another shape, or a valid frame has no activity.
     """
     with _open(path) as file:
-        frames = _shape(path, file, annotation, 3)
-        if _shape(path, file, "annot2", 2) != frames:
+        frames = _frames(path, file, annotation, 3)
+        if _frames(path, file, "annot2", 2) != frames:
             raise PosebenchError(f"{path}: annot2 and {annotation} of different lengths", f"{frames} frames in both", _ADVICE)
         valid = _column(path, file, "valid_frame", frames)
         activity = _column(path, file, "activity_annotation", frames)
@@ -103,78 +102,54 @@ def test_recording(path: Path, sequence: str, annotation: str) -> Recording:
 
 def _read_test(path: Path, annotation: str, frames: int) -> tuple[Array, Array, None]:
     with _open(path) as file:
-        if {_shape(path, file, annotation, 3), _shape(path, file, "annot2", 2)} != {frames}:
+        if {_frames(path, file, annotation, 3), _frames(path, file, "annot2", 2)} != {frames}:
             raise PosebenchError(f"{path} has changed", f"{frames} frames, as when it was opened", "run the command again")
-        pose, keypoints = (np.asarray(file[name][:, 0], dtype=np.float64) for name in (annotation, "annot2"))
+        pose, keypoints = (file.numbers(name, _MAX_BYTES)[:, 0].astype(np.float64) for name in (annotation, "annot2"))
     return pose, keypoints, None
 
 
-@contextmanager
-def _open(path: Path) -> Iterator[h5py.File]:
-    import h5py
+def _open(path: Path) -> AbstractContextManager[HDF5File]:
+    from posebench.base.readers.hdf5 import open_hdf5
 
-    with ExitStack() as stack:
-        try:
-            file = stack.enter_context(h5py.File(path, "r"))
-        except Exception as error:  # OSError and whatever else h5py makes of damaged bytes
-            raise PosebenchError(f"{path}: {error}", "a whole MATLAB 7.3 (HDF5) file", _ADVICE) from error
-        try:
-            yield file
-        except PosebenchError:
-            raise
-        except Exception as error:
-            raise PosebenchError(f"{path}: damaged data ({error})", "a whole MATLAB 7.3 (HDF5) file", _ADVICE) from error
+    return open_hdf5(path, _ADVICE)
 
 
-def _dataset(path: Path, file: h5py.File, name: str) -> h5py.Dataset:
-    """A plain numeric dataset in the file itself, of bounded size."""
-    import h5py
-
-    if not isinstance(file.get(name, getlink=True), h5py.HardLink) or not isinstance(file[name], h5py.Dataset):
-        raise PosebenchError(f"{path}: no array {name}", "annot2, annot3, univ_annot3, valid_frame and activity_annotation", _ADVICE)
-    data = file[name]
-    if data.external or data.is_virtual or data.shape is None or data.dtype.kind not in "fiu":
-        raise PosebenchError(f"{path}: {name} is stored outside the file or holds {data.dtype}", "plain numbers in the file", _ADVICE)
-    size = math.prod(data.shape) * data.dtype.itemsize
-    if size > _MAX_FRAMES * 17 * 3 * 8 or math.prod(data.chunks or ()) * data.dtype.itemsize > max(_MAX_CHUNK, size):
-        raise PosebenchError(f"{path}: {name} of size {data.shape}, chunks {data.chunks}", f"at most {_MAX_FRAMES:,} frames", _ADVICE)
-    return data
-
-
-def _shape(path: Path, file: h5py.File, name: str, axes: int) -> int:
+def _frames(path: Path, file: HDF5File, name: str, axes: int) -> int:
     """The number of frames of an array (N, 1, 17, axes)."""
-    shape = _dataset(path, file, name).shape
+    shape = file.shape(name)
     if len(shape) != 4 or shape[1:] != (1, 17, axes) or not shape[0]:
         raise PosebenchError(f"{path}: {name} of shape {shape} (axes as h5py gives them)", f"(frames, 1, 17, {axes})", _ADVICE)
-    return int(shape[0])
+    if shape[0] > _MAX_FRAMES:
+        raise PosebenchError(f"{path}: {name} of shape {shape}", f"at most {_MAX_FRAMES:,} frames", _ADVICE)
+    return shape[0]
 
 
-def _column(path: Path, file: h5py.File, name: str, frames: int) -> Array:
-    data = _dataset(path, file, name)
-    if sorted(data.shape) != sorted((frames, 1)):
-        raise PosebenchError(f"{path}: {name} of shape {data.shape}", f"one number for each of {frames} frames", _ADVICE)
-    return np.asarray(data[...], dtype=np.float64).ravel()
+def _column(path: Path, file: HDF5File, name: str, frames: int) -> Array:
+    shape = file.shape(name)
+    if sorted(shape) != sorted((frames, 1)):
+        raise PosebenchError(f"{path}: {name} of shape {shape}", f"one number for each of {frames} frames", _ADVICE)
+    return file.numbers(name, _MAX_BYTES).astype(np.float64).ravel()
 
 
-def train_recordings(folder: Path, annotation: str) -> list[Recording]:
-    """The recordings of one ``S1/Seq1`` folder, one a camera; only the first bytes of the arrays are read now.
+def open_training_folder(folder: Path, annotation: str) -> list[Recording]:
+    """The recordings of one ``S1/Seq1`` folder, one per camera; only the headers of the arrays are read now.
 
-    **Convention.** Cameras are :data:`CAMERAS`, as far as ``cameras`` in the file lists them; cell k belongs to camera k.
+    **Convention.** The cameras are those of :data:`CAMERAS` that ``cameras`` in the file lists; cell k belongs to camera k.
 
     Raises:
-        PosebenchError: a file is damaged or holds other things than the release's.
+        PosebenchError: a file is damaged, or its content differs in form from the release.
     """
     path, take = folder / "annot.mat", f"{folder.parent.name}/{folder.name}"
-    held = variables(path)
+    stored = variables(path)
     for name, columns in ((annotation, 84), ("annot2", 56)):
-        found = held.get(name)
+        found = stored.get(name)
         if found is None or not found.cells or found.shape != (14, 1) or len(found.first) != 2 or found.first[1] != columns:
             what = f"{name} as {found.shape} {'cells' if found.cells else 'matrix'}, the first {found.first}" if found else f"no {name}"
             raise PosebenchError(f"{path}: {what}", f"{name} as (14, 1) cells of (frames, {columns})", _ADVICE)
-    frames = held[annotation].first[0]
+    frames = stored[annotation].first[0]
     if not 0 < frames <= _MAX_FRAMES:
         raise PosebenchError(f"{path}: {annotation} of {frames:,} frames", f"1 to {_MAX_FRAMES:,} frames", _ADVICE)
-    listed = read_numbers(path, "cameras").ravel().tolist() if "cameras" in held and not held["cameras"].cells else list(range(14))
+    listed = read_numbers(path, "cameras").ravel().tolist() if "cameras" in stored and not stored["cameras"].cells else list(range(14))
     cameras = tuple(camera for camera in CAMERAS if camera in listed)
     fps = TRAIN.get(take, (0, 25.0))[1]
     recordings = []
@@ -195,7 +170,7 @@ def _read_train(folder: Path, annotation: str, frames: int, cameras: tuple[int, 
 def _annotations(
     path: Path, changed: int, annotation: str, frames: int, cameras: tuple[int, ...]
 ) -> tuple[dict[int, Array], dict[int, Array]]:
-    # Eight cameras ask for the same file, one after the other; a file that changes is another one.
+    # Eight cameras read the same file in turn. `changed`, its time of modification, is only a key of the cache.
     del changed
     joints = list(joint_map("mpi28", "mpi17"))
     out = []
@@ -209,25 +184,25 @@ def _annotations(
 
 
 def read_calibration(path: Path) -> list[Camera]:
-    """The cameras of a ``camera.calibration`` text, in the file's order.
+    """The cameras of a ``camera.calibration`` file, in file order.
 
     **Convention.** A heading line, then seven lines a camera: the image size is on the third, the 4x4 intrinsic matrix on the fifth and
-    the 4x4 extrinsic one (world to camera, mm) on the sixth, row by row after a word. Distortion is not read.
+    the 4x4 extrinsic one (world to camera, mm) on the sixth, in row order after a keyword. Distortion is not read.
 
     Raises:
-        PosebenchError: the text is of another form.
+        PosebenchError: the file has another form.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
         if not 8 <= len(lines) <= 7 * 1000:
             raise ValueError(f"{len(lines)} lines")
-        return [_calibrated(lines, start) for start in range(0, len(lines) - 7, 7)]
+        return [_camera_at(lines, start) for start in range(0, len(lines) - 7, 7)]
     except (OSError, ValueError) as error:
         wanted = "a heading, then seven lines a camera: size on the third, 4x4 matrices on the fifth and sixth"
         raise PosebenchError(f"{path}: {error}", wanted, _ADVICE) from error
 
 
-def _calibrated(lines: list[str], start: int) -> Camera:
+def _camera_at(lines: list[str], start: int) -> Camera:
     def numbers(line: int, count: int) -> list[float]:
         words = lines[start + line].split()
         if len(words) < count:
@@ -235,9 +210,9 @@ def _calibrated(lines: list[str], start: int) -> Camera:
         return [float(word) for word in words[-count:]]
 
     size = numbers(3, 2)
-    inside, outside = (np.array(numbers(line, 16)).reshape(4, 4) for line in (5, 6))
-    rotation = outside[:3, :3]
-    if not (np.isfinite(inside).all() and np.isfinite(outside).all() and np.abs(rotation @ rotation.T - np.eye(3)).max() < 1e-2):
-        raise ValueError(f"line {start + 7} holds no rotation")
-    position = -rotation.T @ outside[:3, 3]
-    return Camera(rotation, position, inside[[0, 1], [0, 1]], inside[:2, 2], (int(size[0]), int(size[1])))
+    intrinsic, extrinsic = (np.array(numbers(line, 16)).reshape(4, 4) for line in (5, 6))
+    rotation = extrinsic[:3, :3]
+    if not (np.isfinite(intrinsic).all() and np.isfinite(extrinsic).all() and np.abs(rotation @ rotation.T - np.eye(3)).max() < 1e-2):
+        raise ValueError(f"line {start + 7} does not hold a rotation")
+    position = -rotation.T @ extrinsic[:3, 3]
+    return Camera(rotation, position, intrinsic[[0, 1], [0, 1]], intrinsic[:2, 2], (int(size[0]), int(size[1])))

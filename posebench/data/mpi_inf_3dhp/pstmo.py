@@ -1,9 +1,9 @@
-"""MPI-INF-3DHP as P-STMO and its followers pass it on: ``data_train_3dhp.npz`` and ``data_test_3dhp.npz``, pickled dictionaries.
+"""MPI-INF-3DHP as P-STMO and its successors distribute it: ``data_train_3dhp.npz`` and ``data_test_3dhp.npz``, pickled dictionaries.
 
 **Convention.** ``data`` of the first maps ``"S1 Seq1"`` to ``[{camera: {data_2d, data_3d}}, frames per second]``, of the second
 ``"TS1"`` to ``{data_2d, data_3d, valid}``; (n, 17, 2) pixels and (n, 17, 3) millimetres of ``univ_annot3`` in the test's joint order.
-There are no cameras and no activities. Nothing but plain data is unpickled (:mod:`posebench.base.readers.pickles`); each archive is read
-once and kept in the cache, because the one for training is large.
+There are no cameras and no activities. Only plain data is unpickled (:mod:`posebench.base.readers.pickles`). Each archive is read once
+and then kept in the cache, because the training archive is large.
 
 Source: P-STMO ``common/data_to_npz_3dhp.py``, ``common/data_to_npz_3dhp_test.py``.
 """
@@ -21,44 +21,43 @@ import numpy.typing as npt
 
 from posebench.base.cameras import Camera
 from posebench.base.errors import PosebenchError
+from posebench.base.files import sha256_of
 from posebench.base.readers.pickles import numbers, read_object
-from posebench.data.cache import Entry, cached
+from posebench.data.cache import CacheEntry, cached
 from posebench.data.clip import ClipInfo
 from posebench.data.mpi_inf_3dhp.official import TEST, TEST_FPS, TRAIN, Recording
 
 Array = npt.NDArray[np.float64]
 
 TRAIN_FILE, TEST_FILE = "data_train_3dhp.npz", "data_test_3dhp.npz"
-#: Raise it when the reading changes: it retires cache entries, not results.
+#: Raise it when the reading changes: old cache entries are then ignored. Results do not depend on it.
 READER_VERSION = "1"
 _ADVICE = "get the archive again, or use the files of the release: docs/3dhp.md"
 
 
 def archive_recordings(path: Path) -> tuple[list[Recording], str]:
-    """The recordings of one of the two archives, told by its name, and what there is to note of the cache.
+    """The recordings of one archive, and the note of its cache entry; the file's name says whether it is the training archive.
 
     Raises:
-        PosebenchError: the archive is damaged, holds other things than plain data, or is of another form.
+        PosebenchError: the archive is damaged, holds more than plain data, or has another structure.
     """
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    key = hashlib.sha256(f"{READER_VERSION} {path.name} {digest}".encode()).hexdigest()
+    key = hashlib.sha256(f"{READER_VERSION} {path.name} {sha256_of(path)}".encode()).hexdigest()
     entry = cached("3dhp", key, partial(_build, path))
     recordings, start = [], 0
     for subject, take, camera, frames, fps in entry.facts["clips"]:
         info = ClipInfo(f"{subject}/{take}/{camera}", subject, f"{subject}/{take}", camera, take.rstrip("0123456789"), frames)
-        part = slice(start, start + frames)
-        valid = np.flatnonzero(entry.arrays["valid"][part]) if subject in TEST else None
-        recordings.append(Recording(info, fps, partial(_read, entry.arrays, part), valid))
+        rows = slice(start, start + frames)
+        valid = np.flatnonzero(entry.arrays["valid"][rows]) if subject in TEST else None
+        recordings.append(Recording(info, fps, partial(_read, entry.arrays, rows), valid))
         start += frames
     return recordings, entry.note
 
 
-def _read(arrays: dict[str, npt.NDArray[Any]], part: slice) -> tuple[Array, Array, Camera | None]:
-    return np.array(arrays["poses"][part], dtype=np.float64), np.array(arrays["keypoints"][part], dtype=np.float64), None
+def _read(arrays: dict[str, npt.NDArray[Any]], rows: slice) -> tuple[Array, Array, Camera | None]:
+    return np.array(arrays["poses"][rows], dtype=np.float64), np.array(arrays["keypoints"][rows], dtype=np.float64), None
 
 
-def _build(path: Path) -> Entry:
+def _build(path: Path) -> CacheEntry:
     content = read_object(path, "data")
     if isinstance(content, np.ndarray) and content.shape == ():
         content = content.item()  # the pickle holds the 0-d array itself
@@ -70,19 +69,20 @@ def _build(path: Path) -> Entry:
         raise PosebenchError(f"{path}: no recordings", "at least one", _ADVICE)
     facts = {"clips": [clip.facts for clip in clips]}
     names = ("poses", "keypoints", "valid")
-    return Entry({name: np.concatenate([getattr(clip, name) for clip in clips]) for name in names}, facts)
+    return CacheEntry({name: np.concatenate([getattr(clip, name) for clip in clips]) for name in names}, facts)
 
 
 class _Clip:
-    """The arrays of one clip, judged."""
+    """The arrays of one clip, checked for type and shape."""
 
-    def __init__(self, facts: tuple[str, str, str], fps: float, value: object, place: str) -> None:
+    def __init__(self, names: tuple[str, str, str], fps: float, value: object, place: str) -> None:
         if not isinstance(value, dict) or not {"data_2d", "data_3d"} <= set(value):
             raise PosebenchError(f"{place}: {type(value).__name__} without data_2d and data_3d", "a dictionary with both", _ADVICE)
         self.poses = numbers(value["data_3d"], (None, 17, 3), f"{place}, data_3d")
         self.keypoints = numbers(value["data_2d"], (len(self.poses), 17, 2), f"{place}, data_2d")
         self.valid = np.ones(len(self.poses), dtype=bool)
-        self.facts = (*facts, len(self.poses), fps)
+        # Subject, take, camera, frames and rate: JSON values for the cache.
+        self.facts = (*names, len(self.poses), fps)
 
 
 def _train_clips(name: str, value: object, path: str) -> Iterator[_Clip]:

@@ -1,6 +1,6 @@
-"""Joint angles of captured CMU takes: the inverse of :mod:`posebench.data.synthetic.body`, for measuring only.
+"""Joint angles of captured CMU takes: the inverse of :mod:`posebench.data.synthetic.body`, used to measure its statistics.
 
-**Convention.** As the body: world y up, mm, rad. Takes are read at 60 Hz, half of the capture's rate.
+**Convention.** As in the body: world y up, mm, rad. Takes are read at 60 Hz, half the rate of the capture.
 """
 
 from __future__ import annotations
@@ -12,16 +12,18 @@ from pathlib import Path
 
 import numpy as np
 
-from posebench.base.cameras import rotation_xyz
-from posebench.data.cmu.acclaim import Body, Bone, forward_kinematics, read_amc, read_asf
+from posebench.base.cameras import rotation_about, rotation_xyz
+from posebench.data.cmu.acclaim import Body, Bone, forward_kinematics
+from posebench.data.cmu.amc import read_amc
+from posebench.data.cmu.asf import read_asf
 from posebench.data.cmu.dataset import SPLITS, Take, find_files, takes, world_pose
-from posebench.data.synthetic.body import BALLS, CHANNELS, DIRECTIONS, HINGES, LIMBS, SKELETON, WELDED, Array, columns, rotation_about
+from posebench.data.synthetic.body import BALLS, CHANNELS, DIRECTIONS, HINGES, LIMBS, SKELETON, WELDED, Array, columns
 
 STRIDE = 2
 FPS = 60.0
 
-#: The ASF bone whose axes turn with each frame, and for limbs the bone whose first axis is the hinge.
-TURNS_WITH = {
+#: Frame of the body to the ASF bone that turns with it.
+CARRIERS = {
     "pelvis": "root",
     "torso": "thorax",
     "l_arm": "lhumerus",
@@ -29,19 +31,20 @@ TURNS_WITH = {
     "l_leg": "lfemur",
     "r_leg": "rfemur",
 }
+#: Limb to the ASF bone whose first axis is the axis of the hinge.
 HINGE_OF = {"l_arm": "lradius", "r_arm": "rradius", "l_leg": "ltibia", "r_leg": "rtibia"}
 
 
 @dataclass(frozen=True, eq=False)
 class Captured:
-    """One take in the body's frames.
+    """One captured take, expressed in the frames of the body.
 
     Attributes:
         take: subject, trial and action.
         joints: (T, 17, 3) mm, world.
-        frames: name of a ball's or the pelvis' frame to (T, 3, 3), its axes in the world.
-        directions: joint to (T, 3), unit bone directions in their parent's frame.
-        free: (T, D), the channels that need no rest: pelvis and hinges; the others are 0.
+        frames: ``pelvis`` or ball joint to its frame (T, 3, 3), axes in the world as columns.
+        directions: joint to the unit direction (T, 3) of its bone in the parent frame.
+        free: (T, D), the channels that do not refer to a rest pose: pelvis and hinges. The other columns are 0.
     """
 
     take: Take
@@ -51,12 +54,12 @@ class Captured:
     free: Array
 
     def relative(self, name: str) -> Array:
-        """(T, 3, 3), the frame of a ball relative to its parent's."""
+        """The frame (T, 3, 3) of a ball joint relative to its parent frame."""
         return np.swapaxes(self.frames[BALLS[name]], 1, 2) @ self.frames[name]
 
 
 def read_training_takes(root: str | PathLike[str]) -> Iterator[Captured]:
-    """Every take of the ``cmu`` training subjects; the test subjects' files are not opened."""
+    """Every take of the ``cmu`` training subjects; files of the test subjects are not opened."""
     files = find_files(Path(root))
     bodies = {subject: read_asf(files[subject]) for subject in SPLITS["train"]}
     for take in takes():
@@ -81,7 +84,7 @@ def _capture(take: Take, body: Body, values: Array) -> Captured:
         axis = axes[limb][:, :, 0]
         axis = _unit(axis - np.sum(axis * upper, axis=1, keepdims=True) * upper)
         across = np.cross(axis, upper)
-        # Which end of the ASF axis is which is a habit of the file: a hinge flexes far more than it extends.
+        # The sign of an ASF axis differs between files. A hinge flexes far more than it extends, so flexion is taken to be positive.
         sign = 1.0 if np.sum(across * lower) > 0 else -1.0
         across *= sign
         frames[limb] = np.stack([sign * axis, -upper, -across], axis=2)
@@ -99,9 +102,12 @@ def _capture(take: Take, body: Body, values: Array) -> Captured:
 
 
 def _axes(body: Body, values: Array) -> dict[str, Array]:
-    """World axes (T, 3, 3) of the frames in :data:`TURNS_WITH`: probes of 1 mm, welded to the bones, show how these have turned."""
+    """World axes (T, 3, 3) of the frames in :data:`CARRIERS`.
+
+    Three bones of 1 mm, one per axis, are added to each carrier; their ends after forward kinematics give the axes.
+    """
     probes: list[Bone] = []
-    for name, carrier in TURNS_WITH.items():
+    for name, carrier in CARRIERS.items():
         index = body.index(carrier)
         along = np.eye(3)
         if name in HINGE_OF:
@@ -109,7 +115,7 @@ def _axes(body: Body, values: Array) -> dict[str, Array]:
         probes += [Bone(f"{name} {k}", index, tuple(along[:, k]), 1.0 / body.mm_per_unit, (0.0, 0.0, 0.0), ()) for k in range(3)]
     ends = forward_kinematics(replace(body, bones=(*body.bones, *probes)), values)
     out = {}
-    for place, (name, carrier) in enumerate(TURNS_WITH.items()):
+    for place, (name, carrier) in enumerate(CARRIERS.items()):
         first = len(body.bones) + 3 * place
         out[name] = np.moveaxis(ends[:, first : first + 3] - ends[:, [body.index(carrier)]], 1, 2)
     return out
@@ -121,13 +127,13 @@ def _unit(vectors: Array) -> Array:
 
 
 def _frame(x: Array, y: Array) -> Array:
-    """Right-handed axes (T, 3, 3): x as given, y as near as that allows."""
+    """Right-handed axes (T, 3, 3) as columns: x as given, y as close to the given one as possible."""
     z = _unit(np.cross(x, y))
     return np.stack([x, np.cross(z, x), z], axis=2)
 
 
 def rotation_vectors(rotations: Array) -> Array:
-    """Rotation vectors (T, 3), rad, at most half a turn long, of rotations (T, 3, 3)."""
+    """Rotation vectors (T, 3), rad, of length at most pi, of rotations (T, 3, 3)."""
     from scipy.spatial.transform import Rotation
 
     out: Array = Rotation.from_matrix(rotations).as_rotvec()
@@ -135,7 +141,10 @@ def rotation_vectors(rotations: Array) -> Array:
 
 
 def swings(directions: Array, rest: Array) -> Array:
-    """Swings (T, 2), rad, that bring the third column of ``rest`` (3, 3) to ``directions`` (T, 3)."""
+    """Swings (T, 2), rad, that turn the third column of ``rest`` (3, 3) to ``directions`` (T, 3).
+
+    The inverse of :func:`posebench.data.synthetic.body.direction`.
+    """
     local = directions @ rest
     sine = np.linalg.norm(local[:, :2], axis=1)
     out: Array = local[:, :2] * (np.arctan2(sine, local[:, 2]) / np.maximum(sine, 1e-12))[:, None]

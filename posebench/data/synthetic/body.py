@@ -1,9 +1,9 @@
-"""The kinematic body of the ``synthetic`` dataset: joint angles to the 17 joints, in the pelvis' own frame.
+"""The kinematic body of the ``synthetic`` dataset: joint angles to 17 joint positions relative to the pelvis.
 
 **Convention.** World y up, right-handed, mm; a person who faces +z has the left side at +x. Every segment is placed relative to its
 parent's frame by one of three joints: a *ball* (rotation vector, rad, away from a measured rest rotation), a *direction* (the bone's
-swing, rad, away from a measured rest direction) or a *hinge* (flexion, rad; 0 is straight, and positive bends a knee backwards and an
-elbow forwards). Bones are rigid, so their lengths are exact in every frame.
+swing, rad, away from a measured rest direction) or a *hinge* (flexion, rad; 0 is straight, positive bends a knee backwards and an elbow
+forwards). Bones are rigid: their lengths are exact in every frame.
 
 Joint angles are the ``channels`` of one frame, in the order of :data:`CHANNELS`.
 """
@@ -15,24 +15,25 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from posebench.base.cameras import rotation_about, rotation_from_vector
 from posebench.base.skeletons import skeleton
 
 Array = npt.NDArray[np.float64]
 
 SKELETON = skeleton("h36m17")
 
-#: Frames and bones that turn: name to (parent frame, kind of joint).
+#: Ball joint, and the frame that turns with it, to its parent frame.
 BALLS = {"torso": "pelvis", "l_arm": "torso", "r_arm": "torso", "l_leg": "pelvis", "r_leg": "pelvis"}
-#: The joint at the far end of the bone that a direction places.
+#: Joint at the far end of a bone that is placed by its direction, to the parent frame.
 DIRECTIONS = {
     "spine": "pelvis",
     "thorax": "torso",
     "neck_nose": "torso",
     "head_top": "torso",
 }
-#: Joints that do not move in their parent's frame: CMU's shoulders are part of the person, not of the motion.
+#: Joint with a fixed direction in its parent frame: shoulders do not move in CMU's skeletons, and differ by person only.
 WELDED = {"l_shoulder": "torso", "r_shoulder": "torso"}
-#: Hinge to the limb whose frame holds its axis.
+#: Hinge joint to the limb whose frame contains its axis.
 HINGES = {"l_elbow": "l_arm", "r_elbow": "r_arm", "l_knee": "l_leg", "r_knee": "r_leg"}
 #: Limb to its upper and lower bone, each by the joint at its far end.
 LIMBS = {
@@ -52,45 +53,22 @@ CHANNELS = (
 
 
 def columns(name: str) -> slice:
-    """Columns of :data:`CHANNELS` that hold one joint or one of the four pelvis channels."""
+    """Columns of :data:`CHANNELS` of one joint, or of one of ``pitch``, ``roll``, ``turn``, ``lift``."""
     found = [k for k, channel in enumerate(CHANNELS) if channel == name or (channel.rpartition("_")[0] == name and channel not in HINGES)]
     return slice(found[0], found[-1] + 1)
 
 
 @dataclass(frozen=True, eq=False)
 class Shape:
-    """One person.
+    """The proportions of one person.
 
     Attributes:
         lengths: joint to the length in mm of the bone that ends there; no entry for the pelvis.
-        rest: ball, direction or welded joint to its rest frame (3, 3); bones rest along the third column.
+        rest: ball, direction or welded joint to its rest frame (3, 3); the third column is the direction of the bone at rest.
     """
 
     lengths: dict[str, float]
     rest: dict[str, Array]
-
-
-def rotation_from_vector(vector: npt.ArrayLike) -> Array:
-    """Rotations (..., 3, 3) of rotation vectors (..., 3), rad (Rodrigues).
-
-    Example:
-        >>> rotation_from_vector([0.0, 0.0, np.pi / 2]).round(12).tolist()
-        [[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
-    """
-    vector = np.asarray(vector, dtype=np.float64)
-    x, y, z = np.moveaxis(vector, -1, 0)
-    zero = np.zeros_like(x)
-    cross = np.stack([np.stack(row, axis=-1) for row in ([zero, -z, y], [z, zero, -x], [-y, x, zero])], axis=-2)
-    angle = np.linalg.norm(vector, axis=-1)[..., None, None]
-    out: Array = np.eye(3) + np.sinc(angle / np.pi) * cross + 0.5 * np.sinc(angle / (2 * np.pi)) ** 2 * (cross @ cross)
-    return out
-
-
-def rotation_about(axis: int, angle: Array) -> Array:
-    """Rotations (T, 3, 3) by ``angle`` (T,) rad about x (0), y (1) or z (2)."""
-    vector = np.zeros((len(angle), 3))
-    vector[:, axis] = angle
-    return rotation_from_vector(vector)
 
 
 def direction(swing: Array, rest: Array) -> Array:

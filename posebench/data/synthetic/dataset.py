@@ -1,8 +1,8 @@
-"""The ``synthetic`` dataset: made from a seed and one table of statistics, for tests, demonstrations and tutorials. It is not real.
+"""The ``synthetic`` dataset: motion generated from a seed and a table of statistics, for tests, demonstrations and tutorials.
 
 **Convention.** 50 Hz, skeleton ``h36m17``; seven subjects named and split as in Human3.6M, fifteen actions, two takes of each
-(``S9/Walking 1``), four static cameras (``c0`` ... ``c3``). Keypoint sources are those of :mod:`posebench.data.simulation`. What the table
-holds, and how it was measured: :mod:`posebench.data.synthetic.study.table`. How real the motion is: ``docs/synthetic.md``.
+(``S9/Walking 1``), four static cameras (``c0`` ... ``c3``). Keypoint sources are those of :mod:`posebench.data.simulation`. The content of
+the table and how it is measured: :mod:`posebench.data.synthetic.study.table`. How real the motion is: ``docs/synthetic.md``.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from posebench.data.simulation import CAMERAS, NOISE_PX, simulated_keypoints
 from posebench.data.synthetic.body import Array
 from posebench.data.synthetic.motion import FPS, SEED, SUBJECTS, load_table, random_numbers, table_bytes, world_pose
 
-#: Raise it when the same seed and table give other clips.
+#: Part of the fingerprint. Raise it when the same seed and table give other clips.
 GENERATOR_VERSION = "1"
 
 SKELETON = "h36m17"
 SPLITS = {"train": ("S1", "S5", "S6", "S7", "S8"), "test": ("S9", "S11")}
 TAKES = (1, 2)
-#: Shortest and longest take, frames.
+#: Length of a take, frames: from the first number, below the second.
 FRAMES = (200, 300)
 
 
 def open_synthetic() -> Dataset:
-    """The embedded dataset; nothing is generated before a clip is loaded.
+    """Open the embedded dataset; a clip is generated when it is loaded.
 
     Example:
         >>> data = open_synthetic()
@@ -64,22 +64,22 @@ def open_synthetic() -> Dataset:
 
 @lru_cache(maxsize=8)
 def _world(action: str, subject: str, take: str, frames: int) -> Array:
-    # Four cameras ask for the same take, one after the other.
+    # Cached, since the four cameras of a take are usually loaded in turn.
     pose = world_pose(action, subject, take, frames)
     pose.setflags(write=False)
     return pose
 
 
 def camera_of(subject: str, name: str, pelvis: Array) -> Camera:
-    """Camera ``c0`` ... ``c3`` around a take, with the lens of this subject's session.
+    """Camera ``c0`` ... ``c3`` around a take; its parameters are drawn once for each subject and camera.
 
-    **Convention.** As the cmu rig (corners of a square around the mean pelvis, looking at hip height, no distortion), but each session
-    differs a little: 4.7 to 5.3 m + the pelvis' largest distance from its mean, 1.4 to 1.7 m high, up to 8 degrees off the corner,
-    f 1140 to 1150 px, principal point up to 12 px off the middle of 1000 x 1000 px.
+    **Convention.** As :func:`posebench.data.simulation.static_camera` (corners of a square around the mean pelvis, looking at hip height,
+    no distortion), with these differences: distance 4.7 to 5.3 m plus the pelvis' largest distance from its mean, height 1.4 to 1.7 m, up
+    to 8 degrees off the corner, f 1140 to 1150 px, principal point up to 12 px off the middle of 1000 x 1000 px.
 
     Args:
-        subject: of the seven.
-        name: of the camera.
+        subject: one of :data:`posebench.data.synthetic.motion.SUBJECTS`.
+        name: one of :data:`posebench.data.simulation.CAMERAS`.
         pelvis: (T, 3) mm, world.
     """
     stream = random_numbers("camera", subject, name)

@@ -1,12 +1,12 @@
-"""Motion of the ``synthetic`` dataset: random joint angles with the statistics of :data:`TABLE`, and the walk over the ground.
+"""Motion of the ``synthetic`` dataset: random joint angles with the measured statistics of ``table.json``, and the walk over the ground.
 
-An action class is a stationary Gaussian process of *scores*, one a channel of :mod:`posebench.data.synthetic.body`, and a quantile
-function a channel that turns scores into angles (a Gaussian copula). So every angle has its measured distribution, and none leaves
-its measured range. The process is a sum of a part that is constant in a take, of bands of frequencies with measured power and
-measured phase relations between the angles, and, in gaits, of a mean cycle locked to the phase of the legs.
+The model of an action is a stationary Gaussian process of *scores*, one per channel of :mod:`posebench.data.synthetic.body`, and a
+quantile function per channel that maps scores to angles (a Gaussian copula). So every angle has its measured distribution and stays in
+its measured range. The process is the sum of a part that is constant in a take, of noise in frequency bands with measured power and
+cross-spectra, and, for gaits, of a mean cycle at the phase of the legs.
 
-**Convention.** World y up, mm, rad, 50 frames a second. Random numbers come from ``numpy.random.RandomState``, seeded by
-sha256(seed, words), because its stream is guaranteed.
+**Convention.** World y up, mm, rad, 50 Hz. Random numbers come from ``numpy.random.RandomState``, whose stream numpy guarantees, seeded
+by sha256(seed, words).
 """
 
 from __future__ import annotations
@@ -29,25 +29,27 @@ FPS = 50.0
 SEED = 20
 SUBJECTS = ("S1", "S5", "S6", "S7", "S8", "S9", "S11")
 
-#: Frames after which the random process would repeat: well over twice the longest take.
+#: Period of the random process, frames: more than twice the longest take, so that no motion repeats within one.
 PERIOD = 1024
 
-#: A walker circles with this radius, mm, as the subjects of a capture room do.
-CIRCLE = 1800.0
+#: Takes with a faster pelvis, mm/s, walk in circles, as subjects do in a capture studio.
+WALKS = 400.0
+#: Radius of the circle, mm, and the fastest turn, rad/s, that it may need.
+CIRCLE, FASTEST_TURN = 1800.0, 1.8
 
 
 @dataclass(frozen=True, eq=False)
 class Action:
-    """Statistics of one class; D channels, Q levels, K components, B bands.
+    """Statistics of one action; D channels, Q levels, K components, B bands, H harmonics, R the rank of a factor.
 
     Attributes:
         quantiles: (D, Q) channel values at the scores of :attr:`Table.levels`.
         components: (D, K), from component scores to channel scores.
         between: (K, R), factor of the covariance between takes.
-        bands: per band (K, R) complex, factor of the cross-spectral density in 1/Hz.
-        filter: (D, B) gain of each channel in each band, after scores have become angles: a bent score has overtones.
-        cycle: (D, 2 H) cosine and sine coefficients of the gait's harmonics; empty where there is no gait.
-        cadence: mean and spread of the logarithm of strides a second, over takes; empty likewise.
+        bands: for each band (K, R) complex, factor of the cross-spectral density per Hz.
+        filter: (D, B) gain of each channel in each band, applied to the angles, since mapping scores to angles adds overtones.
+        cycle: (D, 2 H) cosine and sine coefficients of the gait cycle; empty for other actions.
+        cadence: mean and standard deviation over takes of log(strides per second); empty for other actions.
     """
 
     quantiles: Array
@@ -61,7 +63,7 @@ class Action:
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """What ``python -m posebench.data.synthetic.study.table`` measured; ``bones`` as it stands in the file."""
+    """The content of ``table.json``, which ``python -m posebench.data.synthetic.study.table`` writes; ``bones`` as in the file."""
 
     levels: Array
     edges_hz: Array
@@ -72,7 +74,7 @@ class Table:
 
 
 def table_bytes() -> bytes:
-    """The table's file, which is part of the dataset's fingerprint."""
+    """The bytes of ``table.json``, which are part of the dataset's fingerprint."""
     return (importlib.resources.files("posebench.data.synthetic") / "table.json").read_bytes()
 
 
@@ -107,66 +109,93 @@ def load_table() -> Table:
 
 
 def random_numbers(*words: str) -> np.random.RandomState:
-    """The stream that belongs to these words under :data:`SEED`."""
+    """The random number generator for these words and :data:`SEED`."""
     digest = hashlib.sha256("\0".join([str(SEED), *words]).encode()).digest()
     return np.random.RandomState(np.frombuffer(digest, dtype="<u4"))
 
 
 @cache
 def shapes() -> dict[str, Shape]:
-    """The seven subjects: bones with the measured spread over people and the measured difference of left and right."""
-    table = load_table()
-    names = list(table.bones)
-    draws = random_numbers("shapes").standard_normal((len(SUBJECTS), 1 + 2 * len(names) + 2 * len(WELDED)))
-    # Seven draws would miss the measured spread by chance, so they are made to have it.
+    """The seven subjects, with the measured spread of bone lengths over people and of left against right."""
+    numbers = 1 + 2 * len(load_table().bones) + 2 * len(WELDED)
+    draws = random_numbers("shapes").standard_normal((len(SUBJECTS), numbers))
+    # Standardised, so that the seven subjects have exactly the measured spread.
     draws = (draws - draws.mean(axis=0)) / draws.std(axis=0, ddof=1)
-    out = {}
-    for subject, draw in zip(SUBJECTS, draws, strict=True):
-        lengths: dict[str, float] = {}
-        for bone, own, side in zip(names, draw[1:], draw[1 + len(names) :], strict=False):
-            stats = table.bones[bone]
-            mean, with_size, spread = stats["log_length"]
-            log = mean + with_size * draw[0] + spread * own
-            difference = stats["half_log_left_over_right"][0] + stats["half_log_left_over_right"][1] * side
-            if f"l_{bone}" in SKELETON.joints:
-                lengths[f"l_{bone}"], lengths[f"r_{bone}"] = float(np.exp(log + difference)), float(np.exp(log - difference))
-            else:
-                lengths[bone] = float(np.exp(log))
-        rest = {name: table.rest[name] for name in (*BALLS, *DIRECTIONS)}
-        for k, name in enumerate(WELDED):
-            swing = table.rest[f"{name}_spread"] * draw[-2 * len(WELDED) + 2 * k :][:2]
-            rest[name] = table.rest[name].copy()
-            rest[name][:, 2] = direction(swing[None], table.rest[name])[0]
-        out[subject] = Shape(lengths, rest)
-    return out
+    return {subject: _shape(draw) for subject, draw in zip(SUBJECTS, draws, strict=True)}
+
+
+def _shape(draw: Array) -> Shape:
+    """A person from standard normal numbers: body size; own length of each bone; its left over right; two swings of each shoulder."""
+    table = load_table()
+    count = len(table.bones)
+    size, own_lengths, sides, swings = draw[0], draw[1 : 1 + count], draw[1 + count : 1 + 2 * count], draw[1 + 2 * count :]
+    lengths: dict[str, float] = {}
+    for bone, own, side in zip(table.bones, own_lengths, sides, strict=True):
+        stats = table.bones[bone]
+        mean, with_size, spread = stats["log_length"]
+        side_mean, side_spread = stats["half_log_left_over_right"]
+        log = mean + with_size * size + spread * own
+        difference = side_mean + side_spread * side
+        if f"l_{bone}" in SKELETON.joints:
+            lengths[f"l_{bone}"], lengths[f"r_{bone}"] = float(np.exp(log + difference)), float(np.exp(log - difference))
+        else:
+            lengths[bone] = float(np.exp(log))
+    rest = {name: table.rest[name] for name in (*BALLS, *DIRECTIONS)}
+    for name, pair in zip(WELDED, swings.reshape(-1, 2), strict=True):
+        rest[name] = table.rest[name].copy()
+        rest[name][:, 2] = direction((table.rest[f"{name}_spread"] * pair)[None], table.rest[name])[0]
+    return Shape(lengths, rest)
 
 
 def angles(
     action: Action, levels: Array, edges_hz: Array, frames: int, stream: np.random.RandomState, manner: np.random.RandomState
 ) -> Array:
-    """Channels (frames, D) of one take of an action; takes that share ``manner`` share half of what sets takes apart."""
+    """Channels (frames, D) of one take of an action.
+
+    Args:
+        action: statistics of the action.
+        levels: (Q,) normal scores of the quantiles.
+        edges_hz: (B + 1,) edges of the frequency bands.
+        frames: length of the take.
+        stream: random numbers of this take.
+        manner: random numbers of this subject and action; they set half of the variance between takes.
+    """
+    frequency = np.arange(PERIOD // 2 + 1) * FPS / PERIOD
+    scores = _component_scores(action, edges_hz, frequency, stream, manner) @ action.components.T
+    if action.cadence:
+        scores += _gait_scores(action, stream)
+    values = np.stack([np.interp(scores[:, k], levels, action.quantiles[k]) for k in range(len(CHANNELS))], axis=1)
+    centres = np.sqrt(edges_hz[:-1] * edges_hz[1:])
+    gain = np.stack([np.interp(frequency, [0.0, *centres[1:], 15.0], [1.0, *row[1:], 0.0]) for row in action.filter], axis=1)
+    values = np.fft.irfft(np.fft.rfft(values, axis=0) * gain, n=PERIOD, axis=0)
+    # Gait phases do not match at both ends of the period, and the filter is periodic: so the take is the middle of the period.
+    start = (PERIOD - frames) // 2
+    return np.clip(values[start : start + frames], action.quantiles[:, 0], action.quantiles[:, -1])
+
+
+def _component_scores(
+    action: Action, edges_hz: Array, frequency: Array, stream: np.random.RandomState, manner: np.random.RandomState
+) -> Array:
+    """Scores (PERIOD, K) of the components: a constant of the take plus band-limited noise with the measured cross-spectra."""
     components = action.components.shape[1]
     constant = action.between @ (_normal(stream, action.between.shape[1]) + _normal(manner, action.between.shape[1])) * np.sqrt(0.5)
-    frequency = np.arange(PERIOD // 2 + 1) * FPS / PERIOD
     noise = _normal(stream, len(frequency), components, 2) @ np.array([1.0, 1.0j]) * np.sqrt(0.5)
     spectrum = np.zeros((len(frequency), components), dtype=np.complex128)
     for low, high, factor in zip(edges_hz[:-1], edges_hz[1:], action.bands, strict=True):
         inside = (frequency >= low) & (frequency < high) & (frequency > 0)
         spectrum[inside] = noise[inside, : factor.shape[1]] @ factor.T
-    scores = (np.fft.irfft(spectrum, n=PERIOD, axis=0) * np.sqrt(0.5 * FPS * PERIOD) + constant) @ action.components.T
-    if action.cadence:
-        mean, spread = action.cadence
-        pace = np.exp(mean + spread * stream.standard_normal())
-        phase = 2 * np.pi * (stream.uniform() + pace * np.arange(PERIOD) / FPS)
-        harmonics = np.arange(1, action.cycle.shape[1] // 2 + 1) * phase[:, None]
-        scores += np.concatenate([np.cos(harmonics), np.sin(harmonics)], axis=1) @ action.cycle.T
-    values = np.stack([np.interp(scores[:, k], levels, action.quantiles[k]) for k in range(len(CHANNELS))], axis=1)
-    centres = np.sqrt(edges_hz[:-1] * edges_hz[1:])
-    gain = np.stack([np.interp(frequency, [0.0, *centres[1:], 15.0], [1.0, *row[1:], 0.0]) for row in action.filter], axis=1)
-    values = np.fft.irfft(np.fft.rfft(values, axis=0) * gain, n=PERIOD, axis=0)
-    # A gait does not close its circle at the end of the period, so the take is cut from the middle.
-    start = (PERIOD - frames) // 2
-    return np.clip(values[start : start + frames], action.quantiles[:, 0], action.quantiles[:, -1])
+    out: Array = np.fft.irfft(spectrum, n=PERIOD, axis=0) * np.sqrt(0.5 * FPS * PERIOD) + constant
+    return out
+
+
+def _gait_scores(action: Action, stream: np.random.RandomState) -> Array:
+    """Scores (PERIOD, D) of the mean gait cycle, at a random cadence and start."""
+    mean, spread = action.cadence
+    strides_per_second = np.exp(mean + spread * stream.standard_normal())
+    phase = 2 * np.pi * (stream.uniform() + strides_per_second * np.arange(PERIOD) / FPS)
+    harmonics = np.arange(1, action.cycle.shape[1] // 2 + 1) * phase[:, None]
+    out: Array = np.concatenate([np.cos(harmonics), np.sin(harmonics)], axis=1) @ action.cycle.T
+    return out
 
 
 def _normal(stream: np.random.RandomState, *shape: int) -> Array:
@@ -175,22 +204,23 @@ def _normal(stream: np.random.RandomState, *shape: int) -> Array:
 
 
 def world_pose(name: str, subject: str, take: str, frames: int) -> Array:
-    """Joints (frames, 17, 3) mm in the world, y up, of one take."""
+    """Joints (frames, 17, 3) mm in the world, y up, of a take of the action ``name``."""
     table = load_table()
     manner = random_numbers("manner", subject, name)
     values = angles(table.actions[name], table.levels, table.edges_hz, frames, random_numbers("take", take), manner)
     stream = random_numbers("path", take)
-    start, side = stream.uniform(-np.pi, np.pi), stream.uniform(-1.0, 1.0)
+    first_heading, circle_side = stream.uniform(-np.pi, np.pi), stream.uniform(-1.0, 1.0)
     shape = shapes()[subject]
     turn = values[:, columns("turn").start]
     lift = flights(values[:, columns("lift").start])
-    heading = start + np.cumsum(turn) / FPS
+    heading = first_heading + np.cumsum(turn) / FPS
     pose = joints(shape, values, heading)
     path = ground_path(pose, lift)
     speed = np.median(np.linalg.norm(np.diff(path, axis=0), axis=1)) * FPS
-    if speed > 400.0:
-        side = np.sign(turn.mean() + 0.1 * side)
-        heading += side * min(speed / CIRCLE, 1.8) * np.arange(frames) / FPS
+    if speed > WALKS:
+        # A circle to the side that the take turns to anyway; if it hardly turns, to a random side.
+        side = np.sign(turn.mean() + 0.1 * circle_side)
+        heading += side * min(speed / CIRCLE, FASTEST_TURN) * np.arange(frames) / FPS
         pose = joints(shape, values, heading)
         path = ground_path(pose, lift)
     pose[:, :, [0, 2]] += path[:, None]

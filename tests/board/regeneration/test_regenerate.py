@@ -17,10 +17,9 @@ import pytest
 import posebench
 from posebench.base.errors import PosebenchError
 from posebench.board.entry_files import load_entries
-from posebench.board.regeneration import freshness
-from posebench.board.regeneration import workers as spread
-from posebench.board.regeneration.cells import LIVES, LOG, Place, run_cell
-from posebench.board.regeneration.freshness import RECORD, digest_of_folder
+from posebench.board.regeneration import freshness, workers
+from posebench.board.regeneration.cells import LOG, MAX_STARTS, GridContext, run_cell
+from posebench.board.regeneration.freshness import RECORD, digest_of_folder, digests_of
 from posebench.board.regeneration.grid import Cell
 from posebench.board.regeneration.regenerate import overview, regenerate
 from posebench.board.regeneration.workers import _one_thread_each
@@ -44,7 +43,7 @@ FIRST = NAMES[0]
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A folder for each cell of GRID with what a training leaves, scored on a few made-up clips."""
+    """A folder for each cell of GRID with what a training leaves, scored on a few generated clips."""
     base = tmp_path_factory.mktemp("finished")
     protocol, rng = load_protocol("synthetic"), np.random.default_rng(7)
     truth = {f"S9/{action} 1/c0": rng.normal(0, 250, (20, 17, 3)) for action in ("Walk", "Sit")}
@@ -71,31 +70,38 @@ def finished(tmp_path_factory):
 
 
 def stage(tmp_path, finished, make=None):
-    """A grid file and a place whose data cost nothing and whose trainings take no time.
+    """A grid file and a context whose data cost nothing and whose trainings take no time.
 
     Everything is local to this function, so that it travels to other processes by value.
     """
 
-    @dataclass(frozen=True)
-    class Stage(Place):
-        def open(self, name):
-            return SimpleNamespace(name=name, version="1", fingerprint="f" * 64, fps=50.0)
+    def copy(cell, context):
+        shutil.copytree(finished / cell.name, context.runs / cell.name, dirs_exist_ok=True)
 
-    def copy(cell, place, _tell):
-        shutil.copytree(finished / cell.name, place.runs / cell.name, dirs_exist_ok=True)
+    fill = make or copy
+
+    @dataclass(frozen=True)
+    class Stage(GridContext):
+        fingerprint: str = "f" * 64
+
+        def open(self, name):
+            return SimpleNamespace(name=name, version="1", fingerprint=self.fingerprint, fps=50.0)
+
+        def make_run(self, cell, progress):  # noqa: ARG002
+            fill(cell, self)
 
     (tmp_path / "board").mkdir(exist_ok=True)
     (tmp_path / "board" / "grid.toml").write_text(GRID)
-    return tmp_path / "board" / "grid.toml", Stage(tmp_path / "board", tmp_path / "runs", {}, make=make or copy)
+    return tmp_path / "board" / "grid.toml", Stage(tmp_path / "board", tmp_path / "runs", {})
 
 
-def events(place, cell=None):
-    lines = [json.loads(line) for line in (place.runs / LOG).read_text().splitlines()]
+def events(context, cell=None):
+    lines = [json.loads(line) for line in (context.runs / LOG).read_text().splitlines()]
     return [line["event"] for line in lines if cell in (None, line["cell"])]
 
 
-def published(place):
-    lines = [json.loads(line) for line in (place.runs / LOG).read_text().splitlines()]
+def published(context):
+    lines = [json.loads(line) for line in (context.runs / LOG).read_text().splitlines()]
     return Counter(line["cell"] for line in lines if line["event"] in ("published", "entry written"))
 
 
@@ -107,80 +113,102 @@ def statuses(outcomes):
 
 
 def test_what_is_missing_is_made_and_put_on_the_board_with_all_its_seeds_and_only_once(tmp_path, finished):
-    grid, place = stage(tmp_path, finished)
-    said = []
-    assert statuses(regenerate(grid, place=place, log=said.append)) == ["done"] * 4
+    grid, context = stage(tmp_path, finished)
+    lines = []
+    assert statuses(regenerate(grid, context=context, log=lines.append)) == ["done"] * 4
     entries = {entry.name: [seed.provenance.seed for seed in entry.seeds] for entry in load_entries(tmp_path / "board")}
     assert entries == {"martinez-gt-smoke": [0, 1], "martinez-gauss5-smoke": [0, 1]}
-    assert said[0] == f"1 of 4: {FIRST}: done: its entry waits for {NAMES[1]}"
+    assert lines[0] == f"1 of 4: {FIRST}: done: its entry waits for {NAMES[1]}"
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.json")}
-    assert statuses(regenerate(grid, place=place)) == ["up to date"] * 4
+    assert statuses(regenerate(grid, context=context)) == ["up to date"] * 4
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.json")} == before
-    assert published(place) == ONCE
+    assert published(context) == ONCE
 
 
 def test_an_entry_that_was_lost_is_written_again_without_a_training(tmp_path, finished):
-    grid, place = stage(tmp_path, finished)
-    regenerate(grid, place=place)
+    grid, context = stage(tmp_path, finished)
+    regenerate(grid, context=context)
     shutil.rmtree(tmp_path / "board" / "entries")
-    assert statuses(regenerate(grid, place=place)) == ["up to date"] * 4
+    assert statuses(regenerate(grid, context=context)) == ["up to date"] * 4
     assert len(load_entries(tmp_path / "board")) == 2
-    assert events(place).count("published") == 4
+    assert events(context).count("published") == 4
 
 
 def test_single_cells_may_be_made_apart_and_the_last_one_writes_the_entry(tmp_path, finished):
-    grid, place = stage(tmp_path, finished)
+    grid, context = stage(tmp_path, finished)
     for name in reversed(NAMES[:2]):
         assert load_entries(tmp_path / "board") == []
-        assert statuses(regenerate(grid, cells=[name], place=place)) == ["done"]
+        assert statuses(regenerate(grid, cells=[name], context=context)) == ["done"]
     (entry,) = load_entries(tmp_path / "board")
     assert [seed.provenance.seed for seed in entry.seeds] == [0, 1]
+
+
+def change(monkeypatch, context, what):
+    """The context after a change of ``what``: the digest of a folder of code, or the fingerprint of the data."""
+    if what.startswith("data "):
+        return replace(context, fingerprint="e" * 64)
+    monkeypatch.setattr(freshness, "digest_of_folder", lambda folder: "newer" if str(folder).endswith(what) else digest_of_folder(folder))
+    return context
 
 
 @pytest.mark.parametrize("what", ["baselines/martinez", "posebench/lifters", "posebench/training", "data synthetic"])
 @pytest.mark.parametrize("cut", [False, True])
 def test_changed_code_or_data_make_a_cell_anew_and_the_log_says_which(tmp_path, finished, monkeypatch, what, cut):
-    grid, place = stage(tmp_path, finished)
-    regenerate(grid, cells=[FIRST], place=place)
-    (place.runs / FIRST / "checkpoint").write_text("of the old code")
+    grid, context = stage(tmp_path, finished)
+    regenerate(grid, cells=[FIRST], context=context)
+    (context.runs / FIRST / "checkpoint").write_text("of the old code")
     if cut:
-        (place.runs / FIRST / RECORD).unlink()
-    digests = freshness.digests_of
-    for module in ("freshness", "cells", "regenerate"):
-        monkeypatch.setattr(
-            f"posebench.board.regeneration.{module}.digests_of", lambda *given: {**digests(*given), what: "other"}, raising=False
-        )
+        (context.runs / FIRST / RECORD).unlink()
+    context = change(monkeypatch, context, what)
     cell = Cell("martinez", "synthetic", "gt", "default", "smoke", 0)
-    assert overview([cell], place)[0][1] == "stale"
-    assert statuses(regenerate(grid, cells=[FIRST], place=place)) == ["done"]
-    assert not (place.runs / FIRST / "checkpoint").exists()
-    last = [json.loads(line) for line in (place.runs / LOG).read_text().splitlines()][-2]
+    assert overview([cell], context)[0][1] == "stale"
+    assert statuses(regenerate(grid, cells=[FIRST], context=context)) == ["done"]
+    assert not (context.runs / FIRST / "checkpoint").exists()
+    last = [json.loads(line) for line in (context.runs / LOG).read_text().splitlines()][-2]
     assert (last["event"], last["why"]) == ("begun", f"{what} changed" + (" since it was interrupted" if cut else ""))
-    assert statuses(regenerate(grid, cells=[FIRST], place=place)) == ["up to date"]
+    assert statuses(regenerate(grid, cells=[FIRST], context=context)) == ["up to date"]
 
 
-def test_a_changed_protocol_only_scores_again(tmp_path, finished, monkeypatch):
+def test_the_digests_change_with_the_data_of_the_cell(tmp_path, finished):
+    _, context = stage(tmp_path, finished)
+    cell = Cell("martinez", "synthetic", "gt", "default", "smoke", 0)
+    before, after = (digests_of(cell, one.open) for one in (context, replace(context, fingerprint="e" * 64)))
+    assert freshness.changed(before, after) == ["data synthetic"]
+    other_version = digests_of(cell, lambda _: SimpleNamespace(version="2", fingerprint="f" * 64, fps=50.0))
+    assert freshness.changed(before, other_version) == ["data synthetic"]
+    assert freshness.changed(before, digests_of(cell, None)) == []
+
+
+@pytest.mark.parametrize("what", ["protocol synthetic", "posebench/metrics", "posebench/scoring"])
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_changed_protocol_or_changed_scoring_code_only_scores_again(tmp_path, finished, monkeypatch, what, cut):
     seen = []
 
-    def make(cell, place, _tell):
-        seen.append(sorted(path.name for path in (place.runs / cell.name).glob("*")))
-        shutil.copytree(finished / cell.name, place.runs / cell.name, dirs_exist_ok=True)
+    def make(cell, context):
+        seen.append(sorted(path.name for path in (context.runs / cell.name).glob("*")))
+        shutil.copytree(finished / cell.name, context.runs / cell.name, dirs_exist_ok=True)
 
-    grid, place = stage(tmp_path, finished, make)
-    regenerate(grid, cells=[FIRST], place=place)
-    monkeypatch.setattr(freshness, "load_protocol", lambda _: SimpleNamespace(digest="newer"))
-    assert statuses(regenerate(grid, cells=[FIRST], place=place)) == ["done"]
-    assert seen == [[], [RECORD, "predictions.npz", "result.sums.npz"]]
+    grid, context = stage(tmp_path, finished, make)
+    regenerate(grid, cells=[FIRST], context=context)
+    if cut:
+        (context.runs / FIRST / RECORD).unlink()
+    if what.startswith("protocol"):
+        monkeypatch.setattr(freshness, "load_protocol", lambda _: SimpleNamespace(digest="newer"))
+    else:
+        change(monkeypatch, context, what)
+    assert statuses(regenerate(grid, cells=[FIRST], context=context)) == ["done"]
+    assert seen == [[], [*([] if cut else [RECORD]), "predictions.npz", "result.sums.npz"]]
+    assert statuses(regenerate(grid, cells=[FIRST], context=context)) == ["up to date"]
 
 
 @pytest.mark.parametrize("name", ["predictions.npz", "result.json", "result.sums.npz"])
 def test_a_run_whose_files_were_edited_is_stale(tmp_path, finished, name):
-    grid, place = stage(tmp_path, finished)
-    regenerate(grid, cells=[FIRST], place=place)
-    with (place.runs / FIRST / name).open("ab") as file:
+    grid, context = stage(tmp_path, finished)
+    regenerate(grid, cells=[FIRST], context=context)
+    with (context.runs / FIRST / name).open("ab") as file:
         file.write(b" ")
-    assert statuses(regenerate(grid, cells=[FIRST], place=place)) == ["done"]
-    assert f"{name} changed" in (place.runs / LOG).read_text()
+    assert statuses(regenerate(grid, cells=[FIRST], context=context)) == ["done"]
+    assert f"{name} changed" in (context.runs / LOG).read_text()
 
 
 def test_a_digest_sees_code_and_recipe_by_name_and_content_and_neither_pages_nor_caches(tmp_path):
@@ -200,89 +228,89 @@ def test_a_digest_sees_code_and_recipe_by_name_and_content_and_neither_pages_nor
     assert digest_of_folder(tmp_path) != first
 
 
-def test_a_cell_that_fails_is_reported_and_the_others_go_on_and_it_is_gone_on_with_later(tmp_path, finished):
-    def make(cell, place, _tell):
-        folder = place.runs / cell.name
+def test_a_cell_that_fails_is_reported_the_others_are_made_and_it_resumes_later(tmp_path, finished):
+    def make(cell, context):
+        folder = context.runs / cell.name
         if cell.name == FIRST and not folder.exists():
             folder.mkdir()
             (folder / "checkpoint").write_text("half way")
             raise ValueError("no luck")
         shutil.copytree(finished / cell.name, folder, dirs_exist_ok=True)
 
-    grid, place = stage(tmp_path, finished, make)
-    outcomes = regenerate(grid, place=place)
+    grid, context = stage(tmp_path, finished, make)
+    outcomes = regenerate(grid, context=context)
     assert statuses(outcomes) == ["failed", "done", "done", "done"]
     assert outcomes[0].note == "ValueError: no luck"
-    assert "Traceback" in (place.runs / LOG).read_text()
+    assert "Traceback" in (context.runs / LOG).read_text()
     assert [entry.name for entry in load_entries(tmp_path / "board")] == ["martinez-gauss5-smoke"]
-    assert statuses(regenerate(grid, place=place)) == ["done", "up to date", "up to date", "up to date"]
-    assert (place.runs / FIRST / "checkpoint").read_text() == "half way"
-    assert events(place, FIRST) == ["begun", "failed", "resumed", "published"]
-    assert published(place) == ONCE
+    assert statuses(regenerate(grid, context=context)) == ["done", "up to date", "up to date", "up to date"]
+    assert (context.runs / FIRST / "checkpoint").read_text() == "half way"
+    assert events(context, FIRST) == ["begun", "failed", "resumed", "published"]
+    assert published(context) == ONCE
 
 
-def test_a_run_that_somebody_else_made_is_left_alone_unless_it_is_to_be_adopted(tmp_path, finished):
-    grid, place = stage(tmp_path, finished)
-    shutil.copytree(finished / FIRST, place.runs / FIRST)
-    (place.runs / FIRST / "letter.txt").write_text("dear")
-    (outcome,) = regenerate(grid, cells=[FIRST], place=place)
+def test_a_run_of_another_command_is_left_alone_unless_adopted(tmp_path, finished):
+    grid, context = stage(tmp_path, finished)
+    shutil.copytree(finished / FIRST, context.runs / FIRST)
+    (context.runs / FIRST / "letter.txt").write_text("dear")
+    (outcome,) = regenerate(grid, cells=[FIRST], context=context)
     assert (outcome.status, "--adopt" in outcome.note) == ("failed", True)
-    assert not (place.runs / FIRST / RECORD).exists()
-    assert statuses(regenerate(grid, cells=[FIRST], place=replace(place, adopt=True))) == ["done"]
-    assert (place.runs / FIRST / "letter.txt").read_text() == "dear"
+    assert not (context.runs / FIRST / RECORD).exists()
+    assert statuses(regenerate(grid, cells=[FIRST], context=replace(context, adopt=True))) == ["done"]
+    assert (context.runs / FIRST / "letter.txt").read_text() == "dear"
 
 
 def test_a_result_of_other_predictions_is_not_published(tmp_path, finished):
-    def make(cell, place, _tell):
-        shutil.copytree(finished / cell.name, place.runs / cell.name)
-        shutil.copy(finished / NAMES[1] / "predictions.npz", place.runs / cell.name)
+    def make(cell, context):
+        shutil.copytree(finished / cell.name, context.runs / cell.name)
+        shutil.copy(finished / NAMES[1] / "predictions.npz", context.runs / cell.name)
 
-    grid, place = stage(tmp_path, finished, make)
-    (outcome,) = regenerate(grid, cells=[FIRST], place=place)
+    grid, context = stage(tmp_path, finished, make)
+    (outcome,) = regenerate(grid, cells=[FIRST], context=context)
     assert "result.json is of other predictions" in outcome.note
-    assert not (place.runs / FIRST / RECORD).exists()
+    assert not (context.runs / FIRST / RECORD).exists()
 
 
 def test_a_worker_with_other_code_makes_nothing(tmp_path, finished):
-    _, place = stage(tmp_path, finished)
+    _, context = stage(tmp_path, finished)
     cell = Cell("martinez", "synthetic", "gt", "default", "smoke", 0)
-    outcome = run_cell(cell, [cell], {**freshness.digests_of(cell, place.open), "posebench/lifters": "other"}, place)
+    outcome = run_cell(cell, [cell], {**freshness.digests_of(cell, context.open), "posebench/lifters": "other"}, context)
     assert outcome.status == "failed"
     assert outcome.note.startswith("Found: posebench/lifters on ")
-    assert not (place.runs / cell.name).exists()
+    assert not (context.runs / cell.name).exists()
 
 
-def test_a_claimed_cell_is_waited_for_and_then_found_done(tmp_path, finished):
-    grid, place = stage(tmp_path, finished)
-    with freshness.claimed(FIRST, place.runs):
+def test_a_locked_cell_is_waited_for_and_then_found_done(tmp_path, finished):
+    grid, context = stage(tmp_path, finished)
+    with freshness.locked(FIRST, context.runs):
         found = []
-        other = threading.Thread(target=lambda: found.extend(regenerate(grid, cells=[FIRST], place=place)))
+        other = threading.Thread(target=lambda: found.extend(regenerate(grid, cells=[FIRST], context=context)))
         other.start()
         other.join(1.0)
         assert other.is_alive()
-        assert not (place.runs / FIRST).exists()
+        assert not (context.runs / FIRST).exists()
     other.join(30.0)
     assert statuses(found) == ["done"]
 
 
-def test_the_list_says_how_each_cell_stands_and_that_a_fresh_clone_has_entries_without_runs(tmp_path, finished):
-    grid, place = stage(tmp_path, finished)
-    regenerate(grid, cells=NAMES[:2], place=place)
+def test_the_list_shows_the_state_of_each_cell_and_entries_without_runs(tmp_path, finished):
+    grid, context = stage(tmp_path, finished)
+    regenerate(grid, cells=NAMES[:2], context=context)
     cells = [Cell("martinez", "synthetic", source, "default", "smoke", seed) for source in ("gt", "gauss5") for seed in (0, 1)]
-    assert [state for _, state, _ in overview(cells, place)] == ["up to date", "up to date", "missing", "missing"]
-    fresh = overview(cells, replace(place, runs=tmp_path / "elsewhere"))
+    assert [state for _, state, _ in overview(cells, context)] == ["up to date", "up to date", "missing", "missing"]
+    fresh = overview(cells, replace(context, runs=tmp_path / "elsewhere"))
     assert [state for _, state, _ in fresh] == ["missing"] * 4
-    assert "its entry stands on the board" in fresh[0][2]
+    assert "its entry is on the board" in fresh[0][2]
     assert fresh[2][2] == ""
 
 
-def test_a_training_that_is_interrupted_goes_on_from_its_checkpoint(tmp_path, monkeypatch):
+def test_an_interrupted_training_resumes_from_its_checkpoint(tmp_path, monkeypatch):
     content, where = read_method("martinez")
     content["presets"]["smoke"] = {"width": 16, "samples": 512, "epochs": 3}
     for module in (run, freshness):
         monkeypatch.setattr(module, "read_method", lambda _: (content, where))
     (tmp_path / "grid.toml").write_text(GRID.replace(', "gauss5"', "").replace("[0, 1]", "[0]"))
-    place = Place(tmp_path, tmp_path / "runs", {}, threads=1)
+    context = GridContext(tmp_path, tmp_path / "runs", {}, threads=1)
 
     def stop(cell, done, _total):
         assert cell == FIRST
@@ -290,12 +318,12 @@ def test_a_training_that_is_interrupted_goes_on_from_its_checkpoint(tmp_path, mo
             os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
-        regenerate(tmp_path / "grid.toml", place=place, progress=stop)
+        regenerate(tmp_path / "grid.toml", context=context, progress=stop)
     steps = []
-    outcomes = regenerate(tmp_path / "grid.toml", place=place, progress=lambda _, done, __: steps.append(done))
+    outcomes = regenerate(tmp_path / "grid.toml", context=context, progress=lambda _, done, __: steps.append(done))
     assert statuses(outcomes) == ["done"]
     assert steps == [4, 5, 6]
-    assert events(place, FIRST) == ["begun", "resumed", "published"]
+    assert events(context, FIRST) == ["begun", "resumed", "published"]
     (entry,) = load_entries(tmp_path)
     assert (entry.name, entry.seeds[0].provenance.preset) == ("martinez-gt-smoke", "smoke")
 
@@ -322,10 +350,10 @@ def test_the_command_makes_untrained_cells_reports_and_fails_where_a_cell_does(t
 @pytest.mark.parametrize(("package", "given"), [("joblib", {"jobs": 2}), ("distributed", {"dask": "tcp://127.0.0.1:1"})])
 def test_a_missing_package_is_named_with_what_installs_it(tmp_path, finished, monkeypatch, package, given):
     pytest.importorskip("joblib", reason="joblib comes with the extra `scale`")
-    grid, place = stage(tmp_path, finished)
+    grid, context = stage(tmp_path, finished)
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(PosebenchError, match=rf"no module {package}.*\[scale\]"):
-        regenerate(grid, place=place, **given)
+    with pytest.raises(PosebenchError, match=rf"no package {package}.*\[scale\]"):
+        regenerate(grid, context=context, **given)
 
 
 def test_workers_of_several_threads_are_refused():
@@ -334,52 +362,52 @@ def test_workers_of_several_threads_are_refused():
     _one_thread_each({"a": 1})
 
 
-def test_a_scheduler_that_does_not_answer_is_told_in_one_paragraph(tmp_path, finished, monkeypatch):
+def test_a_scheduler_that_does_not_answer_is_reported_in_one_paragraph(tmp_path, finished, monkeypatch):
     pytest.importorskip("distributed", reason="dask comes with the extra `scale`")
-    monkeypatch.setattr(spread, "ANSWER", 1)
-    grid, place = stage(tmp_path, finished)
+    monkeypatch.setattr(workers, "SCHEDULER_TIMEOUT_S", 1)
+    grid, context = stage(tmp_path, finished)
     with pytest.raises(PosebenchError, match=r"no dask scheduler at tcp://127.0.0.1:1"):
-        regenerate(grid, place=place, dask="tcp://127.0.0.1:1")
+        regenerate(grid, context=context, dask="tcp://127.0.0.1:1")
 
 
 def test_a_cell_that_kills_its_process_every_time_is_given_up_and_the_others_are_made(tmp_path, finished):
     pytest.importorskip("joblib", reason="joblib comes with the extra `scale`")
 
-    def make(cell, place, _tell):
+    def make(cell, context):
         if cell.name == NAMES[3]:
-            while len([*place.runs.glob("*/cell.json")]) < 3:
+            while len([*context.runs.glob("*/cell.json")]) < 3:
                 time.sleep(0.05)  # the others first, so that none of them dies with it
             os.kill(os.getpid(), signal.SIGKILL)
-        shutil.copytree(finished / cell.name, place.runs / cell.name)
+        shutil.copytree(finished / cell.name, context.runs / cell.name)
 
-    grid, place = stage(tmp_path, finished, make)
-    outcomes = regenerate(grid, place=place, jobs=2)
+    grid, context = stage(tmp_path, finished, make)
+    outcomes = regenerate(grid, context=context, jobs=2)
     assert statuses(outcomes)[3] == "failed"
-    assert f"its process died {LIVES} times" in outcomes[3].note
+    assert f"its process died {MAX_STARTS} times" in outcomes[3].note
     assert set(statuses(outcomes)[:3]) <= {"done", "up to date"}
-    assert {name: count for name, count in published(place).items() if name in NAMES} == dict.fromkeys(NAMES[:3], 1)
-    assert events(place, NAMES[3]) == ["begun"] * LIVES + ["failed"]
+    assert {name: count for name, count in published(context).items() if name in NAMES} == dict.fromkeys(NAMES[:3], 1)
+    assert events(context, NAMES[3]) == ["begun"] * MAX_STARTS + ["failed"]
 
 
 def test_on_a_dask_cluster_that_loses_a_worker_every_cell_is_published_once(tmp_path, finished):
     distributed = pytest.importorskip("distributed", reason="dask comes with the extra `scale`")
     pytest.importorskip("joblib", reason="joblib comes with the extra `scale`")
 
-    def make(cell, place, _tell):
-        folder = place.runs / cell.name
+    def make(cell, context):
+        folder = context.runs / cell.name
         if cell.name == FIRST and not folder.exists():
             folder.mkdir()
             (folder / "recipe.toml").write_text("half way")
-            (place.runs / "victim.tmp").write_text(str(os.getpid()))
-            (place.runs / "victim.tmp").rename(place.runs / "victim")
+            (context.runs / "victim.tmp").write_text(str(os.getpid()))
+            (context.runs / "victim.tmp").rename(context.runs / "victim")
             time.sleep(60)
         time.sleep(0.2)
         shutil.copytree(finished / cell.name, folder, dirs_exist_ok=True)
 
-    grid, place = stage(tmp_path, finished, make)
+    grid, context = stage(tmp_path, finished, make)
 
     def kill():
-        victim = place.runs / "victim"
+        victim = context.runs / "victim"
         while not victim.is_file():
             time.sleep(0.02)
         os.kill(int(victim.read_text()), signal.SIGKILL)
@@ -389,10 +417,10 @@ def test_on_a_dask_cluster_that_loses_a_worker_every_cell_is_published_once(tmp_
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, local_directory=str(tmp_path), silence_logs=50
     ) as cluster:
-        outcomes = regenerate(grid, place=place, dask=cluster.scheduler_address)
+        outcomes = regenerate(grid, context=context, dask=cluster.scheduler_address)
     assert set(statuses(outcomes)) <= {"done", "up to date"}
-    assert published(place) == ONCE
-    assert events(place, FIRST) == ["begun", "resumed", "published"]
-    lines = [json.loads(line) for line in (place.runs / LOG).read_text().splitlines()]
+    assert published(context) == ONCE
+    assert events(context, FIRST) == ["begun", "resumed", "published"]
+    lines = [json.loads(line) for line in (context.runs / LOG).read_text().splitlines()]
     assert len({line["process"] for line in lines if line["cell"] == FIRST}) == 2
     assert len(load_entries(tmp_path / "board")) == 2

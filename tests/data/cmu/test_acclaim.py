@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 
 from posebench.base.errors import PosebenchError
 from posebench.data.cmu import acclaim as reader
-from posebench.data.cmu.acclaim import forward_kinematics, read_amc, read_asf
+from posebench.data.cmu import amc
+from posebench.data.cmu.acclaim import forward_kinematics
+from posebench.data.cmu.amc import read_amc
+from posebench.data.cmu.asf import read_asf
 
 UNIT = 25.4 / 0.45
 
@@ -95,9 +98,9 @@ def test_packing_does_not_change_the_values(acclaim, read, change):
 def test_the_bulk_reader_and_the_line_reader_agree(tmp_path, acclaim, arm, rows):
     frames = [{"root": " ".join(map(repr, r[:6])), "a": repr(r[6]), "b": f"{r[7]!r} {r[8]!r}"} for r in rows]
     data = acclaim.amc(frames).encode()
-    bulk = reader._read_in_bulk(data, arm)
+    bulk = amc._read_in_bulk(data, arm)
     np.testing.assert_array_equal(bulk, rows)
-    np.testing.assert_array_equal(reader._read_by_line(tmp_path, data, arm, False).values, bulk)
+    np.testing.assert_array_equal(amc._read_by_line(tmp_path, data, arm, False).values, bulk)
 
 
 def test_a_bone_without_dof_has_no_line_and_a_bone_with_dof_must(read):

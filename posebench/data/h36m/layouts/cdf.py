@@ -1,9 +1,9 @@
 """The official layout of Human3.6M: a tree of CDF files, ``S9/MyPoseFeatures/<feature>/*.cdf``.
 
-**Convention.** ``D3_Positions_mono/Greeting 1.54138969.cdf`` holds camera-frame poses, ``D3_Positions/Greeting 1.cdf`` poses of the
-world, ``D2_Positions/Greeting 1.54138969.cdf`` their projections; each has one variable ``Pose`` of shape (1, T, 32 x D), mm or px. The
-poses of the camera are taken where they are there, since they need no camera file; ``D3_Positions_mono_universal``, whose skeleton is
-rescaled, is never read.
+**Convention.** ``D3_Positions_mono/Greeting 1.54138969.cdf`` holds poses in the camera frame, ``D3_Positions/Greeting 1.cdf`` in the
+world frame, ``D2_Positions/Greeting 1.54138969.cdf`` their projections; each has one variable ``Pose`` of shape (1, T, 32 x D), mm or
+px. Poses in the camera frame are preferred, since they need no camera file. ``D3_Positions_mono_universal``, whose skeleton is rescaled,
+is never read.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from posebench.base.errors import PosebenchError
-from posebench.data.h36m.copy import Copy, Progress, cut, seventeen
+from posebench.base.errors import PosebenchError, needs
+from posebench.data.h36m.copy import H36MCopy, Progress, to_h36m17, trim
 from posebench.data.h36m.names import CAMERAS, SUBJECTS, Mapped, take_name
 
-#: Three times the longest take with room; the files are not compressed.
+#: More than three times the longest take; the files are not compressed.
 _MAX_BYTES = 64 * 2**20
 
 
 def find(root: Path) -> list[Path]:
-    """The folder that holds the subjects, if ``S*/MyPoseFeatures`` is in it."""
+    """``root``, if it holds ``S*/MyPoseFeatures`` with poses."""
     return [root] if root.is_dir() and any(_files(root)) else []
 
 
 def _files(root: Path) -> list[Path]:
-    """The pose files of one kind: those of the cameras, or else of the world; ``_ALL``, a calibration take, is left out."""
+    """Pose files: in the camera frame, or else in the world frame; without the calibration take ``_ALL``."""
     for feature in ("D3_Positions_mono", "D3_Positions"):
         files = [path for subject in SUBJECTS for path in sorted((root / subject / "MyPoseFeatures" / feature).glob("[!_]*.cdf"))]
         if files:
@@ -38,24 +38,24 @@ def _files(root: Path) -> list[Path]:
     return []
 
 
-def open_copy(root: Path, _mapped: Mapped | None) -> Copy:
-    """The copy below this folder."""
+def open_copy(root: Path, _mapped: Mapped | None) -> H36MCopy:
+    """The copy in this folder."""
     files = tuple(_files(root))
     world = files[0].parent.name == "D3_Positions"
-    flat = {clip: path for path in root.glob("S*/MyPoseFeatures/D2_Positions/*.cdf") if (clip := _id(path, world=False))}
-    return Copy(
+    keypoints = {clip: path for path in root.glob("S*/MyPoseFeatures/D2_Positions/*.cdf") if (clip := _id(path, world=False))}
+    return H36MCopy(
         layout="h36m-cdf",
         files=files,
         world=world,
         to_mm=1.0,
         read=partial(_poses, files, world),
-        keypoints={"gt": partial(_keypoints, flat)} if flat else {},
+        keypoints={"gt": partial(_keypoints, keypoints)} if keypoints else {},
         folders=(root,),
     )
 
 
 def _id(path: Path, *, world: bool) -> str:
-    """Take or clip id of a file; empty where the name has no camera that is ours."""
+    """Take id (poses in the world frame) or clip id of a file; empty for a camera that is not in :data:`CAMERAS`."""
     subject = path.parents[2].name
     if world:
         return f"{subject}/{take_name(path.stem)}"
@@ -66,7 +66,7 @@ def _id(path: Path, *, world: bool) -> str:
 def _poses(files: tuple[Path, ...], world: bool, progress: Progress | None) -> Iterator[tuple[str, npt.NDArray[np.floating]]]:
     for number, path in enumerate(files, 1):
         if id := _id(path, world=world):
-            yield id, seventeen(_read(path, 3), str(path))
+            yield id, to_h36m17(_read(path, 3), str(path))
         if progress:
             progress(number, len(files))
 
@@ -74,23 +74,23 @@ def _poses(files: tuple[Path, ...], world: bool, progress: Progress | None) -> I
 def _keypoints(files: dict[str, Path], clip: str, frames: int) -> npt.NDArray[np.floating]:
     if clip not in files:
         raise PosebenchError(f"no D2_Positions of {clip}", "a file for each clip", "get the missing files, or choose another source")
-    return cut(seventeen(_read(files[clip], 2), str(files[clip])), frames, str(files[clip]))
+    return trim(to_h36m17(_read(files[clip], 2), str(files[clip])), frames, str(files[clip]))
 
 
 def _read(path: Path, size: int) -> npt.NDArray[np.floating]:
-    """The variable ``Pose`` as (T, 32, size)."""
+    """The variable ``Pose`` as (T, 32, size), float32 or float64 as stored."""
+    with needs("reading the official files"):
+        cdflib = importlib.import_module("cdflib")
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise ValueError(f"{path.stat().st_size:,} bytes")
-        file = importlib.import_module("cdflib").CDF(str(path))
+        file = cdflib.CDF(str(path))
         pose = np.asarray(file.varget("Pose"))
         out: npt.NDArray[np.floating] = pose.reshape(-1, 32, size).astype(
             np.float32 if pose.dtype.itemsize == 4 else np.float64, copy=False
         )
         return out
-    except ModuleNotFoundError as error:
-        raise PosebenchError("no package cdflib", "cdflib, which reads the official files", "pip install cdflib") from error
-    except Exception as error:  # whatever cdflib makes of damaged bytes
+    except Exception as error:  # cdflib raises many types on damaged bytes
         raise PosebenchError(
             f"{path}: {type(error).__name__}: {error}", "a CDF file with Pose (1, frames, 32 joints)", "the file is damaged: get it again"
         ) from error

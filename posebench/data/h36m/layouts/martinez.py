@@ -2,23 +2,21 @@
 
 **Convention.** ``3D_positions`` is (96, T): 32 joints x 3, world, mm, one file a take (``Greeting 1.h5``, blanks or underscores).
 Stacked-Hourglass detections are ``poses`` (T, 16, 2) px, one file a clip (``Greeting_1.54138969.h5``), in the hourglass' order
-(``sh16``); they are handed out as ``sh_ft_h36m`` in the order ``h36m16``, as VideoPose3D does.
+(``sh16``); the keypoint source ``sh_ft_h36m`` has them in the order ``h36m16``, as VideoPose3D does.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from posebench.base.errors import PosebenchError
 from posebench.base.skeletons import joint_map
-from posebench.data.h36m.copy import Copy, Progress, cut, seventeen
+from posebench.data.h36m.copy import H36MCopy, Progress, to_h36m17, trim
 from posebench.data.h36m.names import CAMERAS, SUBJECTS, Mapped, take_name
 
 #: Four times the longest take at 32 joints, float64.
@@ -27,7 +25,7 @@ DETECTIONS = "sh_ft_h36m"
 
 
 def find(root: Path) -> list[Path]:
-    """The folder that holds the subjects, if ``S*/MyPoses/3D_positions`` is in it; ``h36m`` below ``root`` too."""
+    """Folders that hold ``S*/MyPoses/3D_positions``: ``root`` or ``root/h36m``."""
     return [base for base in (root, root / "h36m") if any(_files(base))]
 
 
@@ -35,8 +33,8 @@ def _files(root: Path) -> list[Path]:
     return [path for subject in SUBJECTS for path in sorted((root / subject / "MyPoses" / "3D_positions").glob("[!_]*.h5"))]
 
 
-def open_copy(root: Path, _mapped: Mapped | None) -> Copy:
-    """The copy below this folder."""
+def open_copy(root: Path, _mapped: Mapped | None) -> H36MCopy:
+    """The copy in this folder."""
     files = tuple(_files(root))
     detections = {}
     for subject in SUBJECTS:
@@ -44,7 +42,7 @@ def open_copy(root: Path, _mapped: Mapped | None) -> Copy:
             take, _, camera = path.stem.rpartition(".")
             if camera in CAMERAS:
                 detections[f"{subject}/{take_name(take)}/{camera}"] = path
-    return Copy(
+    return H36MCopy(
         layout="martinez",
         files=files,
         world=True,
@@ -62,7 +60,7 @@ def _poses(files: tuple[Path, ...], progress: Progress | None) -> Iterator[tuple
         if values.ndim != 2 or values.shape[0] != 96:
             raise PosebenchError(f"{path}: 3D_positions {values.shape}", "(96, frames)", "get the file again from its source")
         pose = np.ascontiguousarray(values.reshape(32, 3, -1).transpose(2, 0, 1))
-        yield f"{path.parents[2].name}/{take_name(path.stem)}", seventeen(pose, str(path))
+        yield f"{path.parents[2].name}/{take_name(path.stem)}", to_h36m17(pose, str(path))
         if progress:
             progress(number, len(files))
 
@@ -73,7 +71,7 @@ def _keypoints(files: dict[str, Path], clip: str, frames: int) -> npt.NDArray[np
     points = read_h5(files[clip], "poses")
     if points.ndim != 3 or points.shape[1:] != (16, 2):
         raise PosebenchError(f"{files[clip]}: poses {points.shape}", "(frames, 16, 2)", "get the file again from its source")
-    return cut(points[:, list(joint_map("sh16", "h36m16"))], frames, str(files[clip]))
+    return trim(points[:, list(joint_map("sh16", "h36m16"))], frames, str(files[clip]))
 
 
 def read_h5(path: Path, key: str) -> npt.NDArray[np.floating]:
@@ -82,35 +80,7 @@ def read_h5(path: Path, key: str) -> npt.NDArray[np.floating]:
     Raises:
         PosebenchError: no such array, stored elsewhere, of another type, too large, or damaged.
     """
-    import h5py
+    from posebench.base.readers.hdf5 import open_hdf5
 
-    try:
-        with h5py.File(path, "r") as file:
-            return read_item(file, key, _MAX_BYTES)
-    except Exception as error:  # OSError, KeyError, RuntimeError ...: h5py on damaged bytes
-        raise PosebenchError(f"{path}: {type(error).__name__}: {error}", f"an HDF5 file with {key}", "get the file again") from error
-
-
-def read_item(file: Any, key: str, max_bytes: int) -> npt.NDArray[np.floating]:
-    """One array of an open HDF5 file, if it lies in that file and is no larger than ``max_bytes``.
-
-    Raises:
-        KeyError: no such array.
-        ValueError: it lies elsewhere, is larger, or is no numbers.
-    """
-    import h5py
-
-    item = file
-    for part in key.split("/"):
-        link = item.get(part, getlink=True) if part in item else None
-        if link is not None and not isinstance(link, h5py.HardLink):
-            raise ValueError(f"{key} is a {type(link).__name__}")
-        item = item[part]
-    if not isinstance(item, h5py.Dataset) or item.external or item.is_virtual or item.dtype.kind not in "fiu":
-        raise ValueError(f"{key} is no array of numbers in the file itself")
-    # A chunk is read whole, whatever part of it the array needs.
-    size = max(item.size, math.prod(item.chunks or ())) * item.dtype.itemsize
-    if size > max_bytes:
-        raise ValueError(f"{key} of {size:,} bytes")
-    values = np.asarray(item[...])
-    return values.astype(np.float32 if values.dtype == np.float32 else np.float64, copy=False)
+    with open_hdf5(path, "get the file again from its source") as file:
+        return file.numbers(key, _MAX_BYTES)

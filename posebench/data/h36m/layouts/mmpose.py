@@ -1,8 +1,8 @@
-"""mmpose's layout of Human3.6M: ``h36m_train.npz`` and ``h36m_test.npz`` of annotations, ``cameras.pkl`` beside or above them.
+"""mmpose's layout of Human3.6M: annotations ``h36m_train.npz`` and ``h36m_test.npz``, with ``cameras.pkl`` in their folder or its parent.
 
 **Convention.** ``imgname`` (N,) ``S9_Greeting_1.54138969_000001.jpg`` with a frame number from 1; ``S`` (N, 17, 4): x, y, z in
-**metres**, camera frame, and visibility; ``part`` (N, 17, 3): px and visibility. The default holds every fifth frame of the 50 Hz
-recording: then the dataset has 10 Hz, its clips count the frames of the copy, and it is not official. The step is measured from the
+**metres**, camera frame, and visibility; ``part`` (N, 17, 3): px and visibility. mmpose keeps every fifth frame of the 50 Hz recording
+by default: then the frame rate is 10 Hz, frames are numbered as stored, and the copy is not official. The step is the median step of the
 frame numbers.
 """
 
@@ -18,10 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from posebench.base.errors import PosebenchError
+from posebench.base.readers.npy import open_file
 from posebench.base.readers.npz import Npz, open_zip
-from posebench.base.readers.pickles import numbers, open_file
-from posebench.data.cache import Entry, cached
-from posebench.data.h36m.copy import Copy, Progress, cut
+from posebench.base.readers.pickles import numbers
+from posebench.data.cache import CacheEntry, cached
+from posebench.data.h36m.copy import H36MCopy, Progress, trim
 from posebench.data.h36m.names import CAMERAS, SUBJECTS, Mapped, take_name
 
 FILES = ("h36m_train.npz", "h36m_test.npz")
@@ -31,19 +32,19 @@ _ADVICE = "make the file again with mmpose's preprocess_h36m.py"
 
 
 def find(root: Path) -> list[Path]:
-    """Folders with an annotation file: ``root``, or those of mmpose's own tree; or such a file itself."""
+    """Folders with annotation files: ``root`` or its subfolders as in mmpose's tree; or ``root``, if it is such a file."""
     if root.name in FILES:
         return [root] if root.is_file() else []
-    places = (root, *(root / "annotation_body3d" / rate for rate in ("fps10", "fps50")), *(root / rate for rate in ("fps10", "fps50")))
-    return [place for place in places if any((place / name).is_file() for name in FILES)]
+    folders = (root, *(root / "annotation_body3d" / rate for rate in ("fps10", "fps50")), *(root / rate for rate in ("fps10", "fps50")))
+    return [folder for folder in folders if any((folder / name).is_file() for name in FILES)]
 
 
-def open_copy(place: Path, _mapped: Mapped | None) -> Copy:
+def open_copy(path: Path, _mapped: Mapped | None) -> H36MCopy:
     """The copy in this folder, or this file."""
-    files = (place,) if place.is_file() else tuple(place / name for name in FILES if (place / name).is_file())
-    folder = place.parent if place.is_file() else place
+    files = (path,) if path.is_file() else tuple(path / name for name in FILES if (path / name).is_file())
+    folder = path.parent if path.is_file() else path
     step = _step(_clips(files[-1])[0])
-    return Copy(
+    return H36MCopy(
         layout="mmpose",
         files=files,
         world=False,
@@ -57,7 +58,7 @@ def open_copy(place: Path, _mapped: Mapped | None) -> Copy:
 
 
 def _clips(path: Path) -> tuple[dict[str, npt.NDArray[np.int64]], int]:
-    """Clip id to its rows in ascending order of the frame numbers, as (2, T) rows and numbers; and how many rows there are."""
+    """Clip id to its rows and frame numbers, (2, T) by ascending frame number; and the number of rows in the file."""
     names = _array(path, "imgname").astype(str).tolist()
     rows: dict[str, list[tuple[int, int]]] = {}
     other: list[str] = []
@@ -107,11 +108,11 @@ def _poses(files: tuple[Path, ...], progress: Progress | None) -> Iterator[tuple
 def _keypoints(files: tuple[Path, ...], clip: str, frames: int) -> npt.NDArray[np.floating]:
     entry = _stored(tuple((path, path.stat().st_size, path.stat().st_mtime_ns) for path in files))
     start, length = entry.facts["clips"][clip]
-    return cut(entry.arrays["keypoints"][start : start + length], frames, clip)
+    return trim(entry.arrays["keypoints"][start : start + length], frames, clip)
 
 
 @lru_cache(maxsize=2)
-def _stored(files: tuple[tuple[Path, int, int], ...]) -> Entry:
+def _stored(files: tuple[tuple[Path, int, int], ...]) -> CacheEntry:
     key = hashlib.sha256(b"mmpose 2d 1\n")
     for path, _, _ in files:
         with path.open("rb") as file:
@@ -119,15 +120,16 @@ def _stored(files: tuple[tuple[Path, int, int], ...]) -> Entry:
     return cached("h36m-2d", key.hexdigest(), partial(_collect, [path for path, _, _ in files]))
 
 
-def _collect(files: list[Path]) -> Entry:
-    places: dict[str, tuple[int, int]] = {}
+def _collect(files: list[Path]) -> CacheEntry:
+    """All keypoints of the files in one array, and the rows of each clip."""
+    spans: dict[str, tuple[int, int]] = {}
     parts = []
     start = 0
     for path in files:
         clips, total = _clips(path)
         values = _values(path, "part", 3, total)
         for id, (rows, _) in clips.items():
-            places[id] = (start, len(rows))
+            spans[id] = (start, len(rows))
             start += len(rows)
             parts.append(values[rows, :, :2])
-    return Entry({"keypoints": np.concatenate(parts)}, {"clips": places})
+    return CacheEntry({"keypoints": np.concatenate(parts)}, {"clips": spans})

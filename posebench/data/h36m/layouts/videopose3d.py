@@ -1,10 +1,10 @@
 """VideoPose3D's layout of Human3.6M: ``data_3d_h36m.npz`` and ``data_2d_h36m_<source>.npz`` in one folder.
 
 **Convention.** ``positions_3d``: dict[subject][take name] of (T, 32 or 17, 3) float32, world, metres. ``positions_2d``:
-dict[subject][take name] of a list of (T', J, 2) float32 px, one a camera in index order, T' >= T. Both are pickles inside npz files:
-they are read by :mod:`posebench.base.readers.pickles`. No cameras: they are in the repository's ``common/h36m_dataset.py``.
+dict[subject][take name] of a list of (T', J, 2) float32 px, one per camera by index, T' >= T. Both are pickles inside npz files, which
+:mod:`posebench.base.readers.pickles` reads. The cameras are in the repository's ``common/h36m_dataset.py``.
 
-A source's joints: 17 in H36M's order, 16 without neck/nose (``sh_*``), or COCO's 17 where the file says ``coco``.
+Joint order of a source: ``h36m17``; ``h36m16`` (without neck/nose) for ``sh_*``; ``coco17`` for ``*_coco``.
 """
 
 from __future__ import annotations
@@ -18,29 +18,30 @@ import numpy as np
 import numpy.typing as npt
 
 from posebench.base.errors import PosebenchError
+from posebench.base.files import sha256_of
 from posebench.base.readers.pickles import read_object
-from posebench.data.cache import Entry, cached
-from posebench.data.h36m.copy import Copy, Progress, cut, seventeen
+from posebench.data.cache import CacheEntry, cached
+from posebench.data.h36m.copy import H36MCopy, Progress, to_h36m17, trim
 from posebench.data.h36m.names import CAMERAS, SUBJECTS, UNREADABLE, Mapped, take_name
 
 POSES = "data_3d_h36m.npz"
 _PREFIX = "data_2d_h36m_"
-#: Raise it when the reading changes: it retires cache entries.
+#: Raise it when the reading changes: old cache entries are then ignored.
 _READER = "1"
 _ADVICE = "get the file again from its source, or make it with VideoPose3D's own scripts"
 
 
 def find(root: Path) -> list[Path]:
-    """Pose files of this layout: ``root`` itself, or in it."""
+    """The pose file: ``root`` itself, or in ``root``."""
     path = root if root.name == POSES else root / POSES
     return [path] if path.is_file() else []
 
 
-def open_copy(path: Path, _mapped: Mapped | None) -> Copy:
-    """The copy around this pose file."""
+def open_copy(path: Path, _mapped: Mapped | None) -> H36MCopy:
+    """The copy that this pose file belongs to."""
     folder = path.parent
     sources = {file.name.removeprefix(_PREFIX).removesuffix(".npz"): file for file in sorted(folder.glob(f"{_PREFIX}*.npz"))}
-    return Copy(
+    return H36MCopy(
         layout="videopose3d",
         files=(path,),
         world=True,
@@ -78,7 +79,7 @@ def _by_take(path: Path, key: str) -> Iterator[tuple[str, object]]:
 def _poses(path: Path, progress: Progress | None) -> Iterator[tuple[str, npt.NDArray[np.floating]]]:
     takes = list(_by_take(path, "positions_3d"))
     for number, (take, value) in enumerate(takes, 1):
-        yield take, seventeen(np.asarray(value), f"{path}: {take}")
+        yield take, to_h36m17(np.asarray(value), f"{path}: {take}")
         if progress:
             progress(number, len(takes))
 
@@ -89,19 +90,17 @@ def _keypoints(path: Path, clip: str, frames: int) -> npt.NDArray[np.floating]:
     if clip not in entry.facts["clips"]:
         raise PosebenchError(f"{path} without {clip}", "2D joints of every clip", "choose another source with --keypoints")
     start, length = entry.facts["clips"][clip]
-    return cut(entry.arrays["keypoints"][start : start + length], frames, f"{path}: {clip}")
+    return trim(entry.arrays["keypoints"][start : start + length], frames, f"{path}: {clip}")
 
 
 @lru_cache(maxsize=8)
-def _stored(path: Path, _size: int, _changed: int) -> Entry:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    key = hashlib.sha256(f"videopose3d 2d {_READER} {digest}".encode()).hexdigest()
+def _stored(path: Path, _size: int, _changed: int) -> CacheEntry:
+    key = hashlib.sha256(f"videopose3d 2d {_READER} {sha256_of(path)}".encode()).hexdigest()
     return cached("h36m-2d", key, partial(_collect, path))
 
 
-def _collect(path: Path) -> Entry:
-    """All keypoints of a file, one after the other."""
+def _collect(path: Path) -> CacheEntry:
+    """All keypoints of a file in one array, and the rows of each clip."""
     clips: dict[str, tuple[int, int]] = {}
     parts: list[npt.NDArray[np.float32]] = []
     start = 0
@@ -109,7 +108,7 @@ def _collect(path: Path) -> Entry:
         if not isinstance(value, list | tuple):
             raise PosebenchError(f"{path}: {take} is a {type(value).__name__}", "a list of four arrays, one a camera", _ADVICE)
         if len(value) != len(CAMERAS) and take == UNREADABLE:
-            continue  # three cameras, and nothing says which
+            continue  # the file holds three cameras, and it is unknown which
         if len(value) != len(CAMERAS):
             raise PosebenchError(f"{path}: {take} with {len(value)} arrays", "a list of four arrays, one a camera", _ADVICE)
         for camera, array in zip(CAMERAS, value, strict=True):
@@ -117,7 +116,7 @@ def _collect(path: Path) -> Entry:
             if points.ndim != 3 or points.dtype.kind != "f" or points.shape[2] < 2 or points.shape[1] not in (16, 17, 32):
                 raise PosebenchError(f"{path}: {take}/{camera} is {points.dtype} {points.shape}", "keypoints (T, J, 2)", _ADVICE)
             if points.shape[1] == 32:
-                points = seventeen(points, f"{path}: {take}/{camera}")
+                points = to_h36m17(points, f"{path}: {take}/{camera}")
             if parts and points.shape[1] != parts[0].shape[1]:
                 raise PosebenchError(f"{path}: {points.shape[1]} joints and {parts[0].shape[1]} joints", "one number of joints", _ADVICE)
             clips[f"{take}/{camera}"] = (start, len(points))
@@ -125,4 +124,4 @@ def _collect(path: Path) -> Entry:
             parts.append(points[..., :2].astype(np.float32, copy=False))
     if not parts:
         raise PosebenchError(f"{path}: no clip of {', '.join(SUBJECTS)}", "2D joints of Human3.6M", _ADVICE)
-    return Entry({"keypoints": np.concatenate(parts)}, {"clips": clips})
+    return CacheEntry({"keypoints": np.concatenate(parts)}, {"clips": clips})

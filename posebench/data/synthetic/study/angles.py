@@ -1,8 +1,8 @@
-"""What 17 joints tell of a pose's angles and stance: the quantities of :mod:`posebench.data.synthetic.study.realism`.
+"""Joint angles and stance of poses of 17 joints: the quantities that :mod:`posebench.data.synthetic.study.realism` compares.
 
 **Convention.** World y up, mm; a person who faces +z has the left side at +x. Pelvis and chest have axes left, up and forward: left
-along the hips or shoulders, up as near to the spine as that allows. *Forwards*, *outwards* and *sideways* are the angle of a bone out of
-the plane across that axis, from -90 to 90 degrees.
+along the hips or shoulders, up as close to the spine as possible. *Forwards*, *outwards* and *sideways* are the angle of a bone with the
+plane that is normal to that axis, from -90 to 90 degrees.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from posebench.data.synthetic.body import SKELETON, Array
 
 
 def angles(poses: Array) -> dict[str, Array]:
-    """Joint angles (N,) in degrees that 17 joints define, from world poses (N, 17, 3)."""
+    """Joint angles (N,) in degrees by name, of world poses (N, 17, 3)."""
 
     def at(joint: str) -> Array:
         out: Array = poses[:, SKELETON.index(joint)]
@@ -64,15 +64,15 @@ def angles(poses: Array) -> dict[str, Array]:
 
 
 def stance(poses: Array) -> dict[str, Array]:
-    """What single angles do not show, mm: feet at different heights, and the body's middle beside the feet's."""
+    """Distances (N,) mm by name, of world poses (N, 17, 3): what no single angle shows, such as feet at different heights."""
     left, right = poses[:, SKELETON.index("l_ankle")], poses[:, SKELETON.index("r_ankle")]
-    middle = poses.mean(axis=1) - (left + right) / 2
+    centre_over_feet = poses.mean(axis=1) - (left + right) / 2
     hands = poses[:, [SKELETON.index("l_wrist"), SKELETON.index("r_wrist")]]
     trunk = poses[:, [SKELETON.index("pelvis"), SKELETON.index("spine"), SKELETON.index("thorax")]]
     return {
-        "one foot above the other": np.abs(left[:, 1] - right[:, 1]),
+        "height difference of the feet": np.abs(left[:, 1] - right[:, 1]),
         "distance of the feet": np.linalg.norm((left - right)[:, [0, 2]], axis=1),
-        "body's middle beside the feet's": np.linalg.norm(middle[:, [0, 2]], axis=1),
+        "body's centre to the feet's, horizontal": np.linalg.norm(centre_over_feet[:, [0, 2]], axis=1),
         "pelvis above the lower ankle": poses[:, 0, 1] - np.minimum(left[:, 1], right[:, 1]),
         "distance of the hands": np.linalg.norm(hands[:, 0] - hands[:, 1], axis=1),
         "nearest of hands and trunk": np.linalg.norm(hands[:, :, None] - trunk[:, None], axis=3).min(axis=(1, 2)),

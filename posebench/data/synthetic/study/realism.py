@@ -1,10 +1,11 @@
 """How real is ``synthetic``: ``python -m posebench.data.synthetic.study.realism --root DIR -o docs/realism``.
 
-Compares it with the CMU training takes, from which its statistics come, and takes the distance of the CMU test takes from them as the
-yardstick: what other people doing other things differ by. Writes ``report.md``, ``angles.png`` and ``spectrum.png``.
+Measures the distance of the dataset from the CMU training takes, on which its statistics were measured. The yardstick is the distance of
+the CMU test takes from them: the difference that other people and other actions make. Writes ``report.md``, ``angles.png`` and
+``spectrum.png``.
 
-**Convention.** World y up, mm, degrees. Every action of a set counts alike, every take of an action alike. A ratio is a distance of
-``synthetic`` over the yardstick; above 2 it is a defect.
+**Convention.** World y up, mm, degrees. Actions of a set have equal weights, and so have takes of an action. A ratio is the distance of
+``synthetic`` over the yardstick; above :data:`LIMIT` it counts as a defect.
 """
 
 from __future__ import annotations
@@ -24,17 +25,30 @@ from posebench.data.synthetic.dataset import open_synthetic
 from posebench.data.synthetic.study.angles import angles, stance
 from posebench.metrics.alignment import residuals
 
-#: Poses of a set, and how many of them look for their neighbour among all of another set.
+#: Poses per set, and how many of them are compared with their nearest neighbour in another set.
 POSES, QUERIES = 3000, 600
 EDGES_HZ = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 5.6, 8.0, 11.0)
 LIMIT = 2.0
-#: An action of which less was captured, s, is one pose (a man on a motorcycle) and would flatter the yardstick's rival.
+#: Title of a comparison to the actions of the captured and of the synthetic takes; empty for all actions.
+COMPARISONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "All actions": ((), ()),
+    "Walking only": (("walk",), ("Walking", "Turning")),
+}
+#: Actions with less captured time, s, are left out: they are a single pose (on a motorcycle), which would inflate the yardstick.
 SHORTEST_S = 5.0
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """One set of takes: poses (N, 17, 3) mm, world; mean spectrum; speeds by name, (M,) mm/s; bone lengths of each subject, (S, 16) mm."""
+    """One set of takes.
+
+    Attributes:
+        name: for the legends.
+        poses: (N, 17, 3) mm, world.
+        spectrum: mean power in the bands of :data:`EDGES_HZ`.
+        speeds: name to quantiles (M,) mm/s.
+        bones: bone lengths (S, 16) mm of each subject.
+    """
 
     name: str
     poses: Array
@@ -45,7 +59,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the report."""
+    """One line of the report: distances of both sets from the CMU training takes."""
 
     quantity: str
     unit: str
@@ -59,7 +73,7 @@ class Row:
 
 
 def sample(dataset: Dataset, split: str | None, name: str, actions: tuple[str, ...] = ()) -> Sample:
-    """Poses and motion of a split, or of some of its actions: each action alike, and each take of an action alike."""
+    """Poses and motion of a split, or of some of its actions; each action and each take of an action with equal weight."""
     stream = np.random.RandomState(0)
     by_action: dict[str, list[str]] = {}
     for id in dataset.clip_ids(split):
@@ -72,6 +86,7 @@ def sample(dataset: Dataset, split: str | None, name: str, actions: tuple[str, .
     for members in by_action.values():
         if sum(dataset.infos[id].frames for id in members) < SHORTEST_S * dataset.fps:
             continue
+        # Expected number of poses per take: the integer part, and one more with the probability of the rest.
         share = POSES / len(by_action) / len(members)
         spectrum = []
         moved: dict[str, list[Array]] = {}
@@ -99,19 +114,20 @@ def sample(dataset: Dataset, split: str | None, name: str, actions: tuple[str, .
 
 
 def _speeds(world: Array, fps: float) -> dict[str, Array]:
-    """Of joints about the pelvis (their mean), of the pelvis over and off the ground, of the lower ankle over the ground: (T - 1,) mm/s."""
+    """Speeds (T - 1,) mm/s by name, of world poses (T, 17, 3): of joints about the pelvis (mean), of the pelvis, of the lower ankle."""
     steps = np.diff(world, axis=0) * fps
     ankles = [SKELETON.index("l_ankle"), SKELETON.index("r_ankle")]
     lower = np.argmin(world[:-1, ankles, 1], axis=1)
     return {
         "joints about the pelvis": np.linalg.norm(steps - steps[:, :1], axis=2).mean(axis=1),
-        "pelvis over the ground": np.linalg.norm(steps[:, 0, [0, 2]], axis=1),
-        "pelvis up and down": np.abs(steps[:, 0, 1]),
-        "lower ankle over the ground": np.linalg.norm(steps[:, ankles][np.arange(len(steps)), lower][:, [0, 2]], axis=1),
+        "pelvis, horizontal": np.linalg.norm(steps[:, 0, [0, 2]], axis=1),
+        "pelvis, vertical": np.abs(steps[:, 0, 1]),
+        "lower ankle, horizontal": np.linalg.norm(steps[:, ankles][np.arange(len(steps)), lower][:, [0, 2]], axis=1),
     }
 
 
 def _lengths(poses: Array) -> Array:
+    """Bone lengths (N, 16) mm."""
     return np.stack([np.linalg.norm(poses[:, child] - poses[:, parent], axis=1) for parent, child in SKELETON.bones], axis=1)
 
 
@@ -131,21 +147,21 @@ def _spectrum(relative: Array, fps: float) -> Array:
 
 
 def _mean(spectra: list[Array]) -> Array:
-    """Mean over takes of what each could show."""
+    """Mean over takes in each band, over those that have a line in it."""
     stacked = np.stack(spectra)
-    seen = np.isfinite(stacked)
-    out: Array = np.where(seen, stacked, 0.0).sum(axis=0) / np.where(seen.any(axis=0), seen.sum(axis=0), np.nan)
+    has_line = np.isfinite(stacked)
+    out: Array = np.where(has_line, stacked, 0.0).sum(axis=0) / np.where(has_line.any(axis=0), has_line.sum(axis=0), np.nan)
     return out
 
 
 def wasserstein(a: Array, b: Array) -> float:
-    """First Wasserstein distance of two samples: the mean distance of their quantiles."""
+    """First Wasserstein distance of two samples: the mean absolute difference of their quantiles."""
     levels = (np.arange(500) + 0.5) / 500
     return float(np.mean(np.abs(np.quantile(a, levels) - np.quantile(b, levels))))
 
 
 def nearest(queries: Array, reference: Array) -> Array:
-    """PA distance (N,) mm of each query pose from its nearest neighbour among ``reference``: mean joint distance after alignment."""
+    """PA-MPJPE (N,) mm of each query pose against its nearest neighbour in ``reference``."""
     out = np.empty(len(queries))
     for k, pose in enumerate(queries):
         truth = np.broadcast_to(pose, reference.shape)
@@ -163,9 +179,9 @@ def compare(train: Sample, test: Sample, synthetic: Sample) -> list[Row]:
     queries = slice(0, None, max(1, POSES // QUERIES))
     add("nearest neighbour in CMU train, PA", "mm", lambda other: float(nearest(other.poses[queries], train.poses).mean()))
     add("nearest neighbour of CMU train, PA", "mm", lambda other: float(nearest(train.poses[queries], other.poses).mean()))
-    turned = {sample.name: angles(sample.poses) for sample in (train, test, synthetic)}
-    for name, values in turned[train.name].items():
-        add(f"angle: {name}", "deg", lambda other, name=name, values=values: wasserstein(turned[other.name][name], values))  # type: ignore[misc]
+    joint_angles = {sample.name: angles(sample.poses) for sample in (train, test, synthetic)}
+    for name, values in joint_angles[train.name].items():
+        add(f"angle: {name}", "deg", lambda other, name=name, values=values: wasserstein(joint_angles[other.name][name], values))  # type: ignore[misc]
     stances = {sample.name: stance(sample.poses) for sample in (train, test, synthetic)}
     for name, values in stances[train.name].items():
         add(f"stance: {name}", "mm", lambda other, name=name, values=values: wasserstein(stances[other.name][name], values))  # type: ignore[misc]
@@ -194,12 +210,12 @@ def report(tables: dict[str, tuple[list[Row], list[Sample]]]) -> str:
         "# How real is `synthetic`?",
         "",
         "Written by `python -m posebench.data.synthetic.study.realism --root DIR -o docs/realism`.",
-        "Every number is a distance of a set from the CMU training takes; the yardstick is that of the CMU test takes: other people, and",
-        "other things that they do. Angles, stance and speed: first Wasserstein distance. Actions count alike, and takes within an action;",
-        f"an action of which less than {SHORTEST_S:g} s was captured is left out.",
+        "Every number is the distance of a set from the CMU training takes. The yardstick is the distance of the CMU test takes, which",
+        "have other people and other actions. Angles, stance and speed: first Wasserstein distance. Actions have equal weights, and so",
+        f"have the takes of an action; actions with less than {SHORTEST_S:g} s of captured motion are left out.",
     ]
     for title, (rows, samples) in tables.items():
-        turned = [row for row in rows if row.quantity.startswith("angle")]
+        angle_rows = [row for row in rows if row.quantity.startswith("angle")]
         defects = [row for row in rows if row.ratio > LIMIT]
         lines += [
             "",
@@ -207,10 +223,10 @@ def report(tables: dict[str, tuple[list[Row], list[Sample]]]) -> str:
             "",
             f"{len(rows)} quantities, {len(defects)} above {LIMIT:g} times the yardstick"
             + (": " + ", ".join(f"{row.quantity} ({row.ratio:.2f})" for row in defects) if defects else "")
-            + f". Mean over the {len(turned)} angles: yardstick {np.mean([row.yardstick for row in turned]):.2f} deg, synthetic"
-            f" {np.mean([row.synthetic for row in turned]):.2f} deg. Poses: "
+            + f". Mean over the {len(angle_rows)} angles: yardstick {np.mean([row.yardstick for row in angle_rows]):.2f} deg, synthetic"
+            f" {np.mean([row.synthetic for row in angle_rows]):.2f} deg. Poses: "
             + ", ".join(f"{sample.name} {len(sample.poses):,}" for sample in samples)
-            + f"; {QUERIES} of each looked for their neighbour.",
+            + f"; {QUERIES} of each searched for their nearest neighbour.",
             "",
             "| quantity | unit | yardstick | synthetic | ratio |",
             "|---|---|---:|---:|---:|",
@@ -221,25 +237,25 @@ def report(tables: dict[str, tuple[list[Row], list[Sample]]]) -> str:
 
 
 def draw(samples: list[Sample], folder: Path) -> None:
-    """``angles.png``: a density an angle; ``spectrum.png``: power of velocity over frequency."""
+    """``angles.png``: the density of each angle; ``spectrum.png``: power of velocity over frequency."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib.figure import Figure
 
-    turned = [angles(sample.poses) for sample in samples]
+    joint_angles = [angles(sample.poses) for sample in samples]
     colours = ("black", "tab:blue", "tab:orange")
     figure = Figure(figsize=(18, 15), layout="constrained")
-    for axis, name in zip(figure.subplots(-(-len(turned[0]) // 6), 6).ravel(), [*turned[0]], strict=False):
-        pooled = np.concatenate([item[name] for item in turned])
+    for axis, name in zip(figure.subplots(-(-len(joint_angles[0]) // 6), 6).ravel(), [*joint_angles[0]], strict=False):
+        pooled = np.concatenate([item[name] for item in joint_angles])
         low, high = np.quantile(pooled, (0.001, 0.999))
         bins = np.linspace(low, high, 50)
-        for sample, item, colour in zip(samples, turned, colours, strict=True):
+        for sample, item, colour in zip(samples, joint_angles, colours, strict=True):
             axis.hist(item[name], bins=bins, density=True, histtype="step", color=colour, label=sample.name)
         axis.set_title(f"{name} (deg)", fontsize=10)
         axis.set_yticks([])
     figure.axes[0].legend(fontsize=8)
-    for axis in figure.axes[len(turned[0]) :]:
+    for axis in figure.axes[len(joint_angles[0]) :]:
         axis.set_axis_off()
     figure.savefig(folder / "angles.png", dpi=60)
     figure = Figure(figsize=(6, 4), layout="constrained")
@@ -261,17 +277,17 @@ def main() -> None:
     args = parser.parse_args()
     cmu, generated = open_cmu(args.root), open_synthetic()
     tables = {}
-    for title, captured, made in (("Everything", (), ()), ("Walking alone, like for like", ("walk",), ("Walking", "Turning"))):
+    for title, (captured_actions, synthetic_actions) in COMPARISONS.items():
         samples = [
-            sample(cmu, "train", "CMU train", captured),
-            sample(cmu, "test", "CMU test", captured),
-            sample(generated, None, "synthetic", made),
+            sample(cmu, "train", "CMU train", captured_actions),
+            sample(cmu, "test", "CMU test", captured_actions),
+            sample(generated, None, "synthetic", synthetic_actions),
         ]
         tables[title] = compare(*samples), samples
     text = report(tables)
     args.output.mkdir(parents=True, exist_ok=True)
     (args.output / "report.md").write_text(text, encoding="utf-8")
-    draw(tables["Everything"][1], args.output)
+    draw(tables["All actions"][1], args.output)
     print(text)
 
 

@@ -1,10 +1,10 @@
 """Measure the statistics table of ``synthetic``: ``python -m posebench.data.synthetic.study.table --root DIR``.
 
-It reads the CMU **training** subjects only, and writes means, spreads, quantiles, covariances and band spectra: nothing from which a
-take could be played back. Every take of an action weighs alike.
+It reads the CMU **training** subjects only, and writes means, standard deviations, quantiles, covariances and band spectra, from which
+no take can be reconstructed. Every take of an action has the same weight.
 
-Method: Gaussian copula for the distribution of each angle (Nelsen, *An Introduction to Copulas*, section 2.3), Welch-style averaged
-periodograms for power and phase relations, analytic-signal phase for gaits.
+Method: Gaussian copula for the distribution of each angle (Nelsen, *An Introduction to Copulas*, section 2.3), averaged periodograms
+(Welch) for power and cross-spectra, phase of the analytic signal for gaits.
 """
 
 from __future__ import annotations
@@ -19,23 +19,24 @@ from statistics import NormalDist
 import numpy as np
 
 from posebench.data.cmu.dataset import SPLITS
-from posebench.data.cmu.fetch import ACKNOWLEDGEMENT
+from posebench.data.registry import DATASETS
 from posebench.data.synthetic.angles import FPS, Captured, read_training_takes, rotation_vectors, swings
 from posebench.data.synthetic.body import BALLS, CHANNELS, DIRECTIONS, HINGES, SKELETON, WELDED, Array, Shape, columns
 from posebench.data.synthetic.motion import Action
 from posebench.data.synthetic.spectrum import EDGES_HZ, covariance_in_time, fitted_filter, power_in_bands
 
-#: Integers in the file, times this, are the numbers: so few people tell no more than a thousandth of a radian or of a score.
+#: Numbers are stored as integer multiples of this (rad or normal score); a finer unit would be noise, with so few people.
 UNIT = 0.001
+#: Normal scores at which quantiles are stored.
 LEVELS = np.linspace(-2.5, 2.5, 17)
-COMPONENTS = 14
-HARMONICS = 4
-#: Lower than this, mm, a foot stands, and how high is noise of the capture.
+#: Principal components of the scores, and harmonics of the gait cycle.
+COMPONENTS, HARMONICS = 14, 4
+#: Smaller lifts are set to 0, mm: they are noise of the capture.
 LOWEST_LIFT = 20.0
-#: Higher leaps, mm, would need the laws of flight, which a random process does not know.
+#: Lifts are cut off here, mm: higher leaps follow the laws of flight, which the random process does not model.
 HIGHEST_LIFT = 300.0
 
-#: Synthetic action to the captured takes that it is measured on: labels of ``posebench/data/cmu/takes.csv``, or trials.
+#: Synthetic action to the captured takes that it is measured on: action labels of ``posebench/data/cmu/takes.csv``, or trials.
 SOURCES: dict[str, tuple[str, ...]] = {
     "Walking": (
         "03_01",
@@ -69,12 +70,12 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "Sitting": ("sit",),
 }
 GAITS = ("Walking", "Turning", "Running")
-#: Where the capture leaves the flat floor, the height of the feet says nothing.
-FLAT = ("Running", "Jumping", "Dancing", "Exercising", "Reaching", "Boxing")
+#: Actions in which both feet may leave the ground. In others the lift is 0: there, raised feet are on stairs or furniture.
+AIRBORNE_ACTIONS = ("Running", "Jumping", "Dancing", "Exercising", "Reaching", "Boxing")
 
 
 def action_of(take: Captured) -> str:
-    """The synthetic action that a take feeds: its trial's if one lists it, else its label's."""
+    """The synthetic action that is measured on a take: by its trial if :data:`SOURCES` lists it, else by its label."""
     by = {source: action for action, sources in SOURCES.items() for source in sources}
     return by.get(take.take.trial) or by[take.take.action]
 
@@ -84,39 +85,46 @@ def measure(takes: Sequence[Captured]) -> dict[str, object]:
     rest = _rest(takes)
     bones = _bones(takes)
     person = Shape(_typical_lengths(bones), rest)
-    grouped: dict[str, list[Array]] = {action: [] for action in SOURCES}
-    bodies: dict[str, list[Array]] = {action: [] for action in SOURCES}
+    channels: dict[str, list[Array]] = {action: [] for action in SOURCES}
+    positions: dict[str, list[Array]] = {action: [] for action in SOURCES}
     for take in takes:
-        values = take.free.copy()
-        for name in BALLS:
-            values[:, columns(name)] = rotation_vectors(rest[name].T @ take.relative(name))
-        for name in DIRECTIONS:
-            values[:, columns(name)] = swings(take.directions[name], rest[name])
-        if action_of(take) not in FLAT:
-            values[:, columns("lift")] = 0.0
-        lift = values[:, columns("lift")]
-        values[:, columns("lift")] = np.where(lift < LOWEST_LIFT, 0.0, np.minimum(lift, HIGHEST_LIFT))
-        grouped[action_of(take)].append(values)
-        bodies[action_of(take)].append((take.joints - take.joints[:, :1]).reshape(len(values), -1))
-    ankles = [np.quantile(t.joints[:, [SKELETON.index("l_ankle"), SKELETON.index("r_ankle")], 1].min(axis=1), 0.05) for t in takes]
+        channels[action_of(take)].append(_channels(take, rest))
+        positions[action_of(take)].append((take.joints - take.joints[:, :1]).reshape(len(take.joints), -1))
+    ankles = [SKELETON.index("l_ankle"), SKELETON.index("r_ankle")]
+    standing_heights = [np.quantile(take.joints[:, ankles, 1].min(axis=1), 0.05) for take in takes]
     return {
-        # Part of the dataset's fingerprint, hence worded as in the table that was measured first.
+        # The file is part of the dataset's fingerprint, so this text, with its former module name, must not change.
         "about": "statistics of joint angles and bones, measured by posebench.data.synthetic_table on the training subjects of cmu",
-        "acknowledgment": ACKNOWLEDGEMENT,
+        "acknowledgment": DATASETS["cmu"].acknowledgement,
         "subjects": list(SPLITS["train"]),
         "unit": UNIT,
         "channels": list(CHANNELS),
         "levels": LEVELS.tolist(),
         "edges_hz": list(EDGES_HZ),
-        "ankle_height": round(float(np.median(ankles)), 1),
+        "ankle_height": round(float(np.median(standing_heights)), 1),
         "rest": {name: np.round(frame, 12).tolist() for name, frame in rest.items()},
         "bones": bones,
-        "actions": {action: _action(action, members, bodies[action], person) for action, members in grouped.items()},
+        "actions": {action: _action(action, members, positions[action], person) for action, members in channels.items()},
     }
 
 
+def _channels(take: Captured, rest: dict[str, Array]) -> Array:
+    """Channels (T, D) of a take relative to the rest frames."""
+    values = take.free.copy()
+    for name in BALLS:
+        values[:, columns(name)] = rotation_vectors(rest[name].T @ take.relative(name))
+    for name in DIRECTIONS:
+        values[:, columns(name)] = swings(take.directions[name], rest[name])
+    lift = values[:, columns("lift")] if action_of(take) in AIRBORNE_ACTIONS else 0.0
+    values[:, columns("lift")] = np.where(lift < LOWEST_LIFT, 0.0, np.minimum(lift, HIGHEST_LIFT))
+    return values
+
+
 def _rest(takes: Sequence[Captured]) -> dict[str, Array]:
-    """Mean rotation of each ball (chordal mean), a frame along each mean direction, and the spread of the welded ones."""
+    """Rest frame of each joint: the chordal mean rotation of a ball, else a frame along the mean direction.
+
+    ``<name>_spread`` is the standard deviation over people of a welded direction, as a swing (2,) rad.
+    """
     rest: dict[str, Array] = {}
     for name in BALLS:
         u, _, vt = np.linalg.svd(sum(take.relative(name).mean(axis=0) for take in takes))
@@ -131,7 +139,7 @@ def _rest(takes: Sequence[Captured]) -> dict[str, Array]:
 
 
 def _along(direction: Array) -> Array:
-    """A frame whose third column is along ``direction``."""
+    """A right-handed frame (3, 3) whose third column is along ``direction``."""
     z = direction / np.linalg.norm(direction)
     x = np.cross(np.eye(3)[np.argmin(np.abs(z))], z)
     x /= np.linalg.norm(x)
@@ -139,7 +147,11 @@ def _along(direction: Array) -> Array:
 
 
 def _bones(takes: Sequence[Captured]) -> dict[str, dict[str, list[float]]]:
-    """For each bone: log length (mean, share of body size, spread beside it), half the log of left over right (mean, spread)."""
+    """Statistics of each bone over people, from a model log length = mean + share * body size + residual.
+
+    ``log_length``: mean, share, and standard deviation of the residual. ``half_log_left_over_right``: mean and standard deviation of half
+    the log of the left length over the right length.
+    """
     people = {take.take.subject: take.joints for take in takes}
     logs: dict[str, Array] = {}
     for child, parent in enumerate(SKELETON.parents):
@@ -155,10 +167,10 @@ def _bones(takes: Sequence[Captured]) -> dict[str, dict[str, list[float]]]:
     out = {}
     for name, (left, right) in pairs.items():
         share = float(np.sum(size * (means[name] - means[name].mean())) / np.sum(size**2))
-        beside = means[name] - means[name].mean() - share * size
+        residual = means[name] - means[name].mean() - share * size
         half = (left - right) / 2
         out[name] = {
-            "log_length": [round(float(v), 4) for v in (means[name].mean(), share, beside.std(ddof=1))],
+            "log_length": [round(float(v), 4) for v in (means[name].mean(), share, residual.std(ddof=1))],
             "half_log_left_over_right": [round(float(v), 4) for v in (half.mean(), half.std(ddof=1))],
         }
     return out
@@ -168,80 +180,102 @@ def _typical_lengths(bones: dict[str, dict[str, list[float]]]) -> dict[str, floa
     return {joint: float(np.exp(bones[joint.removeprefix("l_").removeprefix("r_")]["log_length"][0])) for joint in SKELETON.joints[1:]}
 
 
-def _action(action: str, takes: list[Array], bodies: list[Array], person: Shape) -> dict[str, object]:
-    phases = [_stride(take) for take in takes] if action in GAITS else []
-    if phases:
-        typical = np.median(np.concatenate([amplitude for _, amplitude in phases]))
-        walking = [amplitude > 0.5 * typical for _, amplitude in phases]
-        kept = [k for k, mask in enumerate(walking) if mask.sum() > FPS / 2]
-        # The longest stretch without a stop, so that time stays even.
-        spans = [_longest(walking[k]) for k in kept]
-        takes = [takes[k][span] for k, span in zip(kept, spans, strict=True)]
-        bodies = [bodies[k][span] for k, span in zip(kept, spans, strict=True)]
-        phases = [(phases[k][0][span], phases[k][1][span]) for k, span in zip(kept, spans, strict=True)]
+def _action(action: str, takes: list[Array], positions: list[Array], person: Shape) -> dict[str, object]:
+    """Statistics of one action as JSON values.
+
+    Args:
+        action: its name.
+        takes: channels (T, D) of each take.
+        positions: joint positions (T, 51) mm relative to the pelvis, of each take.
+        person: the typical person, on whom the filter is fitted.
+    """
+    phases: list[Array] = []
+    if action in GAITS:
+        takes, positions, phases = _walking_only(takes, positions)
     weights = np.concatenate([np.full(len(take), 1.0 / len(take)) for take in takes])
     weights /= weights.sum()
     pooled = np.concatenate(takes)
     quantiles, scores = _copula(pooled, weights)
-
-    cycle = np.zeros((len(CHANNELS), 0))
-    cadence: list[float] = []
+    cycle, cadence = np.zeros((len(CHANNELS), 0)), []
     if phases:
-        phase = np.concatenate([phase for phase, _ in phases])
-        harmonics = np.arange(1, HARMONICS + 1) * phase[:, None]
-        design = np.concatenate([np.cos(harmonics), np.sin(harmonics)], axis=1)
-        cycle = np.linalg.lstsq(design * np.sqrt(weights)[:, None], scores * np.sqrt(weights)[:, None], rcond=None)[0].T
-        scores = scores - design @ cycle.T
-        pace = np.log([(phase[-1] - phase[0]) / (2 * np.pi * (len(phase) - 1) / FPS) for phase, _ in phases])
-        cadence = [round(float(pace.mean()), 4), round(float(pace.std()), 4)]
+        cycle, scores = _gait_cycle(np.concatenate(phases), scores, weights)
+        cadence = _cadence(phases)
 
     covariance = (scores * weights[:, None]).T @ scores
     components = np.linalg.eigh(covariance).eigenvectors[:, ::-1][:, :COMPONENTS]
     reduced = np.split(scores @ components, np.cumsum([len(take) for take in takes])[:-1])
     between, bands = covariance_in_time(reduced)
-    # Each channel gets back what the dropped components and the gaps between the lines of a short take held.
-    power = between @ between.T + sum(
-        (factor @ factor.conj().T).real * (high - low) for factor, (low, high) in zip(bands, pairwise(EDGES_HZ), strict=True)
-    )
-    modelled = np.sqrt(np.einsum("dk,kl,dl->d", components, power, components))
+    # The model lacks the variance of the dropped components, and of the frequencies between the lines of a short take's spectrum.
+    # Scaling the components gives each channel its full variance.
+    in_bands = sum((factor @ factor.conj().T).real * (high - low) for factor, (low, high) in zip(bands, pairwise(EDGES_HZ), strict=True))
+    modelled = np.sqrt(np.einsum("dk,kl,dl->d", components, between @ between.T + in_bands, components))
     components = components * (np.sqrt(np.diag(covariance)) / np.maximum(modelled, 1e-9))[:, None]
-    bent = np.ones((len(CHANNELS), len(EDGES_HZ) - 1))
-    model = Action(quantiles, components, between, bands, bent, cycle, tuple(cadence))
-    bent = fitted_filter(model, LEVELS, person, power_in_bands(takes, FPS), power_in_bands(bodies, FPS))
+    no_filter = np.ones((len(CHANNELS), len(EDGES_HZ) - 1))
+    model = Action(quantiles, components, between, bands, no_filter, cycle, tuple(cadence))
+    gains = fitted_filter(model, LEVELS, person, power_in_bands(takes, FPS), power_in_bands(positions, FPS))
     return {
         "takes": len(takes),
         "seconds": round(len(pooled) / FPS, 1),
         "quantiles": _integers(quantiles),
         "components": _integers(components),
         "between": _integers(between),
-        "filter": _integers(bent),
+        "filter": _integers(gains),
         "bands": [[_integers(factor.real), _integers(factor.imag)] for factor in bands],
         "cycle": _integers(cycle),
         "cadence": cadence,
     }
 
 
+def _walking_only(takes: list[Array], positions: list[Array]) -> tuple[list[Array], list[Array], list[Array]]:
+    """Of each take of a gait, the longest stretch of walking: channels, positions, and phase (T,) of the stride.
+
+    A frame walks if the amplitude of the stride is more than half the median; takes with less than half a second of that are left out.
+    One stretch per take, so that its frames stay evenly spaced in time.
+    """
+    strides = [_stride(take) for take in takes]
+    typical = np.median(np.concatenate([amplitude for _, amplitude in strides]))
+    walking = [amplitude > 0.5 * typical for _, amplitude in strides]
+    kept = [k for k, mask in enumerate(walking) if mask.sum() > FPS / 2]
+    spans = {k: _longest(walking[k]) for k in kept}
+    return [takes[k][spans[k]] for k in kept], [positions[k][spans[k]] for k in kept], [strides[k][0][spans[k]] for k in kept]
+
+
+def _gait_cycle(phase: Array, scores: Array, weights: Array) -> tuple[Array, Array]:
+    """Coefficients (D, 2 H) of the mean cycle, by weighted least squares on the phase (N,), and the scores (N, D) without it."""
+    harmonics = np.arange(1, HARMONICS + 1) * phase[:, None]
+    design = np.concatenate([np.cos(harmonics), np.sin(harmonics)], axis=1)
+    root = np.sqrt(weights)[:, None]
+    cycle: Array = np.linalg.lstsq(design * root, scores * root, rcond=None)[0].T
+    return cycle, scores - design @ cycle.T
+
+
+def _cadence(phases: list[Array]) -> list[float]:
+    """Mean and standard deviation over takes of log(strides per second)."""
+    pace = np.log([(phase[-1] - phase[0]) / (2 * np.pi * (len(phase) - 1) / FPS) for phase in phases])
+    return [round(float(pace.mean()), 4), round(float(pace.std()), 4)]
+
+
 def _copula(pooled: Array, weights: Array) -> tuple[Array, Array]:
-    """Quantiles (D, Q) at :data:`LEVELS` and normal scores (N, D) of every channel."""
+    """Quantiles (D, Q) at :data:`LEVELS` and normal scores (N, D) of every channel of ``pooled`` (N, D), with weights (N,)."""
     grid = np.linspace(-4.0, 4.0, 801)
-    shares = np.array([NormalDist().cdf(z) for z in grid])
+    probabilities = np.array([NormalDist().cdf(z) for z in grid])
     wanted = np.array([NormalDist().cdf(z) for z in LEVELS])
     quantiles, scores = np.empty((len(CHANNELS), len(LEVELS))), np.empty_like(pooled)
     for k, name in enumerate(CHANNELS):
         order = np.argsort(pooled[:, k], kind="stable")
         below = np.cumsum(weights[order]) - 0.5 * weights[order]
         quantiles[k] = np.interp(wanted, below, pooled[order, k])
-        # Equal values share the middle of their ranks.
+        # Equal values get the mean of their ranks.
         _, tied = np.unique(pooled[order, k], return_inverse=True)
         middle = np.bincount(tied, weights[order] * below) / np.bincount(tied, weights[order])
-        scores[order, k] = np.interp(middle, shares, grid)[tied]
+        scores[order, k] = np.interp(middle, probabilities, grid)[tied]
         if name in HINGES:
             quantiles[k] = np.maximum(quantiles[k], 0.0)
     return quantiles, scores
 
 
 def _stride(take: Array) -> tuple[Array, Array]:
-    """Unwrapped phase (T,) of the stride, and its amplitude (T,): the analytic signal of left less right thigh."""
+    """Unwrapped phase (T,) and amplitude (T,) of the stride: the analytic signal of the left thigh's angle minus the right's."""
     swing = take[:, columns("l_leg").start] - take[:, columns("r_leg").start]
     steps = np.arange(len(swing))
     swing = swing - np.polyval(np.polyfit(steps, swing, 1), steps)
@@ -251,6 +285,7 @@ def _stride(take: Array) -> tuple[Array, Array]:
 
 
 def _longest(mask: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> slice:
+    """The longest run of True."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(int), [0]])))
     starts, stops = edges[::2], edges[1::2]
     best = int(np.argmax(stops - starts))
@@ -258,12 +293,13 @@ def _longest(mask: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> slice:
 
 
 def _integers(values: Array) -> list[list[int]]:
+    """Multiples of :data:`UNIT`."""
     out: list[list[int]] = np.rint(values / UNIT).astype(int).tolist()
     return out
 
 
 def main() -> None:
-    """Write the table next to this module, or to ``-o``."""
+    """Write ``table.json`` of the dataset, or the file named by ``-o``."""
     parser = argparse.ArgumentParser(description="Measure the statistics table of the synthetic dataset on the cmu training subjects.")
     parser.add_argument("--root", required=True, help="folder of the CMU files")
     parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parents[1] / "table.json")

@@ -1,0 +1,40 @@
+"""Findings about a prediction file; exit 1 if one is an error."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from posebench.cli.options import add_json, add_truth, reading
+from posebench.cli.printing import print_json
+
+
+def configure(parser: ArgumentParser) -> None:
+    """The file, and what it is held against."""
+    parser.epilog = "Example: posebench check preds.npz --protocol synthetic"
+    parser.add_argument("predictions", metavar="PREDS", help=".npz or .h5 (docs/files.md), or another project's format (docs/formats.md)")
+    add_truth(parser)
+    add_json(parser)
+
+
+def run(args: Namespace) -> int:
+    """Check and print."""
+    from posebench import check
+    from posebench.base.progress import progress
+    from posebench.display.text import findings_table
+
+    with progress("checking") as advance:
+        findings = check(
+            args.predictions,
+            args.protocol,
+            root=args.root,
+            truth=args.truth,
+            cameras=args.cameras,
+            allow_partial=args.allow_partial,
+            from_format=reading(args),
+            progress=advance,
+        )
+    if args.json:
+        print_json([finding.as_dict() for finding in findings])
+    else:
+        print(findings_table(findings))
+    return 1 if any(finding.severity == "error" for finding in findings) else 0

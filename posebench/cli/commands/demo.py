@@ -1,0 +1,19 @@
+"""The whole job on embedded data."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+
+def configure(parser: ArgumentParser) -> None:
+    """No options."""
+    parser.epilog = "Example: posebench demo"
+
+
+def run(args: Namespace) -> int:  # noqa: ARG001 - every command takes the parsed arguments
+    """Run it in ``./posebench-demo``."""
+    from posebench.cli.demo import run_demo
+
+    run_demo(Path("posebench-demo"))
+    return 0

@@ -1,0 +1,47 @@
+"""Run a lifter over a dataset."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from posebench.cli.options import add_dataset, add_keypoints
+
+
+def configure(parser: ArgumentParser) -> None:
+    """The lifter, the data, the output."""
+    parser.epilog = "Example: posebench predict flat --dataset synthetic -o flat.npz"
+    parser.add_argument("lifter", metavar="LIFTER", help="flat, mean-pose, RUN (a folder), model.onnx, module:function: docs/lifters.md")
+    add_dataset(parser)
+    add_keypoints(parser, "to lift")
+    parser.add_argument("--split", default="test", help="subjects to predict: train or test (default: %(default)s)")
+    parser.add_argument("--threads", metavar="N", type=int, default=0, help="threads for an ONNX model (default: as many as cores)")
+    override = "override a test-time setting of a trained run (may be given more than once)"
+    parser.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help=override)
+    parser.add_argument("-o", "--output", metavar="PREDS", required=True, help=".npz or .h5")
+
+
+def run(args: Namespace) -> int:
+    """Predict and save."""
+    from posebench import open_dataset, predict, save_predictions
+    from posebench.base.progress import progress
+    from posebench.lifters.choose import lifter_maker
+
+    # A wrong name or file is reported before the dataset is read.
+    make = lifter_maker(args.lifter, threads=args.threads, changes=args.set)
+    dataset = open_dataset(args.dataset, args.root, cameras=args.cameras)
+    lifter = make(dataset)
+    with progress("predicting") as advance:
+        poses = predict(lifter, dataset, keypoints=args.keypoints, split=args.split, progress=advance)
+        save_predictions(
+            args.output,
+            poses,
+            skeleton=lifter.info.skeleton,
+            unit=lifter.info.unit,
+            scale=lifter.info.scale,
+            method=lifter.info.id,
+            keypoints=args.keypoints,
+            supervision=lifter.info.supervision,
+            provenance=lifter.info.provenance,
+        )
+    print(f"{args.output}: {lifter.info.id} on {dataset.name} {args.split}, keypoints {args.keypoints}")
+    return 0

@@ -1,0 +1,72 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from posebench.data.registry import DATASETS
+
+if TYPE_CHECKING:
+    from posebench.predictions.formats.registry import Reading
+
+
+def add_dataset(parser: ArgumentParser) -> None:
+    """``--dataset NAME`` with the options that say where its files are."""
+    parser.add_argument("--dataset", metavar="NAME", required=True, help=f"one of {', '.join(DATASETS)}")
+    add_root(parser)
+
+
+def add_root(parser: ArgumentParser) -> None:
+    """``--root DIR`` and ``--cameras FILE``."""
+    takers = ", ".join(name for name, spec in DATASETS.items() if "cameras" in spec.options)
+    parser.add_argument("--root", metavar="DIR", help="the dataset's folder")
+    parser.add_argument("--cameras", metavar="FILE", help=f"the file that holds its cameras, where the folder has none ({takers})")
+
+
+def add_keypoints(parser: ArgumentParser, purpose: str) -> None:
+    """``--keypoints SOURCE``."""
+    sources = "gt, gauss5, gauss10, gauss20, or what the copy holds"
+    parser.add_argument("--keypoints", metavar="SOURCE", default="gt", help=f"2D source {purpose}: {sources} (default: %(default)s)")
+
+
+def add_board(parser: ArgumentParser) -> None:
+    """``--board DIR``."""
+    parser.add_argument("--board", metavar="DIR", type=Path, default=Path("leaderboard"), help="the board's folder (default: %(default)s)")
+
+
+def add_json(parser: ArgumentParser) -> None:
+    """``--json``."""
+    parser.add_argument("--json", action="store_true", help="print machine-readable output")
+
+
+def add_device(parser: ArgumentParser) -> None:
+    """``--device``: auto, cpu or cuda."""
+    where = "where to train; auto takes a GPU if there is one (default: %(default)s)"
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help=where)
+
+
+def add_truth(parser: ArgumentParser) -> None:
+    """What a prediction file is held against: a protocol, and a dataset's folder or a truth file."""
+    parser.add_argument("--protocol", metavar="ID", required=True, help="an id of `posebench protocol list`, or a .toml file")
+    parser.add_argument("--truth", metavar="GT", help="true poses in a file of the same format, instead of --root")
+    parser.add_argument("--allow-partial", action="store_true", help="accept missing clips and frames, and mark the result as partial")
+    add_root(parser)
+    add_reading(parser)
+
+
+def add_reading(parser: ArgumentParser) -> None:
+    """How a file of another project is to be read."""
+    foreign = parser.add_argument_group("files of other projects", "needed where the file itself leaves it open; see docs/formats.md")
+    foreign.add_argument("--from", dest="from_format", metavar="FORMAT", help="the format, where several or none are recognised")
+    foreign.add_argument("--clip", metavar="ID", help="the clip that the file holds, such as 'S9/Greeting 1/54138969'")
+    foreign.add_argument("--ids", metavar="FILE", help="the annotation file that gives clip and frame of each pose")
+    foreign.add_argument("--unit", metavar="UNIT", choices=["mm", "m"], help="mm or m")
+
+
+def reading(args: Namespace) -> Reading:
+    """The options of :func:`add_reading` as one value."""
+    from posebench.predictions.formats.registry import Reading
+
+    return Reading(args.from_format, args.clip, args.ids, args.unit)

@@ -1,0 +1,196 @@
+"""The datasets by name: one record each, and the only place that lists them.
+
+Imports no numpy, so that the command line can name datasets and layouts in its help; readers and writers are imported by the functions
+that a record holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from posebench.data.clip import Dataset
+
+    Writer = Callable[[Dataset, Path], None]
+
+
+class OpenRequest(NamedTuple):
+    """The arguments of :func:`posebench.data.open_dataset`, as each dataset's reader gets them.
+
+    Attributes:
+        root: the folder of its files; the empty path for a dataset that needs none.
+        annotation: which annotation is the truth, for a dataset that has several.
+        cameras: the file that holds the cameras, for a dataset that may come without.
+        progress: called with (files read, files in all) while files are parsed.
+    """
+
+    root: Path
+    annotation: str | None = None
+    cameras: str | PathLike[str] | None = None
+    progress: Callable[[int, int], None] | None = None
+
+
+# A named tuple, since importing `dataclasses` would double the cost of this module on every `--help`.
+class DatasetSpec(NamedTuple):
+    """What is known of a dataset before any of its files is opened.
+
+    Attributes:
+        description: size and kind, for ``posebench data list``.
+        licence: terms of its owners.
+        obtain: how to get the files: a command, or where it is described.
+        protocol: id of the protocol that a training on this dataset is scored under.
+        tuning_subject: training subject that replaces the test split while a recipe is tuned.
+        open: reads the dataset.
+        needs_root: False for a dataset that is generated.
+        options: which of ``annotation`` and ``cameras`` its reader takes.
+        protocols_by_fps: frames per second to protocol id, for copies that hold a subset of the frames.
+        fetch: downloads the files to a folder and returns the folder to open; None where the owners' terms forbid it.
+        acknowledgement: text that the owners ask users to print.
+        details: facts for ``posebench data info`` in addition to :func:`posebench.data.clip.describe`.
+        layouts: names of this dataset's layouts that other datasets can be exported to.
+        writers: returns the writer of each of these layouts.
+    """
+
+    description: str
+    licence: str
+    obtain: str
+    protocol: str
+    tuning_subject: str
+    open: Callable[[OpenRequest], Dataset]
+    needs_root: bool = True
+    options: tuple[str, ...] = ()
+    protocols_by_fps: Mapping[float, str] = {}
+    fetch: Callable[[str | PathLike[str]], Path] | None = None
+    acknowledgement: str = ""
+    details: Callable[[Dataset], dict[str, object]] | None = None
+    layouts: tuple[str, ...] = ()
+    writers: Callable[[], Mapping[str, Writer]] | None = None
+
+    def protocol_for(self, dataset: Dataset) -> str:
+        """Id of the protocol that a training on this opened copy is scored under."""
+        return self.protocols_by_fps.get(dataset.fps, self.protocol)
+
+
+def _open_cmu(request: OpenRequest) -> Dataset:
+    from posebench.data.cmu.dataset import open_cmu
+
+    return open_cmu(request.root, request.progress)
+
+
+def _fetch_cmu(destination: str | PathLike[str]) -> Path:
+    from posebench.data.cmu.fetch import fetch_cmu
+
+    return fetch_cmu(destination)
+
+
+def _open_h36m(request: OpenRequest) -> Dataset:
+    from posebench.data.h36m.dataset import open_h36m
+
+    return open_h36m(request.root, cameras=request.cameras, progress=request.progress)
+
+
+def _details_of_h36m(dataset: Dataset) -> dict[str, object]:
+    from posebench.data.h36m.dataset import details
+
+    return details(dataset)
+
+
+def _writers_of_h36m() -> Mapping[str, Writer]:
+    from posebench.data.h36m.export import LAYOUTS
+
+    return LAYOUTS
+
+
+def _open_3dhp(request: OpenRequest) -> Dataset:
+    from posebench.data.mpi_inf_3dhp.dataset import open_3dhp
+
+    return open_3dhp(request.root, annotation=request.annotation, progress=request.progress)
+
+
+def _writers_of_3dhp() -> Mapping[str, Writer]:
+    from posebench.data.mpi_inf_3dhp.export import LAYOUTS
+
+    return LAYOUTS
+
+
+def _open_synthetic(request: OpenRequest) -> Dataset:  # noqa: ARG001 - every reader takes the request
+    from posebench.data.synthetic.dataset import open_synthetic
+
+    return open_synthetic()
+
+
+#: Every dataset by name, in the order of ``posebench data list``.
+DATASETS: Mapping[str, DatasetSpec] = {
+    "cmu": DatasetSpec(
+        description="157 takes of real motion capture (12 subjects) under four simulated cameras each, 30 Hz, 17 joints",
+        licence="CMU Graphics Lab: free for all uses, not to be resold; an acknowledgement is asked for",
+        obtain="posebench data fetch cmu",
+        protocol="cmu",
+        tuning_subject="S131",
+        open=_open_cmu,
+        fetch=_fetch_cmu,
+        acknowledgement=(
+            "The data used in this project was obtained from mocap.cs.cmu.edu. The database was created with funding from NSF EIA-0196217."
+        ),
+    ),
+    "h36m": DatasetSpec(
+        description="Human3.6M from your own copy (7 subjects, 15 actions, four cameras, 17 joints, 50 Hz), in any of its usual layouts",
+        licence="Human3.6M: registration, academic use only, no redistribution",
+        obtain="register at the dataset's site; docs/h36m.md lists the layouts and camera files",
+        protocol="h36m/s9s11",
+        tuning_subject="S8",
+        open=_open_h36m,
+        options=("cameras",),
+        protocols_by_fps={10.0: "h36m/s9s11-10fps", 50.0 / 64.0: "h36m/s9s11-every64"},
+        details=_details_of_h36m,
+        layouts=("videopose3d", "h36m-cdf", "mmpose", "martinez", "h36m-fetch"),
+        writers=_writers_of_h36m,
+    ),
+    "3dhp": DatasetSpec(
+        description=(
+            "MPI-INF-3DHP: 16 training recordings (8 subjects) under eight cameras each, six test sequences, 17 joints; from your own copy"
+        ),
+        licence="its owners': non-commercial research, and not to be redistributed; read their terms",
+        obtain="see docs/3dhp.md: the owners' script, after a statement of non-commercial research use",
+        protocol="3dhp/17j",
+        tuning_subject="S8",
+        open=_open_3dhp,
+        options=("annotation",),
+        layouts=("3dhp", "p-stmo"),
+        writers=_writers_of_3dhp,
+    ),
+    "synthetic": DatasetSpec(
+        description=(
+            "210 generated takes (7 subjects, 15 actions) under four simulated cameras each, 50 Hz, 17 joints; statistics measured on cmu"
+        ),
+        licence="as posebench; CMU Graphics Lab asks for an acknowledgement of the measured motion",
+        obtain="nothing to obtain: it is generated",
+        protocol="synthetic",
+        tuning_subject="S8",
+        open=_open_synthetic,
+        needs_root=False,
+    ),
+}
+
+
+def needs_root(name: str) -> bool:
+    """Whether a dataset is opened from a folder; assumed for a name that is not in :data:`DATASETS`.
+
+    Example:
+        >>> needs_root("cmu"), needs_root("synthetic"), needs_root("in-house")
+        (True, False, True)
+    """
+    return name not in DATASETS or DATASETS[name].needs_root
+
+
+def layout_names() -> list[str]:
+    """Names of the layouts that a dataset can be written in."""
+    return [layout for spec in DATASETS.values() for layout in spec.layouts]
+
+
+def export_layouts() -> dict[str, Writer]:
+    """The writer of each layout in :func:`layout_names`; it takes the dataset and an empty or new folder."""
+    return {layout: write for spec in DATASETS.values() if spec.writers for layout, write in spec.writers().items()}
