@@ -1,11 +1,11 @@
 """Alignment of predicted to true poses, in closed form and in blocks: no singular value decomposition on the main path.
 
 **Convention.** Poses are (N, J, 3) in one unit and one frame, joints in the same order. Nothing here subtracts a root:
-pass root-relative poses for ``none`` and ``scale`` (see :func:`posebench.metrics.position.root_relative`); the other alignments centre on
+pass root-relative poses for ``root`` and ``scale`` (see :func:`posebench.metrics.position.root_relative`); the other alignments centre on
 the mean of the joints. An aligned prediction is ``s R y + t``:
 
 ==========================  ======================================================================================
-``none``                    as it stands
+``root``                    nothing: the poses are root-relative
 ``scale``                   s = <x, y> / <y, y>, about the origin, may be negative (Rhodin; VideoPose3D's N-MPJPE)
 ``rigid``                   R, t; s = 1
 ``similarity``              s, R, t; det R = +1 (Procrustes)
@@ -31,12 +31,12 @@ from typing import NamedTuple, cast
 import numpy as np
 import numpy.typing as npt
 
-from posebench.metrics.kernel.workspace import Workspace, equal_parts
+from posebench.metrics.buffers import Buffers, block_size
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
-ALIGNMENTS = ("none", "scale", "rigid", "similarity", "similarity+reflection")
+ALIGNMENTS = ("root", "scale", "rigid", "similarity", "similarity+reflection")
 #: Poses handled at a time: so many that numpy's calls cost little beside their arithmetic, and few enough for the processor's outer cache.
 BLOCK = 3072
 #: Below this share of l^3 the closed form loses digits and the pose goes through the decomposition.
@@ -103,11 +103,11 @@ class _Room:
     x: Array
     y: Array
 
-    def __init__(self, workspace: Workspace, joints: int, size: int) -> None:
+    def __init__(self, buffers: Buffers, joints: int, size: int) -> None:
         names = ("x", "y", "spare", "turned")
-        self.own_x, self.own_y, self.spare, self.turned = (workspace.array(name, 3, joints, size) for name in names)
-        self.square = workspace.array("square", joints, size)
-        self.x_sum, self.y_sum = workspace.array("sums", 2, 3, size)
+        self.own_x, self.own_y, self.spare, self.turned = (buffers.array(name, 3, joints, size) for name in names)
+        self.square = buffers.array("square", joints, size)
+        self.x_sum, self.y_sum = buffers.array("sums", 2, 3, size)
 
     def fill(self, pred: npt.NDArray[np.floating], truth: npt.NDArray[np.floating]) -> None:
         """Take in poses (B, J, 3); a prediction that is not finite becomes zero."""
@@ -151,19 +151,19 @@ def _product(matrix: Array, columns: Array, out: Array) -> Array:
     return out
 
 
-def _blocks(pred: npt.ArrayLike, truth: npt.ArrayLike, workspace: Workspace | None = None) -> Iterator[tuple[slice, _Room]]:
+def _blocks(pred: npt.ArrayLike, truth: npt.ArrayLike, buffers: Buffers | None = None) -> Iterator[tuple[slice, _Room]]:
     """Slices of the poses, and a room that holds truth ``x`` and prediction ``y``, component first."""
     pred, truth = np.asarray(pred), np.asarray(truth)
     if pred.shape != truth.shape or pred.ndim != 3 or pred.shape[-1] != 3 or pred.shape[1] == 0:
         raise ValueError(f"predicted poses {pred.shape} and true poses {truth.shape} must both be (N, J, 3)")
     count, joints = pred.shape[:2]
-    workspace = workspace or Workspace()
-    size = equal_parts(count, BLOCK)
-    room = _Room(workspace, joints, size)
+    buffers = buffers or Buffers()
+    size = block_size(count, BLOCK)
+    room = _Room(buffers, joints, size)
     for start in range(0, count, size):
         part = slice(start, min(start + size, count))
         if part.stop - start < size:
-            room = _Room(workspace, joints, part.stop - start)
+            room = _Room(buffers, joints, part.stop - start)
         room.fill(pred[part], truth[part])
         yield part, room
 
@@ -249,7 +249,7 @@ def _scale(x: Array, y: Array) -> Array:
 
 
 def residuals(
-    pred: npt.ArrayLike, truth: npt.ArrayLike, alignments: Iterable[str] = ALIGNMENTS, *, workspace: Workspace | None = None
+    pred: npt.ArrayLike, truth: npt.ArrayLike, alignments: Iterable[str] = ALIGNMENTS, *, buffers: Buffers | None = None
 ) -> Residuals:
     """Distance of each joint from the truth after each alignment, and which poses have the wrong handedness.
 
@@ -259,7 +259,7 @@ def residuals(
         pred: (N, J, 3), any float type; read as float64.
         truth: (N, J, 3), finite.
         alignments: names from :data:`ALIGNMENTS`.
-        workspace: memory for the work and for ``errors``, which then last until the next call with the same one.
+        buffers: memory for the work and for ``errors``, which then last until the next call with the same one.
 
     Raises:
         ValueError: shapes differ or are not (N, J, 3), a true pose is not finite, or an alignment is unknown.
@@ -275,14 +275,14 @@ def residuals(
     if unknown:
         raise ValueError(f"unknown alignment {sorted(unknown)}; one of {ALIGNMENTS}")
     shape = np.shape(pred)[:2]
-    workspace = workspace or Workspace()
+    buffers = buffers or Buffers()
     # Frames side by side in memory, as the blocks have them.
-    errors = {name: workspace.array(f"error {name}", *shape[::-1]).T for name in wanted}
+    errors = {name: buffers.array(f"error {name}", *shape[::-1]).T for name in wanted}
     flipped = np.zeros(shape[:1], dtype=bool)
-    for part, room in _blocks(pred, truth, workspace):
+    for part, room in _blocks(pred, truth, buffers):
         x, y, spare = room.x, room.y, room.spare
-        if "none" in errors:
-            room.length(np.subtract(y, x, out=spare), errors["none"][part])
+        if "root" in errors:
+            room.length(np.subtract(y, x, out=spare), errors["root"][part])
         if "scale" in errors:
             np.multiply(_scale(x, y), y, out=spare)
             room.length(np.subtract(spare, x, out=spare), errors["scale"][part])
@@ -327,7 +327,7 @@ def aligned(pred: npt.ArrayLike, truth: npt.ArrayLike, alignment: str) -> Array:
         raise ValueError(f"unknown alignment {alignment!r}; one of {ALIGNMENTS}")
     out = np.empty(np.shape(pred))
     for part, room in _blocks(pred, truth):
-        if alignment == "none":
+        if alignment == "root":
             fitted = room.y
         elif alignment == "scale":
             fitted = _scale(room.x, room.y) * room.y
@@ -367,12 +367,4 @@ def procrustes(pred: npt.ArrayLike, truth: npt.ArrayLike, *, scale: bool = True)
         out.scale[part] = factor
         out.rotation[part] = np.moveaxis(rotation, -1, 0)
         out.translation[part] = (block.x_mean - factor * np.einsum("ikb,kb->ib", rotation, block.y_mean)).T
-    return out
-
-
-def nonpositive_scale(pred: npt.ArrayLike, truth: npt.ArrayLike) -> Mask:
-    """(N,) poses whose least-squares scale <x, y> / <y, y> is not positive: N-MPJPE shrinks or point-mirrors them."""
-    out = np.zeros(np.shape(pred)[0], dtype=bool)
-    for part, room in _blocks(pred, truth):
-        out[part] = _scale(room.x, room.y) <= 0.0
     return out

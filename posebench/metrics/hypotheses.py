@@ -35,7 +35,7 @@ def nearest_reprojection(hypotheses: npt.ArrayLike, reprojection_error: npt.Arra
     return out
 
 
-def errors(hypotheses: npt.ArrayLike, truth: npt.ArrayLike, alignment: str = "none") -> Array:
+def errors(hypotheses: npt.ArrayLike, truth: npt.ArrayLike, alignment: str = "root") -> Array:
     """Per-joint errors (H, T, J), mm, of each hypothesis after its own alignment (names of :mod:`posebench.metrics.alignment`)."""
     truth = np.asarray(truth, dtype=np.float64)
     return np.stack([residuals(h, truth, [alignment]).errors[alignment] for h in np.asarray(hypotheses)])

@@ -22,7 +22,10 @@ import numpy.typing as npt
 
 from posebench.base.skeletons import Skeleton
 from posebench.metrics.alignment import aligned, residuals
-from posebench.metrics.position import acceleration_error, auc, bone_lengths, cps, pck, root_relative, velocity_error
+from posebench.metrics.bones import bone_lengths
+from posebench.metrics.position import root_relative
+from posebench.metrics.temporal import acceleration_error, velocity_error
+from posebench.metrics.thresholds import auc, cps, pck, thresholds_passed
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -117,7 +120,7 @@ def elepose_scores(pred: npt.ArrayLike, truth: npt.ArrayLike, *, use_scaling: bo
     else:
         pred, truth = _poses(pred, truth)
         errors = _distance(root_relative(pred, (root,)), root_relative(truth, (root,)))
-    values = {"MPJPE": errors, "PCK": pck(errors), "AUC": auc(errors), "CPS": elepose_cps(errors)}
+    values = {"MPJPE": errors, "PCK": pck(errors), "AUC": auc(thresholds_passed(errors)), "CPS": elepose_cps(errors)}
     return {name: float(value.mean()) for name, value in values.items()}
 
 

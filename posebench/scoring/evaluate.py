@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from posebench.metrics.kernel.workspace import Workspace
-from posebench.metrics.position import threshold_values
+from posebench.metrics.buffers import Buffers
+from posebench.metrics.thresholds import threshold_values
 from posebench.predictions.archive import Predictions
 from posebench.predictions.finding import Finding
 from posebench.predictions.formats.registry import Reading
@@ -102,9 +102,9 @@ def _pass(
     done = 0
 
     def measure(clip: str, pred: Poses, truth: Poses, frames: npt.NDArray[np.int64]) -> list[tuple[str, ClipSums]]:
-        if not hasattr(own, "workspace"):
-            own.workspace = Workspace()
-        options: dict[str, Any] = {"to_mm": meta.to_mm, "per_frame": per_frame, "workspace": own.workspace}
+        if not hasattr(own, "buffers"):
+            own.buffers = Buffers()
+        options: dict[str, Any] = {"to_mm": meta.to_mm, "per_frame": per_frame, "buffers": own.buffers}
         return [
             (action, measure_clip(scope.protocol, wanted, pred[..., part, :, :], truth[part], frames[part], **options))
             for action, part in scope.actions(clip, frames)

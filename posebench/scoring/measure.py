@@ -9,10 +9,10 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from posebench import metrics
 from posebench.metrics import hypotheses
-from posebench.metrics import position as metrics
 from posebench.metrics.alignment import BLOCK, aligned, residuals
-from posebench.metrics.kernel.workspace import Workspace, equal_parts
+from posebench.metrics.buffers import Buffers, block_size
 from posebench.scoring.protocol import Metric, Protocol
 
 Array = npt.NDArray[np.float64]
@@ -81,9 +81,9 @@ def measure_clip(
     *,
     to_mm: float = 1.0,
     per_frame: bool = False,
-    workspace: Workspace | None = None,
+    buffers: Buffers | None = None,
 ) -> ClipSums:
-    """Sums of the wanted metrics over one clip, worked out in ``workspace``.
+    """Sums of the wanted metrics over one clip, worked out in ``buffers``.
 
     **Convention.** ``pred`` (n, J, 3) or (H, n, J, 3) times ``to_mm`` and ``truth`` (n, J, 3) mm belong to the clip's ``frames`` (n,),
     ascending. Several hypotheses are scored by their mean pose; oracles beside it. Differences over time are taken between
@@ -91,24 +91,22 @@ def measure_clip(
     """
     sums = ClipSums(poses=len(truth))
     several = pred.ndim == 4
-    workspace = workspace or Workspace()
-    size = equal_parts(len(truth), CHUNK)
+    buffers = buffers or Buffers()
+    size = block_size(len(truth), CHUNK)
     for start in range(0, len(truth), size):
         first = max(0, start - _HISTORY)
         part = slice(first, min(start + size, len(truth)))
-        true = _component_first(truth[part], workspace, "true poses")
-        guess = _component_first(pred[..., part, :, :], workspace, "predicted poses")
+        true = _component_first(truth[part], buffers, "true poses")
+        guess = _component_first(pred[..., part, :, :], buffers, "predicted poses")
         if to_mm != 1.0:
             guess *= to_mm
         mean = hypotheses.mean_pose(guess) if several else guess
-        chunk = _Chunk(protocol, mean, true, frames[part], start - first, workspace)
+        chunk = _Chunk(protocol, mean, true, frames[part], start - first, buffers)
         _count(sums, chunk, mean)
         for metric, values in chunk.values(wanted):
             sums.add(metric.name, values)
             if metric.statistic == "auc":
-                assert metric.thresholds is not None
-                curve = metrics.within(values, metric.thresholds) * (100.0 / values.shape[1])
-                sums.curve[metric.name] = sums.curve.get(metric.name, 0.0) + curve
+                sums.curve[metric.name] = sums.curve.get(metric.name, 0.0) + chunk.curves[metric.name]
             if per_frame:
                 sums.frames.setdefault(metric.name, []).append(chunk.spread(metric, values))
         if several:
@@ -121,10 +119,10 @@ def measure_clip(
     return sums
 
 
-def _component_first(pose: npt.NDArray[np.floating], workspace: Workspace, name: str) -> Array:
+def _component_first(pose: npt.NDArray[np.floating], buffers: Buffers, name: str) -> Array:
     """A float64 copy (..., n, J, 3) whose frames lie side by side in memory: everything below then runs along them."""
     turned = np.swapaxes(pose, -1, -3)
-    copy = workspace.array(name, *turned.shape)
+    copy = buffers.array(name, *turned.shape)
     copy[...] = turned
     return np.swapaxes(copy, -1, -3)
 
@@ -141,24 +139,24 @@ def _count(sums: ClipSums, chunk: _Chunk, mean: Array) -> None:
 class _Chunk:
     """Consecutive frames of one clip, the first ``old`` of them only history; root-relative, work shared between metrics."""
 
-    def __init__(
-        self, protocol: Protocol, pred: Array, truth: Array, frames: npt.NDArray[np.int64], old: int, workspace: Workspace
-    ) -> None:
+    def __init__(self, protocol: Protocol, pred: Array, truth: Array, frames: npt.NDArray[np.int64], old: int, buffers: Buffers) -> None:
         self.protocol = protocol
         self.frames = frames
         self.old = old
         self.new = slice(old, None)
-        self._room = workspace
+        self._buffers = buffers
         root = protocol.root_indices
-        self.pred, self.invalid = metrics.sound(pred, root, self._array("pred", truth.shape))
+        self.pred, self.invalid = metrics.root_relative_valid(pred, root, self._array("pred", truth.shape))
         self.truth = metrics.root_relative(truth, root, self._array("truth", truth.shape))
         self._raw = pred, truth
+        #: PCK at each threshold, summed over the new frames, of each AUC that was asked for.
+        self.curves: dict[str, Array] = {}
         self._lengths: dict[str, Array] = {}
         self._moved: dict[tuple[str, int], Array] = {}
 
     def _array(self, name: str, shape: tuple[int, ...]) -> Array:
         """Memory for an array (n, ...), frames side by side."""
-        return self._room.array(name, *shape[::-1]).T
+        return self._buffers.array(name, *shape[::-1]).T
 
     def values(self, wanted: list[Metric]) -> Iterator[tuple[Metric, Array]]:
         """(n, K) values of each metric, which last until the next is asked for; residuals are computed once a joint set."""
@@ -185,12 +183,10 @@ class _Chunk:
         index = self._index(joints)
         whole = index == list(range(len(self.protocol.skeleton)))
         pred, truth = (pose[self.new] if whole else pose[self.new][:, index] for pose in (self.pred, self.truth))
-        names = {"none" if name == "root" else name for name in alignments if name != "none"}
-        errors, flipped = residuals(pred, truth, names, workspace=self._room)
-        found = {("root" if name == "none" else name): value for name, value in errors.items()}
-        if "none" in alignments:
-            found["none"] = self._absolute(index)
-        return found, flipped
+        errors, flipped = residuals(pred, truth, alignments - {"absolute"}, buffers=self._buffers)
+        if "absolute" in alignments:
+            errors["absolute"] = self._absolute(index)
+        return errors, flipped
 
     def _absolute(self, index: list[int]) -> Array:
         pred, truth = (pose[self.new] for pose in self._raw)
@@ -208,7 +204,9 @@ class _Chunk:
         assert metric.thresholds is not None
         if metric.statistic == "cps":
             return metrics.cps(errors, metric.thresholds)[:, None]
-        return metrics.auc(errors, metric.thresholds, workspace=self._room)
+        passed = metrics.thresholds_passed(errors, metric.thresholds, buffers=self._buffers)
+        self.curves[metric.name] = metrics.pck_curve(passed, metric.thresholds)
+        return metrics.auc(passed, metric.thresholds, out=passed)
 
     def _of_poses(self, metric: Metric) -> Array:
         bones = self.protocol.skeleton
@@ -216,7 +214,7 @@ class _Chunk:
             change = self._bones(metric.alignment)[self.new] - self._true_bones[self.new]
             return np.abs(change, out=change)
         if metric.statistic == "bone-symmetry":
-            return metrics.asymmetry(self._bones(metric.alignment)[self.new], bones)
+            return metrics.left_right_difference(self._bones(metric.alignment)[self.new], bones)
         index = [bones.index(joint) for joint in metric.joints]
         order = _ORDER[metric.statistic]
         values, keep = self._differences(metric.alignment, order), self._neighbours(order)[order:]
@@ -229,17 +227,19 @@ class _Chunk:
     def _bones(self, alignment: str) -> Array:
         if alignment not in self._lengths:
             placed = self._placed(alignment)
-            self._lengths[alignment] = metrics.bone_lengths(placed, self.protocol.skeleton, workspace=self._room, name=f"bones {alignment}")
+            self._lengths[alignment] = metrics.bone_lengths(
+                placed, self.protocol.skeleton, buffers=self._buffers, name=f"bones {alignment}"
+            )
         return self._lengths[alignment]
 
     @cached_property
     def _true_bones(self) -> Array:
-        return metrics.bone_lengths(self.truth, self.protocol.skeleton, workspace=self._room, name="true bones")
+        return metrics.bone_lengths(self.truth, self.protocol.skeleton, buffers=self._buffers, name="true bones")
 
     def _differences(self, alignment: str, order: int) -> Array:
         """Lengths (n - order, J) of the differences over time of predicted less true poses."""
         moved = self._difference(alignment, order).transpose(2, 1, 0)
-        return metrics.length(moved, self._room.array("difference", *moved.shape[1:]))
+        return metrics.norms(moved, self._buffers.array("difference", *moved.shape[1:]))
 
     def _difference(self, alignment: str, order: int) -> Array:
         """(n - order, J, 3); each order from the one before."""
@@ -278,7 +278,7 @@ def _oracles(sums: ClipSums, protocol: Protocol, wanted: list[Metric], guess: Ar
     for metric in wanted:
         if metric.statistic != "mean":
             continue
-        chunks = [_Chunk(protocol, one, truth, np.arange(len(truth)), 0, Workspace()) for one in guess]
+        chunks = [_Chunk(protocol, one, truth, np.arange(len(truth)), 0, Buffers()) for one in guess]
         every = [dict(chunk.values([metric]))[metric] for chunk in chunks]
         sums.add(f"{metric.name} P-Best", hypotheses.best_pose(np.stack(every)))
         sums.add(f"{metric.name} J-Best", hypotheses.best_joint(np.stack(every)))

@@ -19,11 +19,13 @@ from posebench.base.errors import PosebenchError
 from posebench.base.schema import Fields
 from posebench.base.skeletons import SKELETONS, Skeleton, skeleton
 
-ALIGNMENTS = ("none", "root", "scale", "rigid", "similarity", "similarity+reflection")
+ALIGNMENTS = ("absolute", "root", "scale", "rigid", "similarity", "similarity+reflection")
 AVERAGES = ("frame", "take", "action")
 #: Differences over time and bones are those of root-relative poses, aligned or not.
 _OF_POSES = ("velocity", "acceleration", "bone-length", "bone-symmetry")
 _POSED = ALIGNMENTS[1:]
+#: Earlier name of ``absolute``: still read, and what digests are made of.
+_EARLIER_ABSOLUTE = "none"
 _OWN_GROUPS = ("action", "subject", "camera", "take", "joint")
 STATISTICS = ("mean", "pck", "auc", "cps", "velocity", "acceleration", "bone-length", "bone-symmetry", "flip-rate")
 
@@ -39,7 +41,7 @@ _BASE = {
     "flip-rate": "flip-rate",
 }
 _UNIT = {"pck": "%", "auc": "%", "flip-rate": "%", "velocity": "mm/frame", "acceleration": "mm/frame^2"}
-_PREFIX = {"none": "ABS-", "root": "", "scale": "N-", "rigid": "PA-", "similarity": "PA-", "similarity+reflection": "PA-"}
+_PREFIX = {"absolute": "ABS-", "root": "", "scale": "N-", "rigid": "PA-", "similarity": "PA-", "similarity+reflection": "PA-"}
 _SUFFIX = {"rigid": "-rigid", "similarity+reflection": "-reflection"}
 
 
@@ -83,7 +85,7 @@ class Metric:
     @property
     def absolute(self) -> bool:
         """Needs metric scale: empty for a file whose scale is unknown."""
-        return self.alignment in ("none", "root", "rigid") and self.statistic != "flip-rate"
+        return self.alignment in ("absolute", "root", "rigid") and self.statistic != "flip-rate"
 
     def describe(self) -> str:
         """One line: name, unit, alignment, joints, statistic with its numbers."""
@@ -198,7 +200,8 @@ class Protocol:
 
     @staticmethod
     def _content(metric: Metric) -> list[Any]:
-        return [metric.alignment, metric.statistic, metric.joints, metric.threshold, metric.thresholds, metric.inclusive]
+        alignment = _EARLIER_ABSOLUTE if metric.alignment == "absolute" else metric.alignment
+        return [alignment, metric.statistic, metric.joints, metric.threshold, metric.thresholds, metric.inclusive]
 
 
 def protocol_ids() -> list[str]:
@@ -368,7 +371,7 @@ def _metric(fields: Fields, sets: dict[str, tuple[str, ...]], bones: Skeleton) -
         joint_set = fields.choice("joints", sets, default="all")
         joints = sets[joint_set]
     metric = Metric(
-        alignment="none" if statistic == "flip-rate" else fields.choice("alignment", _POSED if statistic in _OF_POSES else ALIGNMENTS),
+        alignment="absolute" if statistic == "flip-rate" else _alignment(fields, statistic),
         statistic=statistic,
         joint_set=joint_set,
         joints=joints,
@@ -378,3 +381,10 @@ def _metric(fields: Fields, sets: dict[str, tuple[str, ...]], bones: Skeleton) -
     )
     fields.finish()
     return metric
+
+
+def _alignment(fields: Fields, statistic: str) -> str:
+    choices = _POSED if statistic in _OF_POSES else ALIGNMENTS
+    if "absolute" in choices and fields.text("alignment", default="") == _EARLIER_ABSOLUTE:
+        return "absolute"
+    return fields.choice("alignment", choices)

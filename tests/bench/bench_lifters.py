@@ -1,7 +1,8 @@
 """Lifters: ways to run Martinez' network, and a temporal convolution run over whole sequences against windows of it.
 
 ``pytest tests/bench/bench_lifters.py -s``. The weights are drawn, not trained: times do not depend on them. No time is asserted; that the
-ways agree is. Goal 6 of docs/performance.md is the ratios printed here; POSEBENCH_BENCH_FRAMES sets the frames of the sequence.
+ways agree is. The goals of docs/performance.md for lifters are the ratios printed here; POSEBENCH_BENCH_FRAMES sets the frames of
+the sequence.
 """
 
 import os

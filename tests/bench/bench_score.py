@@ -1,7 +1,7 @@
 """The whole ``posebench score`` process against reading the same two files, in alternating runs; memory; and the cost of a report.
 
 ``pytest tests/bench/bench_score.py -s``; POSEBENCH_BENCH_POSES sets the number of poses (543,344 is H36M's test set at 50 fps).
-No time is asserted. Goals 3 and 4 of the project's performance page are the ratios printed here.
+No time is asserted. The goals of docs/performance.md for the report and for `posebench score` are the ratios printed here.
 """
 
 import os

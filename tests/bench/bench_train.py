@@ -1,8 +1,8 @@
 """The training loop against a plain loop over a DataLoader, of the same network on the same frames, in alternating runs.
 
 ``pytest tests/bench/bench_train.py -s``; POSEBENCH_BENCH_STEPS sets the steps of one run. No time is asserted: a machine's load is not
-ours. What is asserted is that both loops learn, and from the same number of samples. Goal 7 of the project's performance page is the
-ratio of wall times printed here; on a machine with other work, that of CPU times on one thread (``OMP_NUM_THREADS=1``) says more.
+ours. What is asserted is that both loops learn, and from the same number of samples. The goals of docs/performance.md for training are the
+ratios of wall times printed here; on a machine with other work, that of CPU times on one thread (``OMP_NUM_THREADS=1``) says more.
 """
 
 import os

@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from posebench import metrics
 from posebench.base.cameras import Camera, rotation_from_quaternion, screen_coordinates
 from posebench.base.skeletons import SKELETONS, joint_map
-from posebench.metrics import hypotheses
-from posebench.metrics import peers as compat
-from posebench.metrics import position as metrics
+from posebench.metrics import hypotheses, peers
 from posebench.metrics.alignment import residuals
 from posebench.metrics.position import root_relative
 
@@ -48,7 +47,7 @@ def percent(errors):
 
 
 def area(errors):
-    return metrics.auc(errors).mean()
+    return metrics.auc(metrics.thresholds_passed(errors)).mean()
 
 
 def percent_in_metres(errors):
@@ -95,14 +94,14 @@ class Peer:
 
 
 def peer(alignment, statistic=mean, relative=1e-9, divisor=1.0):
-    rule = "root" if alignment in ("none", "scale") else "centroid"
+    rule = "root" if alignment in ("root", "scale") else "centroid"
     return Peer(aligned_errors(alignment, divisor), statistic, rule, relative, divisor)
 
 
 def elepose(use_scaling):
     if use_scaling:
-        return compat.frobenius_errors
-    return lambda pred, truth: residuals(root_relative(pred), root_relative(truth), ["none"]).errors["none"]
+        return peers.frobenius_errors
+    return lambda pred, truth: residuals(root_relative(pred), root_relative(truth), ["root"]).errors["root"]
 
 
 def elepose_peers():
@@ -113,7 +112,7 @@ def elepose_peers():
         yield f"elepose_batch.AUC{key} (fraction)", Peer(elepose(flag), fraction(area))
 
         def score(name, flag=flag):
-            return lambda pred, truth: compat.elepose_scores(pred, truth, use_scaling=flag)[name]
+            return lambda pred, truth: peers.elepose_scores(pred, truth, use_scaling=flag)[name]
 
         parts = {"MPJPE": mean, "PCK": percent, "AUC": area, "CPS": sum_of_cps}
         yield f"elepose_batch.get_all{key}", {name: Peer(score(name), itself, rule_statistic=rule) for name, rule in parts.items()}
@@ -124,7 +123,7 @@ def sum_of_cps(errors):
 
 
 def mmpose_peers():
-    for name, alignment in (("none", "none"), ("scale", "scale"), ("procrustes", "similarity")):
+    for name, alignment in (("none", "root"), ("scale", "scale"), ("procrustes", "similarity")):
         yield f"mmpose1.keypoint_mpjpe[{name}]", peer(alignment)
         # Means of float32 numbers.
         yield f"mmpose0.keypoint_3d_pck[{name},threshold=150]", peer(alignment, percent, 1e-6)
@@ -133,15 +132,15 @@ def mmpose_peers():
 
 
 def flip(name):
-    return lambda pred, truth: getattr(compat.ites_best_of_flip(pred, truth), name)
+    return lambda pred, truth: getattr(peers.ites_best_of_flip(pred, truth), name)
 
 
 def at_ites_joints(statistic):
-    return lambda errors: statistic(errors if np.shape(errors)[1] == 14 else errors[:, list(compat.ITES_JOINTS)])
+    return lambda errors: statistic(errors if np.shape(errors)[1] == 14 else errors[:, list(peers.ITES_JOINTS)])
 
 
 def plain_sum_of_cps(errors):
-    worst = errors[:, list(compat.PROBFLOWS_CPS_JOINTS)].max(axis=1)
+    worst = errors[:, list(peers.PROBFLOWS_CPS_JOINTS)].max(axis=1)
     return (worst[:, None] < np.arange(1, 301)).sum(axis=1).mean()
 
 
@@ -151,16 +150,16 @@ def both_hips(pred, truth):
 
 
 def angle_velocity(pred, truth):
-    errors = compat.limb_angle_velocity_error(pred, truth, H36M17)
+    errors = peers.limb_angle_velocity_error(pred, truth, H36M17)
     return errors.mean() if len(errors) else 0.0  # MotionBERT returns 0 for one frame
 
 
 PEERS: dict[str, Peer | dict[str, Peer]] = {
-    "vp3d.mpjpe": peer("none"),
+    "vp3d.mpjpe": peer("root"),
     "vp3d.p_mpjpe": peer("similarity"),
     "vp3d.n_mpjpe": peer("scale"),
-    "vp3d.mean_velocity_error": Peer(lambda pred, truth: compat.videopose3d_velocity([(pred, truth)]), itself, "zero"),
-    "motionbert.mpjpe_per_frame": peer("none", per_frame),
+    "vp3d.mean_velocity_error": Peer(lambda pred, truth: peers.videopose3d_velocity([(pred, truth)]), itself, "zero"),
+    "motionbert.mpjpe_per_frame": peer("root", per_frame),
     "motionbert.p_mpjpe_per_frame": peer("similarity", per_frame),
     **dict(mmpose_peers()),
     "martinez.procrustes[scale=True]": peer("similarity"),
@@ -172,15 +171,15 @@ PEERS: dict[str, Peer | dict[str, Peer]] = {
     "elepose.pmpjpe[best]": peer("similarity+reflection"),
     "elepose.pmpjpe[False]": peer("similarity"),
     **dict(elepose_peers()),
-    "elepose_batch.pmpjpe": Peer(compat.elepose_pa_errors, mean, "centroid"),
+    "elepose_batch.pmpjpe": Peer(peers.elepose_pa_errors, mean, "centroid"),
     "probflows.err_3dpe_parallel": peer("similarity", per_frame),
-    "probflows.compute_3DPCK_per_frame (14 joints, fraction)": peer("none", compat.probflows_pck),
-    "probflows.compute_CP_180_after_PA": peer("similarity", compat.cp_at_180),
+    "probflows.compute_3DPCK_per_frame (14 joints, fraction)": peer("root", peers.probflows_pck),
+    "probflows.compute_CP_180_after_PA": peer("similarity", peers.cp_at_180),
     "probflows.CPS (PA, no reflection, 16 joints, strict <, thresholds 1..300)": {
-        "cps_auc_trapezoid_1_300": peer("similarity", lambda errors: compat.probflows_cps(errors).mean()),
+        "cps_auc_trapezoid_1_300": peer("similarity", lambda errors: peers.probflows_cps(errors).mean()),
         "cp_curve_sum_1_300": peer("similarity", plain_sum_of_cps),
     },
-    "ites.calibrate_by_scale_then_mpjpe": Peer(lambda pred, truth: np.linalg.norm(compat.ites_scaled(pred, truth) - truth, axis=-1)),
+    "ites.calibrate_by_scale_then_mpjpe": Peer(lambda pred, truth: np.linalg.norm(peers.ites_scaled(pred, truth) - truth, axis=-1)),
     "ites.student_eval_best_of_depth_flip": {
         "mpjpe": Peer(flip("mpjpe")),
         "p_mpjpe": Peer(flip("pa_mpjpe"), mean, "centroid"),
@@ -191,27 +190,27 @@ PEERS: dict[str, Peer | dict[str, Peer]] = {
             flip("pa_joint_errors"), at_ites_joints(lambda errors: [percent(errors) / 100, area(errors) / 100]), "centroid"
         ),
     },
-    "poseaug.compute_PCK inputs in metres": peer("none", percent_in_metres, divisor=1000.0),
-    "poseaug.compute_AUC inputs in metres": peer("none", area_in_metres, divisor=1000.0),
-    "margipose.mpjpe": peer("none"),
-    "margipose.pck": peer("none", fraction(percent)),
-    "margipose.auc (fraction)": peer("none", fraction(area)),
+    "poseaug.compute_PCK inputs in metres": peer("root", percent_in_metres, divisor=1000.0),
+    "poseaug.compute_AUC inputs in metres": peer("root", area_in_metres, divisor=1000.0),
+    "margipose.mpjpe": peer("root"),
+    "margipose.pck": peer("root", fraction(percent)),
+    "margipose.auc (fraction)": peer("root", fraction(area)),
     "margipose.aligned_mpjpe (scipy procrustes, reflection allowed)": peer("similarity+reflection"),
-    "vibe.compute_error_accel_mean": Peer(lambda p, g: compat.vibe_acceleration_error(p, g, np.ones(len(p), dtype=bool))),
+    "vibe.compute_error_accel_mean": Peer(lambda p, g: peers.vibe_acceleration_error(p, g, np.ones(len(p), dtype=bool))),
     "vibe.compute_accel_pred_mean": Peer(lambda p, g: metrics.acceleration_error(p, np.zeros_like(g))),
     "motionagformer.acc_error_per_frame": Peer(metrics.acceleration_error, per_frame),
     "posebench3d.loss.p_mpjpe_per_joint": peer("similarity", lambda errors: errors.mean(axis=0)),
     "posebench3d.Evaluation.p_mpjpe_per_joint (method, not called by their script)": Peer(
-        compat.posebench3d_pa_errors, lambda errors: errors.mean(axis=0), "centroid"
+        peers.posebench3d_pa_errors, lambda errors: errors.mean(axis=0), "centroid"
     ),
     "rhodin.leastSquaresScaled(MPJPE)": peer("scale"),
     "motionbert.loss_limb_gt": Peer(lambda pred, truth: metrics.bone_length_error(pred, truth, H36M17)),
-    "motionbert.loss_limb_var_pred (unbiased variance, mm^2)": Peer(lambda pred, _: compat.bone_variance(pred, H36M17), itself),
+    "motionbert.loss_limb_var_pred (unbiased variance, mm^2)": Peer(lambda pred, _: peers.bone_variance(pred, H36M17), itself),
     "motionbert.limb_lens_pred_frame0": Peer(lambda pred, _: metrics.bone_lengths(pred, H36M17)[0], itself),
-    "motionbert.loss_angle (rad)": Peer(lambda pred, truth: compat.limb_angle_error(pred, truth, H36M17)),
+    "motionbert.loss_angle (rad)": Peer(lambda pred, truth: peers.limb_angle_error(pred, truth, H36M17)),
     "motionbert.loss_angle_velocity (rad/frame)": Peer(angle_velocity, itself),
     "manipose.MPSSE sagittal_symmetry(average, squared=False)": Peer(lambda pred, _: metrics.bone_symmetry_error(pred, H36M17)),
-    "manipose.MPSCE segments_time_consistency(std)": Peer(lambda pred, _: compat.bone_deviation(pred, H36M17), itself, "zero"),
+    "manipose.MPSCE segments_time_consistency(std)": Peer(lambda pred, _: peers.bone_deviation(pred, H36M17), itself, "zero"),
 }
 
 #: Peers' functions that the suite leaves alone, and why.
@@ -326,7 +325,7 @@ def d3dp() -> dict[str, np.ndarray]:
     hypotheses_m = np.concatenate(HYPOTHESES["hyp"], axis=1)
     truth = np.concatenate(HYPOTHESES["gt"])
     reprojection = np.linalg.norm(np.concatenate(HYPOTHESES["reproj_err2d"], axis=1), axis=-1)
-    plain, fitted = (hypotheses.errors(hypotheses_m, truth, alignment) for alignment in ("none", "similarity"))
+    plain, fitted = (hypotheses.errors(hypotheses_m, truth, alignment) for alignment in ("root", "similarity"))
     mean_pose = hypotheses.mean_pose(hypotheses_m)[None]
     nearest = hypotheses.nearest_reprojection(hypotheses_m, reprojection)[None]
     return {
@@ -342,13 +341,13 @@ def d3dp() -> dict[str, np.ndarray]:
 
 def probflows() -> dict[str, np.ndarray]:
     hypotheses_mm, truth = HYPOTHESES["hyp"][0] * 1000.0, HYPOTHESES["gt"][0] * 1000.0
-    plain, fitted = (hypotheses.errors(hypotheses_mm, truth, alignment) for alignment in ("none", "similarity"))
+    plain, fitted = (hypotheses.errors(hypotheses_mm, truth, alignment) for alignment in ("root", "similarity"))
     return {
         "best_of_H mpjpe (min per pose)": hypotheses.best_pose(plain),
         "best_of_H p_mpjpe (min per pose)": hypotheses.best_pose(fitted),
         "mean_of_H mpjpe": plain,
-        "best PCK per pose (14 joints)": np.max([compat.probflows_pck(errors) for errors in plain], axis=0),
-        "best CPS (trapezoid 1..300)": np.max([compat.probflows_cps(errors) for errors in fitted], axis=0),
+        "best PCK per pose (14 joints)": np.max([peers.probflows_pck(errors) for errors in plain], axis=0),
+        "best CPS (trapezoid 1..300)": np.max([peers.probflows_cps(errors) for errors in fitted], axis=0),
     }
 
 

@@ -39,7 +39,7 @@ def test_the_mean_pose_is_the_mean_of_the_joints():
     np.testing.assert_array_equal(hypotheses.mean_pose([[[[0.0, 2.0, 4.0]]], [[[2.0, 4.0, 8.0]]]]), [[[1.0, 3.0, 6.0]]])
 
 
-@pytest.mark.parametrize("alignment", ["none", "scale", "similarity"])
+@pytest.mark.parametrize("alignment", ["root", "scale", "similarity"])
 def test_each_hypothesis_has_its_own_alignment(alignment):
     rng = np.random.default_rng(0)
     truth, poses = rng.normal(size=(4, 17, 3)), rng.normal(size=(3, 4, 17, 3))

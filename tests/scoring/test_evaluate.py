@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from posebench import metrics
 from posebench.base.errors import PosebenchError
 from posebench.base.skeletons import joint_map, skeleton
-from posebench.metrics import position as metrics
 from posebench.metrics.alignment import residuals
 from posebench.metrics.hypotheses import best_joint, best_pose
 from posebench.predictions.archive import open_predictions, save_predictions
@@ -62,7 +62,7 @@ def relative(poses):
 def test_every_metric_of_a_pair_equals_direct_computation(scoring, pred, truth):
     result = scoring(pred, truth)
     p, t = relative(pred), relative(truth)
-    found = residuals(p, t, ["none", "scale", "similarity", "rigid", "similarity+reflection"])
+    found = residuals(p, t, ["root", "scale", "similarity", "rigid", "similarity+reflection"])
     errors = found.errors
     no_spine = [i for i, joint in enumerate(BONES.joints) if joint != "spine"]
     cps = metrics.cps(errors["similarity"][:, no_spine])
@@ -73,10 +73,10 @@ def test_every_metric_of_a_pair_equals_direct_computation(scoring, pred, truth):
         "MPJPE": metrics.mpjpe(p, t).mean(),
         "PA-MPJPE": metrics.pa_mpjpe(p, t).mean(),
         "N-MPJPE": metrics.n_mpjpe(p, t).mean(),
-        "PCK@150": 100 * (errors["none"] < 150).mean(),
+        "PCK@150": 100 * (errors["root"] < 150).mean(),
         "N-PCK@150": 100 * (errors["scale"] < 150).mean(),
         "PA-PCK@150": 100 * (errors["similarity"] < 150).mean(),
-        "AUC": 100 * np.mean([errors["none"] < threshold for threshold in range(0, 151, 5)]),
+        "AUC": 100 * np.mean([errors["root"] < threshold for threshold in range(0, 151, 5)]),
         "N-AUC": 100 * np.mean([errors["scale"] < threshold for threshold in range(0, 151, 5)]),
         "PA-AUC": 100 * np.mean([errors["similarity"] < threshold for threshold in range(0, 151, 5)]),
         "CPS": cps.mean(),
@@ -188,7 +188,7 @@ def test_several_hypotheses_are_scored_by_their_mean_pose_with_oracles_among_the
     for name in mean.metrics:
         assert result.value(name) == pytest.approx(mean.value(name), rel=1e-9), name
     t = relative(truth)
-    singles = [residuals(relative({clip: pose[h] for clip, pose in several.items()}), t, ["none"]).errors["none"] for h in range(3)]
+    singles = [residuals(relative({clip: pose[h] for clip, pose in several.items()}), t, ["root"]).errors["root"] for h in range(3)]
     assert result.value("MPJPE P-Best") == pytest.approx(best_pose(np.stack(singles)).mean(), rel=1e-9)
     assert result.value("MPJPE J-Best") == pytest.approx(best_joint(np.stack(singles)).mean(), rel=1e-9)
     assert {name for name in result.diagnostics if "Best" in name} >= {"PA-MPJPE P-Best", "N-MPJPE J-Best"}

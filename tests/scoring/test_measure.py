@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from posebench import metrics
 from posebench.base.skeletons import skeleton
-from posebench.metrics import position as metrics
 from posebench.metrics.alignment import aligned, residuals
 from posebench.scoring.measure import measure_clip, oracle_names, parts_of, scored
 from posebench.scoring.protocol import ALIGNMENTS, STATISTICS, load_protocol
@@ -24,7 +24,7 @@ def protocol_text(stride=1, joints="all"):
     parts.append('[joints]\nsome = ["pelvis", "l_wrist", "r_knee", "thorax", "head_top"]\n')
     for alignment, statistic in product(ALIGNMENTS, STATISTICS):
         of_poses = statistic in ("velocity", "acceleration", "bone-length", "bone-symmetry")
-        if (statistic == "flip-rate" and alignment != "none") or (of_poses and alignment == "none"):
+        if (statistic == "flip-rate" and alignment != "absolute") or (of_poses and alignment == "absolute"):
             continue
         text = f'[[metrics]]\nstatistic = "{statistic}"\n'
         text += "" if statistic == "flip-rate" else f'alignment = "{alignment}"\n'
@@ -64,11 +64,11 @@ def plain(metric, pred, truth, frames, stride):
     good = [np.isfinite(pose).all() for pose in pred]
     pred0 = np.stack([pose - pose[0] if ok else np.zeros((17, 3)) for pose, ok in zip(pred, good, strict=True)])
     true0 = np.stack([pose - pose[0] for pose in truth])
-    own = "none" if metric.alignment == "root" else metric.alignment
+    own = metric.alignment
     if metric.statistic == "flip-rate":
         return 100.0 * residuals(pred0[:, index], true0[:, index], ()).flipped[:, None]
     if metric.statistic in ("mean", "pck", "auc", "cps"):
-        if metric.alignment == "none":
+        if metric.alignment == "absolute":
             moved = np.stack([p if ok else np.tile(t[:1], (17, 1)) for p, t, ok in zip(pred, truth, good, strict=True)])
             errors = np.linalg.norm(moved - truth, axis=-1)[:, index]
         else:

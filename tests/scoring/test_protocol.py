@@ -155,7 +155,7 @@ def test_a_root_that_does_not_count_leaves_the_set_of_all_joints(protocol_file):
 
 
 EXPECTED_NAMES = {
-    "none": "ABS-MPJPE ABS-PCK@150 ABS-AUC ABS-CPS ABS-MPJVE ABS-ACCEL ABS-BONE-LENGTH ABS-BONE-SYMMETRY flip-rate",
+    "absolute": "ABS-MPJPE ABS-PCK@150 ABS-AUC ABS-CPS ABS-MPJVE ABS-ACCEL ABS-BONE-LENGTH ABS-BONE-SYMMETRY flip-rate",
     "root": "MPJPE PCK@150 AUC ROOT-CPS MPJVE ACCEL BONE-LENGTH BONE-SYMMETRY flip-rate",
     "scale": "N-MPJPE N-PCK@150 N-AUC N-CPS N-MPJVE N-ACCEL N-BONE-LENGTH N-BONE-SYMMETRY flip-rate",
     "rigid": "PA-MPJPE-rigid PA-PCK@150-rigid PA-AUC-rigid CPS-rigid PA-MPJVE-rigid PA-ACCEL-rigid PA-BONE-LENGTH-rigid "
@@ -188,8 +188,8 @@ def test_thresholds_and_their_comparison_stand_in_the_name():
 
 def test_only_metrics_that_keep_the_predicted_size_are_absolute():
     absolute = {alignment: metric(alignment, "mean").absolute for alignment in ALIGNMENTS}
-    assert absolute == {"none": True, "root": True, "scale": False, "rigid": True, "similarity": False, "similarity+reflection": False}
-    assert not metric("none", "flip-rate").absolute
+    assert absolute == {"absolute": True, "root": True, "scale": False, "rigid": True, "similarity": False, "similarity+reflection": False}
+    assert not metric("absolute", "flip-rate").absolute
 
 
 def test_higher_is_better_for_scores_and_not_for_errors():
@@ -466,6 +466,15 @@ def test_a_protocol_is_found_by_the_alias_under_which_papers_cite_it(protocol_fi
     assert found.id == "mine"
     assert alias in found.aliases
     assert others == []
+
+
+def test_the_earlier_name_none_of_the_absolute_alignment_is_read_and_gives_the_same_digest(protocol_file):
+    protocols = []
+    for name in ("none", "absolute"):
+        text = WHOLE + f'[[metrics]]\nalignment = "{name}"\nstatistic = "mean"\n'
+        protocols.append(load_protocol(protocol_file(text=text)))
+    assert [protocol.metrics[-1].name for protocol in protocols] == ["ABS-MPJPE", "ABS-MPJPE"]
+    assert [protocol.digest for protocol in protocols] == ["a643bb28ff9e403d"] * 2
 
 
 @pytest.mark.parametrize("statistic", ["velocity", "acceleration", "bone-length", "bone-symmetry"])

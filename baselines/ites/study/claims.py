@@ -35,9 +35,8 @@ from posebench.data import DATASETS, open_dataset
 from posebench.data.clip import Dataset
 from posebench.lifters.flip import FlipAveraged
 from posebench.lifters.run import Trained, open_run
-from posebench.metrics.alignment import residuals
+from posebench.metrics import auc, flipped, n_mpjpe, pck, residuals, thresholds_passed
 from posebench.metrics.peers import ites_best_of_flip
-from posebench.metrics.position import auc, flipped, n_mpjpe, pck
 from posebench.networks.depth_flip import DepthFlip
 from posebench.networks.depth_lifter import DepthLifter
 from posebench.networks.root_camera import RootCamera
@@ -124,7 +123,7 @@ def _scores(lifter: Trained | FlipAveraged, dataset: Dataset, keypoints: str, st
         "best-of-flip MPJPE": float(best.mpjpe.mean()),
         "best-of-flip PA": float(best.pa_mpjpe.mean()),
         "best-of-flip PCK": float(pck(best.joint_errors).mean()),
-        "best-of-flip AUC": float(auc(best.joint_errors).mean()),
+        "best-of-flip AUC": float(auc(thresholds_passed(best.joint_errors)).mean()),
     }
 
 

@@ -38,7 +38,7 @@ from posebench.data import DATASETS, open_dataset
 from posebench.data.clip import Dataset
 from posebench.lifters.flip import FlipAveraged
 from posebench.lifters.run import Trained, open_run
-from posebench.metrics.position import acceleration_error, mpjpe, pa_mpjpe, velocity_error
+from posebench.metrics import acceleration_error, mpjpe, pa_mpjpe, velocity_error
 from posebench.networks.machine import machine
 from posebench.networks.samples import image_coordinates
 from posebench.training.finish import hold_out

@@ -19,7 +19,7 @@ from posebench.base.files import replacing
 from posebench.base.skeletons import skeleton
 from posebench.data import open_dataset
 from posebench.data.clip import Dataset
-from posebench.metrics.position import mpjpe, root_relative, velocity_error
+from posebench.metrics import mpjpe, root_relative, velocity_error
 from posebench.predictions.archive import open_predictions
 
 SHOWN = ("l_wrist", "r_ankle")

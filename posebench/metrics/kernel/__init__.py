@@ -1,5 +1,5 @@
 """How alignment is computed fast; only ``metrics/alignment.py`` uses it.
 
 Imports ``base``.
-Start with ``workspace.py``.
+Start with ``blocked.py``.
 """

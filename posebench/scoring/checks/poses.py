@@ -14,10 +14,10 @@ from itertools import permutations, product
 import numpy as np
 import numpy.typing as npt
 
+from posebench import metrics
 from posebench.base.cameras import Camera
 from posebench.base.errors import PosebenchError, first_ten
 from posebench.base.skeletons import SKELETONS, joint_map
-from posebench.metrics import position as metrics
 from posebench.metrics.alignment import procrustes, residuals
 from posebench.metrics.hypotheses import mean_pose
 from posebench.predictions.archive import Meta
@@ -125,8 +125,8 @@ class Evidence:
             )
 
     def _leakage(self, pred: Array, truth: Array) -> Iterator[Finding]:
-        errors = residuals(pred, truth, ["none", "scale"]).errors
-        for alignment, what in (("none", "the truth"), ("scale", "the truth times a scale")):
+        errors = residuals(pred, truth, ["root", "scale"]).errors
+        for alignment, what in (("root", "the truth"), ("scale", "the truth times a scale")):
             of_clips = _by_clip(errors[alignment], self._pred)
             copied = [clip for clip, error in zip(self._clips, of_clips, strict=True) if len(error) and error.max() < 1e-2]
             if copied:

@@ -124,13 +124,13 @@ def main() -> None:
         + f", {TRIALS} simulated test sets a row.\n"
     )
     print(__doc__.split("\n\n", 2)[2].strip() + "\n")
-    print("An interval should hold the true average in 95 % of the cases (with 1000 trials: 93.6 to 96.4 % is chance).\n")
-    print("| design | takes resampled: holds the truth | width mm | frames resampled: holds the truth | width mm |")
+    print("An interval should contain the true average in 95 % of the cases (with 1000 trials, 93.6 to 96.4 % is within chance).\n")
+    print("| design | takes resampled: coverage | width mm | frames resampled: coverage | width mm |")
     print("|---|---:|---:|---:|---:|")
     print("\n".join(rows))
     print(
-        "\nResampling frames claims a certainty that does not exist, since frames and cameras of one take are far from independent."
-        "\nResampling takes speaks of takes like these; that subjects differ, and are few, is in no such interval."
+        "\nResampling frames gives far too narrow intervals, because frames and cameras of one take are strongly correlated."
+        "\nResampling takes covers the variation between takes like these. The variation between subjects is not in these intervals."
     )
 
 

@@ -70,9 +70,9 @@ def stance(poses: Array) -> dict[str, Array]:
     hands = poses[:, [SKELETON.index("l_wrist"), SKELETON.index("r_wrist")]]
     trunk = poses[:, [SKELETON.index("pelvis"), SKELETON.index("spine"), SKELETON.index("thorax")]]
     return {
-        "one foot above the other": np.abs(left[:, 1] - right[:, 1]),
+        "height difference of the feet": np.abs(left[:, 1] - right[:, 1]),
         "distance of the feet": np.linalg.norm((left - right)[:, [0, 2]], axis=1),
-        "body's middle beside the feet's": np.linalg.norm(centre_over_feet[:, [0, 2]], axis=1),
+        "body's centre to the feet's, horizontal": np.linalg.norm(centre_over_feet[:, [0, 2]], axis=1),
         "pelvis above the lower ankle": poses[:, 0, 1] - np.minimum(left[:, 1], right[:, 1]),
         "distance of the hands": np.linalg.norm(hands[:, 0] - hands[:, 1], axis=1),
         "nearest of hands and trunk": np.linalg.norm(hands[:, :, None] - trunk[:, None], axis=3).min(axis=(1, 2)),

@@ -31,8 +31,8 @@ EDGES_HZ = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 5.6, 8.0, 11.0)
 LIMIT = 2.0
 #: Title of a comparison to the actions of the captured and of the synthetic takes; empty for all actions.
 COMPARISONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "Everything": ((), ()),
-    "Walking alone, like for like": (("walk",), ("Walking", "Turning")),
+    "All actions": ((), ()),
+    "Walking only": (("walk",), ("Walking", "Turning")),
 }
 #: Actions with less captured time, s, are left out: they are a single pose (on a motorcycle), which would inflate the yardstick.
 SHORTEST_S = 5.0
@@ -120,9 +120,9 @@ def _speeds(world: Array, fps: float) -> dict[str, Array]:
     lower = np.argmin(world[:-1, ankles, 1], axis=1)
     return {
         "joints about the pelvis": np.linalg.norm(steps - steps[:, :1], axis=2).mean(axis=1),
-        "pelvis over the ground": np.linalg.norm(steps[:, 0, [0, 2]], axis=1),
-        "pelvis up and down": np.abs(steps[:, 0, 1]),
-        "lower ankle over the ground": np.linalg.norm(steps[:, ankles][np.arange(len(steps)), lower][:, [0, 2]], axis=1),
+        "pelvis, horizontal": np.linalg.norm(steps[:, 0, [0, 2]], axis=1),
+        "pelvis, vertical": np.abs(steps[:, 0, 1]),
+        "lower ankle, horizontal": np.linalg.norm(steps[:, ankles][np.arange(len(steps)), lower][:, [0, 2]], axis=1),
     }
 
 
@@ -210,9 +210,9 @@ def report(tables: dict[str, tuple[list[Row], list[Sample]]]) -> str:
         "# How real is `synthetic`?",
         "",
         "Written by `python -m posebench.data.synthetic.study.realism --root DIR -o docs/realism`.",
-        "Every number is a distance of a set from the CMU training takes; the yardstick is that of the CMU test takes: other people, and",
-        "other things that they do. Angles, stance and speed: first Wasserstein distance. Actions count alike, and takes within an action;",
-        f"an action of which less than {SHORTEST_S:g} s was captured is left out.",
+        "Every number is the distance of a set from the CMU training takes. The yardstick is the distance of the CMU test takes, which",
+        "have other people and other actions. Angles, stance and speed: first Wasserstein distance. Actions have equal weights, and so",
+        f"have the takes of an action; actions with less than {SHORTEST_S:g} s of captured motion are left out.",
     ]
     for title, (rows, samples) in tables.items():
         angle_rows = [row for row in rows if row.quantity.startswith("angle")]
@@ -226,7 +226,7 @@ def report(tables: dict[str, tuple[list[Row], list[Sample]]]) -> str:
             + f". Mean over the {len(angle_rows)} angles: yardstick {np.mean([row.yardstick for row in angle_rows]):.2f} deg, synthetic"
             f" {np.mean([row.synthetic for row in angle_rows]):.2f} deg. Poses: "
             + ", ".join(f"{sample.name} {len(sample.poses):,}" for sample in samples)
-            + f"; {QUERIES} of each looked for their neighbour.",
+            + f"; {QUERIES} of each searched for their nearest neighbour.",
             "",
             "| quantity | unit | yardstick | synthetic | ratio |",
             "|---|---|---:|---:|---:|",
@@ -287,7 +287,7 @@ def main() -> None:
     text = report(tables)
     args.output.mkdir(parents=True, exist_ok=True)
     (args.output / "report.md").write_text(text, encoding="utf-8")
-    draw(tables["Everything"][1], args.output)
+    draw(tables["All actions"][1], args.output)
     print(text)
 
 
