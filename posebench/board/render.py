@@ -71,12 +71,14 @@ def _stems(ranked: dict[Key, Ranking]) -> dict[Key, str]:
     return stems
 
 
-def page(entries: Sequence[Entry], published: Published | None = None) -> str:
-    """The whole page: measured tables of each protocol, and published numbers below them in tables of their own."""
-    return _page(rankings(entries), published)
+def leaderboard_page(ranked: dict[Key, Ranking], published: Published | None = None, records: Mapping[str, Record] | None = None) -> str:
+    """The leaderboard's README: for each protocol the measured tables, then the published numbers in tables of their own.
 
-
-def _page(ranked: dict[Key, Ranking], published: Published | None, records: Mapping[str, Record] | None = None) -> str:
+    Args:
+        ranked: see :func:`rankings`.
+        published: the board's published numbers.
+        records: timings by the name of their machine.
+    """
     parts = [_HEAD]
     records = records or {}
     stems = _stems(ranked)
@@ -144,7 +146,7 @@ def _separates(ranking: Ranking) -> list[str]:
 def _texts(board: Path, entries: Sequence[Entry], ranked: dict[Key, Ranking], records: Mapping[str, Record]) -> dict[Path, str]:
     """Every generated text of a board: pages, entries' pages, tables."""
     published = load_published(board)
-    texts = {board / "README.md": _page(ranked, published, records)}
+    texts = {board / "README.md": leaderboard_page(ranked, published, records)}
     if records:
         texts[board / "speed.md"] = speed_page(records)
     if published is not None:

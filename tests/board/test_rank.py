@@ -5,7 +5,7 @@ import pytest
 from posebench.base.errors import PosebenchError
 from posebench.board.entry_files import add, entry_of, load_entries
 from posebench.board.rank import comparable, rank
-from posebench.board.render import page, rankings
+from posebench.board.render import leaderboard_page, rankings
 
 
 def test_seeds_of_a_method_become_one_row_that_is_not_its_best(tmp_path, results):
@@ -56,7 +56,7 @@ def test_the_smallest_separable_difference_is_the_median_half_width_of_the_pairs
     sums = {entry.label: entry.seeds[0].of("PA-MPJPE") for entry in entries}
     pairs = paired("PA-MPJPE", "mm", "action", entries[0].rows, sums).pairs
     assert ranking.smallest == sorted((pair.high - pair.low) / 2 for pair in pairs)[1]
-    assert f"about **{ranking.smallest:.1f} mm** PA-MPJPE" in page(entries)
+    assert f"about **{ranking.smallest:.1f} mm** PA-MPJPE" in leaderboard_page(rankings(entries))
     assert rank(entries[:1], ["PA-MPJPE"]).smallest is None
 
 
@@ -67,7 +67,7 @@ def test_rows_of_other_letters_whose_seeds_overlap_are_named(tmp_path, results):
     assert not rank([good, bad], ["PA-MPJPE"]).overlaps
     lucky = replace(bad, seeds=[good.seeds[0], bad.seeds[0]])
     assert rank([good, lucky], ["PA-MPJPE"]).overlaps == [("good", "bad")]
-    assert "may turn them round: good and bad" in page([good, lucky])
+    assert "may turn them round: good and bad" in leaderboard_page(rankings([good, lucky]))
 
 
 def test_an_entry_of_other_takes_under_the_same_fingerprint_is_refused(results):

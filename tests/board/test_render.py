@@ -8,7 +8,7 @@ from posebench.base.errors import PosebenchError
 from posebench.board.entry_files import add, entry_of, load_entries
 from posebench.board.pages.plots import draw, fresh, plot_data
 from posebench.board.pages.tables import cell
-from posebench.board.render import check_board, page, rankings, render
+from posebench.board.render import check_board, leaderboard_page, rankings, render
 from posebench.lifters.timing.record import Case, Noise, Record, Timed
 from posebench.scoring.protocol import load_protocol
 from posebench.scoring.result import load_result
@@ -18,7 +18,9 @@ def test_a_row_of_changed_code_says_so(results, made):
     predictions = {**results["good"].predictions, "provenance": {**made, "seed": 0}}
     spent = {"device": "cpu", "processor": "P", "threads": "1", "torch": "2"}
     for code, said in (("abc", False), ("abc+", True)):
-        text = page([entry_of(replace(results["good"], predictions=predictions, training={**spent, "code": code}), "a")])
+        text = leaderboard_page(
+            rankings([entry_of(replace(results["good"], predictions=predictions, training={**spent, "code": code}), "a")])
+        )
         assert f"commit {code}." in text
         assert ("the code differed from it" in text) is said
 
@@ -34,11 +36,11 @@ def test_the_page_is_fresh_until_an_entry_changes(tmp_path, results):
 
 
 def test_a_page_names_each_method_its_value_and_the_digest(results):
-    text = page([entry_of(results[name], name) for name in ("good", "bad")])
+    text = leaderboard_page(rankings([entry_of(results[name], name) for name in ("good", "bad")]))
     assert load_protocol("synthetic").digest in text
     assert f"{results['good'].value('PA-MPJPE', 'action'):.1f}" in text
     assert text.index("| [good](entries/synthetic/good-gt.md)") < text.index("| [bad]")
-    assert "No entries yet" in page([])
+    assert "No entries yet" in leaderboard_page(rankings([]))
 
 
 def test_the_committed_board_is_fresh():
@@ -160,7 +162,7 @@ def test_timings_have_a_page_and_a_plot_that_go_stale_with_them(tmp_path, result
 
 def test_two_copies_of_the_data_have_tables_and_plots_of_their_own(results):
     moved = replace(results["bad"], data={**results["bad"].data, "fingerprint": "e" * 64})
-    text = page([entry_of(results["good"], "a"), entry_of(moved, "b")])
+    text = leaderboard_page(rankings([entry_of(results["good"], "a"), entry_of(moved, "b")]))
     for end in ("", f"-{load_protocol('synthetic').digest[:8]}-ffffffff"):
         assert f"(tables/synthetic/gt{end}.csv)" in text
         assert f"(plots/synthetic/gt{end}-error.svg)" in text

@@ -48,7 +48,6 @@ class Place:
         threads: of the CPU, for each cell; 0 takes PyTorch's choice.
         adopt: take runs of ``posebench train`` for those of the present code.
         token: of one call of :func:`regenerate`.
-        make: fills the run folder of a cell, or goes on filling it.
     """
 
     board: Path
@@ -58,7 +57,6 @@ class Place:
     threads: int = 0
     adopt: bool = False
     token: str = ""
-    make: Callable[[Cell, Place, Progress | None], None] | None = None
 
     def open(self, name: str) -> Dataset:
         """Open a dataset in the owner's folder."""
@@ -155,7 +153,7 @@ def _make(cell: Cell, digests: Digests, place: Place, progress: Progress | None)
         _write_log(place, cell.name, {"interrupted": "resumed", "foreign": "adopted"}.get(now.state, "begun"), now.why)
         if now.state == "rescore":
             (folder / RESULT).unlink(missing_ok=True)
-        (place.make or make_run)(cell, place, progress)
+        make_run(cell, place, progress)
         publish(cell, digests, place.runs)
         _write_log(place, cell.name, "published")
         return True

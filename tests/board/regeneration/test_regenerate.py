@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,7 +17,7 @@ import pytest
 import posebench
 from posebench.base.errors import PosebenchError
 from posebench.board.entry_files import load_entries
-from posebench.board.regeneration import freshness
+from posebench.board.regeneration import cells, freshness
 from posebench.board.regeneration import workers as spread
 from posebench.board.regeneration.cells import LIVES, LOG, Place, run_cell
 from posebench.board.regeneration.freshness import RECORD, digest_of_folder
@@ -70,23 +70,36 @@ def finished(tmp_path_factory):
     return base
 
 
-def stage(tmp_path, finished, make=None):
-    """A grid file and a place whose data cost nothing and whose trainings take no time.
+@pytest.fixture
+def stage(tmp_path, finished, monkeypatch):
+    """A function that gives a grid file and a place, where opening data costs nothing and ``make`` takes the place of trainings.
 
-    Everything is local to this function, so that it travels to other processes by value.
+    The replaced functions are local, so that they reach other processes by value.
     """
 
-    @dataclass(frozen=True)
-    class Stage(Place):
-        def open(self, name):
+    def set_up(make=None):
+        def copy(cell, place, _progress):
+            shutil.copytree(finished / cell.name, place.runs / cell.name, dirs_exist_ok=True)
+
+        def opened(name, _root):
             return SimpleNamespace(name=name, version="1", fingerprint="f" * 64, fps=50.0)
 
-    def copy(cell, place, _tell):
-        shutil.copytree(finished / cell.name, place.runs / cell.name, dirs_exist_ok=True)
+        instead = {"make_run": make or copy, "open_dataset": opened}
 
-    (tmp_path / "board").mkdir(exist_ok=True)
-    (tmp_path / "board" / "grid.toml").write_text(GRID)
-    return tmp_path / "board" / "grid.toml", Stage(tmp_path / "board", tmp_path / "runs", {}, make=make or copy)
+        def run_replaced(*args, **options):
+            from posebench.board.regeneration import cells
+
+            vars(cells).update(instead)
+            return cells.run_cell(*args, **options)
+
+        for name, function in instead.items():
+            monkeypatch.setattr(cells, name, function)
+        monkeypatch.setattr(f"{regenerate.__module__}.run_cell", run_replaced)
+        (tmp_path / "board").mkdir(exist_ok=True)
+        (tmp_path / "board" / "grid.toml").write_text(GRID)
+        return tmp_path / "board" / "grid.toml", Place(tmp_path / "board", tmp_path / "runs", {})
+
+    return set_up
 
 
 def events(place, cell=None):
@@ -106,8 +119,8 @@ def statuses(outcomes):
     return [outcome.status for outcome in outcomes]
 
 
-def test_what_is_missing_is_made_and_put_on_the_board_with_all_its_seeds_and_only_once(tmp_path, finished):
-    grid, place = stage(tmp_path, finished)
+def test_what_is_missing_is_made_and_put_on_the_board_with_all_its_seeds_and_only_once(stage, tmp_path):
+    grid, place = stage()
     said = []
     assert statuses(regenerate(grid, place=place, log=said.append)) == ["done"] * 4
     entries = {entry.name: [seed.provenance.seed for seed in entry.seeds] for entry in load_entries(tmp_path / "board")}
@@ -119,8 +132,8 @@ def test_what_is_missing_is_made_and_put_on_the_board_with_all_its_seeds_and_onl
     assert published(place) == ONCE
 
 
-def test_an_entry_that_was_lost_is_written_again_without_a_training(tmp_path, finished):
-    grid, place = stage(tmp_path, finished)
+def test_an_entry_that_was_lost_is_written_again_without_a_training(stage, tmp_path):
+    grid, place = stage()
     regenerate(grid, place=place)
     shutil.rmtree(tmp_path / "board" / "entries")
     assert statuses(regenerate(grid, place=place)) == ["up to date"] * 4
@@ -128,8 +141,8 @@ def test_an_entry_that_was_lost_is_written_again_without_a_training(tmp_path, fi
     assert events(place).count("published") == 4
 
 
-def test_single_cells_may_be_made_apart_and_the_last_one_writes_the_entry(tmp_path, finished):
-    grid, place = stage(tmp_path, finished)
+def test_single_cells_may_be_made_apart_and_the_last_one_writes_the_entry(stage, tmp_path):
+    grid, place = stage()
     for name in reversed(NAMES[:2]):
         assert load_entries(tmp_path / "board") == []
         assert statuses(regenerate(grid, cells=[name], place=place)) == ["done"]
@@ -139,8 +152,8 @@ def test_single_cells_may_be_made_apart_and_the_last_one_writes_the_entry(tmp_pa
 
 @pytest.mark.parametrize("what", ["baselines/martinez", "posebench/lifters", "posebench/training", "data synthetic"])
 @pytest.mark.parametrize("cut", [False, True])
-def test_changed_code_or_data_make_a_cell_anew_and_the_log_says_which(tmp_path, finished, monkeypatch, what, cut):
-    grid, place = stage(tmp_path, finished)
+def test_changed_code_or_data_make_a_cell_anew_and_the_log_says_which(stage, monkeypatch, what, cut):
+    grid, place = stage()
     regenerate(grid, cells=[FIRST], place=place)
     (place.runs / FIRST / "checkpoint").write_text("of the old code")
     if cut:
@@ -159,14 +172,14 @@ def test_changed_code_or_data_make_a_cell_anew_and_the_log_says_which(tmp_path, 
     assert statuses(regenerate(grid, cells=[FIRST], place=place)) == ["up to date"]
 
 
-def test_a_changed_protocol_only_scores_again(tmp_path, finished, monkeypatch):
+def test_a_changed_protocol_only_scores_again(stage, finished, monkeypatch):
     seen = []
 
-    def make(cell, place, _tell):
+    def make(cell, place, _progress):
         seen.append(sorted(path.name for path in (place.runs / cell.name).glob("*")))
         shutil.copytree(finished / cell.name, place.runs / cell.name, dirs_exist_ok=True)
 
-    grid, place = stage(tmp_path, finished, make)
+    grid, place = stage(make)
     regenerate(grid, cells=[FIRST], place=place)
     monkeypatch.setattr(freshness, "load_protocol", lambda _: SimpleNamespace(digest="newer"))
     assert statuses(regenerate(grid, cells=[FIRST], place=place)) == ["done"]
@@ -174,8 +187,8 @@ def test_a_changed_protocol_only_scores_again(tmp_path, finished, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["predictions.npz", "result.json", "result.sums.npz"])
-def test_a_run_whose_files_were_edited_is_stale(tmp_path, finished, name):
-    grid, place = stage(tmp_path, finished)
+def test_a_run_whose_files_were_edited_is_stale(stage, name):
+    grid, place = stage()
     regenerate(grid, cells=[FIRST], place=place)
     with (place.runs / FIRST / name).open("ab") as file:
         file.write(b" ")
@@ -200,8 +213,8 @@ def test_a_digest_sees_code_and_recipe_by_name_and_content_and_neither_pages_nor
     assert digest_of_folder(tmp_path) != first
 
 
-def test_a_cell_that_fails_is_reported_and_the_others_go_on_and_it_is_gone_on_with_later(tmp_path, finished):
-    def make(cell, place, _tell):
+def test_a_cell_that_fails_is_reported_and_the_others_go_on_and_it_is_gone_on_with_later(stage, tmp_path, finished):
+    def make(cell, place, _progress):
         folder = place.runs / cell.name
         if cell.name == FIRST and not folder.exists():
             folder.mkdir()
@@ -209,7 +222,7 @@ def test_a_cell_that_fails_is_reported_and_the_others_go_on_and_it_is_gone_on_wi
             raise ValueError("no luck")
         shutil.copytree(finished / cell.name, folder, dirs_exist_ok=True)
 
-    grid, place = stage(tmp_path, finished, make)
+    grid, place = stage(make)
     outcomes = regenerate(grid, place=place)
     assert statuses(outcomes) == ["failed", "done", "done", "done"]
     assert outcomes[0].note == "ValueError: no luck"
@@ -221,8 +234,8 @@ def test_a_cell_that_fails_is_reported_and_the_others_go_on_and_it_is_gone_on_wi
     assert published(place) == ONCE
 
 
-def test_a_run_that_somebody_else_made_is_left_alone_unless_it_is_to_be_adopted(tmp_path, finished):
-    grid, place = stage(tmp_path, finished)
+def test_a_run_that_somebody_else_made_is_left_alone_unless_it_is_to_be_adopted(stage, finished):
+    grid, place = stage()
     shutil.copytree(finished / FIRST, place.runs / FIRST)
     (place.runs / FIRST / "letter.txt").write_text("dear")
     (outcome,) = regenerate(grid, cells=[FIRST], place=place)
@@ -232,19 +245,19 @@ def test_a_run_that_somebody_else_made_is_left_alone_unless_it_is_to_be_adopted(
     assert (place.runs / FIRST / "letter.txt").read_text() == "dear"
 
 
-def test_a_result_of_other_predictions_is_not_published(tmp_path, finished):
-    def make(cell, place, _tell):
+def test_a_result_of_other_predictions_is_not_published(stage, finished):
+    def make(cell, place, _progress):
         shutil.copytree(finished / cell.name, place.runs / cell.name)
         shutil.copy(finished / NAMES[1] / "predictions.npz", place.runs / cell.name)
 
-    grid, place = stage(tmp_path, finished, make)
+    grid, place = stage(make)
     (outcome,) = regenerate(grid, cells=[FIRST], place=place)
     assert "result.json is of other predictions" in outcome.note
     assert not (place.runs / FIRST / RECORD).exists()
 
 
-def test_a_worker_with_other_code_makes_nothing(tmp_path, finished):
-    _, place = stage(tmp_path, finished)
+def test_a_worker_with_other_code_makes_nothing(stage):
+    _, place = stage()
     cell = Cell("martinez", "synthetic", "gt", "default", "smoke", 0)
     outcome = run_cell(cell, [cell], {**freshness.digests_of(cell, place.open), "posebench/lifters": "other"}, place)
     assert outcome.status == "failed"
@@ -252,8 +265,8 @@ def test_a_worker_with_other_code_makes_nothing(tmp_path, finished):
     assert not (place.runs / cell.name).exists()
 
 
-def test_a_claimed_cell_is_waited_for_and_then_found_done(tmp_path, finished):
-    grid, place = stage(tmp_path, finished)
+def test_a_claimed_cell_is_waited_for_and_then_found_done(stage):
+    grid, place = stage()
     with freshness.claimed(FIRST, place.runs):
         found = []
         other = threading.Thread(target=lambda: found.extend(regenerate(grid, cells=[FIRST], place=place)))
@@ -265,8 +278,8 @@ def test_a_claimed_cell_is_waited_for_and_then_found_done(tmp_path, finished):
     assert statuses(found) == ["done"]
 
 
-def test_the_list_says_how_each_cell_stands_and_that_a_fresh_clone_has_entries_without_runs(tmp_path, finished):
-    grid, place = stage(tmp_path, finished)
+def test_the_list_says_how_each_cell_stands_and_that_a_fresh_clone_has_entries_without_runs(stage, tmp_path):
+    grid, place = stage()
     regenerate(grid, cells=NAMES[:2], place=place)
     cells = [Cell("martinez", "synthetic", source, "default", "smoke", seed) for source in ("gt", "gauss5") for seed in (0, 1)]
     assert [state for _, state, _ in overview(cells, place)] == ["up to date", "up to date", "missing", "missing"]
@@ -320,9 +333,9 @@ def test_the_command_makes_untrained_cells_reports_and_fails_where_a_cell_does(t
 
 
 @pytest.mark.parametrize(("package", "given"), [("joblib", {"jobs": 2}), ("distributed", {"dask": "tcp://127.0.0.1:1"})])
-def test_a_missing_package_is_named_with_what_installs_it(tmp_path, finished, monkeypatch, package, given):
+def test_a_missing_package_is_named_with_what_installs_it(stage, monkeypatch, package, given):
     pytest.importorskip("joblib", reason="joblib comes with the extra `scale`")
-    grid, place = stage(tmp_path, finished)
+    grid, place = stage()
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(PosebenchError, match=rf"no module {package}.*\[scale\]"):
         regenerate(grid, place=place, **given)
@@ -334,25 +347,25 @@ def test_workers_of_several_threads_are_refused():
     _one_thread_each({"a": 1})
 
 
-def test_a_scheduler_that_does_not_answer_is_told_in_one_paragraph(tmp_path, finished, monkeypatch):
+def test_a_scheduler_that_does_not_answer_is_told_in_one_paragraph(stage, monkeypatch):
     pytest.importorskip("distributed", reason="dask comes with the extra `scale`")
     monkeypatch.setattr(spread, "ANSWER", 1)
-    grid, place = stage(tmp_path, finished)
+    grid, place = stage()
     with pytest.raises(PosebenchError, match=r"no dask scheduler at tcp://127.0.0.1:1"):
         regenerate(grid, place=place, dask="tcp://127.0.0.1:1")
 
 
-def test_a_cell_that_kills_its_process_every_time_is_given_up_and_the_others_are_made(tmp_path, finished):
+def test_a_cell_that_kills_its_process_every_time_is_given_up_and_the_others_are_made(stage, finished):
     pytest.importorskip("joblib", reason="joblib comes with the extra `scale`")
 
-    def make(cell, place, _tell):
+    def make(cell, place, _progress):
         if cell.name == NAMES[3]:
             while len([*place.runs.glob("*/cell.json")]) < 3:
                 time.sleep(0.05)  # the others first, so that none of them dies with it
             os.kill(os.getpid(), signal.SIGKILL)
         shutil.copytree(finished / cell.name, place.runs / cell.name)
 
-    grid, place = stage(tmp_path, finished, make)
+    grid, place = stage(make)
     outcomes = regenerate(grid, place=place, jobs=2)
     assert statuses(outcomes)[3] == "failed"
     assert f"its process died {LIVES} times" in outcomes[3].note
@@ -361,11 +374,11 @@ def test_a_cell_that_kills_its_process_every_time_is_given_up_and_the_others_are
     assert events(place, NAMES[3]) == ["begun"] * LIVES + ["failed"]
 
 
-def test_on_a_dask_cluster_that_loses_a_worker_every_cell_is_published_once(tmp_path, finished):
+def test_on_a_dask_cluster_that_loses_a_worker_every_cell_is_published_once(stage, tmp_path, finished):
     distributed = pytest.importorskip("distributed", reason="dask comes with the extra `scale`")
     pytest.importorskip("joblib", reason="joblib comes with the extra `scale`")
 
-    def make(cell, place, _tell):
+    def make(cell, place, _progress):
         folder = place.runs / cell.name
         if cell.name == FIRST and not folder.exists():
             folder.mkdir()
@@ -376,7 +389,7 @@ def test_on_a_dask_cluster_that_loses_a_worker_every_cell_is_published_once(tmp_
         time.sleep(0.2)
         shutil.copytree(finished / cell.name, folder, dirs_exist_ok=True)
 
-    grid, place = stage(tmp_path, finished, make)
+    grid, place = stage(make)
 
     def kill():
         victim = place.runs / "victim"
