@@ -31,6 +31,9 @@ SCHEMA = 1
 #: The files that a board entry is made of.
 KEPT = (PREDICTIONS, RESULT, "result.sums.npz")
 
+#: What only the scores depend on: where nothing else changed, the training is kept and its test split is scored again.
+_SCORING = ("posebench/metrics", "posebench/scoring", "protocol ")
+
 Digests = dict[str, str]
 Opener = Callable[[str], Dataset]
 
@@ -63,11 +66,10 @@ def digests_of(cell: Cell, open_: Opener | None) -> Digests:
         open_: opens a dataset by name; None leaves data and protocol out.
     """
     library = files("posebench")
-    digests = {"posebench/lifters": digest_of_folder(library / "lifters")}
+    folders = ["metrics", "scoring", "lifters", *(("networks", "training") if cell.trained else ())]
+    digests = {f"posebench/{folder}": digest_of_folder(library / folder) for folder in folders}
     data = [cell.dataset]
     if cell.trained:
-        for room in ("networks", "training"):
-            digests[f"posebench/{room}"] = digest_of_folder(library / room)
         digests[f"baselines/{cell.method}"] = digest_of_folder(files("posebench.baselines") / cell.method)
         content, where = read_method(cell.method)
         settings = resolve(content, load_baseline(cell.method).Settings, where=where, recipe=cell.recipe, preset=cell.preset)
@@ -108,7 +110,7 @@ def standing(cell: Cell, digests: Digests, runs: Path) -> Standing:
     record = _read(folder / RECORD)
     if record is not None:
         differing = changed(record["digests"], digests)
-        if differing and all(name.startswith("protocol ") for name in differing):
+        if differing and _only_scores(differing):
             return Standing("rescore", f"{', '.join(differing)} changed")
         differing += [name for name in KEPT if not (folder / name).is_file() or sha256_of(folder / name) != record["files"].get(name)]
         return Standing("stale", f"{', '.join(differing)} changed") if differing else Standing("fresh")
@@ -118,7 +120,13 @@ def standing(cell: Cell, digests: Digests, runs: Path) -> Standing:
     if begun is None:
         return Standing("foreign", f"{folder} holds a run that posebench regenerate did not make")
     differing = changed(begun["digests"], digests)
-    return Standing("stale", f"{', '.join(differing)} changed since it was interrupted") if differing else Standing("interrupted")
+    if not differing:
+        return Standing("interrupted")
+    return Standing("rescore" if _only_scores(differing) else "stale", f"{', '.join(differing)} changed since it was interrupted")
+
+
+def _only_scores(differing: list[str]) -> bool:
+    return all(name.startswith(_SCORING) for name in differing)
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -40,6 +40,7 @@ seeds = [0, 1]
 """
 NAMES = [f"martinez-synthetic-{source}-smoke-s{seed}" for source in ("gt", "gauss5") for seed in (0, 1)]
 FIRST = NAMES[0]
+FIRST_CELL = Cell("martinez", "synthetic", "gt", "default", "smoke", 0)
 
 
 @pytest.fixture(scope="module")
@@ -77,12 +78,12 @@ def stage(tmp_path, finished, monkeypatch):
     The replaced functions are local, so that they reach other processes by value.
     """
 
-    def set_up(make=None):
+    def set_up(make=None, fingerprint="f" * 64):
         def copy(cell, place, _progress):
             shutil.copytree(finished / cell.name, place.runs / cell.name, dirs_exist_ok=True)
 
         def opened(name, _root):
-            return SimpleNamespace(name=name, version="1", fingerprint="f" * 64, fps=50.0)
+            return SimpleNamespace(name=name, version="1", fingerprint=fingerprint, fps=50.0)
 
         instead = {"make_run": make or copy, "open_dataset": opened}
 
@@ -150,29 +151,40 @@ def test_single_cells_may_be_made_apart_and_the_last_one_writes_the_entry(stage,
     assert [seed.provenance.seed for seed in entry.seeds] == [0, 1]
 
 
-@pytest.mark.parametrize("what", ["baselines/martinez", "posebench/lifters", "posebench/training", "data synthetic"])
-@pytest.mark.parametrize("cut", [False, True])
-def test_changed_code_or_data_make_a_cell_anew_and_the_log_says_which(stage, monkeypatch, what, cut):
+def change(what, stage, monkeypatch):
+    """Change what a digest of a cell is made of: files of a folder, a protocol, or the data."""
+    if what == "data synthetic":
+        stage(fingerprint="e" * 64)
+    elif what == "protocol synthetic":
+        monkeypatch.setattr(freshness, "load_protocol", lambda _: SimpleNamespace(digest="newer"))
+    else:
+        monkeypatch.setattr(
+            freshness,
+            "digest_of_folder",
+            lambda folder: "newer" if folder.as_posix().endswith(what) else digest_of_folder(folder),
+        )
+
+
+@pytest.mark.parametrize("what", ["baselines/martinez", "posebench/networks", "posebench/lifters", "posebench/training", "data synthetic"])
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_changed_code_or_data_make_a_cell_anew_and_the_log_says_which(stage, monkeypatch, what, interrupted):
     grid, place = stage()
     regenerate(grid, cells=[FIRST], place=place)
     (place.runs / FIRST / "checkpoint").write_text("of the old code")
-    if cut:
+    if interrupted:
         (place.runs / FIRST / RECORD).unlink()
-    digests = freshness.digests_of
-    for module in ("freshness", "cells", "regenerate"):
-        monkeypatch.setattr(
-            f"posebench.board.regeneration.{module}.digests_of", lambda *given: {**digests(*given), what: "other"}, raising=False
-        )
-    cell = Cell("martinez", "synthetic", "gt", "default", "smoke", 0)
-    assert overview([cell], place)[0][1] == "stale"
+    change(what, stage, monkeypatch)
+    assert overview([FIRST_CELL], place)[0][1] == "stale"
     assert statuses(regenerate(grid, cells=[FIRST], place=place)) == ["done"]
     assert not (place.runs / FIRST / "checkpoint").exists()
     last = [json.loads(line) for line in (place.runs / LOG).read_text().splitlines()][-2]
-    assert (last["event"], last["why"]) == ("begun", f"{what} changed" + (" since it was interrupted" if cut else ""))
+    assert (last["event"], last["why"]) == ("begun", f"{what} changed" + (" since it was interrupted" if interrupted else ""))
     assert statuses(regenerate(grid, cells=[FIRST], place=place)) == ["up to date"]
 
 
-def test_a_changed_protocol_only_scores_again(stage, finished, monkeypatch):
+@pytest.mark.parametrize("what", ["protocol synthetic", "posebench/metrics", "posebench/scoring"])
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_a_changed_protocol_or_scoring_code_scores_again_and_trains_nothing(stage, finished, monkeypatch, what, interrupted):
     seen = []
 
     def make(cell, place, _progress):
@@ -181,9 +193,15 @@ def test_a_changed_protocol_only_scores_again(stage, finished, monkeypatch):
 
     grid, place = stage(make)
     regenerate(grid, cells=[FIRST], place=place)
-    monkeypatch.setattr(freshness, "load_protocol", lambda _: SimpleNamespace(digest="newer"))
+    if interrupted:
+        (place.runs / FIRST / RECORD).unlink()
+    change(what, stage, monkeypatch)
+    stage(make)
+    assert overview([FIRST_CELL], place)[0][1] == "stale"
     assert statuses(regenerate(grid, cells=[FIRST], place=place)) == ["done"]
-    assert seen == [[], [RECORD, "predictions.npz", "result.sums.npz"]]
+    assert seen == [[], [*([] if interrupted else [RECORD]), "predictions.npz", "result.sums.npz"]]
+    assert f"{what} changed" in (place.runs / LOG).read_text()
+    assert statuses(regenerate(grid, cells=[FIRST], place=place)) == ["up to date"]
 
 
 @pytest.mark.parametrize("name", ["predictions.npz", "result.json", "result.sums.npz"])
@@ -258,11 +276,11 @@ def test_a_result_of_other_predictions_is_not_published(stage, finished):
 
 def test_a_worker_with_other_code_makes_nothing(stage):
     _, place = stage()
-    cell = Cell("martinez", "synthetic", "gt", "default", "smoke", 0)
-    outcome = run_cell(cell, [cell], {**freshness.digests_of(cell, place.open), "posebench/lifters": "other"}, place)
+    digests = freshness.digests_of(FIRST_CELL, place.open)
+    outcome = run_cell(FIRST_CELL, [FIRST_CELL], {**digests, "posebench/lifters": "other"}, place)
     assert outcome.status == "failed"
     assert outcome.note.startswith("Found: posebench/lifters on ")
-    assert not (place.runs / cell.name).exists()
+    assert not (place.runs / FIRST).exists()
 
 
 def test_a_claimed_cell_is_waited_for_and_then_found_done(stage):
