@@ -114,6 +114,12 @@ def flat():
     )
 
 
+@pytest.fixture
+def no_plots(monkeypatch):
+    """Boards are rendered without their plots, which take most of the time."""
+    monkeypatch.setattr("posebench.board.pages.plots.PLOTS", {})
+
+
 def test_a_filed_number_is_shown_with_what_it_really_is_and_why(tmp_path):
     text = made(tmp_path)
     cells = line(text, "Protocol #1 (a site)")
@@ -207,7 +213,8 @@ def test_a_column_mark_does_not_break_a_table(tmp_path):
     assert r"| P1 \| P2 (a site)" in text
 
 
-def test_rendering_writes_both_pages_and_a_stale_one_is_told(tmp_path):
+@pytest.mark.usefixtures("no_plots")
+def test_rendering_writes_both_pages_and_the_check_names_a_stale_one(tmp_path):
     shutil.copytree(COMMITTED / "entries" / "synthetic", tmp_path / "entries" / "synthetic")
     (tmp_path / "published.toml").write_text(TEXT, encoding="utf-8")
     assert render(tmp_path) == tmp_path / "README.md"
@@ -229,6 +236,7 @@ def test_rendering_writes_both_pages_and_a_stale_one_is_told(tmp_path):
         check_board(tmp_path)
 
 
+@pytest.mark.usefixtures("no_plots")
 def test_a_board_without_published_numbers_has_no_reconciliation_page(tmp_path):
     shutil.copytree(COMMITTED / "entries" / "synthetic", tmp_path / "entries" / "synthetic")
     render(tmp_path)
