@@ -1,8 +1,8 @@
-"""Is a cell of the grid up to date? What its numbers depend on, as digests; and the record that a finished one leaves.
+"""Whether a cell of the grid is up to date: digests of what its numbers depend on, and the record of a finished cell.
 
-**Convention.** ``cell.json`` in a run folder is written last, by an atomic rename: where it stands, the cell is published, of the code and
-data whose digests it holds. ``.<cell>.claim`` beside the run folder is locked while a process works on the cell and says which digests
-that process began with, so that whoever comes after a kill knows whether the checkpoint may be gone on with.
+**Convention.** ``cell.json`` in a run folder is written last, by an atomic rename. Where it exists, the cell is finished, with the code and
+data whose digests it holds. ``.<cell>.claim``, next to the run folder, is locked while a process works on the cell. It holds the digests
+that this process started with, so that after a kill the next process knows whether it may resume from the checkpoint.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from posebench.training.folder import PREDICTIONS, RESULT
 
 RECORD = "cell.json"
 SCHEMA = 1
-#: The files that a board entry is made of.
-KEPT = (PREDICTIONS, RESULT, "result.sums.npz")
+#: The files that an entry is made from.
+ENTRY_FILES = (PREDICTIONS, RESULT, "result.sums.npz")
 
 #: What only the scores depend on: where nothing else changed, the training is kept and its test split is scored again.
 _SCORING = ("posebench/metrics", "posebench/scoring", "protocol ")
@@ -39,7 +39,7 @@ Opener = Callable[[str], Dataset]
 
 
 def digest_of_folder(folder: Traversable) -> str:
-    """Digest of the names and bytes of a folder's files; pages (``.md``), caches and hidden files are not looked at."""
+    """Digest of the names and bytes of a folder's files; pages (``.md``), caches and hidden files are ignored."""
     digest = hashlib.sha256()
     for name, file in sorted(_files(folder, ""), key=lambda item: item[0]):
         content = file.read_bytes()
@@ -59,7 +59,7 @@ def _files(folder: Traversable, prefix: str) -> Iterator[tuple[str, Traversable]
 
 
 def digests_of(cell: Cell, open_: Opener | None) -> Digests:
-    """What a cell's numbers depend on, by the name that messages use.
+    """Digests of everything that a cell's numbers depend on, by the name that messages use.
 
     Args:
         cell: the cell.
@@ -87,42 +87,45 @@ def digests_of(cell: Cell, open_: Opener | None) -> Digests:
 
 
 def changed(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """Names of the digests that differ; data that nobody looked at count as the same."""
-    looked = any(name.startswith("data ") for name in now)
-    names = {name for name in {*before, *now} if looked or not name.startswith(("data ", "protocol "))}
+    """Names of the digests that differ; where ``now`` was made without opening the data, data and protocol count as unchanged."""
+    opened = any(name.startswith("data ") for name in now)
+    names = {name for name in {*before, *now} if opened or not name.startswith(("data ", "protocol "))}
     return sorted(name for name in names if before.get(name) != now.get(name))
 
 
 @dataclass(frozen=True)
-class Standing:
-    """How a cell stands: ``fresh``, ``missing``, ``stale``, ``rescore``, ``interrupted`` or ``foreign``, and why, in words.
+class Status:
+    """State of a cell: ``fresh``, ``missing``, ``stale``, ``rescore``, ``interrupted`` or ``foreign``, and the reason as text.
 
-    ``rescore`` is a stale one of which only the protocol changed; ``foreign`` a run folder that ``posebench regenerate`` did not make.
+    ``rescore``: stale, but only the protocol, the metrics or the scoring code changed. ``foreign``: a run folder that ``posebench
+    regenerate`` did not make.
     """
 
     state: str
     why: str = ""
 
 
-def standing(cell: Cell, digests: Digests, runs: Path) -> Standing:
-    """How a cell stands in the folder of runs."""
+def status_of(cell: Cell, digests: Digests, runs: Path) -> Status:
+    """State of a cell in the folder of runs."""
     folder = runs / cell.name
     record = _read(folder / RECORD)
     if record is not None:
         differing = changed(record["digests"], digests)
         if differing and _only_scores(differing):
-            return Standing("rescore", f"{', '.join(differing)} changed")
-        differing += [name for name in KEPT if not (folder / name).is_file() or sha256_of(folder / name) != record["files"].get(name)]
-        return Standing("stale", f"{', '.join(differing)} changed") if differing else Standing("fresh")
+            return Status("rescore", f"{', '.join(differing)} changed")
+        differing += [
+            name for name in ENTRY_FILES if not (folder / name).is_file() or sha256_of(folder / name) != record["files"].get(name)
+        ]
+        return Status("stale", f"{', '.join(differing)} changed") if differing else Status("fresh")
     if not folder.exists() or not any(folder.iterdir()):
-        return Standing("missing")
-    begun = _read(claim_of(cell.name, runs))
+        return Status("missing")
+    begun = _read(lock_path(cell.name, runs))
     if begun is None:
-        return Standing("foreign", f"{folder} holds a run that posebench regenerate did not make")
+        return Status("foreign", f"{folder} holds a run that posebench regenerate did not make")
     differing = changed(begun["digests"], digests)
     if not differing:
-        return Standing("interrupted")
-    return Standing("rescore" if _only_scores(differing) else "stale", f"{', '.join(differing)} changed since it was interrupted")
+        return Status("interrupted")
+    return Status("rescore" if _only_scores(differing) else "stale", f"{', '.join(differing)} changed since it was interrupted")
 
 
 def _only_scores(differing: list[str]) -> bool:
@@ -130,7 +133,7 @@ def _only_scores(differing: list[str]) -> bool:
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    """A record, or None where there is none that this version can read: the cell then counts as not made."""
+    """A record, or None where there is none that this version can read: the cell then counts as missing."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -140,55 +143,62 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def publish(cell: Cell, digests: Digests, runs: Path) -> None:
-    """Write the record of a finished cell, which is the moment from which it counts.
+    """Write the record of a finished cell: from then on the cell is finished.
 
     Raises:
-        PosebenchError: the result is not of the predictions beside it.
+        PosebenchError: the result was not computed from the predictions in the same folder.
     """
     folder = runs / cell.name
-    hashes = {name: sha256_of(folder / name) for name in KEPT}
+    hashes = {name: sha256_of(folder / name) for name in ENTRY_FILES}
     stated = json.loads((folder / RESULT).read_text(encoding="utf-8"))["predictions"]["sha256"]
     if stated != hashes[PREDICTIONS]:
-        raise PosebenchError(f"{folder}: {RESULT} is of other predictions", "the two files of one run", f"remove {folder} and begin anew")
+        raise PosebenchError(f"{folder}: {RESULT} is of other predictions", "the two files of one run", f"remove {folder} and start again")
     content = {"posebench_cell": SCHEMA, "cell": cell.name, "digests": digests, "files": hashes}
     write_text(folder / RECORD, json.dumps(content, indent=1) + "\n")
 
 
-def claim_of(name: str, runs: Path) -> Path:
-    """Where the claim to a cell or entry stands."""
+def lock_path(name: str, runs: Path) -> Path:
+    """The file that is locked for a cell or entry."""
     return runs / f".{name}.claim"
 
 
 @contextmanager
-def claimed(name: str, runs: Path) -> Iterator[IO[str]]:
-    """The claim to a cell or entry, waited for where another process holds it.
+def locked(name: str, runs: Path) -> Iterator[IO[str]]:
+    """Hold the lock of a cell or entry; waits while another process holds it. Gives the open lock file.
 
-    The operating system lets go of a dead process's lock, on a network file system too; no file has to be cleaned up after a kill.
+    The operating system releases the lock of a dead process, also on a network file system. Nothing has to be cleaned up after a kill.
+
+    Raises:
+        PosebenchError: the file system does not support locks.
     """
     import fcntl
 
     runs.mkdir(parents=True, exist_ok=True)
-    with claim_of(name, runs).open("a+", encoding="utf-8") as file:
+    with lock_path(name, runs).open("a+", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX)
         except OSError as error:
-            found = f"{runs}: no lock to be had ({error.strerror})"
+            found = f"{runs}: cannot lock a file ({error.strerror})"
             raise PosebenchError(found, "a file system that locks files", "choose another folder with --runs") from error
         yield file
 
 
-def begin(claim: IO[str], digests: Digests, token: str) -> int:
-    """Write into a held claim what the work begins with; returns how often this call of regenerate (``token``) began it before."""
-    claim.seek(0)
+def record_start(lock: IO[str], digests: Digests, token: str) -> int:
+    """Write the digests that the work starts with into a held lock file.
+
+    Returns:
+        How often this call of ``regenerate`` (``token``) started the same cell before: so often its process died.
+    """
+    lock.seek(0)
     try:
-        before = json.loads(claim.read())["begun"]
+        before = json.loads(lock.read())["begun"]
         count = int(before["count"]) if before["token"] == token else 0
     except (ValueError, KeyError, TypeError):
         count = 0
     content = {"posebench_cell": SCHEMA, "digests": digests, "files": {}, "begun": {"token": token, "count": count + 1}}
-    # In place, for a renamed file would not be the locked one.
-    claim.seek(0)
-    claim.truncate()
-    claim.write(json.dumps(content))
-    claim.flush()
+    # Written in place: a renamed file would not be the locked one.
+    lock.seek(0)
+    lock.truncate()
+    lock.write(json.dumps(content))
+    lock.flush()
     return count

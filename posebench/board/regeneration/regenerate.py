@@ -1,8 +1,8 @@
-"""``posebench regenerate``: make every cell of the grid that is missing or stale, and put the finished entries on the board.
+"""``posebench regenerate``: make every cell of the grid that is missing or stale, and write the finished entries.
 
-**Convention.** Cells know nothing of each other: each is claimed, made, and published by one atomic rename, whoever runs it and wherever.
-Whoever finishes the last seed of an entry writes the entry. So a loop, a pool of processes, a cluster and a job array do the same, any of
-them may be killed at any moment, and running one again is harmless.
+**Convention.** Cells are independent: each is locked, made, and published by one atomic rename. The process that finishes the last seed of
+an entry writes the entry. A loop, a pool of processes, a cluster and a job array therefore give the same result. Each may be killed at any
+moment and started again.
 """
 
 from __future__ import annotations
@@ -15,29 +15,33 @@ from functools import cache, partial
 from pathlib import Path
 
 from posebench.base.errors import PosebenchError
-from posebench.board.regeneration.cells import LIVES, Outcome, Place, run_cell
-from posebench.board.regeneration.freshness import digests_of, standing
+from posebench.board.regeneration.cells import MAX_DEATHS, GridContext, Outcome, run_cell
+from posebench.board.regeneration.freshness import digests_of, status_of
 from posebench.board.regeneration.grid import Cell, read_grid, select
-from posebench.board.regeneration.workers import spread
+from posebench.board.regeneration.workers import run_parallel
 from posebench.data import DATASETS
 
 
-def overview(cells: Sequence[Cell], place: Place) -> list[tuple[Cell, str, str]]:
-    """Each cell with its state and why, for ``--list``; nothing is run, and data without a folder are not looked at."""
-    open_, rows = cache(place.open), []
+def overview(cells: Sequence[Cell], context: GridContext) -> list[tuple[Cell, str, str]]:
+    """Each cell with its state and the reason, for ``--list``. Nothing is run; data whose folder is not given are not checked.
+
+    Returns:
+        (cell, ``up to date``, ``missing``, ``stale``, ``interrupted`` or ``foreign``, note).
+    """
+    open_, rows = cache(context.open), []
     for cell in cells:
-        blind = DATASETS[cell.dataset].needs_root and cell.dataset not in place.roots
-        now = standing(cell, digests_of(cell, None if blind else open_), place.runs)
-        note = f"data not looked at: no --root {cell.dataset}=DIR" if blind and now.state == "fresh" else now.why
-        if now.state == "missing" and _entry_of(cell, place.board).is_file():
-            note = f"its entry stands on the board, of a run that is not in {place.runs}"
+        without_data = DATASETS[cell.dataset].needs_root and cell.dataset not in context.roots
+        now = status_of(cell, digests_of(cell, None if without_data else open_), context.runs)
+        note = f"data not checked: no --root {cell.dataset}=DIR" if without_data and now.state == "fresh" else now.why
+        if now.state == "missing" and _entry_of(cell, context.board).is_file():
+            note = f"its entry is on the leaderboard; its run is not in {context.runs}"
         rows.append((cell, {"fresh": "up to date", "rescore": "stale"}.get(now.state, now.state), note))
     return rows
 
 
 def _entry_of(cell: Cell, board: Path) -> Path:
-    variant, behind = cell.entry.split(f"-{cell.dataset}-", 1)
-    return board / "entries" / DATASETS[cell.dataset].protocol / f"{variant}-{behind}.json"
+    variant, rest = cell.entry.split(f"-{cell.dataset}-", 1)
+    return board / "entries" / DATASETS[cell.dataset].protocol / f"{variant}-{rest}.json"
 
 
 def regenerate(
@@ -45,41 +49,41 @@ def regenerate(
     *,
     cells: Sequence[str] = (),
     dataset: str | None = None,
-    place: Place | None = None,
+    context: GridContext | None = None,
     jobs: int = 1,
     dask: str | None = None,
     progress: Callable[[str, int, int], None] | None = None,
     log: Callable[[str], None] = lambda _: None,
 ) -> list[Outcome]:
-    """Make what is missing or stale, and put finished entries on the board that lies beside the grid file.
+    """Make the cells that are missing or stale, and write finished entries to the board in the grid file's folder.
 
     Args:
         grid: the grid file.
         cells: names of cells; empty for all.
         dataset: only the cells of this dataset.
-        place: where and how; by default ``runs`` and the grid's folder.
-        jobs: processes on this machine.
-        dask: address of a dask scheduler, instead of ``jobs``; its workers see the same files under the same paths.
-        progress: called with (name of the cell, steps done, steps in all) where cells are made one after the other here.
-        log: called with a line for each cell.
+        context: folders and options; by default ``runs`` and the grid's folder.
+        jobs: number of processes on this machine.
+        dask: address of a dask scheduler, instead of ``jobs``; its workers need the same files under the same paths.
+        progress: called with (name of the cell, steps done, steps in all); only where cells are made one by one in this process.
+        log: called with one line per cell.
 
     Raises:
-        PosebenchError: a grid that cannot be read, a name that it lacks, or a cluster that cannot be reached. A cell's own error is in
-            its outcome.
+        PosebenchError: a grid that cannot be read, a name that it lacks, or a cluster that cannot be reached. The error
+            of a cell is in its outcome.
     """
     known = read_grid(Path(grid))
     chosen = select(known, cells, dataset)
-    place = place or Place(Path(grid).parent, Path("runs"), {})
-    # Workers have working folders of their own.
-    roots = {name: str(Path(root).absolute()) for name, root in place.roots.items()}
-    place = replace(place, board=place.board.absolute(), runs=place.runs.absolute(), roots=roots, token=uuid.uuid4().hex)
-    open_ = cache(place.open)
+    context = context or GridContext(Path(grid).parent, Path("runs"), {})
+    # Workers may run in another working directory.
+    roots = {name: str(Path(root).absolute()) for name, root in context.roots.items()}
+    context = replace(context, board=context.board.absolute(), runs=context.runs.absolute(), roots=roots, token=uuid.uuid4().hex)
+    open_ = cache(context.open)
     outcomes: list[Outcome] = []
     tasks = {}
     for cell in chosen:
         try:
             seeds = [other for other in known if other.entry == cell.entry]
-            tasks[cell.name] = partial(run_cell, cell, seeds, digests_of(cell, open_), place)
+            tasks[cell.name] = partial(run_cell, cell, seeds, digests_of(cell, open_), context)
         except PosebenchError as error:
             outcomes.append(Outcome(cell.name, "failed", str(error)))
             log(f"{cell.name}: failed: {error}")
@@ -87,7 +91,7 @@ def regenerate(
     if dask is None and jobs == 1:
         done = (task(progress=partial(progress, name) if progress else None) for name, task in tasks.items())
     else:
-        done = _survive(tasks, jobs, dask)
+        done = _run_and_restart(tasks, jobs, dask)
     for outcome in done:
         outcomes.append(outcome)
         log(f"{len(outcomes)} of {len(chosen)}: {outcome.cell}: {outcome.status}" + (f": {outcome.note}" if outcome.note else ""))
@@ -95,12 +99,12 @@ def regenerate(
     return sorted(outcomes, key=lambda outcome: order.index(outcome.cell))
 
 
-def _survive(tasks: dict[str, partial[Outcome]], jobs: int, dask: str | None) -> Iterator[Outcome]:
-    """Run tasks on many processes; where a dead one takes the pool with it, go on with those that are left in another pool."""
+def _run_and_restart(tasks: dict[str, partial[Outcome]], jobs: int, dask: str | None) -> Iterator[Outcome]:
+    """Run tasks on several processes. Where the death of one breaks the pool, run the remaining tasks in a new pool."""
     deaths = 0
     while tasks:
         try:
-            for outcome in spread(list(tasks.values()), jobs, dask):
+            for outcome in run_parallel(list(tasks.values()), jobs, dask):
                 del tasks[outcome.cell]
                 deaths = 0
                 yield outcome
@@ -108,7 +112,7 @@ def _survive(tasks: dict[str, partial[Outcome]], jobs: int, dask: str | None) ->
             raise
         except Exception as error:
             deaths += 1
-            if deaths > LIVES:
-                told = f"the workers died ({type(error).__name__}: {str(error).splitlines()[0]}); run it again: finished cells are kept"
-                yield from [Outcome(name, "failed", told) for name in tasks]
+            if deaths > MAX_DEATHS:
+                reason = f"the workers died ({type(error).__name__}: {str(error).splitlines()[0]}); run it again: finished cells are kept"
+                yield from [Outcome(name, "failed", reason) for name in tasks]
                 return

@@ -13,7 +13,7 @@ from posebench.cli.printing import print_json, print_table
 from posebench.data.registry import DATASETS
 
 if TYPE_CHECKING:
-    from posebench.board.regeneration.cells import Outcome, Place
+    from posebench.board.regeneration.cells import GridContext, Outcome
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -37,16 +37,16 @@ def configure(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """List the cells, or make them."""
     with needs("regeneration", extra="baselines,scale"):
-        from posebench.board.regeneration.cells import Place
+        from posebench.board.regeneration.cells import GridContext
         from posebench.board.regeneration.regenerate import regenerate
         from posebench.training.loop import Interrupted
     import sys
 
     from posebench.base.progress import progress
 
-    place = Place(args.grid.parent, args.runs, dict(map(_named_root, args.root)), args.device, args.threads, args.adopt)
+    context = GridContext(args.grid.parent, args.runs, dict(map(_named_root, args.root)), args.device, args.threads, args.adopt)
     if args.list:
-        return _list(args, place)
+        return _list(args, context)
     shown = ""
 
     def advance_cell(cell: str, done: int, total: int) -> None:
@@ -62,7 +62,7 @@ def run(args: Namespace) -> int:
                 args.grid,
                 cells=args.cell,
                 dataset=args.dataset,
-                place=place,
+                context=context,
                 jobs=args.jobs,
                 dask=args.dask,
                 progress=advance_cell,
@@ -75,11 +75,11 @@ def run(args: Namespace) -> int:
     return 1 if any(outcome.status == "failed" for outcome in outcomes) else 0
 
 
-def _list(args: Namespace, place: Place) -> int:
+def _list(args: Namespace, context: GridContext) -> int:
     from posebench.board.regeneration.grid import read_grid, select
     from posebench.board.regeneration.regenerate import overview
 
-    rows = overview(select(read_grid(args.grid), args.cell, args.dataset), place)
+    rows = overview(select(read_grid(args.grid), args.cell, args.dataset), context)
     if args.json:
         print_json([{"cell": cell.name, "state": state, "note": note} for cell, state, note in rows])
         return 0
