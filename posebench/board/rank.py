@@ -1,4 +1,4 @@
-"""Ranking: entries in, a table with groups out. Entries of one ranking are comparable by the time they come here."""
+"""Rank comparable entries, and group those that are not significantly different."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from posebench.scoring import intervals as stats
 from posebench.scoring.comparison import Difference, paired
 from posebench.scoring.sums import Sums
 
-#: The metric that orders a table: every file has it, whatever its scale.
+#: The metric that orders a table: every method has it, also those of unknown scale.
 PRIMARY = "PA-MPJPE"
 
-#: (protocol id, protocol digest, data fingerprint, keypoint source): only within one of these may rows meet.
+#: (protocol id, protocol digest, data fingerprint, keypoint source): entries are comparable if all four are equal.
 Key = tuple[str, str, str, str]
 
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
-    """Comparable entries in order, and how well these takes tell them apart.
+    """Comparable entries in order, with their paired differences.
 
     Attributes:
         frame: best first by :data:`PRIMARY`: columns ``group method entry supervision scale seeds`` and for each metric ``M``, ``M low``,
             ``M high``, ``M seed low``, ``M seed high``; NaN where a method has no such value.
         entries: in the frame's order.
-        shown: the seed that each stands with, in the frame's order.
+        shown: index of the seed that each entry is shown with, in the frame's order.
         pairs: all paired differences of :data:`PRIMARY`.
     """
 
@@ -47,7 +47,7 @@ class Ranking:
 
     @property
     def smallest(self) -> float | None:
-        """The smallest difference that these takes separate: the median of :attr:`half_widths`, None without a pair.
+        """The smallest significant difference on these takes: the median of :attr:`half_widths`, None without a pair.
 
         A pair that differs by more than its own half-width has an interval without zero, before Holm's adjustment.
         """
@@ -55,7 +55,7 @@ class Ranking:
 
     @property
     def overlaps(self) -> list[tuple[str, str]]:
-        """Pairs that share no letter though the ranges of their seeds overlap: another training might turn them round."""
+        """Pairs that share no letter though the ranges of their seeds overlap: another training might reverse their order."""
         column = f"{PRIMARY} seed"
         rows = [row for _, row in self.frame.iterrows()]
         return [
@@ -67,7 +67,7 @@ class Ranking:
 
 
 def comparable(entries: Sequence[Entry]) -> dict[Key, list[Entry]]:
-    """Entries by what must be the same for them to meet."""
+    """Entries grouped by what comparable entries share."""
     tables: dict[Key, list[Entry]] = {}
     for entry in entries:
         key = (entry.protocol["id"], entry.protocol["digest"], entry.data["fingerprint"], entry.keypoints)
@@ -78,9 +78,9 @@ def comparable(entries: Sequence[Entry]) -> dict[Key, list[Entry]]:
 def rank(entries: Sequence[Entry], metrics: Sequence[str]) -> Ranking:
     """Rank comparable entries, one or more, by the headline average of :data:`PRIMARY`.
 
-    **Convention.** A method with several seeds stands with its seed of median error, of an even number with the worse of the two in the
-    middle: never with its best. All its numbers and comparisons are that seed's; the range is over all seeds. All pairs are compared over
-    takes and Holm-adjusted; methods that share a letter in ``group`` are not separable, and sharing is not transitive.
+    **Convention.** Of several seeds the one of median error is shown; of an even number the worse of the middle two. All numbers and
+    comparisons of a method are those of that seed; the range is over all seeds. All pairs are compared over takes, with Holm correction.
+    Methods that share a letter in ``group`` are not significantly different.
     """
     headline, rows = entries[0].protocol["headline"], entries[0].rows
     shown = {entry.label: _median_seed(entry, headline) for entry in entries}
@@ -124,7 +124,7 @@ def _median_seed(entry: Entry, headline: str) -> int:
 
 
 def _aligned_sums(entry: Entry, first: Entry, seed: int, metric: str) -> Sums | None:
-    """The entry's sums in the order of the first entry's takes (they are the same takes: the fingerprint says so); None without any."""
+    """The entry's sums in the order of the first entry's takes, None where it has none. Equal fingerprints imply the same takes."""
     if metric not in entry.seeds[seed].sums:
         return None
     place = {take: i for i, take in enumerate(entry.takes)}

@@ -1,4 +1,4 @@
-"""The board's files: markdown, tables and plots from entries and nothing else, so that a stale one can be told from a fresh one."""
+"""Write and check a board's generated files: pages, tables and plots, which depend on its entries, records and published numbers only."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from posebench.board.entry import Entry
 from posebench.board.entry_files import load_entries
 from posebench.board.pages.entry import entry_page
 from posebench.board.pages.plots import PLOTS, Data, draw, fresh, plot_data
-from posebench.board.pages.provenance import commands, machines, made_rows
+from posebench.board.pages.provenance import commands, diagnostics_section, machines, training_section
 from posebench.board.pages.speed import load_records, speed_page
 from posebench.board.pages.tables import DIAGNOSTICS, FURTHER, as_csv, as_json, metrics_of, metrics_table, ranked_table
 from posebench.board.published.reader import load_published
@@ -23,7 +23,7 @@ from posebench.board.rank import PRIMARY, Key, Ranking, comparable, rank
 from posebench.lifters.timing.record import Record
 from posebench.scoring.protocol import Protocol, load_protocol
 
-#: Where generated files stand below a board, and how they end: what is there and not made is left over from an earlier entry.
+#: Folders and suffixes of generated files: a file there that is not generated any more belongs to a removed entry.
 _GENERATED = (("entries", ".md"), ("tables", ".csv"), ("tables", ".json"), ("plots", ".svg"))
 
 _HEAD = """# Leaderboard
@@ -31,27 +31,30 @@ _HEAD = """# Leaderboard
 Made by `posebench board render` from the files under `entries/`; do not edit by hand. A table holds only rows of one protocol digest,
 one copy of the data and one keypoint source.
 
-* **Order.** By PA-MPJPE, which every method has. A method with several seeds stands with its seed of median PA-MPJPE (of an even number
-  the worse of the middle two), never with its best; *seeds* gives their number and range.
-* **Group.** All pairs are compared by paired resampling of whole takes, Holm-adjusted over the table. Rows that share a letter are not
-  separable on these takes; sharing is not transitive, so a row may have several letters.
-* **Intervals** are 95 %, over takes: they speak of these subjects and these trained models. A value has one decimal if its standard
-  error is below 1, and none if not; the range over seeds and differences, read on the same takes, have one. All digits are in the CSV.
-* **Smallest difference**: half the width of the 95 % interval of a pair's difference, unadjusted, median over the table's pairs. A pair
-  of the usual spread that differs by less is a tie on these takes.
-* A cell is empty where a method's scale is unknown and the metric needs it. Each method's name leads to its own page.
+* **Order.** By PA-MPJPE, which every method has. Of several seeds the median one is shown (of an even number the worse of the middle
+  two), never the best. *Seeds* gives their number and range.
+* **Group.** All pairs of rows are compared by a paired bootstrap over takes, with Holm correction. Rows that share a letter are not
+  significantly different. A row may have several letters.
+* **Intervals** are 95 % bootstrap confidence intervals over takes. They hold for these subjects and these trained models.
+* **Decimals.** A value has one decimal if its standard error is below 1, and none otherwise. Seed ranges and differences have one. The
+  CSV files have four.
+* **Smallest difference** that is significant: half the width of the 95 % interval of a pair's difference, median over the pairs, without
+  Holm correction.
+* **Empty cells.** The metric needs the scale, and the method does not know it.
+* **Commands.** A row is named METHOD+RECIPE (PRESET); its SEEDs are in the table of trainings. Its name links to a page with the exact
+  commands. A row states the commit that made it; later code may give other numbers.
 """
 
-_REPORTED = """Numbers that papers report stand in tables of their own, from `published.toml`; they are not measured here and never ranked.
-[reconciliation.md](reconciliation.md) says what each of them is, where it is misfiled, and what was reproduced.
+_REPORTED = """Numbers from papers are in separate tables, from `published.toml`. They are not measured here and never ranked.
+[reconciliation.md](reconciliation.md) explains what each of them means and compares them with reproduced numbers.
 """
 
-_TIMED = """How fast the methods are, and on what: [speed.md](speed.md).
+_TIMED = """Speed of the methods: [speed.md](speed.md).
 """
 
 
 def rankings(entries: Sequence[Entry]) -> dict[Key, Ranking]:
-    """A ranking of all metrics for each set of comparable entries, by protocol; true keypoints first, then by how noisy they are."""
+    """A ranking for each set of comparable entries, sorted by protocol; true keypoints come first, then noisier ones."""
     tables = comparable(entries)
     return {key: rank(tables[key], metrics_of(load_protocol(key[0]), list(tables[key][0].units))) for key in sorted(tables, key=_place)}
 
@@ -62,7 +65,7 @@ def _place(key: Key) -> tuple[str, bool, str, Key]:
 
 
 def _stems(ranked: dict[Key, Ranking]) -> dict[Key, str]:
-    """Where a ranking's tables and plots stand: ``<protocol id>/<keypoints>``, an older digest or other data named behind it."""
+    """File names of each ranking's tables and plots: ``<protocol id>/<keypoints>``, and a suffix for an older digest or other data."""
     stems: dict[Key, str] = {}
     for key in sorted(ranked, key=lambda key: (key[1] != load_protocol(key[0]).digest, key)):
         id, digest, fingerprint, keypoints = key
@@ -116,13 +119,14 @@ def _section(protocol: Protocol, key: Key, ranking: Ranking, stem: str, records:
         f"![Error by method, with intervals and seeds](plots/{stem}-error.svg)\n",
         f"See also: {', '.join(links)}.\n",
     ]
-    for title, metrics in (("Further metrics:", FURTHER), ("Diagnostics, never ranked:", DIAGNOSTICS)):
+    for title, metrics in (("Further metrics:", FURTHER), ("Diagnostic metrics, never ranked:", DIAGNOSTICS)):
         if table := metrics_table(ranking, metrics):
             parts += [f"{title}\n", table, ""]
     return "\n".join(
         [
             *parts,
-            *made_rows(entries),
+            *training_section(entries),
+            *diagnostics_section(entries),
             f"Data: {entries[0].data['name']} {entries[0].data['version']}, fingerprint `{fingerprint[:16]}`. {machines(entries)}\n",
             commands(protocol, keypoints, entries),
         ]
@@ -130,16 +134,16 @@ def _section(protocol: Protocol, key: Key, ranking: Ranking, stem: str, records:
 
 
 def _separates(ranking: Ranking) -> list[str]:
-    """What these takes can tell apart, and which rows another training might turn round."""
+    """The smallest significant difference, and the rows whose order may depend on the seed."""
     unit, widths = ranking.entries[0].units[PRIMARY], ranking.half_widths
     takes = len({take for take, _, _ in ranking.entries[0].takes})
     if ranking.smallest is None:
-        return [f"One row, or no interval from these {takes} takes: nothing to separate.\n"] if not widths else []
+        return [f"One row, or no interval from these {takes} takes: no comparison.\n"] if not widths else []
     spread = f"{widths[0]:.1f} to {widths[-1]:.1f} over {len(widths)} pairs" if len(widths) > 1 else "one pair"
-    lines = [f"Smallest difference that these {takes} takes separate: about **{ranking.smallest:.1f} {unit}** {PRIMARY} ({spread})."]
+    lines = [f"Smallest significant difference on these {takes} takes: about **{ranking.smallest:.1f} {unit}** {PRIMARY} ({spread})."]
     if ranking.overlaps:
         pairs = "; ".join(f"{one} and {other}" for one, other in ranking.overlaps)
-        lines.append(f"Their seeds overlap though their letters differ, so another training may turn them round: {pairs}.")
+        lines.append(f"No common letter, but overlapping seeds, so another training may reverse the order: {pairs}.")
     return [" ".join(lines) + "\n"]
 
 
@@ -161,14 +165,14 @@ def _texts(board: Path, entries: Sequence[Entry], ranked: dict[Key, Ranking], re
 
 
 def _plots(board: Path, ranked: dict[Key, Ranking], records: Mapping[str, Record]) -> Iterator[tuple[Path, str, Data]]:
-    """Every plot of a board: its file, its name in :data:`PLOTS`, its data."""
+    """Every plot of a board: file, name in :data:`PLOTS`, data."""
     for key, stem in _stems(ranked).items():
         for name, data in plot_data(ranked[key], records).items():
             yield board / "plots" / f"{stem}-{name}.svg", name, data
 
 
 def _left_over(board: Path, made: set[Path]) -> list[Path]:
-    """Generated files of entries that are gone."""
+    """Generated files of entries that were removed."""
     found = {path for folder, ending in _GENERATED for path in (board / folder).rglob(f"*{ending}")}
     found |= {path for path in [board / "speed.md"] if path.exists()}
     return sorted(found - made)
@@ -182,7 +186,7 @@ def _read(path: Path) -> str | None:
 
 
 def render(board: Path) -> Path:
-    """Write a board's pages, tables and plots from its entries and published numbers; plots that are fresh are not drawn again.
+    """Write a board's pages, tables and plots. Plots that are fresh are not drawn again.
 
     Returns:
         ``README.md`` of the board.
@@ -204,7 +208,7 @@ def render(board: Path) -> Path:
 
 
 def check_board(board: Path) -> int:
-    """How many entries a board has, all valid, and its pages, tables and plots fresh. Draws nothing.
+    """Check that a board's entries are valid and its generated files fresh; gives the number of entries. Draws nothing.
 
     Raises:
         PosebenchError: an entry is invalid, of an unknown digest, or states a number that its sums do not give; ``published.toml`` is

@@ -12,10 +12,10 @@ def print_json(content: object) -> None:
 
 
 def print_table(rows: list[list[object]], heads: list[str]) -> None:
-    """Cells as they are: no text that looks like a number is taken for one."""
-    from tabulate import tabulate
+    """Print a table; see :func:`posebench.display.table.table`."""
+    from posebench.display.table import table
 
-    print(tabulate(rows, heads, tablefmt="github", disable_numparse=True))
+    print(table(rows, heads))
 
 
 def label(path: str) -> str:

@@ -1,4 +1,4 @@
-"""A picture of random poses of a split: the truth and what prediction files hold, from two views."""
+"""A picture of random poses of a split: ground truth and predictions, from two views."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ def draw(
     count: int = 4,
     seed: int = 0,
 ) -> None:
-    """Draw the same random frames of a split under each prediction file, over the truth.
+    """Draw random frames of a split: a row per prediction file, over the ground truth.
 
-    **Convention.** Frames are drawn alike, by ``numpy.random.RandomState(seed)``, before any prediction is looked at. Files of unknown
-    scale are drawn at the scale that N-MPJPE gives each pose. The root is subtracted.
+    **Convention.** ``numpy.random.RandomState(seed)`` chooses the frames, independent of the predictions. Poses of unknown scale are
+    drawn at the least-squares scale (as in N-MPJPE). The root is subtracted.
 
     Args:
-        predictions: name to file; each holds the split's clips whole.
+        predictions: name to file; each holds every frame of the split's clips.
         dataset: the opened dataset.
-        path: image file; the ending chooses the format.
-        split: of the dataset.
-        count: poses to draw.
-        seed: of the choice.
+        path: image file; its suffix gives the format.
+        split: name of a split of the dataset.
+        count: number of poses.
+        seed: of the random choice.
 
     Raises:
-        PosebenchError: a file of another skeleton, or without a chosen clip.
+        PosebenchError: a file has another skeleton or lacks a chosen clip.
     """
     clips = dataset.clip_ids(split)
     lengths = np.array([dataset.infos[id].frames for id in clips])

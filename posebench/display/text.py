@@ -1,15 +1,12 @@
-"""Results and findings as text: what the command line prints, and the long table of ``--csv``."""
+"""Results, comparisons and findings as text: what the command line prints, and the long table of ``--csv``."""
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from tabulate import tabulate
-
+from posebench.display.table import table
 from posebench.predictions.finding import Finding
 from posebench.scoring.comparison import Comparison
 from posebench.scoring.result import Result
@@ -25,28 +22,28 @@ def number(value: float | None, unit: str = "mm") -> str:
     return "" if value is None else f"{value:.{_DIGITS.get(unit, 2)}f}"
 
 
-def interval(table: dict[str, Any]) -> str:
+def interval(metric: dict[str, Any]) -> str:
     """``[low, high]`` or an empty cell."""
-    if table["low"] is None:
+    if metric["low"] is None:
         return ""
-    return f"[{number(table['low'], table['unit'])}, {number(table['high'], table['unit'])}]"
+    return f"[{number(metric['low'], metric['unit'])}, {number(metric['high'], metric['unit'])}]"
 
 
-def metric_table(result: Result, tables: dict[str, dict[str, Any]]) -> str:
+def metric_table(result: Result, metrics: dict[str, dict[str, Any]]) -> str:
     """Metric, unit, headline value, interval, and every average."""
     headline = result.protocol["headline"]
-    averages = list(next(iter(tables.values()))["by"])
+    averages = list(next(iter(metrics.values()))["by"])
     rows = [
-        [name, table["unit"], number(table["value"], table["unit"]), interval(table)]
-        + [number(table["by"].get(kind), table["unit"]) for kind in averages]
-        for name, table in tables.items()
+        [name, metric["unit"], number(metric["value"], metric["unit"]), interval(metric)]
+        + [number(metric["by"].get(kind), metric["unit"]) for kind in averages]
+        for name, metric in metrics.items()
     ]
     heads = ["metric", "unit", f"value ({headline})", "95 % interval", *(f"by {kind}" for kind in averages)]
-    return tabulate(rows, heads, disable_numparse=True, colalign=["left", "left", *["right"] * (len(heads) - 2)], tablefmt="github")
+    return table(rows, heads, right=range(2, len(heads)))
 
 
 def action_table(result: Result) -> str:
-    """The main metrics of each action, frame-weighted, and how many poses stand behind each."""
+    """The main metrics of each action, frame-weighted, with its number of poses; empty where none of them has a value."""
     names = [name for name in _SHOWN if result.metrics.get(name, {}).get("value") is not None]
     if not names:
         return ""
@@ -58,26 +55,26 @@ def action_table(result: Result) -> str:
         for action in sorted(poses)
     ]
     heads = ["action", "poses", *names]
-    return tabulate(rows, heads, disable_numparse=True, colalign=["left", *["right"] * (len(heads) - 1)], tablefmt="github")
+    return table(rows, heads, right=range(1, len(heads)))
 
 
 def group_table(result: Result, group: str) -> str:
-    """The main metrics of each label of one group, frame-weighted."""
+    """The main metrics of each member of one group, frame-weighted."""
     names = [name for name in _SHOWN if result.metrics.get(name, {}).get("value") is not None]
     labels = list(result.metrics[names[0]]["groups"][group]) if names else []
     rows = [[label, *(number(result.metrics[name]["groups"][group].get(label)) for name in names)] for label in labels]
-    return tabulate(rows, [group, *names], disable_numparse=True, colalign=["left", *["right"] * len(names)], tablefmt="github")
+    return table(rows, [group, *names], right=range(1, 1 + len(names)))
 
 
-def behaviour_table(behaviour: dict[str, dict[str, float]]) -> str:
-    """The signs of predicted and true poses side by side."""
-    signs = dict.fromkeys(sign for values in behaviour.values() for sign in values)
-    rows = [[sign, *(f"{values[sign]:.2f}" if sign in values else "" for values in behaviour.values())] for sign in signs]
-    return tabulate(rows, ["sign", *behaviour], disable_numparse=True, colalign=["left", *["right"] * len(behaviour)], tablefmt="github")
+def diagnostics_table(behaviour: dict[str, dict[str, float]]) -> str:
+    """Diagnostics that need no ground truth, a column each for predicted and true poses."""
+    names = dict.fromkeys(name for values in behaviour.values() for name in values)
+    rows = [[name, *(f"{values[name]:.2f}" if name in values else "" for values in behaviour.values())] for name in names]
+    return table(rows, ["diagnostic", *behaviour], right=range(1, 1 + len(behaviour)))
 
 
 def report(result: Result) -> str:
-    """Everything that ``posebench score`` prints: what was scored, the metrics, the diagnostics, the actions, the findings."""
+    """What ``posebench score`` prints: what was scored, metrics, diagnostics, actions, other groups, findings."""
     protocol, data, predictions, coverage = result.protocol, result.data, result.predictions, result.coverage
     copy = "the official copy" if data["official"] else f"not the official copy ({data['note']})"
     stamp = f"PARTIAL: {coverage['poses']:,} of {coverage['poses wanted']:,} poses" if coverage["partial"] else "complete"
@@ -92,27 +89,27 @@ def report(result: Result) -> str:
         lines.append(f"{result.invalid['poses']:,} invalid poses, scored with every joint at the root")
     lines += ["", metric_table(result, result.metrics)]
     if result.diagnostics:
-        lines += ["", "Diagnostics, never ranked:", "", metric_table(result, result.diagnostics)]
+        lines += ["", "Diagnostic metrics, never ranked:", "", metric_table(result, result.diagnostics)]
     if result.behaviour:
         lines += [
             "",
-            "What the lifter does, beside how far off it is (posebench.behaviour):",
+            "Diagnostics of the poses, without ground truth (docs/training.md):",
             "",
-            behaviour_table(result.behaviour),
+            diagnostics_table(result.behaviour),
         ]
     actions = action_table(result)
     if actions:
-        lines += ["", "By action (frames alike):", "", actions]
-    groups = dict.fromkeys(group for table in result.metrics.values() for group in table["groups"] if group not in _USUAL)
+        lines += ["", "By action (frame-weighted):", "", actions]
+    groups = dict.fromkeys(group for metric in result.metrics.values() for group in metric["groups"] if group not in _USUAL)
     for group in groups:
-        lines += ["", f"By {group} (frames alike):", "", group_table(result, group)]
+        lines += ["", f"By {group} (frame-weighted):", "", group_table(result, group)]
     if result.findings:
         lines += ["", *(f"{finding['severity']}: {finding['name']}: {finding['message']}" for finding in result.findings)]
     return "\n".join(lines)
 
 
 def comparison_text(comparison: Comparison) -> str:
-    """Methods best first with the letters of what is not separable, then each pair with its verdict."""
+    """Methods, best first, with the letters of their tie groups; then each pair with its difference and verdict."""
     unit = comparison.unit
     ranked = [[name, number(value, unit), comparison.letters[name]] for name, value in comparison.values.items()]
     heads = ["method", f"{comparison.metric} [{unit}]", "group"]
@@ -122,9 +119,9 @@ def comparison_text(comparison: Comparison) -> str:
     ]
     return "\n".join(
         [
-            tabulate(ranked, heads, disable_numparse=True, colalign=("left", "right", "left"), tablefmt="github"),
+            table(ranked, heads, right=[1]),
             "",
-            tabulate(pairs, ["pair", "difference", "95 % interval", "p (Holm)", "verdict"], disable_numparse=True, tablefmt="github"),
+            table(pairs, ["pair", "difference", "95 % interval", "p (Holm)", "verdict"]),
         ]
     )
 
@@ -138,27 +135,23 @@ def _p_value(p: float | None) -> str:
 def findings_table(findings: list[Finding]) -> str:
     """Severity, check, what was found, likely fix."""
     if not findings:
-        return "No findings: the file is sound."
+        return "No findings."
     rows = [[finding.severity, finding.name, finding.message, finding.fix] for finding in findings]
-    return tabulate(rows, ["severity", "check", "found", "likely fix"], tablefmt="grid", maxcolwidths=[None, None, 60, 50])
+    return table(rows, ["severity", "check", "found", "likely fix"], form="grid", widths=[None, None, 60, 50])
 
 
 def long_table(result: Result) -> str:
-    """CSV with one number a line: metric, unit, kind (average or group), key, value, low, high."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["metric", "unit", "kind", "key", "value", "low", "high"])
-    writer.writerows(_long_rows(result))
-    return out.getvalue()
+    """CSV with one number per line: metric, unit, kind (``average`` or a group), key, value, low, high."""
+    return table(list(_long_rows(result)), ["metric", "unit", "kind", "key", "value", "low", "high"], form="csv")
 
 
 def _long_rows(result: Result) -> Iterator[list[Any]]:
-    for name, table in {**result.metrics, **result.diagnostics}.items():
-        if table["value"] is None:
+    for name, metric in {**result.metrics, **result.diagnostics}.items():
+        if metric["value"] is None:
             continue
-        for kind, value in table["by"].items():
-            bounds = [table["low"], table["high"]] if kind == result.protocol["headline"] else ["", ""]
-            yield [name, table["unit"], "average", kind, repr(value), *bounds]
-        for group, values in table["groups"].items():
+        for kind, value in metric["by"].items():
+            bounds = [metric["low"], metric["high"]] if kind == result.protocol["headline"] else ["", ""]
+            yield [name, metric["unit"], "average", kind, repr(value), *bounds]
+        for group, values in metric["groups"].items():
             for key, value in values.items():
-                yield [name, table["unit"], group, key, repr(value), "", ""]
+                yield [name, metric["unit"], group, key, repr(value), "", ""]

@@ -67,7 +67,7 @@ def test_rows_of_other_letters_whose_seeds_overlap_are_named(tmp_path, results):
     assert not rank([good, bad], ["PA-MPJPE"]).overlaps
     lucky = replace(bad, seeds=[good.seeds[0], bad.seeds[0]])
     assert rank([good, lucky], ["PA-MPJPE"]).overlaps == [("good", "bad")]
-    assert "may turn them round: good and bad" in leaderboard_page(rankings([good, lucky]))
+    assert "may reverse the order: good and bad" in leaderboard_page(rankings([good, lucky]))
 
 
 def test_an_entry_of_other_takes_under_the_same_fingerprint_is_refused(results):

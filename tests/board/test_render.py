@@ -22,7 +22,7 @@ def test_a_row_of_changed_code_says_so(results, made):
             rankings([entry_of(replace(results["good"], predictions=predictions, training={**spent, "code": code}), "a")])
         )
         assert f"commit {code}." in text
-        assert ("the code differed from it" in text) is said
+        assert ("the code had uncommitted changes" in text) is said
 
 
 def test_the_page_is_fresh_until_an_entry_changes(tmp_path, results):

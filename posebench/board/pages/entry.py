@@ -7,9 +7,10 @@ from importlib.util import find_spec
 import pandas as pd
 
 from posebench.board.entry import BY_JOINT, Entry
-from posebench.board.pages.tables import markdown, metric_cell, metrics_of
+from posebench.board.pages.tables import metric_cell, metrics_of
 from posebench.board.rank import PRIMARY, Ranking
 from posebench.data.registry import needs_root
+from posebench.display.table import table
 from posebench.metrics.behaviour import BEHAVIOUR
 from posebench.scoring.protocol import Protocol
 from posebench.scoring.sums import group_means
@@ -55,7 +56,7 @@ def _values(ranking: Ranking, entry: Entry, row: pd.Series, protocol: Protocol) 
         if metric in ranking.frame and (text := metric_cell(row, metric, interval=True)):
             spread = f"{row[f'{metric} seed low']:.1f} to {row[f'{metric} seed high']:.1f}" if len(entry.seeds) > 1 else ""
             lines.append([metric, entry.units[metric], text, spread])
-    return markdown(lines, ["metric", "unit", "value", "over seeds"], right=(2,)) + "\n"
+    return table(lines, ["metric", "unit", "value", "over seeds"], right=(2,), form="markdown") + "\n"
 
 
 def _against(ranking: Ranking, entry: Entry) -> list[str]:
@@ -74,7 +75,7 @@ def _against(ranking: Ranking, entry: Entry) -> list[str]:
     return [
         f"## Against the other rows\n\n{PRIMARY} of this row minus that of the other, paired over takes, with the pair's own interval."
         " Below 0 this row is better; the verdict is Holm-adjusted over all pairs of the table.\n",
-        markdown(lines, ["other", f"difference [{unit}]", "separable"], right=(1,)) + "\n",
+        table(lines, ["other", f"difference [{unit}]", "separable"], right=(1,), form="markdown") + "\n",
     ]
 
 
@@ -87,7 +88,7 @@ def _by_action(entry: Entry, seed: int) -> list[str]:
         takes = len({take for take, _, its in entry.takes if its == action})
         lines.append([action, takes, *(_one(means[metric].get(action)) for metric in metrics)])
     heads = ["action", "takes", *(f"{metric} [{entry.units[metric]}]" for metric in metrics)]
-    return ["## By action\n\nAll frames of an action alike.\n", markdown(lines, heads, right=range(1, len(heads))) + "\n"]
+    return ["## By action\n\nAll frames of an action alike.\n", table(lines, heads, right=range(1, len(heads)), form="markdown") + "\n"]
 
 
 def _by_joint(entry: Entry, seed: int) -> list[str]:
@@ -98,7 +99,7 @@ def _by_joint(entry: Entry, seed: int) -> list[str]:
     joints = list(dict.fromkeys(joint for found in values.values() for joint in found))
     lines = [[joint, *(_one(found.get(joint)) for found in values.values())] for joint in joints]
     heads = ["joint", *(f"{metric} [{entry.units[metric]}]" for metric in values)]
-    return [f"## By joint\n\nAverage by {kind}.\n", markdown(lines, heads, right=range(1, len(heads))) + "\n"]
+    return [f"## By joint\n\nAverage by {kind}.\n", table(lines, heads, right=range(1, len(heads)), form="markdown") + "\n"]
 
 
 def _one(value: float | None) -> str:
@@ -111,7 +112,7 @@ def _behaviour(entry: Entry, seed: int) -> list[str]:
         return []
     lines = [[sign, *(f"{table[sign]:.2f}" if sign in table else "" for table in signs.values())] for sign in BEHAVIOUR]
     about = "## What the lifter does\n\nBeside how far off it is; `posebench.behaviour` says what each sign means.\n"
-    return [about, markdown(lines, ["sign", *signs], right=range(1, 1 + len(signs))) + "\n"]
+    return [about, table(lines, ["sign", *signs], right=range(1, 1 + len(signs)), form="markdown") + "\n"]
 
 
 def _provenance(entry: Entry) -> list[str]:
@@ -129,7 +130,7 @@ def _provenance(entry: Entry) -> list[str]:
             "extra data": "; ".join(made.extra_data) or "none",
             **({"taught by": made.common.teacher} if made.teacher else {}),
         }
-        parts.append(markdown([[name, fact] for name, fact in facts.items()], ["", "of all seeds"]) + "\n")
+        parts.append(table([[name, fact] for name, fact in facts.items()], ["", "of all seeds"], form="markdown") + "\n")
     for number, seed in enumerate(entry.seeds):
         spent = seed.training
         trained = [f"{float(spent['cpu_seconds']) / 60:.1f} CPU minutes"] if "cpu_seconds" in spent else []

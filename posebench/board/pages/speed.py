@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from posebench.board.pages.tables import markdown
+from posebench.display.table import table
 from posebench.lifters.timing.record import SPREAD, WAITING, Case, Record, Timed, changes, differing, load_record
 
 #: Where a board keeps records, a file a machine.
@@ -41,7 +41,7 @@ def record_text(record: Record) -> str:
     if shifts:
         heads = ["lifter", "backend", "joint moves, mean [mm]", "at most [mm]", "PA-MPJPE changes [mm]"]
         parts += ["", "Against eager float32, on a clip of `synthetic`; poses of unknown scale are made as large as the true ones:"]
-        parts += ["", markdown(shifts, heads, right=(2, 3, 4))]
+        parts += ["", table(shifts, heads, right=(2, 3, 4), form="markdown")]
     notes = [f"* {one.name}: {note}." for one in record.lifters for note in one.notes]
     return "\n".join([*parts, *(["", "Not timed:", "", *notes] if notes else [])])
 
@@ -63,7 +63,7 @@ def changes_text(first: Record, second: Record) -> str:
         for one in changes(first, second)
     ]
     heads = ["lifter", "backend", "batch", "time of B / A", "95 % interval", "B is"]
-    parts = [markdown(rows, heads, right=(2, 3))]
+    parts = [table(rows, heads, right=(2, 3), form="markdown")]
     told = differing(first, second)
     if told:
         parts.append(f"The two differ in {'; '.join(told)}: what is seen need not be the code's doing.")
@@ -80,7 +80,7 @@ def _lifters(record: Record) -> str:
     rows = [[one.name, *_numbers(one), *_reach(one, record.fps), "yes" if one.flip_averaging else "no"] for one in record.lifters]
     heads = ["lifter", "parameters", "multiply-adds a pose", "memory opened, at most [MiB]"]
     heads += ["frames seen (stated)", f"frames to wait for (at {record.fps:g} Hz)", "flips averaged"]
-    return markdown(rows, heads, right=range(1, 6))
+    return table(rows, heads, right=range(1, 6), form="markdown")
 
 
 def _numbers(one: Timed) -> list[str]:
@@ -96,7 +96,7 @@ def _reach(one: Timed, fps: float) -> list[str]:
 def _timings(record: Record) -> str:
     rows = [[one.name, *_timing(case)] for one in record.lifters for case in one.cases]
     heads = ["lifter", "backend", "batch", "median [ms]", "99th percentile [ms]", "poses/s"]
-    return markdown(rows, heads, right=range(2, 6))
+    return table(rows, heads, right=range(2, 6), form="markdown")
 
 
 def _timing(case: Case) -> list[object]:

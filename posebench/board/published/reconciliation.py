@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from posebench.board.entry import Entry
 from posebench.board.published.reproduction import official, reproduced
-from posebench.board.published.tables import UNITS, cell, data_of, marks_legend, reported_tables, table, tags_legend
+from posebench.board.published.tables import UNITS, cell, data_of, marks_legend, reported_tables, tags_legend
 from posebench.board.published.types import DATASETS, KEYPOINTS, METRICS, Filing, Published, Row
+from posebench.display.table import table
 
 #: Set side by side wherever two of them share data, metric and 2D source.
 COMPARED = ("chen2019", "repnet", "ites")
@@ -75,7 +76,7 @@ without its address. *Sure* is our confidence in what the number is.
                 ]
                 for filing in filings
             ]
-            parts.append(table(lines, ["filed under", "value", "the label is", "what it is", "sure", "why"]) + "\n")
+            parts.append(table(lines, ["filed under", "value", "the label is", "what it is", "sure", "why"], form="markdown") + "\n")
     return "\n".join(parts)
 
 
@@ -109,7 +110,7 @@ Within a line they are like for like only if the last column says so.
                     cells = [_cells([row for row in line if row.paper == id], metric) for id in COMPARED]
                     if any(cells):
                         lines.append([where, f"{metric} [{UNITS[metric]}]", keypoints, *cells, _verdict(line, metric)])
-    parts.append(table(lines, ["data", "metric", "2D", *names, "like for like?"]) + "\n")
+    parts.append(table(lines, ["data", "metric", "2D", *names, "like for like?"], form="markdown") + "\n")
     return "\n".join(parts)
 
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from statistics import median_high
 
 from posebench.board.entry import Entry
-from posebench.board.published.tables import cell, data_of, table, who
+from posebench.board.published.tables import cell, data_of, who
 from posebench.board.published.types import MEASURES, Measured, Paper, Published, Row
+from posebench.display.table import table
 from posebench.scoring.protocol import load_protocol
 
 #: Columns of the tables of reproduced numbers: heading -> metric of an entry.
@@ -50,7 +51,7 @@ def _against(published: Published, paper: Paper, runs: Sequence[Measured], entri
     lines += [_entry_line(entry) for entry in own]
     if paper.methods and not own:
         lines.append(["ours: no entry on the board yet", *[""] * (3 + len(_COLUMNS)), ""])
-    return table(lines, ["what", "data", "2D", "joints", *_COLUMNS, "work"])
+    return table(lines, ["what", "data", "2D", "joints", *_COLUMNS, "work"], form="markdown")
 
 
 def _reported_line(published: Published, row: Row) -> list[str]:
@@ -111,7 +112,7 @@ seed, 11 to 28 minutes of one CPU core, about 1 % of a paper's number of steps. 
 Averages are over frames unless the heading says `by take`. The best-of-flip columns are ITES's own way of scoring: Procrustes scale, the
 better of the pose and its mirror image. Rows with 16 and with 17 joints are not comparable.
 
-{table(lines, ["code", "data", "work", *metrics], right=len(metrics))}
+{table(lines, ["code", "data", "work", *metrics], right=range(3, 3 + len(metrics)), form="markdown")}
 
 {notes}
 """

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tabulate import tabulate
-
 from posebench.board.published.types import DATASETS, KEYPOINTS, METRICS, TAGS, Published, Row, Value
+from posebench.display.table import table
 
 #: What a letter behind a number says of its alignment; no letter is the strict reading.
 MARKS = {
@@ -136,7 +135,7 @@ def _rows(published: Published, rows: Sequence[Row], unverified: bool) -> str:
             ]
         )
     heads = ["method", "3D and side information", *trained, *(f"{metric} [{UNITS[metric]}]" for metric in metrics), "joints", "average"]
-    return table(lines, heads, right=len(metrics) + 2)
+    return table(lines, heads, right=range(len(heads) - len(metrics) - 2, len(heads)), form="markdown")
 
 
 def _stated(text: str) -> str:
@@ -160,10 +159,3 @@ def _remarks(published: Published, rows: Sequence[Row], unverified: bool) -> str
         if text:
             lines.append(f"* **{who(published, row)}**: {text}")
     return "\n".join(lines) + "\n" if lines else ""
-
-
-def table(lines: Sequence[Sequence[str]], heads: Sequence[str], right: int = 0) -> str:
-    """A markdown table, its last ``right`` columns aligned to the right."""
-    align = ["left"] * (len(heads) - right) + ["right"] * right
-    escaped = [[text.replace("|", "\\|") for text in line] for line in lines]
-    return tabulate(escaped, heads, tablefmt="github", disable_numparse=True, colalign=align)

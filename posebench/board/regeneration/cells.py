@@ -153,7 +153,7 @@ def _update(cell: Cell, digests: Digests, context: GridContext, progress: Progre
             shutil.rmtree(old)
         if record_start(lock, digests, context.token) >= MAX_DEATHS:
             raise PosebenchError(
-                f"its process died {MAX_DEATHS} times, or another one of the same pool did",
+                f"its process, or another one of its pool, died {MAX_DEATHS} times",
                 "enough memory",
                 "run it alone: --cell " + cell.name,
             )
