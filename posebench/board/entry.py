@@ -1,7 +1,7 @@
-"""What an entry is: one method on the board under one protocol and keypoint source, with all its seeds.
+"""An entry: one method on the leaderboard, under one protocol and keypoint source, with all its seeds.
 
-**Convention.** An entry keeps the sums by take of every metric, so that its numbers, intervals and every comparison can be computed again
-from the entry alone; for the metrics of :data:`BY_JOINT` also by joint. What it states beside the sums (``values``) must follow from them.
+**Convention.** An entry holds the sums of every metric by take, and for the metrics of :data:`BY_JOINT` also by joint. Its numbers,
+intervals and comparisons are computed from these sums. The ``values`` that it states must agree with them.
 Schema 2 added ``values`` and ``joints``, schema 3 ``curves``; entries without them stay valid.
 """
 
@@ -41,9 +41,9 @@ class Seed:
         predictions: sha256 of the file.
         environment: of the scoring.
         sums: by take: metric to (total (takes,), count (takes,)).
-        provenance: how the lifter was made, or None where nothing was trained or the file does not say.
+        provenance: how the lifter was trained; None where nothing was trained, or the prediction file does not state it.
         training: seconds, steps and machine of the training, where posebench ran it.
-        behaviour: what the lifter does beside its errors, predicted and true (:mod:`posebench.metrics.behaviour`).
+        behaviour: diagnostics of predicted and true poses that need no ground truth (:mod:`posebench.metrics.behaviour`).
         values: headline average of each metric as the result stated it; empty in entries of schema 1.
         joints: sums by joint, of the metrics of :data:`BY_JOINT`; empty in entries of schema 1.
         curves: by the name of the area under a PCK curve: (thresholds in mm, PCK in % at each, as headline average to six digits);
@@ -68,7 +68,7 @@ class Seed:
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """A method's row: what it is, what it was scored on, and its seeds. ``takes`` holds (take, subject, action) of each row of sums."""
+    """A method, what it was scored on, and its seeds. ``takes`` holds (take, subject, action) of each row of the sums."""
 
     method: str
     keypoints: str
@@ -82,7 +82,7 @@ class Entry:
 
     @property
     def name(self) -> str:
-        """File name of the entry, without ending."""
+        """File name of the entry, without suffix."""
         made = self.seeds[0].provenance
         return f"{self.variant}-{self.keypoints}" + (f"-{made.preset}" if made else "")
 
@@ -103,17 +103,17 @@ class Entry:
 
     @property
     def label(self) -> str:
-        """What a table calls the row: the variant, and the preset behind it."""
+        """The row's name in tables: the variant, and the preset in brackets."""
         made = self.seeds[0].provenance
         return f"{self.variant} ({made.preset})" if made else self.method
 
     @property
     def rows(self) -> list[Row]:
-        """The takes as rows of sums: cameras are already together."""
+        """The takes as rows of sums; cameras are already added up."""
         return [Row("", subject, take, "", action) for take, subject, action in self.takes]
 
     def value(self, metric: str, average_kind: str, seed: int = 0) -> float | None:
-        """One average of one metric, computed from the sums; None where the method's scale leaves it empty."""
+        """One average of one metric, computed from the sums; None where the method has no such value."""
         if metric not in self.seeds[seed].sums:
             return None
         sums = self.seeds[seed].of(metric)
@@ -128,14 +128,14 @@ class Entry:
         return {name: float(value) for name, value in zip(joints.names, values, strict=True)}
 
     def dump(self) -> str:
-        """The JSON text of the entry, lists of numbers each on one line; a seed says nothing of what it does not hold."""
+        """The JSON text of the entry; each list of numbers is on one line, and empty parts of a seed are left out."""
         content = {"posebench_entry": SCHEMA, **asdict(self)}
         for seed in content["seeds"]:
             for key in ("values", "joints", "curves"):
                 if not seed[key]:
                     del seed[key]
         text = json.dumps(content, indent=1)
-        # A string of JSON holds no line break, so that a bracket before one opens a list.
+        # Strings in JSON contain no line breaks, so a bracket before a line break opens a list.
         return re.sub(r"\[\n[\d\s,.eE+-]*\]", _one_line, text) + "\n"
 
 

@@ -1,8 +1,7 @@
-"""Files of entries: written from results, read strictly, and refused where their numbers do not follow from their sums.
+"""Entry files: written from results, read strictly, and refused where their numbers do not agree with their sums.
 
-**Convention.** ``entries/<protocol id>/<method>[+<recipe>][@<dataset>]-<keypoints>[-<preset>].json``: the recipe where it is not the
-method's own, the training data where they are not the protocol's, the preset where there was a training. What an entry holds:
-:mod:`posebench.board.entry`.
+**Convention.** ``entries/<protocol id>/<method>[+<recipe>][@<dataset>]-<keypoints>[-<preset>].json``: the recipe if it is
+not the default, the dataset if the method was trained on another one, the preset if it was trained. Content: :mod:`posebench.board.entry`.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from posebench.scoring.sums import codes
 
 _MAX_BYTES = 64 * 2**20
 _ADVICE = "make entries with: posebench board add R.json"
-#: How far a stated number may be from what the sums give: both are printed in full, joints and curves to six digits.
+#: Largest difference between a stated number and the sums: values are stored in full, joints and curves with six digits.
 _SAME, _SAME_ROUNDED = 1e-9, 1e-5
 
 
@@ -36,9 +35,9 @@ def entry_of(result: Result, name: str) -> Entry:
     """An entry with one seed from a result.
 
     Raises:
-        PosebenchError: the result may not stand on a board: partial, scored with --truth, not the official copy, of an unknown or
-            changed protocol, without method or keypoint source, with predictions that equal the truth, of a recipe changed by hand,
-            trained on another keypoint source than it was tested on, or with numbers that its sums do not give.
+        PosebenchError: the result is not accepted: partial, scored with --truth, not the official copy, of an unknown or
+            changed protocol, without method or keypoint source, with predictions that equal the ground truth, of a modified recipe,
+            trained and tested on different keypoint sources, or with numbers that do not agree with its sums.
     """
 
     def refuse(found: str, wanted: str) -> PosebenchError:
@@ -111,12 +110,12 @@ def entry_of(result: Result, name: str) -> Entry:
             )
         ],
     )
-    _derived(entry, name)
+    _check_sums(entry, name)
     return entry
 
 
-def _derived(entry: Entry, where: str) -> None:
-    """Refuse an entry whose stated numbers do not follow from its sums."""
+def _check_sums(entry: Entry, where: str) -> None:
+    """Refuse an entry whose stated numbers do not agree with its sums."""
 
     def refuse(what: str, stated: float, given: float | None) -> PosebenchError:
         sums = "no sums for it" if given is None else f"{given:.6g}, which its sums give"
@@ -179,7 +178,7 @@ def load_entries(board: Path) -> list[Entry]:
     """Every entry of a board, by path.
 
     Raises:
-        PosebenchError: a file is no entry, stands under another name than its own, or its numbers do not fit together.
+        PosebenchError: a file is not an entry, has another name than its content requires, or its numbers do not agree.
     """
     return [load_entry(path, board) for path in sorted((board / "entries").rglob("*.json"))]
 
@@ -188,7 +187,8 @@ def load_entry(path: Path, board: Path) -> Entry:
     """One entry, strictly validated; errors name file and field.
 
     Raises:
-        PosebenchError: it is no entry, stands under another name than its own, or states a number that its sums do not give (exit code 1).
+        PosebenchError: it is not an entry, has another name than its content requires, or states a number that does not agree with its sums
+            (exit code 1).
     """
     try:
         if path.stat().st_size > _MAX_BYTES:
@@ -230,7 +230,7 @@ def load_entry(path: Path, board: Path) -> Entry:
     if path != board / home:
         found = f"{path}: {entry.name} under the protocol {entry.protocol['id']}"
         raise PosebenchError(found, f"it in {home.as_posix()}, the file that its contents name", _ADVICE, exit_code=1)
-    _derived(entry, str(path))
+    _check_sums(entry, str(path))
     return entry
 
 

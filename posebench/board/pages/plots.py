@@ -22,23 +22,23 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: Told apart without red against green (Okabe and Ito 2008), and by shape beyond that.
+#: Colours that colour-blind readers can distinguish (Okabe and Ito 2008); markers and line styles vary as well.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
 _MARKERS = "os^DvPX<>*"
 _STYLES = ("-", "--", ":", "-.")
-#: Inches a row of a plot takes; more where many methods share it.
+#: Inches: height of a row, height of title and axis, width of a plot.
 _ROW, _HEAD, _WIDTH = 0.3, 1.15, 7.6
 _DIGITS = 4
 #: Raise it with every change of how a plot looks: plots of another version are stale and are drawn again.
 STYLE_VERSION = 1
-#: The area under the PCK curve that is drawn: as the primary metric, it exists for methods without scale too.
+#: The metric whose PCK curve is drawn: as the primary metric, methods of unknown scale have it too.
 _CURVE = "PA-AUC"
 
 Data = dict[str, Any]
 
 
 def error_by_method(ranking: Ranking, records: Mapping[str, Record]) -> Data | None:  # noqa: ARG001
-    """A row a method, best first: value, interval, every seed, letters."""
+    """A row per method, best first: value, interval, every seed, letters."""
     rows = []
     headline = ranking.entries[0].protocol["headline"]
     for entry, (_, row) in zip(ranking.entries, ranking.frame.iterrows(), strict=True):
@@ -57,7 +57,7 @@ def error_by_method(ranking: Ranking, records: Mapping[str, Record]) -> Data | N
 
 
 def error_by_action(ranking: Ranking, records: Mapping[str, Record]) -> Data | None:  # noqa: ARG001
-    """Frame-weighted mean of each action, a series a method; None where there is one action only."""
+    """Frame-weighted mean of each action, a series per method; None where there is only one action."""
     series = {
         entry.label: group_means(entry.rows, entry.seeds[seed].of(PRIMARY), "action")
         for entry, seed in zip(ranking.entries, ranking.shown, strict=True)
@@ -66,14 +66,14 @@ def error_by_action(ranking: Ranking, records: Mapping[str, Record]) -> Data | N
 
 
 def error_by_joint(ranking: Ranking, records: Mapping[str, Record]) -> Data | None:  # noqa: ARG001
-    """Headline average of each joint, a series a method; None where no entry holds sums by joint."""
+    """Headline average of each joint, a series per method; None where no entry holds sums by joint."""
     headline = ranking.entries[0].protocol["headline"]
     series = {entry.label: entry.by_joint(PRIMARY, headline, seed) for entry, seed in zip(ranking.entries, ranking.shown, strict=True)}
     return _series(ranking, "joint", series)
 
 
 def error_thresholds(ranking: Ranking, records: Mapping[str, Record]) -> Data | None:  # noqa: ARG001
-    """PCK after alignment at each threshold, a series a method; None where no entry holds the curve."""
+    """PCK after alignment at each threshold, a series per method; None where no entry holds the curve."""
     series: dict[str, list[float]] = {}
     thresholds: list[float] = []
     without: list[str] = []
@@ -88,7 +88,7 @@ def error_thresholds(ranking: Ranking, records: Mapping[str, Record]) -> Data | 
 
 
 def error_against_time(ranking: Ranking, records: Mapping[str, Record]) -> Data | None:
-    """A point a method and machine: its error and the median time of lifting one frame; None where no method was timed."""
+    """A point per method and machine: error, and median time of lifting one frame; None where no method was timed."""
     points = []
     for machine, record in records.items():
         label = machine if record.noise.trusted else f"{machine} (too noisy to trust)"
@@ -125,7 +125,7 @@ def _about(ranking: Ranking) -> Data:
 
 
 def _rounded(value: float | None) -> float:
-    assert value is not None, "every entry has the metric that ranks"
+    assert value is not None, "every entry has the primary metric"
     return round(float(value), _DIGITS)
 
 
@@ -146,7 +146,9 @@ def _draw_errors(figure: Figure, data: Data) -> None:
     letters.tick_params(length=0)
     letters.spines["right"].set_visible(False)
     _explain(figure, axes, data, f"{data['axis']}, average by {data['headline']}")
-    axes.set_title("point: median seed; band: 95 % over takes; strokes: every seed; a shared letter: not separable", fontsize=8)
+    axes.set_title(
+        "point: median seed; band: 95 % interval over takes; strokes: seeds; shared letter: not significantly different", fontsize=8
+    )
 
 
 def _draw_series(figure: Figure, data: Data) -> None:
@@ -167,10 +169,10 @@ def _draw_series(figure: Figure, data: Data) -> None:
         )
     _name_rows(axes, places)
     axes.set_xlim(left=0)
-    weighting = "all frames of an action alike" if data["by"] == "action" else f"average by {data['headline']}"
+    weighting = "frame-weighted" if data["by"] == "action" else f"average by {data['headline']}"
     _explain(figure, axes, data, f"{data['axis']} by {data['by']}, {weighting}, median seed")
     if data["without"]:
-        axes.set_title(f"not held by the entries of {first_ten(data['without'])}", fontsize=8)
+        axes.set_title(f"without data: {first_ten(data['without'])}", fontsize=8)
     figure.legend(loc="outside lower center", ncols=3, fontsize=8, frameon=False)
 
 
@@ -190,7 +192,7 @@ def _draw_curves(figure: Figure, data: Data) -> None:
     axes.set_ylabel("PA-PCK [%]", fontsize=9)
     axes.tick_params(axis="y", labelsize=8)
     if data["without"]:
-        axes.set_title(f"not held by the entries of {first_ten(data['without'])}", fontsize=8)
+        axes.set_title(f"without data: {first_ten(data['without'])}", fontsize=8)
     figure.legend(loc="outside lower center", ncols=3, fontsize=8, frameon=False)
 
 
@@ -218,11 +220,11 @@ def _draw_times(figure: Figure, data: Data) -> None:
     axes.set_axisbelow(True)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
-    _explain(figure, axes, data, "median time of lifting one frame [ms], as a prediction does it")
+    _explain(figure, axes, data, "median time of lifting one frame [ms]")
     axes.set_ylabel(data["axis"], fontsize=9)
     axes.tick_params(axis="y", labelsize=8)
-    told = f"machine{'s, by shape' if len(machines) > 1 else ''}: {', '.join(machines)}"
-    axes.set_title(told + (f"; not timed: {first_ten(data['without'])}" if data["without"] else ""), fontsize=8, wrap=True)
+    machines_text = f"machine{'s, by shape' if len(machines) > 1 else ''}: {', '.join(machines)}"
+    axes.set_title(machines_text + (f"; not timed: {first_ten(data['without'])}" if data["without"] else ""), fontsize=8, wrap=True)
     figure.legend(loc="outside lower center", ncols=3, fontsize=8, frameon=False)
 
 
@@ -242,7 +244,7 @@ def _explain(figure: Figure, axes: Axes, data: Data, axis: str) -> None:
     axes.tick_params(axis="x", labelsize=8)
 
 
-#: Name of a plot: what gives its data (None: nothing to draw), what draws them, what it shows.
+#: Name of a plot -> function that gives its data (None: nothing to draw), function that draws them, title of its link.
 PLOTS: dict[str, tuple[Callable[[Ranking, Mapping[str, Record]], Data | None], Callable[[Figure, Data], None], str]] = {
     "error": (error_by_method, _draw_errors, "error by method"),
     "actions": (error_by_action, _draw_series, "error by action"),
@@ -253,18 +255,18 @@ PLOTS: dict[str, tuple[Callable[[Ranking, Mapping[str, Record]], Data | None], C
 
 
 def plot_data(ranking: Ranking, records: Mapping[str, Record]) -> dict[str, Data]:
-    """The data of every plot that a ranking has something for, by name; ``records`` of timings by the name of their machine."""
+    """The data of every plot that can be drawn for a ranking, by name; ``records`` are timings by the name of their machine."""
     found = {name: give(ranking, records) for name, (give, _, _) in PLOTS.items()}
     return {name: data for name, data in found.items() if data is not None}
 
 
 def draw(name: str, data: Data) -> str:
-    """The SVG text of one of :data:`PLOTS`, stamped."""
+    """The SVG text of one of :data:`PLOTS`, with its stamp."""
     from matplotlib import rc_context
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    # Text as outlines: a reader's fonts change nothing. Without salt and with a date, each drawing would have other bytes.
+    # Text as outlines, independent of installed fonts. The fixed salt and the missing date make the bytes reproducible.
     with rc_context({"svg.hashsalt": "posebench", "svg.fonttype": "path"}):
         figure = Figure(layout="constrained")
         FigureCanvasSVG(figure)
