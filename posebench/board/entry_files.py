@@ -20,7 +20,7 @@ from posebench.base.files import write_text
 from posebench.base.schema import Fields
 from posebench.board.entry import BY_JOINT, SCHEMA, Entry, Joints, Seed
 from posebench.predictions.archive import SUPERVISIONS
-from posebench.predictions.provenance import read_provenance
+from posebench.predictions.provenance import Provenance, read_provenance
 from posebench.scoring.protocol import load_protocol
 from posebench.scoring.result import Result
 from posebench.scoring.sums import codes
@@ -39,37 +39,87 @@ def entry_of(result: Result, name: str) -> Entry:
             changed protocol, without method or keypoint source, with predictions that equal the ground truth, of a modified recipe,
             trained and tested on different keypoint sources, or with numbers that do not agree with its sums.
     """
-
-    def refuse(found: str, wanted: str) -> PosebenchError:
-        return PosebenchError(f"{name}: {found}", wanted, "score a complete file against the dataset itself, then add it", exit_code=1)
-
-    if result.coverage["partial"]:
-        raise refuse(f"partial, {result.coverage['poses']:,} of {result.coverage['poses wanted']:,} poses", "every pose of the protocol")
-    if result.data["name"] == "file":
-        raise refuse("scored with --truth", "a result scored against a dataset")
-    if not result.data["official"]:
-        raise refuse(f"not the official copy of {result.data['name']} ({result.data['note']})", "the official frame counts")
-    digest = load_protocol(result.protocol["id"]).digest
-    if result.protocol["digest"] != digest:
-        raise refuse(f"protocol digest {result.protocol['digest']}", f"{digest}, the digest of {result.protocol['id']} in this posebench")
-    for key in ("method", "keypoints"):
-        if not re.fullmatch(r"[\w.+-]+", result.predictions[key]):
-            raise refuse(f"{key} {result.predictions[key]!r}", f"a {key} of letters, digits, and . + - _, stated in the prediction file")
-    if any(finding["name"] == "leakage" for finding in result.findings):
-        raise refuse("the predictions equal the truth", "a method's own predictions")
+    _check_result(result, name)
     provenance = result.predictions.get("provenance")
     made = None if provenance is None else read_provenance(Fields(provenance, f"{name}: provenance", _ADVICE))
     if made:
-        for key, value in (("recipe", made.recipe), ("preset", made.preset)):
-            if not re.fullmatch(r"[\w.-]+", value):
-                raise refuse(f"{key} {value!r}", "a recipe and preset that the method's recipe.toml names, nothing changed by hand")
-        if not re.fullmatch(r"[\w.+-]+", made.trained_on.partition(" ")[0]):
-            raise refuse(f"trained_on {made.trained_on!r}", "the dataset's name first, of letters, digits, and . + - _, such as 'h36m 1'")
-        if made.trained_keypoints != result.predictions["keypoints"]:
-            raise refuse(
-                f"trained on {made.trained_keypoints}, tested on {result.predictions['keypoints']}", "one keypoint source for both"
-            )
-    # A take whose frames carry several actions (3DHP) has a row for each.
+        _check_training(made, result.predictions["keypoints"], name)
+    takes, sums, joints = _sums_by_take(result)
+    tables = {**result.metrics, **result.diagnostics}
+    stated = {metric: tables[metric]["by"].get(result.protocol["headline"]) for metric in sums}
+    seed = Seed(
+        predictions=result.predictions["sha256"],
+        environment=result.environment,
+        sums=sums,
+        provenance=made,
+        training=dict(result.training),
+        behaviour=dict(result.behaviour),
+        values={metric: float(value) for metric, value in stated.items() if value is not None},
+        joints=joints,
+        curves={
+            metric: (table["curve"]["thresholds"], [_six_digits(value) for value in table["curve"]["percent"]])
+            for metric, table in tables.items()
+            if "curve" in table
+        },
+    )
+    entry = Entry(
+        **{key: result.predictions[key] for key in ("method", "keypoints", "supervision", "scale")},
+        protocol=dict(result.protocol),
+        data={key: result.data[key] for key in ("name", "version", "fingerprint")},
+        takes=takes,
+        units={metric: table["unit"] for metric, table in tables.items()},
+        seeds=[seed],
+    )
+    _check_sums(entry, name)
+    return entry
+
+
+def _refused(name: str, found: str, wanted: str) -> PosebenchError:
+    return PosebenchError(f"{name}: {found}", wanted, "score a complete file against the dataset itself, then add it", exit_code=1)
+
+
+def _check_result(result: Result, name: str) -> None:
+    """Refuse a result that is partial, not of the dataset's official copy, of another protocol, or without a usable name."""
+    coverage, data, protocol, predictions = result.coverage, result.data, result.protocol, result.predictions
+    if coverage["partial"]:
+        found = f"partial, {coverage['poses']:,} of {coverage['poses wanted']:,} poses"
+        raise _refused(name, found, "every pose of the protocol")
+    if data["name"] == "file":
+        raise _refused(name, "scored with --truth", "a result scored against a dataset")
+    if not data["official"]:
+        raise _refused(name, f"not the official copy of {data['name']} ({data['note']})", "the official frame counts")
+    digest = load_protocol(protocol["id"]).digest
+    if protocol["digest"] != digest:
+        wanted = f"{digest}, the digest of {protocol['id']} in this posebench"
+        raise _refused(name, f"protocol digest {protocol['digest']}", wanted)
+    for key in ("method", "keypoints"):
+        if not re.fullmatch(r"[\w.+-]+", predictions[key]):
+            wanted = f"a {key} of letters, digits, and . + - _, stated in the prediction file"
+            raise _refused(name, f"{key} {predictions[key]!r}", wanted)
+    if any(finding["name"] == "leakage" for finding in result.findings):
+        raise _refused(name, "the predictions equal the truth", "a method's own predictions")
+
+
+def _check_training(made: Provenance, keypoints: str, name: str) -> None:
+    """Refuse a modified recipe, a dataset without a name, and training on another keypoint source than ``keypoints``."""
+    for key, value in (("recipe", made.recipe), ("preset", made.preset)):
+        if not re.fullmatch(r"[\w.-]+", value):
+            wanted = "a recipe and preset that the method's recipe.toml names, nothing changed by hand"
+            raise _refused(name, f"{key} {value!r}", wanted)
+    if not re.fullmatch(r"[\w.+-]+", made.trained_on.partition(" ")[0]):
+        wanted = "the dataset's name first, of letters, digits, and . + - _, such as 'h36m 1'"
+        raise _refused(name, f"trained_on {made.trained_on!r}", wanted)
+    if made.trained_keypoints != keypoints:
+        raise _refused(name, f"trained on {made.trained_keypoints}, tested on {keypoints}", "one keypoint source for both")
+
+
+def _sums_by_take(
+    result: Result,
+) -> tuple[list[tuple[str, str, str]], dict[str, tuple[list[float], list[float]]], dict[str, Joints]]:
+    """Takes (take, subject, action); sums of each metric over their cameras; and sums by joint of the metrics of ``BY_JOINT``.
+
+    A take whose frames have several actions (3DHP) has a row for each action.
+    """
     takes, code = codes([(row.take, row.subject, row.action) for row in result.rows])
     sums, joints = {}, {}
     for metric, one in result.sums.items():
@@ -78,40 +128,12 @@ def entry_of(result: Result, name: str) -> Entry:
         np.add.at(count, code, one.count)
         sums[metric] = (total.mean(axis=1).tolist(), count.tolist())
         if metric in BY_JOINT and one.parts and count.any():
-            joints[metric] = Joints(list(one.parts), [[float(f"{value:.6g}") for value in row] for row in total.tolist()])
-    tables = {**result.metrics, **result.diagnostics}
-    stated = {metric: tables[metric]["by"].get(result.protocol["headline"]) for metric in sums}
-    values = {metric: float(value) for metric, value in stated.items() if value is not None}
-    curves = {
-        metric: (table["curve"]["thresholds"], [float(f"{value:.6g}") for value in table["curve"]["percent"]])
-        for metric, table in tables.items()
-        if "curve" in table
-    }
-    entry = Entry(
-        method=result.predictions["method"],
-        keypoints=result.predictions["keypoints"],
-        supervision=result.predictions["supervision"],
-        scale=result.predictions["scale"],
-        protocol=dict(result.protocol),
-        data={key: result.data[key] for key in ("name", "version", "fingerprint")},
-        takes=takes,
-        units={metric: table["unit"] for metric, table in tables.items()},
-        seeds=[
-            Seed(
-                predictions=result.predictions["sha256"],
-                environment=result.environment,
-                sums=sums,
-                provenance=made,
-                training=dict(result.training),
-                behaviour=dict(result.behaviour),
-                values=values,
-                joints=joints,
-                curves=curves,
-            )
-        ],
-    )
-    _check_sums(entry, name)
-    return entry
+            joints[metric] = Joints(list(one.parts), [[_six_digits(value) for value in row] for row in total.tolist()])
+    return takes, sums, joints
+
+
+def _six_digits(value: float) -> float:
+    return float(f"{value:.6g}")
 
 
 def _check_sums(entry: Entry, where: str) -> None:
@@ -242,7 +264,7 @@ def _seed(fields: Fields, takes: int) -> Seed:
         sums={metric: sums.columns(metric, takes) for metric in sums.names()},
         provenance=read_provenance(fields.table("provenance")) if fields.present("provenance") else None,
         training=_training(fields.table("training")),
-        behaviour={who: {sign: table.number(sign) for sign in table.names()} for who, table in _behaviour(fields.table("behaviour"))},
+        behaviour=_behaviour(fields.table("behaviour")),
         values=_numbers(fields.table("values")),
         joints=_joints(fields.table("joints"), takes, sums),
         curves={metric: curves.columns(metric) for metric in curves.names()},
@@ -257,8 +279,8 @@ def _training(fields: Fields) -> dict[str, str | float]:
     return {name: fields.number(name) if name in numbers else fields.text(name) for name in fields.names()}
 
 
-def _behaviour(fields: Fields) -> list[tuple[str, Fields]]:
-    return [(who, fields.table(who)) for who in fields.names()]
+def _behaviour(fields: Fields) -> dict[str, dict[str, float]]:
+    return {poses: _numbers(fields.table(poses)) for poses in fields.names()}
 
 
 def _numbers(fields: Fields) -> dict[str, float]:

@@ -17,7 +17,7 @@ _HEAD = """# Reconciliation: what published numbers mean
 
 Made by `posebench board render` from `published.toml` and the files under `entries/`; do not edit by hand.
 
-In this field one number has several names, and one name stands for several numbers. "Protocol #1" and "#2" mean MPJPE and PA-MPJPE in
+In this field one number has several names, and one name is used for several numbers. "Protocol #1" and "#2" mean MPJPE and PA-MPJPE in
 some papers, and a choice of cameras or frames in others. Methods without scale rescale each pose by the ground truth in one of four ways
 before they report an "MPJPE". Some choose the better of each pose and its mirror image. This page states what each number is, how certain
 that is, and why. Errors are in mm, PCK and AUC in %.

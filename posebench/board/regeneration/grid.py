@@ -66,7 +66,7 @@ class Cell:
 def read_grid(path: Path) -> list[Cell]:
     """The cells of a grid file, in its order.
 
-    A ``[[grid]]`` table stands for every combination of its lists ``methods``, ``recipes`` (``default`` if absent), ``datasets``,
+    A ``[[grid]]`` table expands to every combination of its lists ``methods``, ``recipes`` (``default`` if absent), ``datasets``,
     ``keypoints``, ``presets`` and ``seeds``; the last two are absent where its methods need no training.
 
     Raises:
