@@ -1,6 +1,17 @@
 """posebench: score and compare monocular 3D human pose lifters under exactly stated protocols.
 
-The functions below are the command line's verbs. They are looked up when first used, so that ``import posebench`` costs nothing.
+The commands of the command line are functions here:
+
+* score: ``check``, ``score``, ``compare``, ``convert``
+* lift: ``open_lifter``, ``predict``, ``speed``
+* train: ``train``, ``regenerate``
+* look: ``draw``
+
+Files and data: ``open_dataset``, ``open_predictions``, ``save_predictions``, ``load_result``, ``load_record``, ``load_protocol``,
+``find_protocols``, ``protocol_ids``. Types: ``Camera``, ``Clip``, ``Dataset``, ``Lifter``, ``Provenance``, ``Reading``, ``Result``;
+every error is a ``PosebenchError``.
+
+Names are looked up when they are first used, so that ``import posebench`` loads nothing.
 """
 
 from __future__ import annotations
@@ -8,25 +19,33 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from posebench.base.cameras import Camera
     from posebench.base.errors import PosebenchError
     from posebench.board.regeneration.regenerate import regenerate
     from posebench.data import open_dataset
+    from posebench.data.clip import Clip, Dataset
     from posebench.display.gallery import draw
-    from posebench.lifters import predict
+    from posebench.lifters import Lifter, predict
     from posebench.lifters.choose import open_lifter
     from posebench.lifters.timing.record import load_record
     from posebench.lifters.timing.run import speed
     from posebench.predictions.archive import open_predictions, save_predictions
     from posebench.predictions.formats.registry import Reading, convert
     from posebench.predictions.provenance import Provenance
+    from posebench.scoring.checks import check
     from posebench.scoring.comparison import compare
     from posebench.scoring.evaluate import score
     from posebench.scoring.protocol import find_protocols, load_protocol, protocol_ids
     from posebench.scoring.result import Result, load_result
-    from posebench.scoring.submission import check
     from posebench.training.run import train
 
+    __version__: str
+
 __all__ = [
+    "Camera",
+    "Clip",
+    "Dataset",
+    "Lifter",
     "PosebenchError",
     "Provenance",
     "Reading",
@@ -51,12 +70,17 @@ __all__ = [
     "train",
 ]
 
+#: Module below ``posebench`` that holds each public name.
 _HOME = {
+    "Camera": "base.cameras",
+    "Clip": "data.clip",
+    "Dataset": "data.clip",
+    "Lifter": "lifters",
     "PosebenchError": "base.errors",
     "Provenance": "predictions.provenance",
     "Reading": "predictions.formats.registry",
     "Result": "scoring.result",
-    "check": "scoring.submission",
+    "check": "scoring.checks",
     "compare": "scoring.comparison",
     "convert": "predictions.formats.registry",
     "draw": "display.gallery",
@@ -78,11 +102,27 @@ _HOME = {
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'posebench' has no attribute {name!r}")
-    from importlib import import_module
+    if name == "__version__":
+        value: Any = _installed_version()
+    elif name in _HOME:
+        from importlib import import_module
 
-    value = getattr(import_module(f"posebench.{_HOME[name]}"), name)
-    # Looked up once: from now on the name is an attribute like any other.
+        value = getattr(import_module(f"posebench.{_HOME[name]}"), name)
+    else:
+        raise AttributeError(f"module 'posebench' has no attribute {name!r}")
+    # The next lookup finds the name here, without this function.
     globals()[name] = value
     return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, "__version__"})
+
+
+def _installed_version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("posebench-lifting")
+    except PackageNotFoundError:  # run from a folder of sources
+        return "not installed"

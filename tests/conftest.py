@@ -1,4 +1,4 @@
-"""What every test may ask for: a cache of its own session, and the real data where they are."""
+"""Fixtures for every test: a cache of the session, the real data if present, and factories of small data."""
 
 from __future__ import annotations
 
@@ -37,28 +37,51 @@ def cmu(cmu_root):
 
 
 @pytest.fixture(scope="session")
-def copies(tmp_path_factory):
-    """A folder for each layout of Human3.6M and 3DHP: generated, two takes of two actions, of one training and both test subjects."""
+def synthetic():
+    """The opened synthetic dataset."""
+    from posebench.data import open_dataset
+
+    return open_dataset("synthetic")
+
+
+@pytest.fixture(scope="session")
+def synthetic_part(synthetic):
+    """A function that returns the synthetic dataset with fewer clips: those of some subjects, actions and takes.
+
+    A take is named with its subject (``S9/Walking 1``) or for all subjects (``Walking 1``).
+    """
     from dataclasses import replace
 
-    from posebench.data.registry import export_layouts
-    from posebench.data.synthetic.dataset import open_synthetic
+    def part(*, subjects=None, actions=None, takes=None):
+        def wanted(info):
+            return (
+                (subjects is None or info.subject in subjects)
+                and (actions is None or info.action in actions)
+                and (takes is None or info.take in takes or info.take.split("/")[1] in takes)
+            )
 
-    dataset = open_synthetic()
-    infos = {
-        id: info for id, info in dataset.infos.items() if info.subject in ("S1", "S9", "S11") and info.action in ("Walking", "Sitting")
-    }
+        return replace(synthetic, infos={id: info for id, info in synthetic.infos.items() if wanted(info)})
+
+    return part
+
+
+@pytest.fixture(scope="session")
+def copies(synthetic_part, tmp_path_factory):
+    """A folder for each layout of Human3.6M and 3DHP: generated, two takes of two actions, of one training and both test subjects."""
+    from posebench.data.registry import export_layouts
+
+    dataset = synthetic_part(subjects=("S1", "S9", "S11"), actions=("Walking", "Sitting"))
     base = tmp_path_factory.mktemp("layouts")
     for name, write in export_layouts().items():
-        write(replace(dataset, infos=infos), base / name)
+        write(dataset, base / name)
     return base
 
 
 @pytest.fixture(scope="session")
 def walker():
-    """Poses (T, 17, 3) mm in the camera frame of a made-up person who walks and swings the arms, seen by one of four cameras.
+    """A function that returns poses (T, 17, 3) mm, camera frame, of a generated person who walks and swings the arms.
 
-    The same ``seed`` is the same take; cameras 0 to 3 stand around it, 10 degrees above.
+    The same ``seed`` is the same take; cameras 0 to 3 are around it, looking down by 10 degrees.
     """
     import numpy as np
 
@@ -96,6 +119,61 @@ def walker():
         return seen * [1.0, -1.0, -1.0] + [300.0 * np.cos(phase[0]), 100.0, 4500.0]
 
     return poses
+
+
+@pytest.fixture(scope="session")
+def walkers(walker):
+    """A function that returns a dataset of walkers: two training subjects and one test subject, two takes each, under four cameras.
+
+    With ``blind`` every 3D number is NaN; the 2D joints are the same.
+    """
+    import numpy as np
+
+    from posebench.base.cameras import Camera, rotation_xyz
+    from posebench.data.clip import Clip, ClipInfo, Dataset
+
+    splits = {"train": ("A", "B"), "test": ("T",)}
+    lens = (np.array([1100.0, 1100.0]), np.array([500.0, 500.0]), (1000, 1000))
+
+    def dataset(*, blind: bool = False, frames: int = 60) -> Dataset:
+        infos, clips = {}, {}
+        for subject, name in enumerate("ABT"):
+            for take in range(2):
+                for number in range(4):
+                    info = ClipInfo(f"{name}/walk {take}/c{number}", name, f"{name}/walk {take}", f"c{number}", "walk", frames)
+                    pose = walker(frames, seed=10 * subject + take, camera=number)
+                    camera = Camera(rotation_xyz([0.0, 90.0 * number, 0.0]), np.zeros(3), *lens)
+                    points = camera.project(pose)
+                    sources = {"gt": lambda points=points: points}
+                    clips[info.id] = Clip(info, pose * np.nan if blind else pose, "h36m17", 30.0, camera, sources)
+                    infos[info.id] = info
+        return Dataset("walkers", "1", "h36m17", 30.0, infos, "0" * 64, True, splits, ("gt",), clips.__getitem__)
+
+    return dataset
+
+
+@pytest.fixture(scope="session")
+def walker_samples(walker):
+    """A function that returns training data: clips of 60 frames of a walker, each given as (take, camera); with 3D if ``poses``."""
+    import numpy as np
+
+    def samples(clips=((0, 0), (1, 1), (2, 2), (3, 3)), *, poses: bool = False):
+        import torch
+
+        from posebench.base.cameras import Camera
+        from posebench.base.skeletons import skeleton
+        from posebench.networks.samples import TrainingData
+
+        truth = np.concatenate([walker(60, seed=take, camera=camera) for take, camera in clips])
+        keypoints = torch.from_numpy(truth[..., :2] / truth[..., 2:]).float()
+        frame = torch.arange(len(truth))
+        first = frame // 60 * 60
+        lens = Camera(np.eye(3), np.zeros(3), np.ones(2), np.zeros(2), (1, 1))
+        take = torch.tensor([take for take, _ in clips]).repeat_interleave(60)
+        pose = torch.from_numpy(truth).float() if poses else None
+        return TrainingData(skeleton("h36m17"), keypoints, pose, first, first + 59, frame, 30.0, lens, take=take)
+
+    return samples
 
 
 @pytest.fixture

@@ -100,9 +100,9 @@ def test_a_protocol_of_ones_own_is_shown_and_scored_as_described():
     posebench.save_predictions("preds.npz", poses, scale="unknown", skeleton="h36m17")
     walk_through("Add a protocol")
     result = posebench.load_result("every-fifth.json")
-    assert result.protocol["id"] == "my"
+    assert result.protocol.id == "my"
     frames = sum(len(range(0, len(pose), 5)) for pose in poses.values())
-    assert result.coverage["poses"] == frames
+    assert result.coverage.poses == frames
 
 
 def test_a_baseline_is_copied_trained_and_run_as_described(own_baselines, small_copy):

@@ -1,7 +1,10 @@
-"""The game of Chen et al. 2019: lift, turn, project, lift again, turn back; critics judge the views.
+"""The training of Chen et al. 2019: lift, rotate to a random view, project, lift again, rotate back; discriminators judge the views.
 
 **Convention.** The lifter takes keypoints (B, J, 2) of unit focal length and gives poses (B, J, 3) in the camera frame, root at the
-origin, of unknown scale. Samples are pairs of frames some time apart, under one random turn.
+origin, of unknown scale. A sample is a pair of frames some time apart. A batch of B pairs is a tensor of 2 B frames, all first frames
+before all second ones; both frames of a pair are rotated alike and mirrored alike.
+
+Symbols of the paper: x an image, X the lifted points, R a random rotation, P the projection, G the lifter.
 """
 
 from __future__ import annotations
@@ -10,94 +13,32 @@ import math
 from collections.abc import Iterator
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import Optimizer
 
 from posebench.base.skeletons import Skeleton, skeleton
-from posebench.networks.blocks import ResidualMLP
 from posebench.networks.method import Method, adam, in_tiles
+from posebench.networks.mirror import draw_half, mirror_where, mirrored
 from posebench.networks.root_camera import HEADS
 from posebench.networks.samples import TrainingData
-from posebench.networks.standardise import Standardise
-from posebench.networks.views import RootView, ViewRange, level_turn, look_at_root, project_at_distance, root_relative_view, rotate
+from posebench.networks.tilt import tilt_side_information
+from posebench.networks.views import RootView, ViewRange, level_turn, project_at_distance, rotate
 
-from .adapter import Adapter
-from .geometry import on_rays
-from .losses import consistency, fooled, gradient_on_real, told_apart
+from .losses import consistency, discriminator_loss, generator_loss, r1_penalty
+from .network import Adapter, ChenLifter, Discriminators
 from .settings import Settings
 
-
-class Lifter(nn.Module):
-    """How far each joint is behind the root, horizontally, told from one frame."""
-
-    scale: Tensor
-
-    def __init__(self, settings: Settings, joints: Skeleton) -> None:
-        super().__init__()
-        self.settings = settings
-        self.root = joints.root_indices[0]
-        self.register_buffer("scale", torch.ones(()))
-        self.image = Standardise(len(joints), 2)
-        self.network = ResidualMLP(
-            2 * len(joints),
-            len(joints),
-            width=settings.width,
-            blocks=settings.blocks,
-            dropout=settings.dropout,
-            norm=settings.norm,
-            slope=0.2,
-        )
-
-    def view(self, keypoints: Tensor) -> RootView:
-        """The frame as a camera sees it that looks at the root, scaled so that heads are 1/c from it on average."""
-        level = self.settings.views == "level"
-        seen = look_at_root(keypoints, self.root, self.settings.tilt) if level else root_relative_view(keypoints, self.root)
-        return seen._replace(image=seen.image * self.scale)
-
-    def points(self, image: Tensor, down: Tensor) -> Tensor:
-        """Image (B, J, 2) of a camera that looks at the root, down by ``down`` (B,), to points (B, J, 3) relative to the root."""
-        behind = self.network(self.image(image).flatten(1))
-        return on_rays(image, behind - behind[:, self.root : self.root + 1], down, self.settings.distance)
-
-    def forward(self, keypoints: Tensor) -> Tensor:
-        """Keypoints (B, J, 2), unit focal length, to poses (B, J, 3), camera frame, root at the origin."""
-        seen = self.view(keypoints)
-        return rotate(seen.rotation.transpose(-1, -2), self.points(seen.image, seen.down))
-
-
-class Critics(nn.Module):
-    """One critic of single poses, one of two poses a little time apart; each standardises what it sees."""
-
-    def __init__(self, settings: Settings, joints: Skeleton) -> None:
-        super().__init__()
-        self.bones = joints.bones if settings.bones else ()
-        self.pick = [i for i in range(len(joints)) if i != joints.root_indices[0]]
-        size = 2 * (len(self.pick) + len(self.bones))
-        self.single, self.pair = (
-            ResidualMLP(inputs, 1, width=settings.critic_width, blocks=settings.critic_blocks, norm=False, slope=0.2)
-            for inputs in (size, 2 * size)
-        )
-        self.pose, self.motion = Standardise(size), Standardise(size)
-
-    def parts(self, image: Tensor) -> Tensor:
-        """Joints, and bone vectors where the recipe wants them, of (B, J, 2): (B, F)."""
-        lines = [image[:, child] - image[:, parent] for parent, child in self.bones]
-        return torch.cat([image[:, self.pick].flatten(1), *lines], dim=1)
-
-    def seen_single(self, image: Tensor) -> Tensor:
-        """What the critic of single poses sees of (B, J, 2)."""
-        return self.pose(self.parts(image))
-
-    def seen_pair(self, now: Tensor, later: Tensor) -> Tensor:
-        """What the critic of pairs sees of two (B, J, 2): the pose and its change."""
-        one, other = self.parts(now), self.parts(later)
-        return torch.cat([self.pose(one), self.motion(other - one)], dim=1)
+#: Largest rotation of ``camera`` views about their axis, degrees to either side: any.
+ALL_AZIMUTHS = 180.0
 
 
 class Chen2019(Method):
-    """The players: the lifter, its two critics, and, where extra data come in, an adapter with a critic of its own."""
+    """The lifter, its two discriminators and, with extra data, a domain adapter with a discriminator of its own.
 
-    lifter: Lifter
+    The optimisers and the attributes ``critics`` and ``turns`` (the discriminator steps taken) name tensors in checkpoints.
+    """
+
+    lifter: ChenLifter
     turns: Tensor
     poses_per_sample = 2
 
@@ -106,139 +47,177 @@ class Chen2019(Method):
         self.settings, self.joints = settings, joints
         self.head = next(joints.index(name) for name in HEADS if name in joints.joints)
         self.swap = list(joints.mirror)
-        self.lifter = Lifter(settings, joints)
-        self.critics = Critics(settings, joints)
+        self.lifter = ChenLifter(settings, joints)
+        self.critics = Discriminators(settings, joints)
         self.adapter = Adapter(len(joints)) if settings.adapter else None
-        self.register_buffer("turns", torch.zeros((), dtype=torch.long))  # of the critics: in a checkpoint, as the penalty's rhythm is
-        self.side_information = (f"cameras look down by {settings.tilt:g} degrees on average",) if settings.tilt else ()
+        # A buffer, so that a resumed training takes the R1 penalty at the same steps.
+        self.register_buffer("turns", torch.zeros((), dtype=torch.long))
+        self.side_information = tilt_side_information(settings.tilt)
 
     def prepare(self, data: TrainingData) -> None:
-        """Scale and statistics of the training split's 2D poses; the views of all its frames, once."""
-        lifter, critics = self.lifter, self.critics
+        """Take the scale and the statistics of the training split's 2D poses; compute the views of all its frames."""
+        lifter, discriminators = self.lifter, self.critics
         seen = lifter.view(data.keypoints)
         lifter.scale.copy_(1.0 / (self.settings.distance * seen.image[:, self.head].norm(dim=-1).mean()))
-        self.seen = seen._replace(image=seen.image * lifter.scale)
-        lifter.image.fit(self.seen.image)
-        parts = critics.parts(self.seen.image)
-        critics.pose.fit(torch.cat([parts, critics.parts(self._mirrored(self.seen.image))]) if self.settings.mirror else parts)
+        self.training_views = seen._replace(image=seen.image * lifter.scale)
+        lifter.image.fit(self.training_views.image)
+        features = discriminators.features(self.training_views.image)
+        if self.settings.mirror:
+            discriminators.pose.fit(torch.cat([features, discriminators.features(mirrored(self.training_views.image, self.swap))]))
+        else:
+            discriminators.pose.fit(features)
         self.starts = self.samples(data)
-        critics.motion.fit(parts[self.starts + self._gap(data)] - parts[self.starts])
+        discriminators.motion.fit(features[self.starts + self._gap(data)] - features[self.starts])
         if data.extra is not None:
             self.extra_starts = self.samples(data.extra)
-            # Other people at other distances: their own mean size, so that the adapter is left with their shapes and poses.
+            # The other source is scaled by its own mean size, so that the adapter has to correct shapes and poses only.
             other = lifter.view(data.extra.keypoints)
-            ratio = self.seen.image[:, self.head].norm(dim=-1).mean() / other.image[:, self.head].norm(dim=-1).mean()
-            self.extra = other._replace(image=other.image * ratio)
+            ratio = self.training_views.image[:, self.head].norm(dim=-1).mean() / other.image[:, self.head].norm(dim=-1).mean()
+            self.extra_views = other._replace(image=other.image * ratio)
 
     def samples(self, data: TrainingData) -> Tensor:
-        """Frames whose clip goes on for the time between two poses of a pair."""
+        """First frames of pairs: usable frames (M,) whose clip has a frame ``gap`` seconds later."""
         return data.usable[data.usable + self._gap(data) <= data.last[data.usable]]
 
     def _gap(self, data: TrainingData) -> int:
+        """Frames between the two poses of a pair."""
         return max(1, round(data.fps * self.settings.gap))
 
     def optimisers(self) -> dict[str, Optimizer]:
-        """Adam for every player, all at one rate."""
+        """Adam for each network, all at one learning rate."""
         rate, betas = self.settings.learning_rate, (self.settings.beta1, self.settings.beta2)
-        players = {"lifter": adam(self.lifter.parameters(), rate, betas=betas)}
+        optimisers = {"lifter": adam(self.lifter.parameters(), rate, betas=betas)}
         if self.settings.adversarial or self.settings.temporal:
-            players["critics"] = adam(self.critics.parameters(), rate, betas=betas)
+            optimisers["critics"] = adam(self.critics.parameters(), rate, betas=betas)
         if self.adapter:
-            players["adapter"] = adam(self.adapter.network.parameters(), rate, betas=betas)
-            players["adapter's critic"] = adam(self.adapter.critic.parameters(), rate, betas=betas)
-        return players
+            optimisers["adapter"] = adam(self.adapter.network.parameters(), rate, betas=betas)
+            optimisers["adapter's critic"] = adam(self.adapter.critic.parameters(), rate, betas=betas)
+        return optimisers
 
     def losses(self, data: TrainingData, frames: Tensor, epoch: int) -> Iterator[tuple[str, dict[str, Tensor]]]:  # noqa: ARG002
-        """The adapter's turn, the lifter's, the critics'."""
-        chosen, gan = self.settings, self.settings.gan
-        image, down = self._pairs(self.seen, frames, self._gap(data))
+        """The losses of the adapter and its discriminator, of the lifter, and of the discriminators, in this order."""
+        image, down = self._pairs(self.training_views, frames, self._gap(data))
         if self.adapter and data.extra is not None:
-            other, other_down = self._pairs(self.extra, self._drawn(self.extra_starts, len(frames)), self._gap(data.extra))
+            other, other_down = self._pairs(self.extra_views, self._draw(self.extra_starts, len(frames)), self._gap(data.extra))
             correction = self.adapter.correction(other, self.lifter.image.deviation)
-            yield from self._adapter_turns(image, other, correction)
+            yield from self._adapter_losses(image, other, correction)
             image, down = self._mixed(image, down, (other + correction).detach(), other_down)
-        points = self.lifter.points(image, down)
-        rotation, new_down = self._turns(down)
-        turned = rotate(rotation, points)
-        views = project_at_distance(turned, chosen.distance).clamp(-chosen.largest, chosen.largest)
-        again = self.lifter.points(views, new_down)
-        back = rotate(rotation.transpose(-1, -2), again)
-        terms = {
-            "self 3D": chosen.self_3d * consistency(turned, again),
-            "self 2D": chosen.self_2d * consistency(image, project_at_distance(back, chosen.distance)),
-        }
-        half = len(views) // 2
-        if chosen.adversarial:
-            terms["critic"] = chosen.adversarial * fooled(self.critics.single(self.critics.seen_single(views)), gan)
-        if chosen.temporal:
-            terms["temporal"] = chosen.temporal * fooled(self.critics.pair(self.critics.seen_pair(views[:half], views[half:])), gan)
+        terms, views = self._lifter_losses(image, down)
         yield "lifter", terms
-        if chosen.adversarial or chosen.temporal:
-            real, _ = self._pairs(self.seen, self._drawn(self.starts, len(frames)), self._gap(data))
-            yield "critics", self._critics_terms(real, views.detach())
+        if self.settings.adversarial or self.settings.temporal:
+            real, _ = self._pairs(self.training_views, self._draw(self.starts, len(frames)), self._gap(data))
+            yield "critics", self._discriminator_losses(real, views.detach())
 
-    def _drawn(self, starts: Tensor, count: int) -> Tensor:
-        return starts[torch.randint(len(starts), (count,), device=starts.device)]
+    def _lifter_losses(self, image: Tensor, down: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """The lifter's loss terms, and the random views (2 B, J, 2) of the lifted poses.
 
-    def _critics_terms(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
-        chosen, critics = self.settings, self.critics
-        here, there = len(real) // 2, len(fake) // 2
-        games = []
-        if chosen.adversarial:
-            games.append(("single", critics.single, critics.seen_single(real), critics.seen_single(fake)))
-        if chosen.temporal:
-            pairs = critics.seen_pair(real[:here], real[here:]), critics.seen_pair(fake[:there], fake[there:])
-            games.append(("pair", critics.pair, *pairs))
-        terms = {name: told_apart(critic(true), critic(false), chosen.gan) for name, critic, true, false in games}
-        if chosen.r1 and int(self.turns) % chosen.r1_every == 0:
-            slopes = [gradient_on_real(critic, true) for _, critic, true, _ in games]
-            terms["slope on real"] = 0.5 * chosen.r1 * chosen.r1_every * torch.stack(slopes).sum()
+        Args:
+            image: (2 B, J, 2) x.
+            down: (2 B,) radians by which the cameras look down.
+        """
+        settings = self.settings
+        points = self.lifter.points(image, down)  # X = G(x)
+        rotation, new_down = self._random_views(down)
+        turned = rotate(rotation, points)  # R X
+        views = project_at_distance(turned, settings.distance).clamp(-settings.view_limit, settings.view_limit)  # P(R X)
+        again = self.lifter.points(views, new_down)  # G(P(R X))
+        back = rotate(rotation.transpose(-1, -2), again)  # R^T G(P(R X))
+        terms = {
+            "consistency 3D": settings.consistency_3d * consistency(turned, again),
+            "consistency 2D": settings.consistency_2d * consistency(image, project_at_distance(back, settings.distance)),
+        }
+        if settings.adversarial:
+            score = self.critics.single(self.critics.single_input(views))
+            terms["generator, single"] = settings.adversarial * generator_loss(score, settings.gan_loss)
+        if settings.temporal:
+            score = self.critics.pair(self.critics.pair_input(*_halves(views)))
+            terms["generator, pair"] = settings.temporal * generator_loss(score, settings.gan_loss)
+        return terms, views
+
+    def _discriminator_losses(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+        """Loss terms of the discriminators on real images (2 B, J, 2) and generated views (2 B', J, 2)."""
+        settings, networks = self.settings, self.critics
+        inputs = {}
+        if settings.adversarial:
+            inputs["single"] = networks.single, networks.single_input(real), networks.single_input(fake)
+        if settings.temporal:
+            inputs["pair"] = networks.pair, networks.pair_input(*_halves(real)), networks.pair_input(*_halves(fake))
+        terms = {
+            name: discriminator_loss(network(of_real), network(of_fake), settings.gan_loss)
+            for name, (network, of_real, of_fake) in inputs.items()
+        }
+        if settings.r1_penalty and int(self.turns) % settings.r1_interval == 0:
+            penalties = [r1_penalty(network, of_real) for network, of_real, _ in inputs.values()]
+            terms["R1 penalty"] = 0.5 * settings.r1_penalty * settings.r1_interval * torch.stack(penalties).sum()
         self.turns += 1
         return terms
 
+    def _draw(self, starts: Tensor, count: int) -> Tensor:
+        """First frames (count,) of pairs, drawn with replacement."""
+        return starts[torch.randint(len(starts), (count,), device=starts.device)]
+
     def _pairs(self, seen: RootView, frames: Tensor, gap: int) -> tuple[Tensor, Tensor]:
-        """Images (2B, J, 2) and angles (2B,) of both frames of each pair: first all the earlier ones."""
+        """Images (2 B, J, 2) and angles (2 B,) of the pairs that begin with ``frames`` (B,), half of them mirrored at random."""
         both = torch.cat([frames, frames + gap])
         image = seen.image[both]
         if self.settings.mirror:
-            chosen = (torch.rand(len(frames), device=image.device) < 0.5).repeat(2)[:, None, None]
-            image = torch.where(chosen, self._mirrored(image), image)
+            image = mirror_where(draw_half(len(frames), image.device).repeat(2), image, self.swap)
         return image, seen.down[both]
 
-    def _mirrored(self, image: Tensor) -> Tensor:
-        return image[:, self.swap] * image.new_tensor([-1.0, 1.0])
+    def _random_views(self, down: Tensor) -> tuple[Tensor, Tensor]:
+        """A random rotation (2 B, 3, 3), the same for both frames of a pair, and the angles (2 B,) by which the new cameras look down.
 
-    def _turns(self, down: Tensor) -> tuple[Tensor, Tensor]:
-        """A random rotation (2B, 3, 3) for each pair, and how steeply the new cameras look down (2B,)."""
+        Args:
+            down: (2 B,) radians by which the present cameras look down.
+        """
         pairs = len(down) // 2
         if self.settings.views == "camera":
-            drawn = ViewRange(180.0, (-self.settings.elevation, self.settings.elevation)).draw(pairs, down)
-            return drawn.repeat(2, 1, 1), torch.zeros_like(down)
+            elevation = self.settings.elevation
+            rotation = ViewRange(ALL_AZIMUTHS, (-elevation, elevation)).draw(pairs, down)
+            return rotation.repeat(2, 1, 1), torch.zeros_like(down)
         azimuth = 2.0 * math.pi * torch.rand(pairs, device=down.device, dtype=down.dtype)
-        new_down = self.seen.down[torch.randint(len(self.seen.down), (pairs,), device=down.device)]
+        new_down = self.training_views.down[torch.randint(len(self.training_views.down), (pairs,), device=down.device)]
         return level_turn(down, azimuth.repeat(2), new_down.repeat(2)), new_down.repeat(2)
 
-    def _adapter_turns(self, image: Tensor, other: Tensor, correction: Tensor) -> Iterator[tuple[str, dict[str, Tensor]]]:
-        """The adapter tries to pass for the training domain with small corrections; its critic tells the two apart."""
+    def _adapter_losses(self, image: Tensor, other: Tensor, correction: Tensor) -> Iterator[tuple[str, dict[str, Tensor]]]:
+        """The adapter's loss (generator loss, and a penalty on large corrections), then that of its discriminator.
+
+        Args:
+            image: (2 B, J, 2) images of the training domain.
+            other: (2 B, J, 2) images of the other source.
+            correction: (2 B, J, 2) what the adapter adds to them.
+        """
         assert self.adapter is not None
-        chosen, critic, unit = self.settings, self.adapter.critic, self.lifter.image
-        true, false = unit(image).flatten(1), unit(other + correction).flatten(1)
-        size = (correction / unit.deviation).square().mean()
-        yield "adapter", {"fooled": chosen.adapter * fooled(critic(false), chosen.gan), "size": chosen.adapter_size * size}
-        yield "adapter's critic", {"told apart": told_apart(critic(true), critic(false.detach()), chosen.gan)}
+        settings, network, standardise = self.settings, self.adapter.critic, self.lifter.image
+        real, fake = standardise(image).flatten(1), standardise(other + correction).flatten(1)
+        size = (correction / standardise.deviation).square().mean()
+        yield (
+            "adapter",
+            {
+                "generator": settings.adapter * generator_loss(network(fake), settings.gan_loss),
+                "correction": settings.adapter_penalty * size,
+            },
+        )
+        yield "adapter's critic", {"discriminator": discriminator_loss(network(real), network(fake.detach()), settings.gan_loss)}
 
     def _mixed(self, image: Tensor, down: Tensor, adapted: Tensor, adapted_down: Tensor) -> tuple[Tensor, Tensor]:
-        """Put adapted pairs in the place of some of the batch's."""
-        half = len(image) // 2
-        many = round(self.settings.adapted_share * half)
-        pick = torch.cat([torch.arange(many), half + torch.arange(many)]).to(image.device)
+        """Images (2 B, J, 2) and angles (2 B,) of a batch, its first pairs replaced by adapted ones."""
+        pairs = len(image) // 2
+        first = torch.arange(round(self.settings.adapted_share * pairs))
+        replaced = torch.cat([first, pairs + first]).to(image.device)
         image, down = image.clone(), down.clone()
-        image[pick], down[pick] = adapted[pick], adapted_down[pick]
+        image[replaced], down[replaced] = adapted[replaced], adapted_down[replaced]
         return image, down
 
     def lift(self, keypoints: Tensor) -> Tensor:
-        """Frame by frame."""
+        """Lift each frame of a clip alone: keypoints (T, J, 2) to poses (T, J, 3)."""
         return in_tiles(self.lifter, keypoints)
+
+
+def _halves(frames: Tensor) -> tuple[Tensor, Tensor]:
+    """First and second frames (B, ...) of the pairs (2 B, ...)."""
+    half = len(frames) // 2
+    return frames[:half], frames[half:]
 
 
 def build(settings: Settings, skeleton_id: str) -> Chen2019:

@@ -1,4 +1,4 @@
-"""The student of ITES (Xu et al. 2021): a graph network, taught by a frozen teacher and by rotations about the vertical."""
+"""The student of ITES (Xu et al. 2021): a graph network trained on a frozen teacher's depths and an equivariance cycle."""
 
 from .method import Student, build
 from .settings import Settings

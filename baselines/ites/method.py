@@ -1,7 +1,7 @@
-"""The student of Xu et al. 2021: a graph network that learns a frozen teacher's depths, and to turn with the pose.
+"""The student of Xu et al. 2021: a graph network trained on a frozen teacher's depths and to be equivariant to rotations.
 
 **Convention.** The lifter takes keypoints (B, J, 2) of unit focal length and gives poses (B, J, 3) in the camera frame, root at the
-origin, of unknown scale: joints stay on their rays, so that the reprojection is exact.
+origin, of unknown scale. Joints stay on the rays of their keypoints, so that the reprojection is exact.
 """
 
 from __future__ import annotations
@@ -15,82 +15,66 @@ from torch.optim import Optimizer
 
 from posebench.base.errors import PosebenchError
 from posebench.base.skeletons import Skeleton, skeleton
-from posebench.networks.depth_flip import DepthFlip
-from posebench.networks.depth_lifter import DepthLifter
 from posebench.networks.method import Method, frozen_batch_norm, make_optimiser
-from posebench.networks.root_camera import RootCamera
+from posebench.networks.mirror import draw_half, mirror_where, mirrored
 from posebench.networks.samples import TrainingData
-from posebench.networks.standardise import Standardise
-from posebench.networks.views import RootView, level_turn, project_at_distance, rotate
+from posebench.networks.tilt import tilt_side_information
+from posebench.networks.views import level_turn, project_at_distance, rotate
 
-from .network import GraphNetwork
+from .losses import distillation_loss, equivariance_loss
+from .network import GraphLifter
 from .settings import Settings
 
-#: Mean distance, in root-to-head lengths, from the teacher's joints to the rays of the student's camera above which the two do not fit.
-OFF_RAYS = 1e-3
-
-
-class Lifter(DepthLifter):
-    """The graph network, between a camera that looks at the root and its rays."""
-
-    def __init__(self, settings: Settings, joints: Skeleton) -> None:
-        super().__init__(
-            RootCamera(joints, distance=settings.distance, tilt=settings.tilt, level=settings.views == "vertical"),
-            DepthFlip(joints, settings.flip, settings.flip_tilt, settings.votes),
-        )
-        self.standardise = settings.standardise
-        self.image = Standardise(len(joints), 2)
-        self.network = GraphNetwork(
-            joints, width=settings.width, blocks=settings.blocks, norm=settings.norm != "none", non_local=settings.non_local
-        )
-
-    def tell(self, image: Tensor) -> Tensor:
-        """Depths (B, J) behind the root of scaled views (B, J, 2)."""
-        depth = self.network(self.image(image) if self.standardise else image)
-        return depth - depth[:, self.camera.root : self.camera.root + 1]
-
-    def depths(self, seen: RootView) -> Tensor:
-        """As :meth:`tell`; the network does not look at how steeply the camera looks down."""
-        return self.tell(seen.image)
+#: Largest median distance, in mean root-to-head lengths, of the teacher's joints from the rays of the student's camera.
+LARGEST_RAY_DISTANCE = 1e-3
 
 
 class Student(Method):
-    """One player: the lifter against its teacher's depths and the cycle."""
+    """One network, trained by distillation and the equivariance cycle."""
 
-    lifter: Lifter
+    lifter: GraphLifter
 
     def __init__(self, settings: Settings, joints: Skeleton) -> None:
         super().__init__()
         self.settings = settings
         self.swap = list(joints.mirror)
-        self.lifter = Lifter(settings, joints)
+        self.lifter = GraphLifter(settings, joints)
         self.context = settings.votes
-        known = (f"cameras look down by {settings.tilt:g} degrees on average",) if settings.tilt else ()
-        self.side_information = tuple(dict.fromkeys([*known, *self.lifter.flip.side_information]))
+        self.side_information = tuple(dict.fromkeys([*tilt_side_information(settings.tilt), *self.lifter.flip.side_information]))
 
     def prepare(self, data: TrainingData) -> None:
-        """Scale and statistics of the training split's 2D poses; the views of all its frames, and what the teacher says of them, once.
+        """Take scale and statistics of the training keypoints; compute the views and the teacher's depths of all frames once.
 
         Raises:
             PosebenchError: the teacher's poses are not on the rays of the student's camera.
         """
         lifter, camera = self.lifter, self.lifter.camera
         camera.fit(data.keypoints)
-        self.seen = camera(data.keypoints)
-        image = self.seen.image
-        lifter.image.fit(torch.cat([image, self._mirrored(image)]) if self.settings.mirror else image)
-        self.taught = None
+        self.views = camera(data.keypoints)
+        image = self.views.image
+        lifter.image.fit(torch.cat([image, mirrored(image, self.swap)]) if self.settings.mirror else image)
+        self.teacher_depths = None
         if self.settings.distillation:
-            assert data.teacher_poses is not None, "the harness hands over what a teacher says to a method that states one"
-            points = camera.turned(self.seen, data.teacher_poses)
-            self.taught = points[..., 2]
-            missed = (camera.on_rays(image, self.taught) - points).norm(dim=-1).mean(dim=1).median()
-            if not float(missed) <= OFF_RAYS:
-                raise PosebenchError(
-                    f"poses of the teacher that are {float(missed):.2g} root-to-head lengths off the student's rays",
-                    f"a teacher of distance {self.settings.distance:g} and {self.settings.views} views",
-                    "choose another recipe of the teacher or the student, or leave --teacher out",
-                )
+            assert data.teacher_poses is not None, "the harness provides the teacher's poses to a method that names a teacher"
+            self.teacher_depths = self._depths_on_rays(data.teacher_poses)
+
+    def _depths_on_rays(self, teacher_poses: Tensor) -> Tensor:
+        """The teacher's depths (N, J) in the student's camera, from its poses (N, J, 3) in each frame's own camera.
+
+        Raises:
+            PosebenchError: the poses are not on the rays of the student's camera.
+        """
+        camera = self.lifter.camera
+        points = camera.turned(self.views, teacher_poses)
+        depths = points[..., 2]
+        off_rays = (camera.on_rays(self.views.image, depths) - points).norm(dim=-1).mean(dim=1).median()
+        if not float(off_rays) <= LARGEST_RAY_DISTANCE:  # not ">": NaN is refused too
+            raise PosebenchError(
+                f"poses of the teacher that are {float(off_rays):.2g} root-to-head lengths off the student's rays",
+                f"a teacher with distance {self.settings.distance:g} and rotation_axis {self.settings.rotation_axis}",
+                "choose another recipe of the teacher or the student, or leave --teacher out",
+            )
+        return depths
 
     def optimisers(self) -> dict[str, Optimizer]:
         """Stochastic gradient descent with momentum, or Adam."""
@@ -102,34 +86,45 @@ class Student(Method):
         }
 
     def losses(self, data: TrainingData, frames: Tensor, epoch: int) -> Iterator[tuple[str, dict[str, Tensor]]]:  # noqa: ARG002
-        """The distance to the teacher's depths, and the cycle: a view of a rotated pose is told as that pose."""
-        chosen, lifter, camera = self.settings, self.lifter, self.lifter.camera
-        image, down = self.seen.image[frames], self.seen.down[frames]
-        drawn = torch.rand(len(frames), device=image.device) < 0.5 if chosen.mirror else torch.zeros_like(down, dtype=torch.bool)
-        image = torch.where(drawn[:, None, None], self._mirrored(image), image)
-        depth = lifter.tell(image)
+        """Distillation of the teacher's depths, and the cycle: the pose lifted from a view of a rotated pose is the rotated pose."""
+        chosen, lifter = self.settings, self.lifter
+        image, down = self.views.image[frames], self.views.down[frames]
+        is_mirrored = draw_half(len(frames), image.device) if chosen.mirror else torch.zeros_like(down, dtype=torch.bool)
+        image = mirror_where(is_mirrored, image, self.swap)
+
+        # 1. Predict one depth d a joint.
+        depth = lifter.predict_depths(image)
         terms = {}
-        if self.taught is not None:
-            taught = self.taught[frames]
-            taught = torch.where(drawn[:, None], taught[:, self.swap], taught)
-            terms["distillation"] = chosen.distillation * (depth - taught).abs().mean()
+
+        # 2. Distil: d is the teacher's depth; for a mirror image, that of the joint on the other side.
+        if self.teacher_depths is not None:
+            target = self.teacher_depths[frames]
+            target = torch.where(is_mirrored[:, None], target[:, self.swap], target)
+            terms["distillation"] = chosen.distillation * distillation_loss(depth, target)
+
+        # 3. Rotate X = (x, d) on its rays to R X, project and lift again: lift(P(R X)) = R X.
         if chosen.equivariance:
-            count = chosen.rotations * len(frames)
-            azimuth = 2.0 * math.pi * torch.rand(count, device=image.device, dtype=image.dtype)
-            new_down = self.seen.down[torch.randint(len(self.seen.down), (count,), device=image.device)]
-            rotation = level_turn(down.repeat(chosen.rotations), azimuth, new_down)
-            turned = rotate(rotation, camera.on_rays(image, depth).repeat(chosen.rotations, 1, 1))
-            view = project_at_distance(turned, chosen.distance)
+            rotation = self._random_rotations(down.repeat(chosen.rotations))
+            pose = lifter.camera.on_rays(image, depth)
+            rotated = rotate(rotation, pose.repeat(chosen.rotations, 1, 1))
+            view = project_at_distance(rotated, chosen.distance)
             with frozen_batch_norm(lifter, kept=chosen.norm == "real"):
-                again = camera.on_rays(view, lifter.tell(view))
-            terms["equivariance"] = chosen.equivariance * (again - turned).norm(dim=-1).mean()
+                lifted_view = lifter.camera.on_rays(view, lifter.predict_depths(view))
+            terms["equivariance"] = chosen.equivariance * equivariance_loss(lifted_view, rotated)
         yield "lifter", terms
 
-    def _mirrored(self, image: Tensor) -> Tensor:
-        return image[:, self.swap] * image.new_tensor([-1.0, 1.0])
+    def _random_rotations(self, down: Tensor) -> Tensor:
+        """Rotations (N, 3, 3) about the vertical, by a uniform azimuth, from cameras that look down by ``down`` (N,) radians to new ones.
+
+        The new cameras look down as steeply as those of randomly drawn training frames.
+        """
+        count = len(down)
+        azimuth = 2.0 * math.pi * torch.rand(count, device=down.device, dtype=down.dtype)
+        new_down = self.views.down[torch.randint(len(self.views.down), (count,), device=down.device)]
+        return level_turn(down, azimuth, new_down)
 
     def lift(self, keypoints: Tensor) -> Tensor:
-        """One clip, frame by frame; where frames vote, they do so among themselves."""
+        """One clip (T, J, 2), frame by frame; with votes, neighbouring frames decide on the depth flip together."""
         poses: Tensor = self.lifter(keypoints)
         return poses
 

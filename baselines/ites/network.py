@@ -1,7 +1,8 @@
-"""The semantic graph network with its non-local branch, as plain products over the fixed graph of a skeleton.
+"""The student's network: a semantic graph network with a non-local branch, and the lifter around it.
 
 **Convention.** Features (B, J, C). Sources: Zhao et al. 2019 (semantic graph convolution, section 3; non-local layer as in Wang et al.
-2018) and the released code of Xu et al. 2021, which sums the two branches in every layer.
+2018) and the official code of Xu et al. 2021, which sums the two branches in every layer. The sums over the skeleton's fixed graph are
+written as matrix products.
 """
 
 from __future__ import annotations
@@ -12,8 +13,15 @@ import torch
 from torch import Tensor, nn
 
 from posebench.base.skeletons import Skeleton
+from posebench.networks.depth_flip import DepthFlip
+from posebench.networks.depth_lifter import DepthLifter
+from posebench.networks.root_camera import RootCamera
+from posebench.networks.standardise import Standardise
+from posebench.networks.views import RootView
 
-#: Joints that are pooled two by two before they are attended to; a joint without a partner is not attended to.
+from .settings import Settings
+
+#: Pairs of joints whose features are pooled before attention, as in Zhao et al.; a joint without a pair receives no attention.
 GROUPS = (
     ("pelvis", "spine"),
     ("thorax", "head_top"),
@@ -27,7 +35,7 @@ GROUPS = (
 
 
 def neighbours(joints: Skeleton) -> Tensor:
-    """Which joints a joint hears of, (J, J): itself and those at the other ends of its bones."""
+    """The graph's adjacency matrix with loops, (J, J): true for a joint itself and for the other ends of its bones."""
     mask = torch.eye(len(joints), dtype=torch.bool)
     for parent, child in joints.bones:
         mask[parent, child] = mask[child, parent] = True
@@ -35,9 +43,9 @@ def neighbours(joints: Skeleton) -> Tensor:
 
 
 class SemanticConvolution(nn.Module):
-    """Each joint's new features: a weighted mean over itself and its neighbours, by weights that are learnt for each bone.
+    """Graph convolution: a joint's new features are a weighted mean over itself and its neighbours, with a learnt weight for each bone.
 
-    One matrix acts on a joint's own features, another on its neighbours'; the weights of a joint sum to one.
+    One matrix acts on a joint's own features, another one on its neighbours'. The weights of a joint are a softmax and sum to one.
     """
 
     mask: Tensor
@@ -55,15 +63,16 @@ class SemanticConvolution(nn.Module):
         """(B, J, inputs) to (B, J, outputs)."""
         weight = self.edges.masked_fill(~self.mask, -math.inf).softmax(dim=1)
         own = weight.diagonal()[:, None]
-        out: Tensor = own * self.own(features) + (weight - weight.diagonal().diag()) @ self.others(features) + self.bias
+        between = weight - weight.diagonal().diag()
+        out: Tensor = own * self.own(features) + between @ self.others(features) + self.bias
         return out
 
 
 class NonLocal(nn.Module):
-    """What each joint hears of all pairs of joints, wherever they are: additive attention, pairs pooled by their maximum.
+    """Attention of each joint to all pairs of joints, however far away; the features of a pair are pooled by their maximum.
 
-    The attention of a joint to a pair is ``relu(a . theta + b . phi)`` over the count of pairs, not a softmax: the "concatenation" of Wang
-    et al.
+    The attention of a joint to a pair is ``relu(a . theta + b . phi)`` divided by the number of pairs, the "concatenation" form of Wang et
+    al., not a softmax. In contrast to the official code there is no batch norm at the end and the input is not added.
     """
 
     def __init__(self, width: int, joints: Skeleton) -> None:
@@ -74,7 +83,7 @@ class NonLocal(nn.Module):
         self.theta, self.phi, self.value = (nn.Linear(width, inner) for _ in range(3))
         self.ask, self.answer = (nn.Linear(inner, 1, bias=False) for _ in range(2))
         self.out = nn.Linear(inner, width)
-        # The branch begins by saying nothing.
+        # The branch's output is zero at first.
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
 
@@ -91,7 +100,7 @@ class NonLocal(nn.Module):
 
 
 class Layer(nn.Module):
-    """Both branches summed, batch norm where wanted, a rectifier."""
+    """Sum of the two branches, batch norm if wanted, a rectifier."""
 
     def __init__(self, width: int, joints: Skeleton, mask: Tensor, *, norm: bool, non_local: bool) -> None:
         super().__init__()
@@ -108,7 +117,7 @@ class Layer(nn.Module):
 
 
 class GraphNetwork(nn.Module):
-    """A number a joint out of two: convolution, residual blocks of two layers each, convolution."""
+    """Two numbers a joint to one: convolution, residual blocks of two layers each, convolution."""
 
     def __init__(self, joints: Skeleton, *, width: int, blocks: int, norm: bool, non_local: bool) -> None:
         super().__init__()
@@ -122,11 +131,35 @@ class GraphNetwork(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, J, 2) to (B, J)."""
-        hidden = self.first(image)
+        features = self.first(image)
         if self.norm is not None:
-            hidden = self.norm(hidden.flatten(0, 1)).unflatten(0, image.shape[:2])
-        hidden = torch.relu(hidden)
+            features = self.norm(features.flatten(0, 1)).unflatten(0, image.shape[:2])
+        features = torch.relu(features)
         for block in self.blocks:
-            hidden = hidden + block(hidden)
-        out: Tensor = self.last(hidden)[..., 0]
+            features = features + block(features)
+        out: Tensor = self.last(features)[..., 0]
         return out
+
+
+class GraphLifter(DepthLifter):
+    """The graph network predicts depths along the rays of a camera that looks at the root."""
+
+    def __init__(self, settings: Settings, joints: Skeleton) -> None:
+        super().__init__(
+            RootCamera(joints, distance=settings.distance, tilt=settings.tilt, level=settings.rotation_axis == "vertical"),
+            DepthFlip(joints, settings.flip, settings.flip_tilt, settings.votes),
+        )
+        self.standardise = settings.standardise
+        self.image = Standardise(len(joints), 2)
+        self.network = GraphNetwork(
+            joints, width=settings.width, blocks=settings.blocks, norm=settings.norm != "none", non_local=settings.non_local
+        )
+
+    def predict_depths(self, image: Tensor) -> Tensor:
+        """Depths (B, J) behind the root, in mean root-to-head lengths, of scaled views (B, J, 2)."""
+        depth = self.network(self.image(image) if self.standardise else image)
+        return depth - depth[:, self.camera.root : self.camera.root + 1]
+
+    def depths(self, seen: RootView) -> Tensor:
+        """The same; the network does not use how steeply the camera looks down."""
+        return self.predict_depths(seen.image)

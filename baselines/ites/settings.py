@@ -1,4 +1,4 @@
-"""What a training of the student states beside the common settings."""
+"""Settings of the student, in addition to the common ones."""
 
 from __future__ import annotations
 
@@ -8,38 +8,39 @@ from typing import ClassVar
 
 from posebench.networks.settings import Settings as Common
 
-CHOICES = {"norm": ("none", "mixed", "real"), "views": ("vertical", "camera"), "optimiser": ("sgd", "adam")}
+CHOICES = {"norm": ("none", "mixed", "real"), "rotation_axis": ("vertical", "camera"), "optimiser": ("sgd", "adam")}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(Common):
-    """Settings of :class:`baselines.ites.model.Student`.
+    """Settings of :class:`baselines.ites.method.Student`.
 
     Attributes:
-        width: features a joint.
+        width: features of a joint.
         blocks: residual blocks of two layers.
-        non_local: layers hear of far joints too.
-        norm: batch norm: ``none``; ``mixed``: its statistics mix real and rotated poses, as released; ``real``: at test time it uses those
-            of real poses only.
-        standardise: the network sees image coordinates in standard deviations of the training split.
-        distance: c, from the camera to the root, in mean lengths from root to head; the teacher's.
-        tilt: degrees by which the cameras look down on average, for ``vertical`` views; 0 says that nothing is known of them.
-        views: ``vertical``: each camera is turned until it looks at the root, rotations are about the vertical, and views look down as
-            steeply as those of training frames; ``camera``: rotations are about the camera's own upright axis.
-        rotations: of each sample in the cycle.
+        non_local: add the non-local branch, by which joints that are far apart exchange features, to every layer.
+        norm: batch norm: ``none``; ``mixed``: running statistics are taken of real and rotated views, as released; ``real``: of real views
+            only.
+        standardise: image coordinates are divided by their standard deviation in the training split.
+        distance: c, of the root from the camera, in mean root-to-head lengths; the same as the teacher's.
+        tilt: degrees by which the cameras look down on average, for ``vertical`` rotations; 0 if unknown.
+        rotation_axis: ``vertical``: each camera is first rotated until it looks at the root, rotations are about the true vertical, and the
+            new cameras look down as steeply as those of training frames; ``camera``: about the upright axis of the camera.
+        rotations: random rotations of each sample in the cycle.
         distillation: weight of the distance to the teacher's depths; without it no teacher is needed.
-        equivariance: weight of the cycle: a rotated pose must be told as it is.
-        mirror: show each pose, or its mirror image with left and right exchanged, with equal chance.
+        equivariance: weight of the cycle: the pose predicted for a view of a rotated pose must be the rotated pose.
+        mirror: replace each pose by its mirror image, left and right exchanged, with probability 1/2.
         optimiser: ``sgd`` or ``adam``.
         momentum: of ``sgd``.
         weight_decay: of either.
-        teacher_recipe: of ``ites_teacher``; where no run is named, a teacher is trained by it first, at the student's preset and seed.
+        teacher_recipe: recipe of ``ites_teacher``. If no run of a teacher is given, one is trained by it first, with the student's preset
+            and seed.
         flip: at test time, the rule that chooses between a pose and its depth flip (:mod:`posebench.networks.depth_flip`).
         flip_tilt: degrees by which the cameras look down, for the rule ``tilt``.
-        votes: frames that vote by the rule; 1 for each frame alone.
+        votes: frames whose evidence for that choice is summed; 1 for each frame alone.
     """
 
-    at_test: ClassVar[tuple[str, ...]] = ("flip", "flip_tilt", "votes")
+    test_time: ClassVar[tuple[str, ...]] = ("flip", "flip_tilt", "votes")
 
     one_of: ClassVar[Mapping[str, tuple[str, ...]]] = CHOICES
     at_least: ClassVar[Mapping[str, int]] = {"rotations": 1}
@@ -51,7 +52,7 @@ class Settings(Common):
     standardise: bool = False
     distance: float = 5.0
     tilt: float = 0.0
-    views: str = "camera"
+    rotation_axis: str = "camera"
     rotations: int = 4
     distillation: float = 5.0
     equivariance: float = 1.0
@@ -70,10 +71,10 @@ class Settings(Common):
             raise ValueError(f"distance = {self.distance}; it must be above 1")
         if not self.distillation and not self.equivariance:
             raise ValueError("distillation and equivariance are both 0: there is nothing to learn")
-        if self.tilt and self.views == "camera":
-            raise ValueError("tilt needs views = 'vertical': rotations about the camera's axis have no use for it")
+        if self.tilt and self.rotation_axis == "camera":
+            raise ValueError("tilt needs rotation_axis = 'vertical': rotations about the camera's axis do not use it")
 
     @property
-    def taught_by(self) -> tuple[str, str] | None:
-        """The teacher and its recipe; None without distillation."""
+    def teacher_baseline(self) -> tuple[str, str] | None:
+        """Id and recipe of the teacher; None without distillation."""
         return ("ites_teacher", self.teacher_recipe) if self.distillation else None

@@ -1,4 +1,4 @@
-"""The teacher of ITES (Xu et al. 2021): a pose dictionary, learnt from 2D by reprojection and a rotation-invariance cycle."""
+"""The teacher of ITES (Xu et al. 2021): a pose dictionary, trained on 2D by reprojection and a rotation-invariance cycle."""
 
 from .method import Teacher, build
 from .settings import Settings

@@ -1,34 +1,40 @@
-"""The teacher of Xu et al. 2021: a canonical pose out of a dictionary and its rotation, learnt by reprojection and by a cycle.
+"""The teacher of Xu et al. 2021: a canonical pose from a dictionary and its rotation, trained by reprojection and a rotation cycle.
 
 **Convention.** The lifter takes keypoints (B, J, 2) of unit focal length and gives poses (B, J, 3) in the camera frame, root at the
-origin, of unknown scale. In between, lengths are of mean root-to-head distance one (:mod:`posebench.networks.root_camera`).
+origin, of unknown scale. In between, lengths are in mean root-to-head lengths (:mod:`posebench.networks.root_camera`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from posebench.base.errors import PosebenchError
 from posebench.base.skeletons import Skeleton, skeleton
 from posebench.networks.method import Method, frozen_batch_norm, make_optimiser
+from posebench.networks.mirror import draw_half, mirror_where, mirrored
 from posebench.networks.samples import TrainingData
+from posebench.networks.tilt import tilt_side_information
 from posebench.networks.views import about_x, about_y, project_at_distance, rotate
 
-from .network import Lifter
+from .losses import equivariance_loss, invariance_loss, mean_distance, reprojection_loss
+from .network import DictionaryLifter, TeacherOutput
 from .rotation import random_rotations
+from .selection import keep_best
 from .settings import Settings
+
+#: Frames that the diagnostics look at, at most.
+DIAGNOSTIC_FRAMES = 4096
 
 
 class Teacher(Method):
-    """One player: the lifter against reprojection and cycle."""
+    """One network, trained by reprojection and the rotation cycle."""
 
-    lifter: Lifter
+    lifter: DictionaryLifter
     settled: Tensor
     turned: Tensor
 
@@ -37,88 +43,71 @@ class Teacher(Method):
         self.settings = settings
         self.swap = list(joints.mirror)
         self.root = joints.root_indices[0]
-        self.lifter = Lifter(settings, joints)
+        self.lifter = DictionaryLifter(settings, joints)
         self.context = settings.votes
-        known = (f"cameras look down by {settings.tilt:g} degrees on average",) if settings.tilt else ()
-        # Whether lifter and twin have been compared, and whether the twin went on.
+        # Whether the lifter has been compared with its depth-flipped copy, and whether the copy was kept. The names stand in checkpoints.
         self.register_buffer("settled", torch.tensor(False))
         self.register_buffer("turned", torch.tensor(False))
-        trained_beside = (settings.starts * settings.start_steps if settings.starts > 1 else 0) + 2 * settings.twin_steps
-        self.poses_beside = trained_beside * settings.batch
-        self.side_information = tuple(dict.fromkeys([*known, *self.lifter.flip.side_information]))
+        initialisation = settings.initialisations * settings.initialisation_steps if settings.initialisations > 1 else 0
+        self.extra_poses = (initialisation + 2 * settings.flip_check_steps) * settings.batch
+        self.side_information = tuple(dict.fromkeys([*tilt_side_information(settings.tilt), *self.lifter.flip.side_information]))
 
     def prepare(self, data: TrainingData) -> None:
-        """Scale and statistics of the training split's 2D poses; the views of all its frames, once; the best of several beginnings.
+        """Take scale and statistics of the training keypoints, compute the views of all frames once, and choose the initial weights.
 
         Raises:
-            PosebenchError: no beginning has finite losses.
+            PosebenchError: no initialisation has finite losses.
         """
+        chosen = self.settings
         self.lifter.camera.fit(data.keypoints)
-        self.seen = self.lifter.camera(data.keypoints)
-        image = self.seen.image
-        self.lifter.image.fit(torch.cat([image, self._mirrored(image)]) if self.settings.mirror else image)
-        if self.settings.starts > 1:
-            seeds = torch.randint(2**31, (self.settings.starts,)).tolist()
-            self._best(data, [partial(self._begin, seed) for seed in seeds], self.settings.start_steps, 0)
+        self.views = self.lifter.camera(data.keypoints)
+        image = self.views.image
+        self.lifter.image.fit(torch.cat([image, mirrored(image, self.swap)]) if chosen.mirror else image)
+        if chosen.initialisations > 1:
+            seeds = torch.randint(2**31, (chosen.initialisations,)).tolist()
+            candidates = [partial(self._initialise, seed) for seed in seeds]
+            keep_best(self.lifter, candidates, partial(self._train_briefly, data, chosen.initialisation_steps, 0))
 
-    def _begin(self, seed: int) -> None:
+    def _initialise(self, seed: int) -> None:
         torch.manual_seed(seed)
-        self.lifter.begin()
+        self.lifter.initialise()
 
-    def _best(self, data: TrainingData, beginnings: Sequence[Callable[[], None]], steps: int, epoch: int) -> int:
-        """Train from each beginning for some steps, on the same frames, and keep the weights with the least losses in the second half.
+    def _train_briefly(self, data: TrainingData, steps: int, epoch: int) -> float:
+        """Train for some steps with an optimiser of its own; the sum of the losses of the second half of them.
 
-        No truth is looked at. The learning rate grows over the first quarter.
-
-        Returns:
-            The number of the beginning that was kept.
-
-        Raises:
-            PosebenchError: no beginning has finite losses.
+        The learning rate rises over the first quarter of the steps.
         """
-        chosen, least, kept, best = self.settings, math.inf, {}, 0
-        # On CUDA frames and rotations are drawn by the device's own generator.
-        state, on_device = torch.get_rng_state(), torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-        for number, begin in enumerate(beginnings):
-            begin()
-            torch.set_rng_state(state)
-            torch.cuda.set_rng_state_all(on_device)
-            (optimiser,) = self.optimisers().values()
-            rate = optimiser.param_groups[0]["lr"] * chosen.rate(max(epoch, chosen.warm_up))
-            lost = 0.0
-            for step in range(steps):
-                for group in optimiser.param_groups:
-                    group["lr"] = rate * min(1.0, 4.0 * (step + 1) / steps)
-                frames = data.usable[torch.randint(len(data.usable), (chosen.batch,), device=data.usable.device)]
-                loss = torch.stack([*self._terms(frames, epoch).values()]).sum()
-                optimiser.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
-                optimiser.step()
-                if step >= steps // 2:
-                    lost += float(loss.detach())
-            if lost < least:
-                least, best = lost, number
-                kept = {name: weight.clone() for name, weight in self.lifter.state_dict().items()}
-        if not kept:
-            raise PosebenchError(
-                f"losses of {len(beginnings)} beginnings, none of them finite", "a training that begins", "lower --set learning_rate"
-            )
-        self.lifter.load_state_dict(kept)
-        return best
+        chosen = self.settings
+        (optimiser,) = self.optimisers().values()
+        # Not from the warm-up of the training itself, where the rate would be 0.
+        rate = optimiser.param_groups[0]["lr"] * chosen.rate(max(epoch, chosen.warm_up_epochs))
+        total = 0.0
+        for step in range(steps):
+            for group in optimiser.param_groups:
+                group["lr"] = rate * min(1.0, 4.0 * (step + 1) / steps)
+            frames = data.usable[torch.randint(len(data.usable), (chosen.batch,), device=data.usable.device)]
+            loss = torch.stack([*self._loss_terms(frames, epoch).values()]).sum()
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            if step >= steps // 2:
+                total += float(loss.detach())
+        return total
 
-    def _settle_the_sign(self, data: TrainingData, epoch: int) -> None:
-        """Train the lifter and its twin of flipped depths alike, and keep the better one."""
+    def _check_depth_sign(self, data: TrainingData, epoch: int) -> None:
+        """Train the lifter and its depth-flipped copy for the same steps, and keep the one with the smaller loss."""
         self.settled.fill_(True)
-        now = {name: weight.clone() for name, weight in self.lifter.state_dict().items()}
+        weights = {name: weight.clone() for name, weight in self.lifter.state_dict().items()}
 
-        def same() -> None:
-            self.lifter.load_state_dict(now)
+        def unchanged() -> None:
+            self.lifter.load_state_dict(weights)
 
-        def twin() -> None:
-            self.lifter.load_state_dict(now)
-            self.lifter.become_twin()
+        def depth_flipped() -> None:
+            self.lifter.load_state_dict(weights)
+            self.lifter.flip_depths()
 
-        self.turned.fill_(self._best(data, [same, twin], self.settings.twin_steps, epoch) == 1)
+        train = partial(self._train_briefly, data, self.settings.flip_check_steps, epoch)
+        self.turned.fill_(keep_best(self.lifter, [unchanged, depth_flipped], train) == 1)
 
     def optimisers(self) -> dict[str, Optimizer]:
         """Stochastic gradient descent with momentum, or Adam."""
@@ -130,74 +119,78 @@ class Teacher(Method):
         }
 
     def losses(self, data: TrainingData, frames: Tensor, epoch: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
-        """Reprojection of the told pose, and the cycle: views of it under random rotations are of the same canonical pose."""
-        if self.settings.twin_steps and epoch >= self.settings.twin_at * self.settings.epochs and not self.settled:
-            self._settle_the_sign(data, epoch)
-        yield "lifter", self._terms(frames, epoch)
+        """Reprojection, and the cycle of random rotations. Once, before the first loss of a late epoch, the sign of depths is checked."""
+        chosen = self.settings
+        if chosen.flip_check_steps and epoch >= chosen.flip_check_at * chosen.epochs and not self.settled:
+            self._check_depth_sign(data, epoch)
+        yield "lifter", self._loss_terms(frames, epoch)
 
-    def _terms(self, frames: Tensor, epoch: int) -> dict[str, Tensor]:
-        chosen, lifter = self.settings, self.lifter
-        image, down = self.seen.image[frames], self.seen.down[frames]
+    def _loss_terms(self, frames: Tensor, epoch: int) -> dict[str, Tensor]:
+        chosen = self.settings
+        image, down = self.views.image[frames], self.views.down[frames]
         if chosen.mirror:
-            drawn = (torch.rand(len(frames), device=image.device) < 0.5)[:, None, None]
-            image = torch.where(drawn, self._mirrored(image), image)
-        told = lifter.tell(image, down)
-        terms = {"reprojection": chosen.reprojection_at(epoch) * _distance(project_at_distance(told.seen, chosen.distance), image)}
+            image = mirror_where(draw_half(len(frames), image.device), image, self.swap)
+
+        # 1. Predict x -> (alpha, R): X_can is the dictionary's pose of alpha, X_cam = R X_can.
+        predicted = self.lifter.predict(image, down)
+
+        # 2. Reproject: X_cam at distance c is seen where the keypoints are.
+        terms = {"reprojection": chosen.reprojection_at(epoch) * reprojection_loss(predicted.pose, image, chosen.distance)}
+
+        # 3. Rotate: X_can under random rotations is projected and predicted again.
         if chosen.invariance or chosen.equivariance:
-            pose = told.pose
-            if epoch < chosen.rooted * chosen.epochs:
-                pose = pose - pose[:, self.root : self.root + 1]
-            pose = pose.repeat(chosen.views, 1, 1)
-            rotation, new_down = self._rotations(len(pose), image)
-            # Sizes of other frames: a view must not tell the pose by how large it is.
-            size = told.size.detach()[torch.randint(len(image), (len(pose),), device=image.device)]
-            view = size * rotate(rotation, pose)
-            seen = project_at_distance(view, chosen.distance)
-            if chosen.largest:
-                seen = seen.clamp(-chosen.largest, chosen.largest)
-            with frozen_batch_norm(lifter, kept=chosen.norm == "real"):
-                again = lifter.tell(seen, new_down)
+            rotated, of_view = self._predict_random_views(predicted, epoch)
             if chosen.invariance:
-                terms["invariance"] = chosen.invariance * _distance(again.pose, told.pose.repeat(chosen.views, 1, 1))
+                terms["invariance"] = chosen.invariance * invariance_loss(of_view.canonical, predicted.canonical, chosen.rotations)
             if chosen.equivariance:
-                terms["equivariance"] = chosen.equivariance * _distance(again.seen, view)
+                terms["equivariance"] = chosen.equivariance * equivariance_loss(of_view.pose, rotated)
         return terms
 
-    def _rotations(self, count: int, like: Tensor) -> tuple[Tensor, Tensor]:
-        """Random rotations (count, 3, 3) from the canonical frame to a new camera, and how steeply that looks down (count,)."""
-        if self.settings.rotation == "free":
+    def _predict_random_views(self, predicted: TeacherOutput, epoch: int) -> tuple[Tensor, TeacherOutput]:
+        """Canonical poses under random rotations (R B, J, 3), and what is predicted for their projections."""
+        chosen, count = self.settings, len(predicted.canonical)
+        canonical = predicted.canonical
+        if epoch < chosen.root_centred * chosen.epochs:
+            canonical = canonical - canonical[:, self.root : self.root + 1]
+        canonical = canonical.repeat(chosen.rotations, 1, 1)
+        rotation, down = self._random_rotations(len(canonical), canonical)
+        # The size of another frame's body: the size must not give away which pose the view is of.
+        size = predicted.size.detach()[torch.randint(count, (len(canonical),), device=canonical.device)]
+        rotated = size * rotate(rotation, canonical)
+        view = project_at_distance(rotated, chosen.distance)
+        if chosen.view_limit:
+            view = view.clamp(-chosen.view_limit, chosen.view_limit)
+        with frozen_batch_norm(self.lifter, kept=chosen.norm == "real"):
+            return rotated, self.lifter.predict(view, down)
+
+    def _random_rotations(self, count: int, like: Tensor) -> tuple[Tensor, Tensor]:
+        """Random rotations (count, 3, 3) from the canonical frame to a new camera, and the radians (count,) by which it looks down."""
+        if self.settings.rotation_axis == "free":
             return random_rotations(count, like), like.new_zeros(count)
         azimuth = 2.0 * math.pi * torch.rand(count, device=like.device, dtype=like.dtype)
-        down = self.seen.down[torch.randint(len(self.seen.down), (count,), device=like.device)]
+        down = self.views.down[torch.randint(len(self.views.down), (count,), device=like.device)]
         return about_x(down) @ about_y(azimuth), down
 
-    def _mirrored(self, image: Tensor) -> Tensor:
-        return image[:, self.swap] * image.new_tensor([-1.0, 1.0])
-
     def diagnostics(self, data: TrainingData) -> dict[str, float]:
-        """The reprojection error, how rigid the body is, and which of the twins went on.
+        """Reprojection error, variation of the canonical poses, and the outcome of the depth sign check.
 
-        In mean root-to-head lengths; deviations of canonical poses from their mean that are near 0 are those of a rigid body; 1 once the
-        twin of flipped depths went on, 0 once the lifter did.
+        The error is in mean root-to-head lengths. The deviation from the mean pose is a share of the pose's norm; near 0 the body is rigid.
+        After the check, ``depth-flipped copy kept`` is 1 if the copy replaced the lifter, else 0.
         """
-        step = max(1, -(-len(data.usable) // 4096))
+        step = max(1, -(-len(data.usable) // DIAGNOSTIC_FRAMES))
         frames = data.usable[::step]
-        told = self.lifter.tell(self.seen.image[frames], self.seen.down[frames])
-        mean = told.pose.mean(dim=0)
-        error = _distance(project_at_distance(told.seen, self.settings.distance), self.seen.image[frames]) * self.settings.distance
-        moved = (told.pose - mean).norm(dim=(1, 2)) / told.pose.norm(dim=(1, 2)).clamp_min(1e-9)
-        found = {"reprojection error": float(error), "deviation from mean pose": float(moved.mean())}
-        return found | ({"twin went on": float(self.turned)} if self.settled else {})
+        predicted = self.lifter.predict(self.views.image[frames], self.views.down[frames])
+        mean = predicted.canonical.mean(dim=0)
+        view = project_at_distance(predicted.pose, self.settings.distance)
+        error = mean_distance(view, self.views.image[frames]) * self.settings.distance
+        deviation = (predicted.canonical - mean).norm(dim=(1, 2)) / predicted.canonical.norm(dim=(1, 2)).clamp_min(1e-9)
+        found = {"reprojection error": float(error), "deviation from mean pose": float(deviation.mean())}
+        return found | ({"depth-flipped copy kept": float(self.turned)} if self.settled else {})
 
     def lift(self, keypoints: Tensor) -> Tensor:
-        """One clip, frame by frame; where frames vote, they do so among themselves."""
+        """One clip (T, J, 2), frame by frame; with votes, neighbouring frames decide on the depth flip together."""
         poses: Tensor = self.lifter(keypoints)
         return poses
-
-
-def _distance(one: Tensor, other: Tensor) -> Tensor:
-    """Euclidean distance of joints, mean over joints and poses."""
-    return (one - other).norm(dim=-1).mean()
 
 
 def build(settings: Settings, skeleton_id: str) -> Teacher:

@@ -7,16 +7,16 @@ import math
 import torch
 from torch import Tensor
 
-#: Below this squared angle the map's coefficients come from their series: four terms are exact to float64's last digits.
+#: Below this squared angle the map's coefficients come from their series; its five terms are exact to float64's last digits.
 _SMALL = 1e-2
 
 
 def exponential(vector: Tensor) -> Tensor:
     """Axis-angle vectors (..., 3) to rotations (..., 3, 3): ``I + a K + b K^2``, K the cross product with the vector (Rodrigues).
 
-    **Convention.** The vector's length is the angle in radians; rotations act on column vectors. Value and gradient are right
-    everywhere, at zero and at pi too: ``a = sin(t) / t`` and ``b = (1 - cos t) / t^2`` are smooth in t^2, and near
-    zero come from their series.
+    **Convention.** The vector's length is the angle t in radians; rotations act on column vectors. ``a = sin(t) / t`` and
+    ``b = (1 - cos t) / t^2`` are smooth in t^2; near zero they come from their series. So value and gradient are exact everywhere, at
+    zero and at pi too. (The official code adds 1e-4 to the angle in its denominators instead.)
 
     Example:
         >>> turned = exponential(torch.tensor([0.0, 0.0, math.pi / 2])) @ torch.tensor([1.0, 0.0, 0.0])
@@ -25,7 +25,7 @@ def exponential(vector: Tensor) -> Tensor:
     """
     square = vector.square().sum(dim=-1)[..., None, None]
     small = square < _SMALL
-    # Both branches are evaluated: the one that is not taken must not make NaN either.
+    # torch.where evaluates both branches, and NaN in the one that is not taken would still reach the gradient.
     angle = torch.where(small, torch.ones_like(square), square).sqrt()
     half = (angle / 2.0).sin() / angle
     a = torch.where(small, _series(square, 1), angle.sin() / angle)
@@ -45,7 +45,7 @@ def _series(square: Tensor, first: int) -> Tensor:
 
 
 def random_rotations(count: int, like: Tensor) -> Tensor:
-    """Rotations (count, 3, 3) about random axes by angles drawn evenly from 0 to pi, as in the released code; the axes evenly too."""
+    """Rotations (count, 3, 3): axes uniform on the sphere, angles uniform between 0 and pi, as in the official code."""
     axis = torch.randn(count, 3, device=like.device, dtype=like.dtype)
     axis = axis / axis.norm(dim=-1, keepdim=True).clamp_min(1e-12)
     return exponential(axis * (math.pi * torch.rand(count, 1, device=like.device, dtype=like.dtype)))

@@ -1,4 +1,4 @@
-"""Wang et al. 2019: 3D Human Pose Machines, the lifting part: poses from sequences, corrected by their own projection."""
+"""The lifting part of 3D Human Pose Machines (Wang et al. 2019): poses from sequences, corrected by their own projection."""
 
 from .method import PoseMachine, build
 from .settings import Settings

@@ -1,4 +1,7 @@
-"""Loss terms of the pose machine; each is a mean over the frames that it is told to count."""
+"""Loss terms of the pose machine, without their weights; each is a mean over the frames with known targets.
+
+**Convention.** Windows (B, W, ...). ``known`` (B, W) marks frames whose 3D is known. Equations of Wang et al. 2019.
+"""
 
 from __future__ import annotations
 
@@ -6,40 +9,54 @@ from torch import Tensor
 
 from posebench.base.skeletons import Skeleton
 
-from .network import Lifter
+from .network import PoseMachineLifter
 
-#: Distances are counted in this many mm, so that a step is of the same order as under squared errors.
+#: Distances are in units of this many mm, so that a step has the same order of magnitude as under squared errors.
 UNIT = 100.0
 
 
-def over(values: Tensor, counted: Tensor) -> Tensor:
-    """Mean of ``values`` (...) where ``counted`` (...); 0 where nothing is."""
+def masked_mean(values: Tensor, counted: Tensor) -> Tensor:
+    """Mean of ``values`` (...) where ``counted`` (...); 0 if none is."""
     return (values * counted).sum() / counted.sum().clamp_min(1)
 
 
-def pose_error(error: Tensor, deviation: Tensor, known: Tensor, loss: str) -> Tensor:
-    """``distance``: mean distance of joints; ``squared``: mean square. Of errors (B, W, J - 1, 3) without unit, where ``known`` (B, W)."""
+def pose_loss(error: Tensor, deviation: Tensor, known: Tensor, loss: str) -> Tensor:
+    """Equation 6: error of the joints.
+
+    Args:
+        error: (B, W, J - 1, 3), without unit.
+        deviation: (J - 1, 3) mm, the unit of each of these numbers.
+        known: (B, W).
+        loss: ``squared``: mean square, as in the paper; ``distance``: mean Euclidean distance in units of 100 mm.
+    """
     if loss == "squared":
-        return over(error.square().mean(dim=(-1, -2)), known)
-    return over((error * deviation / UNIT).norm(dim=-1).mean(dim=-1), known)
+        return masked_mean(error.square().mean(dim=(-1, -2)), known)
+    return masked_mean((error * deviation / UNIT).norm(dim=-1).mean(dim=-1), known)
 
 
-def bone_error(error: Tensor, lifter: Lifter, joints: Skeleton, known: Tensor, loss: str) -> Tensor:
-    """The same of the vectors from parents to children: of ``SkelVector`` in the paper's code."""
-    whole = lifter.whole(error * lifter.pose.deviation)
+def bone_loss(error: Tensor, lifter: PoseMachineLifter, joints: Skeleton, known: Tensor, loss: str) -> Tensor:
+    """The same error of the vectors from parents to children, in 100 mm; ``SkelVector`` in the official code."""
+    error_mm = lifter.with_root(error * lifter.pose.deviation)
     parents, children = zip(*joints.bones, strict=True)
-    lines = (whole[..., children, :] - whole[..., parents, :]) / UNIT
-    values = lines.square().mean(dim=(-1, -2)) if loss == "squared" else lines.norm(dim=-1).mean(dim=-1)
-    return over(values, known)
+    bones = (error_mm[..., children, :] - error_mm[..., parents, :]) / UNIT
+    values = bones.square().mean(dim=(-1, -2)) if loss == "squared" else bones.norm(dim=-1).mean(dim=-1)
+    return masked_mean(values, known)
 
 
-def velocity_error(told: Tensor, wanted: Tensor, known: Tensor) -> Tensor:
-    """Mean distance of the changes from frame to frame of poses (B, W, J - 1, 3) mm, both frames known."""
-    error = told - wanted
-    return over(((error[:, 1:] - error[:, :-1]) / UNIT).norm(dim=-1).mean(dim=-1), known[:, 1:] & known[:, :-1])
+def velocity_loss(predicted: Tensor, target: Tensor, known: Tensor) -> Tensor:
+    """Mean distance of the changes from frame to frame of poses (B, W, J - 1, 3) mm, where both frames are known; not in the paper."""
+    error = predicted - target
+    return masked_mean(((error[:, 1:] - error[:, :-1]) / UNIT).norm(dim=-1).mean(dim=-1), known[:, 1:] & known[:, :-1])
 
 
-def projection_error(view: Tensor, wanted: Tensor, counted: Tensor, frames: Tensor) -> Tensor:
-    """Mean square of views (B, W, 2 (J - 1)) against (B, W, J - 1, 2), over counted joints (B, W, J - 1) of counted frames (B, W)."""
-    squares = (view.unflatten(-1, wanted.shape[-2:]) - wanted).square().sum(dim=-1)
-    return over(squares, counted & frames[..., None])
+def projection_loss(view: Tensor, target: Tensor, counted: Tensor, frames: Tensor) -> Tensor:
+    """Second term of equation 2, and equation 7: mean square of the projection's error.
+
+    Args:
+        view: (B, W, 2 (J - 1)) projected keypoints, standardised.
+        target: (B, W, J - 1, 2) the input keypoints, standardised.
+        counted: (B, W, J - 1) joints that count.
+        frames: (B, W) frames that count.
+    """
+    squares = (view.unflatten(-1, target.shape[-2:]) - target).square().sum(dim=-1)
+    return masked_mean(squares, counted & frames[..., None])

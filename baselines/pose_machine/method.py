@@ -1,7 +1,7 @@
 """The pose machine as a method: three stages of training, and lifting with or without correction.
 
-**Convention.** In: keypoints (T, J, 2) of a clip in unit focal length; a joint that is not finite counts as hidden. Out: poses (T, J, 3)
-mm, camera frame, root at the origin. A sample is a window, named by the frame that it begins with.
+**Convention.** Keypoints (T, J, 2) of a clip, unit focal length; a joint that is not finite is hidden. Poses (T, J, 3) mm, camera frame,
+root at the origin. A training sample is a window, named by the number of its first frame. Equations of Wang et al. 2019.
 """
 
 from __future__ import annotations
@@ -15,74 +15,76 @@ from torch.optim import Adam, Optimizer
 
 from posebench.base.skeletons import Skeleton, skeleton
 from posebench.networks.method import Method
+from posebench.networks.mirror import draw_half, mirror_where
 from posebench.networks.samples import TrainingData
 
 from .correction import correct
-from .losses import bone_error, pose_error, projection_error, velocity_error
-from .network import Lifter
-from .running import run_over
+from .inference import run_network
+from .keypoints import VisibleKeypoints, mark_visible
+from .losses import bone_loss, pose_loss, projection_loss, velocity_loss
+from .network import PoseMachineLifter
 from .settings import Settings
-from .views import Seen, look
 
-PLAYERS = ("transformer", "projector", "whole")
+#: The optimiser of each stage; the names stand in checkpoints and logs. "transformer" is the paper's name of the lifting network.
+OPTIMISERS = ("transformer", "projector", "whole")
 
 
 class PoseMachine(Method):
-    """One player a stage: the transformer; copy and projector; all of them."""
+    """One optimiser a stage: for the lifting network; for copy network and projector; for all of them."""
 
     scale = "metric"
-    lifter: Lifter
+    lifter: PoseMachineLifter
 
     def __init__(self, settings: Settings, joints: Skeleton) -> None:
         super().__init__()
         self.settings, self.joints = settings, joints
         self.swap = list(joints.mirror)
-        self.lifter = Lifter(settings, joints)
-        self.context = 2 * settings.window - 1 if settings.running == "overlap" else settings.window
+        self.lifter = PoseMachineLifter(settings, joints)
+        self.context = 2 * settings.window - 1 if settings.inference == "overlap" else settings.window
         self.poses_per_sample = settings.window
         self.corrects = settings.correction != "none"
 
     def prepare(self, data: TrainingData) -> None:
-        """Choose the takes whose 3D is withheld; take the statistics of the others, and of all keypoints."""
-        assert data.poses is not None, "the harness hands paired 3D to a method that states it"
+        """Choose the takes without 3D; take the statistics of the other takes' poses and of all keypoints."""
+        assert data.poses is not None, "the harness provides 3D poses to a method whose supervision is paired 3D"
         lifter = self.lifter
         usable = torch.zeros(len(data.keypoints), dtype=torch.bool, device=data.keypoints.device)
         usable[data.usable] = True
-        self.paired = usable & ~self._withheld(data)
-        self.paired_starts = self.samples(data)
-        self.paired_starts = self.paired_starts[self.paired[self._windows(data, self.paired_starts)].any(dim=1)]
-        seen = look(data.keypoints, lifter.root)
-        lifter.image.fit(lifter.arranged(seen))
-        lifter.view.fit(seen.crop(lifter.root)[:, lifter.others])
-        lifter.pose.fit(lifter.relative(data.poses[self.paired]))
-        # What is watched while it trains is the network's own pose.
+        self.labelled = usable & ~self._choose_unlabelled(data)
+        starts = self.samples(data)
+        self.labelled_starts = starts[self.labelled[self.window_frames(data, starts)].any(dim=1)]
+        keypoints = mark_visible(data.keypoints, lifter.root)
+        lifter.image.fit(lifter.arrange(keypoints))
+        lifter.view.fit(keypoints.crop(lifter.root)[:, lifter.others])
+        lifter.pose.fit(lifter.without_root(data.poses[self.labelled]))
+        # Errors that are watched during training are those of the uncorrected pose.
         self.corrects = False
 
-    def _withheld(self, data: TrainingData) -> Tensor:
-        """Which frames (N,) are of takes whose 3D is withheld: a share of the takes, drawn from torch's global generator."""
+    def _choose_unlabelled(self, data: TrainingData) -> Tensor:
+        """Frames (N,) of takes whose 3D is not used: a share of the takes, drawn from torch's global generator."""
         take = data.first if data.take is None else data.take
         takes = take.unique()
-        count = min(round(self.settings.withheld * len(takes)), len(takes) - 1)
+        count = min(round(self.settings.unlabelled_takes * len(takes)), len(takes) - 1)
         return torch.isin(take, takes[torch.randperm(len(takes), device=takes.device)[:count]])
 
     def samples(self, data: TrainingData) -> Tensor:
-        """Every ``stride``-th usable frame of each clip, as far as a window fits behind it; a shorter clip's first one."""
+        """Every ``stride``-th usable frame of each clip at which a window still fits into the clip; of a shorter clip the first frame."""
         start = data.usable - data.first[data.usable]
         fits = data.usable + self.settings.window - 1 <= data.last[data.usable]
         return data.usable[(start % self.settings.stride == 0) & (fits | (start == 0))]
 
-    def _windows(self, data: TrainingData, starts: Tensor) -> Tensor:
+    def window_frames(self, data: TrainingData, starts: Tensor) -> Tensor:
         """Numbers (B, W) of the windows' frames; a clip that is shorter than a window is continued with its last frame."""
         return data.neighbours(starts, torch.arange(self.settings.window, device=starts.device))
 
     def optimisers(self) -> dict[str, Optimizer]:
-        """Adam for each stage's player; the last layer of the transformer and the mixed stage have rates of their own."""
+        """Adam for each stage; the lifting network's last layer and the mixed stage have learning rates of their own."""
         chosen, lifter = self.settings, self.lifter
         head = list(lifter.transformer.head.parameters())
         body = [part for name, part in lifter.transformer.named_parameters() if not name.startswith("head.")]
         tail = [*lifter.copy.parameters(), *lifter.projector.parameters()]
         rate = chosen.learning_rate
-        players = {
+        groups = {
             "transformer": [{"params": body, "lr": rate}, {"params": head, "lr": rate * chosen.head_rate}],
             "projector": [{"params": tail, "lr": rate}],
             "whole": [
@@ -90,100 +92,115 @@ class PoseMachine(Method):
                 {"params": head, "lr": rate * chosen.mixed_rate * chosen.head_rate},
             ],
         }
-        made: dict[str, Optimizer] = {name: Adam(groups, lr=rate, fused=True) for name, groups in players.items()}
-        if chosen.clip:
-            for optimiser in made.values():
-                optimiser.register_step_pre_hook(self._clip)
-        return made
+        optimisers: dict[str, Optimizer] = {name: Adam(parameters, lr=rate, fused=True) for name, parameters in groups.items()}
+        if chosen.gradient_clip:
+            for optimiser in optimisers.values():
+                optimiser.register_step_pre_hook(self._clip_gradient)
+        return optimisers
 
-    def _clip(self, optimiser: Optimizer, *_: Any) -> None:
-        nn.utils.clip_grad_norm_([part for group in optimiser.param_groups for part in group["params"]], self.settings.clip)
+    def _clip_gradient(self, optimiser: Optimizer, *_: Any) -> None:
+        parameters = [part for group in optimiser.param_groups for part in group["params"]]
+        nn.utils.clip_grad_norm_(parameters, self.settings.gradient_clip)
 
     def losses(self, data: TrainingData, frames: Tensor, epoch: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
-        """The player of the present stage and its terms."""
+        """The loss terms of the present stage."""
         stage = self.settings.stage(epoch)
         if stage < 2:
-            # Windows without 3D wait for the mixed stage; others stand in for them.
-            others = self.paired_starts[torch.randint(len(self.paired_starts), (len(frames),), device=frames.device)]
-            frames = torch.where(self.paired[self._windows(data, frames)].any(dim=1), frames, others)
-        seen, wanted, known = self._sample(data, self._windows(data, frames))
-        self.lifter.transformer.train(stage != 1)  # else dropout would be in the poses that copy and projector learn from
-        yield PLAYERS[stage], (self._transformer_terms, self._projector_terms, self._mixed_terms)[stage](seen, wanted, known)
+            # Windows without 3D take part in the mixed stage only; until then labelled ones replace them.
+            labelled = self.labelled_starts[torch.randint(len(self.labelled_starts), (len(frames),), device=frames.device)]
+            frames = torch.where(self.labelled[self.window_frames(data, frames)].any(dim=1), frames, labelled)
+        keypoints, target, known = self.load_windows(data, self.window_frames(data, frames))
+        # In the second stage without dropout, which would be in the poses that copy network and projector learn from.
+        self.lifter.transformer.train(stage != 1)
+        terms = (self._lifting_terms, self._projection_terms, self._mixed_terms)[stage]
+        yield OPTIMISERS[stage], terms(keypoints, target, known)
 
-    def _sample(self, data: TrainingData, windows: Tensor) -> tuple[Seen, Tensor, Tensor]:
-        """Keypoints, relative poses (B, W, J - 1, 3) mm and whether these are known (B, W); a withheld pose is never read."""
+    def load_windows(self, data: TrainingData, windows: Tensor) -> tuple[VisibleKeypoints, Tensor, Tensor]:
+        """Keypoints, root-relative poses (B, W, J - 1, 3) mm and where these are known (B, W); unlabelled poses are never read."""
         assert data.poses is not None
         chosen, root = self.settings, self.lifter.root
-        known = self.paired[windows]
+        known = self.labelled[windows]
         keypoints, poses = data.keypoints[windows], data.keypoints.new_zeros(*windows.shape, len(self.joints), 3)
         poses[known] = data.poses[windows[known]]
         if chosen.mirror:
-            flipped = (torch.rand(len(windows), device=windows.device) < 0.5)[:, None, None, None]
-            side = keypoints.new_tensor([-1.0, 1.0, 1.0])
-            keypoints = torch.where(flipped, keypoints[..., self.swap, :] * side[:2], keypoints)
-            poses = torch.where(flipped, poses[..., self.swap, :] * side, poses)
+            is_mirrored = draw_half(len(windows), windows.device)
+            keypoints = mirror_where(is_mirrored, keypoints, self.swap)
+            poses = mirror_where(is_mirrored, poses, self.swap)
         visible = None
-        if chosen.hidden:
-            visible = torch.rand(keypoints.shape[:-1], device=keypoints.device) >= chosen.hidden
+        if chosen.hidden_joints:
+            visible = torch.rand(keypoints.shape[:-1], device=keypoints.device) >= chosen.hidden_joints
             visible[..., root] = True
-        return look(keypoints, root, visible), self.lifter.relative(poses), known
+        return mark_visible(keypoints, root, visible), self.lifter.without_root(poses), known
 
-    def _pose_terms(self, told: Tensor, wanted: Tensor, known: Tensor, name: str) -> dict[str, Tensor]:
-        """Errors of poses (B, W, 3 (J - 1)) without unit where these are known."""
-        chosen, lifter = self.settings, self.lifter
-        error = told.unflatten(-1, wanted.shape[-2:]) - lifter.pose(wanted)
-        terms = {name: pose_error(error, lifter.pose.deviation, known, chosen.loss)}
-        if chosen.bones:
-            terms[f"{name} bones"] = chosen.bones * bone_error(error, lifter, self.joints, known, chosen.loss)
-        return terms
+    def _lifting_terms(self, keypoints: VisibleKeypoints, target: Tensor, known: Tensor) -> dict[str, Tensor]:
+        """First stage: p = Psi_T(x) against the true pose (equation 6), its bone vectors as in the official code, and its velocity."""
+        return self._supervise(self._lift(keypoints), target, known)
 
-    def _transformer_terms(self, seen: Seen, wanted: Tensor, known: Tensor) -> dict[str, Tensor]:
-        """Equation 6 of the paper, its code's bone vectors, and the change from frame to frame."""
-        lifter = self.lifter
-        told = lifter.transformer(lifter.inputs(seen))
-        terms = self._pose_terms(told, wanted, known, "pose")
-        if self.settings.velocity:
-            terms["velocity"] = self.settings.velocity * velocity_error(lifter.in_mm(told), wanted, known)
-        return terms
-
-    def _projector_terms(self, seen: Seen, wanted: Tensor, known: Tensor) -> dict[str, Tensor]:
-        """Equation 2: the copy is the pose, and its projection the view; the transformer stands still."""
-        lifter = self.lifter
+    def _projection_terms(self, keypoints: VisibleKeypoints, target: Tensor, known: Tensor) -> dict[str, Tensor]:
+        """Second stage (equation 2): the copy p^ = Psi_C(p) is the true pose and Psi_P(p^) its view; Psi_T is not trained."""
         with torch.no_grad():
-            told = lifter.transformer(lifter.inputs(seen))
-        copied = lifter.copy(told)
-        error = projection_error(lifter.projector(copied), lifter.viewed(seen), seen.visible[..., lifter.others], known)
-        return {**self._pose_terms(copied, wanted, known, "copy"), "projection": self.settings.projection * error}
+            pose = self._lift(keypoints)
+        return self._copy_and_project(pose, keypoints, target, known, keypoints.visible[..., self.lifter.others], known)
 
-    def _mixed_terms(self, seen: Seen, wanted: Tensor, known: Tensor) -> dict[str, Tensor]:
-        """Equation 7 over all windows, with 3D or without, beside the 3D errors where 3D is known; joints are dropped from both."""
-        lifter, chosen = self.lifter, self.settings
-        told = lifter.transformer(lifter.inputs(seen))
-        terms = self._pose_terms(told, wanted, known, "pose")
-        if chosen.velocity:
-            terms["velocity"] = chosen.velocity * velocity_error(lifter.in_mm(told), wanted, known)
-        counted = seen.visible[..., lifter.others]
-        if chosen.joint_dropout:
-            kept = torch.rand(counted.shape, device=told.device) >= chosen.joint_dropout
-            told = (told.unflatten(-1, (len(lifter.others), 3)) * kept[..., None]).flatten(-2)
-            counted = counted & (torch.rand(counted.shape, device=told.device) >= chosen.joint_dropout)
-        copied = lifter.copy(told)
-        error = projection_error(lifter.projector(copied), lifter.viewed(seen), counted, torch.ones_like(known))
-        return {**terms, **self._pose_terms(copied, wanted, known, "copy"), "projection": chosen.projection * error}
+    def _mixed_terms(self, keypoints: VisibleKeypoints, target: Tensor, known: Tensor) -> dict[str, Tensor]:
+        """Third stage (equation 7): the projection error of all windows trains all networks, and 3D errors where 3D is known.
 
-    def told(self, keypoints: Tensor) -> tuple[Tensor, Seen]:
-        """The transformer's poses (T, 3 (J - 1)) without unit of one clip's keypoints (T, J, 2), and what it saw."""
+        Joints are dropped from the pose before the copy, and from the projection's error.
+        """
+        lifter, dropped = self.lifter, self.settings.joint_dropout
+        pose = self._lift(keypoints)
+        terms = self._supervise(pose, target, known)
+        counted = keypoints.visible[..., lifter.others]
+        if dropped:
+            kept = torch.rand(counted.shape, device=pose.device) >= dropped
+            pose = (pose.unflatten(-1, (len(lifter.others), 3)) * kept[..., None]).flatten(-2)
+            counted = counted & (torch.rand(counted.shape, device=pose.device) >= dropped)
+        return {**terms, **self._copy_and_project(pose, keypoints, target, known, counted, torch.ones_like(known))}
+
+    def _lift(self, keypoints: VisibleKeypoints) -> Tensor:
+        """Poses p = Psi_T(x), (B, W, 3 (J - 1)), without unit."""
+        pose: Tensor = self.lifter.transformer(self.lifter.inputs(keypoints))
+        return pose
+
+    def _supervise(self, pose: Tensor, target: Tensor, known: Tensor) -> dict[str, Tensor]:
+        """3D errors of the lifting network's pose and of its velocity."""
+        terms = self._pose_terms(pose, target, known, "pose")
+        if self.settings.velocity:
+            terms["velocity"] = self.settings.velocity * velocity_loss(self.lifter.in_mm(pose), target, known)
+        return terms
+
+    def _copy_and_project(
+        self, pose: Tensor, keypoints: VisibleKeypoints, target: Tensor, known: Tensor, counted: Tensor, frames: Tensor
+    ) -> dict[str, Tensor]:
+        """3D errors of the copy, and the error of its projection over ``counted`` joints (B, W, J - 1) of ``frames`` (B, W)."""
+        lifter = self.lifter
+        copied = lifter.copy(pose)
+        error = projection_loss(lifter.projector(copied), lifter.target_view(keypoints), counted, frames)
+        return {**self._pose_terms(copied, target, known, "copy"), "projection": self.settings.projection * error}
+
+    def _pose_terms(self, pose: Tensor, target: Tensor, known: Tensor, name: str) -> dict[str, Tensor]:
+        """Errors of poses (B, W, 3 (J - 1)) without unit, where the target (B, W, J - 1, 3) mm is known."""
         chosen, lifter = self.settings, self.lifter
-        seen = look(keypoints, lifter.root)
-        return run_over(lifter.transformer, lifter.inputs(seen), chosen.running, chosen.window, chosen.hop), seen
+        error = pose.unflatten(-1, target.shape[-2:]) - lifter.pose(target)
+        terms = {name: pose_loss(error, lifter.pose.deviation, known, chosen.loss)}
+        if chosen.bones:
+            terms[f"{name} bones"] = chosen.bones * bone_loss(error, lifter, self.joints, known, chosen.loss)
+        return terms
+
+    def predict(self, keypoints: Tensor) -> tuple[Tensor, VisibleKeypoints]:
+        """Uncorrected poses (T, 3 (J - 1)) without unit of one clip's keypoints (T, J, 2), and the keypoints with hidden joints marked."""
+        chosen, lifter = self.settings, self.lifter
+        marked = mark_visible(keypoints, lifter.root)
+        poses = run_network(lifter.transformer, lifter.inputs(marked), chosen.inference, chosen.window, chosen.inference_stride)
+        return poses, marked
 
     def lift(self, keypoints: Tensor) -> Tensor:
-        """The whole clip, corrected frame by frame where the settings say so."""
-        told, seen = self.told(keypoints)
+        """The whole clip, corrected frame by frame if the settings ask for it."""
+        poses, marked = self.predict(keypoints)
         if not self.corrects:
-            return self.lifter.whole(self.lifter.in_mm(told))
-        corrected = correct(self.lifter, self.joints, told, seen, self.settings)
-        return self.lifter.whole(corrected.poses).to(keypoints.dtype)
+            return self.lifter.with_root(self.lifter.in_mm(poses))
+        corrected = correct(self.lifter, self.joints, poses, marked, self.settings)
+        return self.lifter.with_root(corrected.poses).to(keypoints.dtype)
 
 
 def build(settings: Settings, skeleton_id: str) -> PoseMachine:

@@ -1,4 +1,4 @@
-"""What a training of the pose machine states, and when its stages begin and end."""
+"""Settings of the pose machine, in addition to the common ones, and the epochs of its stages."""
 
 from __future__ import annotations
 
@@ -15,70 +15,70 @@ CHOICES = {
     "inputs": ("root-and-offsets", "crop"),
     "targets": ("standardised", "min-max"),
     "loss": ("distance", "squared"),
-    "running": ("windows", "overlap", "whole"),
+    "inference": ("windows", "overlap", "whole"),
     "correction": CORRECTIONS,
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(Common):
-    """Beside the common settings.
+    """Settings of :class:`baselines.pose_machine.method.PoseMachine`.
 
     Attributes:
         window: frames of a training window.
         stride: frames between the starts of training windows.
-        width: of the embedding's outcome and of both recurrent layers.
-        embedding_width: of the hidden layers of the embedding.
+        width: features of the embedding and of both recurrent layers.
+        embedding_width: of the embedding's inner layers.
         embedding_blocks: residual blocks of the embedding.
-        skip: the last layer sees the embedding beside what the recurrent layers made of it, as their sum.
+        skip: add the embedding to the output of the recurrent layers.
         norm: batch norm in the embedding.
-        dropout: share of hidden numbers of the embedding set to zero in training.
-        copy_width: of the hidden layer of the copy.
-        copy_residual: the copy adds its outcome to the pose that it copies.
+        dropout: share of the embedding's inner features set to zero in training.
+        copy_width: of the copy network's inner layer.
+        copy_residual: the copy network adds its output to the pose.
         projector_width: of the projector.
-        inputs: ``root-and-offsets``: the root where it stands in the image, the others relative to it; ``crop``: all relative to the
-            root, in sides of the square box about the person.
+        inputs: ``root-and-offsets``: the root's position in the image and the other joints relative to it; ``crop``: all relative to the
+            root, in sides of the square box around the person.
         targets: poses without unit: ``standardised``, or ``min-max``: each coordinate in [0, 1] between the training split's limits.
         loss: of poses: ``distance``: mean Euclidean distance of joints, in 100 mm; ``squared``: mean square of the targets.
         bones: weight of the bone vectors' error.
         velocity: weight of the error of the change from frame to frame.
-        projection: weight of the projection's squared error.
-        mirror: show each window, or its mirror image with left and right exchanged, with equal chance.
-        hidden: share of joints, never the root, that training hides from the network.
-        joint_dropout: in the mixed stage, share of the pose's joints set to zero before the copy, and of 2D joints left out of the
+        projection: weight of the squared error of the projection.
+        mirror: replace each window by its mirror image, left and right exchanged, with probability 1/2.
+        hidden_joints: share of the joints, never the root, that are hidden from the network in training.
+        joint_dropout: in the mixed stage, share of the pose's joints set to zero before the copy, and of the 2D joints left out of the
             projection's error.
-        withheld: share of the training takes whose 3D is never looked at: their 2D is trained on in the mixed stage only.
-        stages: shares of the epochs of the three stages: transformer, projector, mixed.
-        mixed_rate: learning rate of the mixed stage, in those of the stages before.
-        head_rate: learning rate of the last layer of the transformer, in those of its other layers.
-        clip: largest norm of a player's gradient; 0 sets no limit.
-        running: how a clip is run through at test time: ``windows`` one after the other; ``overlap``: windows ``hop`` frames apart,
-            averaged; ``whole``: the state is reset at the clip's ends only.
-        hop: see ``running``.
-        correction: at test time: ``none``; ``copy``: the copy's weights are corrected; ``both``: the projector's too; ``camera``: the
-            copy's, under the true camera in place of the projector.
-        steps: of the correction; with 0 the copy is taken as it is.
-        correction_rate: learning rate of the correction's gradient steps.
-        correction_clip: largest norm of a frame's gradient over all weights that are corrected; 0 sets no limit.
-        correction_bones: weight of the differences of joints along bones in the correction's error.
-        stop: the correction of a frame ends when a step moves the stable joints by less than this, in mm; 0 never.
-        reject: a correction that moved the stable joints by more than this, in mm, is thrown away; 0 never.
+        unlabelled_takes: share of the training takes whose 3D is never read; their 2D takes part in the mixed stage only.
+        stages: shares of the epochs of the three stages: lifting, projection, mixed.
+        mixed_rate: learning rate of the mixed stage divided by that of the earlier stages.
+        head_rate: learning rate of the lifting network's last layer divided by that of its other layers.
+        gradient_clip: largest norm of the gradient of a stage; 0 for no limit.
+        inference: how a clip is run at test time: ``windows`` one after the other; ``overlap``: windows ``inference_stride`` frames
+            apart, averaged; ``whole``: the clip as one window.
+        inference_stride: see ``inference``.
+        correction: at test time: ``none``; ``copy``: the copy network's weights are corrected; ``both``: the projector's too; ``camera``:
+            the copy network's, with the true camera instead of the projector.
+        correction_steps: gradient steps of the correction; with 0 the copy is taken without correction.
+        correction_rate: learning rate of these steps.
+        correction_clip: largest norm of a frame's gradient over all corrected weights; 0 for no limit.
+        correction_bones: weight of the bone vectors in the correction's error.
+        correction_stop: the correction of a frame ends when a step moves the stable joints by less than this, in mm; 0 for never.
+        correction_reject: a correction that moved the stable joints by more than this, in mm, is rejected; 0 for never.
     """
 
-    at_test: ClassVar[tuple[str, ...]] = (
-        "running",
-        "hop",
+    test_time: ClassVar[tuple[str, ...]] = (
+        "inference",
+        "inference_stride",
         "correction",
-        "steps",
+        "correction_steps",
         "correction_rate",
         "correction_clip",
         "correction_bones",
-        "stop",
-        "reject",
+        "correction_stop",
+        "correction_reject",
     )
 
     one_of: ClassVar[Mapping[str, tuple[str, ...]]] = CHOICES
-    at_least: ClassVar[Mapping[str, int]] = {"window": 2, "stride": 1, "hop": 1, "steps": 0}
+    at_least: ClassVar[Mapping[str, int]] = {"window": 2, "stride": 1, "inference_stride": 1, "correction_steps": 0}
 
     window: int = 27
     stride: int = 9
@@ -98,49 +98,51 @@ class Settings(Common):
     velocity: float = 0.0
     projection: float = 1.0
     mirror: bool = False
-    hidden: float = 0.0
+    hidden_joints: float = 0.0
     joint_dropout: float = 0.0
-    withheld: float = 0.0
+    unlabelled_takes: float = 0.0
     stages: tuple[float, float, float] = (0.7, 0.15, 0.15)
     mixed_rate: float = 0.1
     head_rate: float = 1.0
-    clip: float = 0.0
-    running: str = "windows"
-    hop: int = 9
+    gradient_clip: float = 0.0
+    inference: str = "windows"
+    inference_stride: int = 9
     correction: str = "none"
-    steps: int = 2
+    correction_steps: int = 2
     correction_rate: float = 0.01
     correction_clip: float = 0.0
     correction_bones: float = 0.0
-    stop: float = 5.0
-    reject: float = 20.0
+    correction_stop: float = 5.0
+    correction_reject: float = 20.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.hop > self.window:
-            raise ValueError(f"hop = {self.hop}; it must be at most the window, {self.window}, or frames were left out")
-        for name in ("hidden", "joint_dropout", "withheld"):
+        if self.inference_stride > self.window:
+            raise ValueError(
+                f"inference_stride = {self.inference_stride}; it must be at most the window, {self.window}, else frames are left out"
+            )
+        for name in ("hidden_joints", "joint_dropout", "unlabelled_takes"):
             if not 0.0 <= getattr(self, name) < 1.0:
                 raise ValueError(f"{name} = {getattr(self, name)}; it must be from 0 to below 1")
         if min(self.stages) <= 0 or abs(sum(self.stages) - 1.0) > 1e-6:
             raise ValueError(f"stages = {list(self.stages)}; it must be three shares above 0 that sum to 1")
         if self.epochs < len(self.stages):
-            raise ValueError(f"epochs = {self.epochs}; each of the {len(self.stages)} stages takes one at least")
+            raise ValueError(f"epochs = {self.epochs}; each of the {len(self.stages)} stages needs at least one")
 
     @property
     def ends(self) -> tuple[int, int, int]:
-        """The epochs with which the stages end; each stage has one at least."""
+        """The epochs at which the stages end; each stage has at least one epoch."""
         first, second, _ = (round(share * self.epochs) for share in accumulate(self.stages))
         first = min(max(first, 1), self.epochs - 2)
         return first, min(max(second, first + 1), self.epochs - 1), self.epochs
 
     def stage(self, epoch: float) -> int:
-        """0, 1 or 2: the stage that a moment belongs to."""
+        """The stage, 0, 1 or 2, after ``epoch`` epochs."""
         first, second, _ = self.ends
         return int(epoch >= first) + int(epoch >= second)
 
     def rate(self, epoch: float) -> float:
-        """As the common one, but a ``cosine`` falls to zero at the end of each stage and begins anew.
+        """The common schedule, but a ``cosine`` falls to zero in each stage and restarts with the next.
 
         Example:
             >>> chosen = Settings(epochs=10, batch=8, learning_rate=1e-3, decay="cosine", stages=(0.6, 0.2, 0.2))
@@ -151,5 +153,5 @@ class Settings(Common):
             return super().rate(epoch)
         limits = (0, *self.ends)
         stage = self.stage(min(epoch, self.epochs - 1e-9))
-        share = (min(epoch, self.epochs) - limits[stage]) / (limits[stage + 1] - limits[stage])
+        share = (min(epoch, self.epochs) - limits[stage]) / (limits[stage + 1] - limits[stage])  # of the stage that is done
         return 0.5 * (1.0 + cos(pi * max(0.0, share - self.decay_from) / (1.0 - self.decay_from)))

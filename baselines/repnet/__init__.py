@@ -1,4 +1,4 @@
-"""RepNet: lifting by adversarial reprojection, from 2D poses and 3D poses that do not belong together."""
+"""RepNet (Wandt and Rosenhahn 2019): lifting by adversarial reprojection, from 2D poses and unpaired 3D poses."""
 
 from .method import RepNet, build
 from .settings import Settings

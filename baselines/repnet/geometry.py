@@ -1,8 +1,8 @@
-"""Kinematic chain space, reprojection by a weak-perspective camera, and the way from that camera to a rotation.
+"""Image normalisation, the KCS matrix, weak-perspective reprojection, and the rotation that belongs to a weak-perspective camera.
 
-**Convention.** Canonical poses (B, J, 3) in metres, mean of the joints at the origin. A weak-perspective camera (B, 2, 3) maps them to
-normalised image coordinates (B, J, 2), x right and y down, mean at the origin. It is a scaled rotation without its third row where its rows
-are orthogonal and of one length.
+**Convention.** Canonical poses (B, J, 3) in metres, mean of the joints at the origin. A weak-perspective camera (B, 2, 3), the paper's K,
+maps them to normalised image coordinates (B, J, 2), x right and y down, mean at the origin. Where its rows are orthogonal and of one
+length, it consists of the first two rows of a scaled rotation.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-#: Below this a squared scale counts as this, so that a camera of zeros divides by something.
-_TINY = 1e-8
+#: Squared sizes below this are taken for this, so that a camera of zeros gives finite numbers and gradients.
+TINY = 1e-8
 
 
 class Normalised(NamedTuple):
-    """2D poses without place and size.
+    """2D poses without position and size.
 
     Attributes:
-        image: (B, J, 2) mean of the joints at zero, standard deviation of the 2J numbers 1.
-        spread: (B, 1, 1) that standard deviation before, in the units of the input.
+        image: (B, J, 2) mean of the joints at zero, standard deviation of the 2 J numbers 1.
+        spread: (B, 1, 1) that standard deviation before normalisation, in units of the input.
     """
 
     image: Tensor
@@ -29,29 +29,29 @@ class Normalised(NamedTuple):
 
 
 def normalise(image: Tensor) -> Normalised:
-    """Take place and size from each frame's 2D pose (B, J, 2): subtract the mean joint, divide by the deviation of all 2J numbers."""
+    """Subtract each frame's mean joint from its 2D pose (B, J, 2), and divide by the standard deviation of all 2 J numbers."""
     centred = image - image.mean(dim=1, keepdim=True)
     spread = centred.square().mean(dim=(1, 2), keepdim=True).sqrt().clamp_min(1e-9)
     return Normalised(centred / spread, spread)
 
 
-def kinematic_chain(points: Tensor, parents: Tensor, children: Tensor) -> Tensor:
-    """The kinematic chain space of poses: inner products of their bones.
+def kcs_matrix(points: Tensor, parents: Tensor, children: Tensor) -> Tensor:
+    """The kinematic chain space (KCS) matrix of poses, the paper's Psi: inner products of their bones.
 
     Each bone is ``points[child] - points[parent]``; with the bones as columns of B, this is ``B^T B``: squared lengths on the diagonal,
-    inner products off it. Wandt and Rosenhahn 2019, section on the critic; the space is from Wandt et al. 2018.
+    inner products off it. Wandt and Rosenhahn 2019, section on the critic; introduced by Wandt et al. 2018.
 
     Args:
         points: (B, J, 3), any unit.
-        parents: (N,) joints that the bones begin at.
-        children: (N,) joints that they end at.
+        parents: (N,) joints at which the bones begin.
+        children: (N,) joints at which they end.
 
     Returns:
         (B, N, N), the unit squared.
 
     Example:
         >>> pose = torch.tensor([[[0.0, 0, 0], [2, 0, 0], [2, 3, 0]]])
-        >>> kinematic_chain(pose, torch.tensor([0, 1]), torch.tensor([1, 2]))[0].tolist()
+        >>> kcs_matrix(pose, torch.tensor([0, 1]), torch.tensor([1, 2]))[0].tolist()
         [[4.0, 0.0], [0.0, 9.0]]
     """
     bones = points[:, children] - points[:, parents]
@@ -59,55 +59,34 @@ def kinematic_chain(points: Tensor, parents: Tensor, children: Tensor) -> Tensor
 
 
 def reproject(camera: Tensor, points: Tensor) -> Tensor:
-    """The reprojection layer: canonical poses (B, J, 3) seen by weak-perspective cameras (B, 2, 3), as images (B, J, 2)."""
+    """The reprojection layer K X: canonical poses (B, J, 3) through cameras (B, 2, 3) to normalised images (B, J, 2)."""
     return points @ camera.transpose(1, 2)
 
 
-def camera_defect(camera: Tensor, norm: str) -> Tensor:
-    """How far each camera (B, 2, 3) is from a scaled rotation: the size of ``2 / trace(K K^T) K K^T - I``, (B,).
-
-    Args:
-        camera: (B, 2, 3).
-        norm: ``frobenius``, or ``entries`` for the sum of absolute entries.
-    """
-    square = camera @ camera.transpose(1, 2)
-    trace = (square[:, 0, 0] + square[:, 1, 1]).clamp_min(_TINY)
-    defect = 2.0 / trace[:, None, None] * square - torch.eye(2, dtype=camera.dtype, device=camera.device)
-    if norm == "entries":
-        return defect.abs().sum(dim=(1, 2))
-    return (defect.square().sum(dim=(1, 2)) + _TINY**2).sqrt()
-
-
-class Aim(NamedTuple):
-    """What a weak-perspective camera says.
+class ScaledRotation(NamedTuple):
+    """A weak-perspective camera as a rotation and a scale.
 
     Attributes:
         rotation: (B, 3, 3) from the canonical frame to the camera's, x right, y down, z forward.
-        scale: (B, 1, 1) image units a metre.
+        scale: (B, 1, 1) image units per metre.
     """
 
     rotation: Tensor
     scale: Tensor
 
 
-def aim(camera: Tensor) -> Aim:
+def weak_perspective_to_rotation(camera: Tensor) -> ScaledRotation:
     """The scaled rotation that is nearest to each camera (B, 2, 3).
 
-    The first two rows are its polar factor ``(K K^T)^(-1/2) K``, in closed form; the third is their cross product, for a camera
-    does not mirror. The scale is the mean of its singular values.
+    The first two rows are the camera's polar factor ``(K K^T)^(-1/2) K``; the third is their cross product, so that the determinant is 1.
+    The scale is the mean of the camera's singular values.
     """
     square = camera @ camera.transpose(1, 2)
     a, b, d = square[:, 0, 0], square[:, 0, 1], square[:, 1, 1]
-    root = (a * d - b * b).clamp_min(_TINY**2).sqrt()
-    trace = (a + d + 2.0 * root).clamp_min(_TINY).sqrt()
-    # The square root of a symmetric 2 x 2 matrix S is (S + sqrt(det S) I) / sqrt(trace S + 2 sqrt(det S)); its determinant is sqrt(det S).
+    # Closed form for S = K K^T = [[a, b], [b, d]]: sqrt(S) = (S + r I) / sqrt(trace S + 2 r) with r = sqrt(det S) = det sqrt(S).
+    root = (a * d - b * b).clamp_min(TINY**2).sqrt()
+    trace = (a + d + 2.0 * root).clamp_min(TINY).sqrt()
     first = ((d + root)[:, None] * camera[:, 0] - b[:, None] * camera[:, 1]) / (trace * root)[:, None]
     second = ((a + root)[:, None] * camera[:, 1] - b[:, None] * camera[:, 0]) / (trace * root)[:, None]
     third = torch.linalg.cross(first, second)
-    return Aim(torch.stack([first, second, third], dim=1), (trace / 2.0)[:, None, None])
-
-
-def fitted_camera(points: Tensor, image: Tensor) -> Tensor:
-    """The camera (B, 2, 3) whose reprojection of poses (B, J, 3) is nearest to images (B, J, 2), least squares; both centred."""
-    solution: Tensor = torch.linalg.lstsq(points, image).solution
-    return solution.transpose(1, 2)
+    return ScaledRotation(torch.stack([first, second, third], dim=1), (trace / 2.0)[:, None, None])

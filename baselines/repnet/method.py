@@ -1,7 +1,9 @@
-"""The game of Wandt and Rosenhahn 2019: a generator of canonical poses and cameras, a reprojection layer, a critic of poses.
+"""The training of Wandt and Rosenhahn 2019: a generator of canonical poses and cameras, a reprojection layer, a critic of poses.
 
-**Convention.** The lifter takes keypoints (B, J, 2) of unit focal length and gives poses (B, J, 3) mm in the camera frame, root at the
+**Convention.** The lifter takes keypoints (B, J, 2) of unit focal length and gives poses (B, J, 3) in mm in the camera frame, root at the
 origin. In between, canonical poses are in metres (:mod:`baselines.repnet.alignment`), images normalised (:mod:`baselines.repnet.geometry`).
+
+Symbols of the paper: X a canonical pose, K a weak-perspective camera.
 """
 
 from __future__ import annotations
@@ -10,78 +12,36 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import Optimizer
 
 from posebench.base.skeletons import Skeleton, skeleton
 from posebench.networks.method import Method, adam, in_tiles
-from posebench.networks.samples import TrainingData
-from posebench.networks.views import look_at_root, rotate, unproject
+from posebench.networks.mirror import draw_half, mirror_where
+from posebench.networks.samples import PosePool, TrainingData
 
 from .alignment import align, template
-from .geometry import Normalised, aim, camera_defect, normalise, reproject
-from .network import Critic, Generator, gradient_penalty
+from .geometry import reproject
+from .losses import camera_orthogonality_loss, critic_loss, generator_loss, gradient_penalty, reprojection_loss
+from .network import Critic, RepNetLifter, network_joints
 from .settings import Settings
 
-#: Weight of joints in the reprojection error other than 1, as in the authors' code.
+#: Weights of joints in the reprojection loss that are not 1, as in the authors' code.
 WEIGHTS = {"pelvis": 0.0, "neck_nose": 0.1, "head_top": 0.1}
-#: Nothing comes nearer to the camera than this many metres.
-NEAREST = 0.1
-#: Frames that the signs are told from.
-WATCHED = 4096
-
-
-class Lifter(nn.Module):
-    """The generator between two changes of frame: from keypoints to normalised images, from canonical poses to the camera frame."""
-
-    def __init__(self, settings: Settings, joints: Skeleton) -> None:
-        super().__init__()
-        self.settings = settings
-        self.root = joints.root_indices[0]
-        self.pick = [joints.index(joint) for joint in seen_of(settings, joints).joints]
-        # Where each joint of the whole skeleton stands among those that the network tells; the spine comes after them.
-        told = [*self.pick, joints.index("spine")] if len(self.pick) < len(joints) else self.pick
-        self.place = [told.index(joint) for joint in range(len(joints))]
-        self.ends = [self.pick.index(joints.index(joint)) for joint in ("pelvis", "thorax")] if told is not self.pick else []
-        self.generator = Generator(settings, len(self.pick))
-
-    def image(self, keypoints: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Keypoints (B, J, 2) as the network's camera sees them, and the rotations (B, 3, 3) to it, where it was turned."""
-        if not self.settings.look:
-            return keypoints, None
-        view = look_at_root(keypoints, self.root, 0.0)
-        return view.image, view.rotation
-
-    def normalised(self, keypoints: Tensor) -> Normalised:
-        """Keypoints (B, J, 2) to what the network takes."""
-        return normalise(self.image(keypoints)[0][:, self.pick])
-
-    def forward(self, keypoints: Tensor) -> Tensor:
-        """Keypoints (B, J, 2), unit focal length, to poses (B, J, 3) mm, camera frame, root at the origin."""
-        seen, rotation = self.image(keypoints)
-        image, spread = normalise(seen[:, self.pick])
-        pose, camera = self.generator(image)
-        told = aim(camera)
-        points = rotate(told.rotation, pose)
-        if self.settings.rays:
-            # A metre spans scale * spread of an image of unit focal length: that is one over the distance.
-            distance = 1.0 / (told.scale * spread)[..., 0]
-            points = unproject(seen[:, self.pick], (distance + points[..., 2]).clamp_min(NEAREST))
-        if self.ends:
-            points = torch.cat([points, points[:, self.ends].mean(dim=1, keepdim=True)], dim=1)[:, self.place]
-        points = points - points[:, self.root : self.root + 1]
-        return 1000.0 * (points if rotation is None else rotate(rotation.transpose(1, 2), points))
-
-
-def seen_of(settings: Settings, joints: Skeleton) -> Skeleton:
-    """The joints that the network sees and tells."""
-    return skeleton("repnet16") if settings.joints == "no spine" else joints
+#: Most frames that the diagnostics are computed on.
+DIAGNOSTIC_FRAMES = 4096
+#: Frames that are normalised at once.
+TILE = 4096
 
 
 class RepNet(Method):
-    """The players: critic and lifter."""
+    """The lifter and its critic.
 
-    lifter: Lifter
+    ``shortest`` and ``longest`` are the range (N,) of each bone's length in the 3D pool, ``variance`` the pool's total variance, in metres;
+    the diagnostics use them. The names are those of tensors in checkpoints.
+    """
+
+    lifter: RepNetLifter
     shortest: Tensor
     longest: Tensor
     variance: Tensor
@@ -90,10 +50,10 @@ class RepNet(Method):
     def __init__(self, settings: Settings, joints: Skeleton) -> None:
         super().__init__()
         self.settings = settings
-        # The canonical pose has the 3D pool's size; it reaches the camera frame through a camera that only reprojection teaches.
+        # Poses have the 3D pool's size. Without the reprojection loss nothing trains the camera that brings them to the camera frame.
         self.scale = "metric" if settings.reprojection else "unknown"
-        self.lifter = Lifter(settings, joints)
-        self.joints = seen_of(settings, joints)
+        self.lifter = RepNetLifter(settings, joints)
+        self.joints = network_joints(settings, joints)
         self.swap = list(self.joints.mirror)
         self.critic = Critic(settings, self.joints)
         weights = torch.tensor([WEIGHTS.get(joint, 1.0) for joint in self.joints.joints])
@@ -103,31 +63,38 @@ class RepNet(Method):
         self.register_buffer("variance", torch.zeros(()))
 
     def prepare(self, data: TrainingData) -> None:
-        """Bring the 3D pool to its template, and take its statistics; normalise the 2D pool."""
-        assert data.pool is not None, "the harness hands a 3D pool to a method that states unpaired 3D"
-        chosen, device = self.settings, data.keypoints.device
-        poses = data.pool.poses[:, self.lifter.pick].cpu().numpy().astype(np.float64) / 1000.0
-        torso = template(poses, self.joints)
-        up = data.pool.up.cpu().numpy().astype(np.float64)
-        real = align(poses, self.joints, torso, how=chosen.alignment, up=up)
-        if chosen.mirror:
-            # The template is its own mirror image, so the mirror image of an aligned pose is aligned.
-            real = np.concatenate([real, real[:, self.swap] * [-1.0, 1.0, 1.0]])
-        self.real = torch.from_numpy(real.astype(np.float32)).to(device)
-        self.seen = torch.cat([self.lifter.normalised(tile).image for tile in torch.split(data.keypoints, 4096)])
-        bones = self._bones(self.real)
+        """Align the 3D pool to its template and take its statistics; normalise the 2D poses.
+
+        Raises:
+            PosebenchError: ``alignment = "yaw"``, and the up direction of a pose in the pool is not known.
+        """
+        assert data.pool is not None, "a 3D pool is passed to a method that declares unpaired 3D"
+        self.real = self._aligned(data.pool).to(data.keypoints.device)
+        self.images = torch.cat([self.lifter.normalised(tile).image for tile in torch.split(data.keypoints, TILE)])
+        bones = self._bone_lengths(self.real)
         self.shortest.copy_(bones.amin(dim=0))
         self.longest.copy_(bones.amax(dim=0))
         self.variance.copy_(self.real.var(dim=0).sum())
-        if chosen.standardise:
+        if self.settings.standardise:
             self.lifter.generator.pose.fit(self.real)
             self.critic.fit(self.real)
 
-    def _bones(self, poses: Tensor) -> Tensor:
+    def _aligned(self, pool: PosePool) -> Tensor:
+        """The pool's poses (P, J, 3) in the canonical frame, metres, on the CPU; with ``mirror`` their mirror images after them."""
+        poses = pool.poses[:, self.lifter.pick].cpu().numpy().astype(np.float64) / 1000.0
+        up = pool.up.cpu().numpy().astype(np.float64)
+        real = align(poses, self.joints, template(poses, self.joints), how=self.settings.alignment, up=up)
+        if self.settings.mirror:
+            # The template is its own mirror image, so the mirror image of an aligned pose is aligned.
+            real = np.concatenate([real, real[:, self.swap] * [-1.0, 1.0, 1.0]])
+        return torch.from_numpy(real.astype(np.float32))
+
+    def _bone_lengths(self, poses: Tensor) -> Tensor:
+        """Lengths (B, N) of the bones of poses (B, J, 3)."""
         return (poses[:, self.critic.ends] - poses[:, self.critic.starts]).norm(dim=-1)
 
     def optimisers(self) -> dict[str, Optimizer]:
-        """Adam for both, with the momentum of the authors' code."""
+        """Adam for both networks, with the betas of the authors' code."""
         rate, betas = self.settings.learning_rate, (self.settings.beta1, self.settings.beta2)
         return {
             "critic": adam(self.critic.parameters(), rate, betas=betas),
@@ -135,60 +102,65 @@ class RepNet(Method):
         }
 
     def losses(self, data: TrainingData, frames: Tensor, epoch: int) -> Iterator[tuple[str, dict[str, Tensor]]]:  # noqa: ARG002
-        """The critic's steps, then the lifter's."""
-        chosen = self.settings
+        """The losses of the critic's steps, then those of the generator's step."""
+        settings = self.settings
         image = self._images(frames)
-        pose, camera = self.lifter.generator(image)
-        for turn_ in range(chosen.critic_steps if chosen.adversarial else 0):
-            fake = pose.detach() if turn_ == chosen.critic_steps - 1 else self._made(data, len(frames))
-            yield "critic", self._critic_terms(fake)
-        error = (self.weights[:, None] * (image - reproject(camera, pose)).abs()).mean()
+        pose, camera = self.lifter.generator(image)  # X, K
+        steps = settings.critic_steps if settings.adversarial else 0
+        for step in range(steps):
+            # The last critic step takes the poses of this batch, earlier ones draw images of their own.
+            fake = pose.detach() if step == steps - 1 else self._generated(data, len(frames))
+            yield "critic", self._critic_losses(fake)
         terms = {
-            "reprojection": chosen.reprojection * error,
-            "camera": chosen.camera * camera_defect(camera, chosen.camera_norm).mean(),
+            "reprojection": settings.reprojection * reprojection_loss(image, reproject(camera, pose), self.weights),
+            "camera": settings.camera * camera_orthogonality_loss(camera, settings.camera_norm).mean(),
         }
-        if chosen.adversarial:
-            terms["critic"] = -chosen.adversarial * self.critic(pose).mean()
+        if settings.adversarial:
+            terms["generator"] = settings.adversarial * generator_loss(self.critic(pose))
         yield "lifter", terms
 
     def _images(self, frames: Tensor) -> Tensor:
-        image = self.seen[frames]
-        if not self.settings.mirror:
-            return image
-        chosen = (torch.rand(len(frames), device=image.device) < 0.5)[:, None, None]
-        return torch.where(chosen, image[:, self.swap] * image.new_tensor([-1.0, 1.0]), image)
+        """Normalised images (B, J, 2) of frames (B,), half of them mirrored at random if the recipe has ``mirror``."""
+        image = self.images[frames]
+        return mirror_where(draw_half(len(frames), image.device), image, self.swap) if self.settings.mirror else image
 
-    def _made(self, data: TrainingData, count: int) -> Tensor:
+    def _generated(self, data: TrainingData, count: int) -> Tensor:
+        """Canonical poses (count, J, 3) generated from frames that are drawn at random, without gradients."""
         frames = data.usable[torch.randint(len(data.usable), (count,), device=data.usable.device)]
         with torch.no_grad():
             pose, _ = self.lifter.generator(self._images(frames))
         return pose
 
-    def _critic_terms(self, fake: Tensor) -> dict[str, Tensor]:
+    def _critic_losses(self, fake: Tensor) -> dict[str, Tensor]:
+        """The critic's loss terms on generated poses (B, J, 3) and as many that are drawn from the 3D pool."""
         real = self.real[torch.randint(len(self.real), (len(fake),), device=fake.device)]
-        scores = self.critic(torch.cat([real, fake]))
+        of_real, of_fake = self.critic(torch.cat([real, fake])).split(len(real))
         return {
-            "wasserstein": scores[len(real) :].mean() - scores[: len(real)].mean(),
-            "penalty": self.settings.penalty * gradient_penalty(self.critic, real, fake),
+            "wasserstein": critic_loss(of_real, of_fake),
+            "gradient penalty": self.settings.gradient_penalty * gradient_penalty(self.critic, real, fake),
         }
 
     def diagnostics(self, data: TrainingData) -> dict[str, float]:
-        """Collapse told without truth: bones that no training pose has, variance against the 3D pool's, and the reprojection itself."""
-        frames = data.usable[:: max(1, -(-len(data.usable) // WATCHED))]
-        image = self.seen[frames]
+        """Signs of collapse that need no truth.
+
+        Shares of bones, and of poses with a bone, outside the length range of the 3D pool; variance of the generated poses over the pool's;
+        reprojection error in standard deviations of the image; Frobenius norm of the camera loss.
+        """
+        frames = data.usable[:: max(1, -(-len(data.usable) // DIAGNOSTIC_FRAMES))]
+        image = self.images[frames]
         pose, camera = self.lifter.generator(image)
-        bones = self._bones(pose)
+        bones = self._bone_lengths(pose)
         outside = ((bones < self.shortest) | (bones > self.longest)).float()
         return {
             "bones outside range": float(outside.mean()),
-            "poses with such a bone": float(outside.amax(dim=1).mean()),
+            "poses with a bone outside range": float(outside.amax(dim=1).mean()),
             "variance ratio": float(pose.var(dim=0).sum() / self.variance),
             "reprojection error": float((image - reproject(camera, pose)).norm(dim=-1).mean()),
-            "camera defect": float(camera_defect(camera, "frobenius").mean()),
+            "camera orthogonality error": float(camera_orthogonality_loss(camera, "frobenius").mean()),
         }
 
     def lift(self, keypoints: Tensor) -> Tensor:
-        """Frame by frame."""
+        """Lift each frame of a clip alone: keypoints (T, J, 2) to poses (T, J, 3) in mm."""
         return in_tiles(self.lifter, keypoints)
 
 

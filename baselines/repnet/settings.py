@@ -1,4 +1,4 @@
-"""What a training of this method states beside the common settings."""
+"""Settings of a training of this method."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ JOINTS = ("all", "no spine")
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(Common):
-    """Settings of :class:`baselines.repnet.model.RepNet`.
+    """Settings of :class:`baselines.repnet.method.RepNet`, in addition to the common ones.
 
     Attributes:
-        width: of the generator's hidden layers.
-        shared_blocks: residual blocks before pose and camera branch part.
+        width: units of the generator's hidden layers.
+        shared_blocks: residual blocks before the generator splits into pose and camera branch.
         blocks: residual blocks of each branch.
         slope: of every leaky rectifier below zero.
-        joints: ``all`` of the skeleton; ``no spine``: the paper's 16, and the spine is put midway between pelvis and thorax.
-        critic_width: of the critic's layers that see bones.
-        critic_pose_width: of its layers that see joints, and of its last one.
-        kcs: the critic sees the kinematic chain space.
-        adversarial: weight of the critic.
-        reprojection: weight of the reprojection error.
+        joints: ``all`` of the skeleton; ``no spine``: the paper's 16, and the spine is placed midway between pelvis and thorax.
+        critic_width: units of the critic's KCS path.
+        critic_pose_width: units of the critic's joint path and of its last hidden layer.
+        kcs: give the critic the kinematic chain space matrix in addition to the joints.
+        adversarial: weight of the generator loss; 0 for no critic.
+        reprojection: weight of the reprojection loss.
         camera: weight of the camera loss.
         camera_norm: of the camera loss: ``frobenius``; ``entries``: sum of absolute entries.
-        penalty: weight of the critic's gradient penalty.
-        critic_steps: steps of the critic for one of the generator.
-        alignment: how the 3D poses are brought to their template: ``rigid``; ``yaw``: turned about the world's vertical only.
-        look: the camera of each frame is first turned to look at the root; else the image is only moved.
-        rays: joints are put on the rays of the input, at the predicted depths; else where the predicted pose has them.
-        standardise: output and critic's input in standard deviations of the 3D poses; else in metres.
-        mirror: show each pose, 2D and 3D, or its mirror image with left and right exchanged, with equal chance.
+        gradient_penalty: weight of the critic's gradient penalty.
+        critic_steps: critic steps for each generator step.
+        alignment: how the 3D poses are aligned to the template: ``rigid``; ``yaw``: rotations about the world's vertical only.
+        look_at_root: rotate each frame's camera to look at the root; otherwise the image is used as it is.
+        on_rays: place joints on the rays of the input at the predicted depths; otherwise the predicted pose is used as it is.
+        standardise: generator output and critic input in standard deviations of the 3D poses; otherwise in metres.
+        mirror: replace each pose, 2D and 3D, by its mirror image with probability 1/2.
         beta1: of Adam.
         beta2: of Adam.
     """
@@ -56,11 +56,11 @@ class Settings(Common):
     reprojection: float = 1.0
     camera: float = 1.0
     camera_norm: str = "frobenius"
-    penalty: float = 10.0
+    gradient_penalty: float = 10.0
     critic_steps: int = 1
     alignment: str = "rigid"
-    look: bool = False
-    rays: bool = False
+    look_at_root: bool = False
+    on_rays: bool = False
     standardise: bool = False
     mirror: bool = False
     beta1: float = 0.5
@@ -68,5 +68,5 @@ class Settings(Common):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.rays and not self.look:
-            raise ValueError("rays needs look: the camera's distance is told along the line of sight")
+        if self.on_rays and not self.look_at_root:
+            raise ValueError("on_rays needs look_at_root: the predicted distance of the camera is along the line of sight")

@@ -1,4 +1,4 @@
-"""Cameras: world to camera to pixels and back, with Human3.6M's distortion model.
+"""Cameras: world to camera to pixels and back, with Human3.6M's distortion model; and rotation matrices.
 
 **Convention.** World and camera coordinates in millimetres; camera frame x right, y down, z forward; pixels from the top-left
 corner. ``X_camera = R (X_world - position)``: ``R`` maps world axes to camera axes, ``position`` is the camera centre in the world
@@ -16,10 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
-
-
-def _zeros(n: int) -> Array:
-    return np.zeros(n)
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,8 +43,8 @@ class Camera:
     focal: Array
     centre: Array
     size: tuple[int, int]
-    radial: Array = field(default_factory=lambda: _zeros(3))
-    tangential: Array = field(default_factory=lambda: _zeros(2))
+    radial: Array = field(default_factory=lambda: np.zeros(3))
+    tangential: Array = field(default_factory=lambda: np.zeros(2))
 
     def to_camera(self, world: npt.ArrayLike) -> Array:
         """World points (..., 3) mm to camera points (..., 3) mm."""
@@ -63,7 +59,7 @@ class Camera:
 
         **Convention.** With xx = (x/z, y/z) and r2 = |xx|^2: factor = 1 + k1 r2 + k2 r2^2 + k3 r2^3 + p1 y + p2 x and
         pixel = focal (xx factor + (p2, p1) r2) + centre. This is H36M's own model: OpenCV's tangential term has a factor 2
-        on the products. A point at z = 0 gives no finite pixel; a point behind the camera is mirrored, as in every peer.
+        on the products. A point at z = 0 gives no finite pixel; a point behind the camera is mirrored, as in the field's other code.
 
         Args:
             points: (..., 3) mm.
@@ -113,7 +109,7 @@ def rotation_from_quaternion(quaternion: npt.ArrayLike) -> Array:
 def rotation_xyz(degrees: npt.ArrayLike) -> Array:
     """Rotations (..., 3, 3) about the fixed x, then y, then z axis: ``Rz Ry Rx``, from angles (..., 3) in degrees.
 
-    This is ASF/AMC's ``XYZ`` order (``spec``: CMU Acclaim format).
+    This is ASF/AMC's ``XYZ`` order (CMU's Acclaim format).
 
     Example:
         >>> (rotation_xyz([0.0, 0.0, 90.0]) @ [1.0, 0.0, 0.0]).round(12).tolist()
@@ -127,6 +123,50 @@ def rotation_xyz(degrees: npt.ArrayLike) -> Array:
         [-sy, sx * cy, cx * cy],
     ]
     return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
+
+
+def rotation_from_euler(angles: npt.ArrayLike) -> Array:
+    """``Rx(a) Ry(b) Rz(c)`` (3, 3) of angles (3,) in radians, each a counter-clockwise turn about its axis (Human3.6M's metadata).
+
+    Example:
+        >>> (rotation_from_euler([0.0, 0.0, np.pi / 2]) @ [1.0, 0.0, 0.0]).round(12).tolist()
+        [0.0, 1.0, 0.0]
+    """
+    (ca, cb, cc), (sa, sb, sc) = np.cos(np.asarray(angles, dtype=np.float64)), np.sin(np.asarray(angles, dtype=np.float64))
+    about_x = np.array([[1.0, 0.0, 0.0], [0.0, ca, -sa], [0.0, sa, ca]])
+    about_y = np.array([[cb, 0.0, sb], [0.0, 1.0, 0.0], [-sb, 0.0, cb]])
+    about_z = np.array([[cc, -sc, 0.0], [sc, cc, 0.0], [0.0, 0.0, 1.0]])
+    out: Array = about_x @ about_y @ about_z
+    return out
+
+
+def euler_from_rotation(rotation: npt.ArrayLike) -> Array:
+    """Angles (3,) in radians such that :func:`rotation_from_euler` gives ``rotation`` (3, 3) again."""
+    r = np.asarray(rotation, dtype=np.float64)
+    return np.array([np.arctan2(-r[1, 2], r[2, 2]), np.arctan2(r[0, 2], np.hypot(r[0, 0], r[0, 1])), np.arctan2(-r[0, 1], r[0, 0])])
+
+
+def rotation_from_vector(vector: npt.ArrayLike) -> Array:
+    """Rotations (..., 3, 3) of rotation vectors (..., 3), rad (Rodrigues).
+
+    Example:
+        >>> rotation_from_vector([0.0, 0.0, np.pi / 2]).round(12).tolist()
+        [[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
+    """
+    vector = np.asarray(vector, dtype=np.float64)
+    x, y, z = np.moveaxis(vector, -1, 0)
+    zero = np.zeros_like(x)
+    cross = np.stack([np.stack(row, axis=-1) for row in ([zero, -z, y], [z, zero, -x], [-y, x, zero])], axis=-2)
+    angle = np.linalg.norm(vector, axis=-1)[..., None, None]
+    out: Array = np.eye(3) + np.sinc(angle / np.pi) * cross + 0.5 * np.sinc(angle / (2 * np.pi)) ** 2 * (cross @ cross)
+    return out
+
+
+def rotation_about(axis: int, angle: Array) -> Array:
+    """Rotations (T, 3, 3) by ``angle`` (T,) rad about x (0), y (1) or z (2)."""
+    vector = np.zeros((len(angle), 3))
+    vector[:, axis] = angle
+    return rotation_from_vector(vector)
 
 
 def look_at(position: npt.ArrayLike, target: npt.ArrayLike, up: npt.ArrayLike) -> Array:

@@ -1,4 +1,4 @@
-"""Progress of long work: a bar on a terminal, a line now and then elsewhere. Always on stderr."""
+"""Progress of long work: a bar on a terminal, elsewhere a line every few seconds. Always on stderr."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-#: Seconds between two lines where there is no terminal.
+#: Seconds between two lines where stderr is not a terminal.
 QUIET = 10.0
 
 
 @contextmanager
 def progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A function to call with (done, total) while ``what`` is under way."""
+    """A function to call with (done, total) while the work called ``what`` is in progress."""
     if not sys.stderr.isatty():
-        started = said = time.monotonic()
+        started = last_printed = time.monotonic()
 
         def line(done: int, total: int) -> None:
-            nonlocal said
+            nonlocal last_printed
             now = time.monotonic()
-            if now - said >= QUIET:
-                said = now
+            if now - last_printed >= QUIET:
+                last_printed = now
                 print(f"{what}: {done} of {total}, {now - started:.0f} s", file=sys.stderr, flush=True)
 
         yield line

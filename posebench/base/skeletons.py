@@ -1,8 +1,8 @@
-"""Skeletons: joints by name, bones by parent, left and right by prefix, and the maps between joint orders.
+"""Skeletons: joints by name, bones by parent, left and right by prefix, and maps between joint orders.
 
 **Convention.** A joint is addressed by its name; ``l_`` and ``r_`` are the person's own left and right. Two skeletons
-share a joint exactly when they share its name. Where a field-wide habit equates joints that are anatomically
-different (3DHP's ``neck`` read as Human3.6M's ``thorax``), the pair stands in :data:`EQUATED`, so that it can be seen.
+share a joint exactly when they share its name. Joints that the field treats as equal although they differ
+anatomically (3DHP's ``neck`` and Human3.6M's ``thorax``) are listed in :data:`EQUATED`.
 
 Sources of the orders: VideoPose3D ``common/h36m_dataset.py`` (32 and 17), Martinez ``SH_NAMES`` (Stacked Hourglass),
 RepNet's released evaluation (16), SPIN ``constants.py`` (LSP 14), the official 3DHP ``mpii_get_joints.m`` (28 and 17), COCO.
@@ -20,7 +20,7 @@ from posebench.base.errors import PosebenchError
 class Skeleton:
     """Joint names in file order, the parent of each (its index, -1 at the root) and the name of the root.
 
-    ``root`` is None where the set holds no joint that serves as one (LSP 14, COCO 17): then the mid-point of the hips does.
+    ``root`` is None if no joint serves as root (LSP 14, COCO 17); the root is then the midpoint of the hips.
     """
 
     id: str
@@ -50,7 +50,7 @@ class Skeleton:
 
     @cached_property
     def root_indices(self) -> tuple[int, ...]:
-        """Joints whose mean is the root: the root itself, or both hips where the set has none."""
+        """Joints whose mean is the root: the root itself, or both hips if there is none."""
         if self.root is not None:
             return (self.index(self.root),)
         return (self.index("l_hip"), self.index("r_hip"))
@@ -73,11 +73,11 @@ class Skeleton:
     def bone_pairs(self) -> tuple[tuple[int, int], ...]:
         """(left, right) positions in :attr:`bones` of the bones that mirror each other."""
         mirror = self.mirror
-        place = {bone: k for k, bone in enumerate(self.bones)}
+        position = {bone: k for k, bone in enumerate(self.bones)}
         return tuple(
-            (k, place[(mirror[parent], mirror[child])])
+            (k, position[(mirror[parent], mirror[child])])
             for k, (parent, child) in enumerate(self.bones)
-            if self.joints[child].startswith("l_") and (mirror[parent], mirror[child]) in place
+            if self.joints[child].startswith("l_") and (mirror[parent], mirror[child]) in position
         )
 
     @cached_property
@@ -167,8 +167,8 @@ SKELETONS: dict[str, Skeleton] = {
     )
 }
 
-#: Joints that the field equates although their definitions differ, as (name in the other skeleton, name in h36m17).
-#: SPIN maps 3DHP's neck, head and head_top so; MPI's ``neck`` lies above H36M's ``thorax``.
+#: Joints that the field treats as equal although their definitions differ, as (name in the other skeleton, name in h36m17).
+#: SPIN maps 3DHP's neck, head and head_top in this way; MPI's ``neck`` lies above H36M's ``thorax``.
 EQUATED: dict[tuple[str, str], dict[str, str]] = {
     ("mpi17", "h36m17"): {"neck": "thorax", "head": "neck_nose"},
     ("mpi28", "h36m17"): {"neck": "thorax", "head": "neck_nose"},
@@ -205,15 +205,15 @@ def joint_map(source: str, target: str) -> tuple[int, ...]:
         >>> joint_map("h36m32", "h36m17")
         (0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27)
     """
-    have, want = skeleton(source), skeleton(target)
-    renamed = {theirs: ours for ours, theirs in EQUATED.get((source, target), {}).items()}
-    renamed |= EQUATED.get((target, source), {})
-    names = [renamed.get(joint, joint) for joint in want.joints]
-    missing = [joint for joint, name in zip(want.joints, names, strict=True) if name not in have.joints]
+    available, wanted = skeleton(source), skeleton(target)
+    equated = {theirs: ours for ours, theirs in EQUATED.get((source, target), {}).items()}
+    equated |= EQUATED.get((target, source), {})
+    names = [equated.get(joint, joint) for joint in wanted.joints]
+    missing = [joint for joint, name in zip(wanted.joints, names, strict=True) if name not in available.joints]
     if missing:
         raise PosebenchError(
             f"skeleton {source}, which has no {', '.join(missing)}",
             f"every joint of {target}",
             "store the poses in a skeleton that has them, or choose a protocol whose joints the file covers",
         )
-    return tuple(have.joints.index(name) for name in names)
+    return tuple(available.joints.index(name) for name in names)

@@ -1,4 +1,4 @@
-"""Length units. Millimetres inside; another unit exists only at a file's edge."""
+"""Length units. Millimetres are used everywhere; other units occur only in files."""
 
 from __future__ import annotations
 

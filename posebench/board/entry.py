@@ -1,7 +1,7 @@
-"""An entry: one method on the leaderboard, under one protocol and keypoint source, with all its seeds.
+"""The entry: one method on the board under one protocol and keypoint source, with all its seeds.
 
-**Convention.** An entry holds the sums of every metric by take, and for the metrics of :data:`BY_JOINT` also by joint. Its numbers,
-intervals and comparisons are computed from these sums. The ``values`` that it states must agree with them.
+**Convention.** An entry keeps the sums by take of every metric, so that its numbers, intervals and every comparison can be computed again
+from the entry alone; for the metrics of :data:`BY_JOINT` also by joint. Stated numbers (``values``) must follow from them.
 Schema 2 added ``values`` and ``joints``, schema 3 ``curves``; entries without them stay valid.
 """
 
@@ -41,9 +41,9 @@ class Seed:
         predictions: sha256 of the file.
         environment: of the scoring.
         sums: by take: metric to (total (takes,), count (takes,)).
-        provenance: how the lifter was trained; None where nothing was trained, or the prediction file does not state it.
+        provenance: how the lifter was made, or None where nothing was trained or the file does not say.
         training: seconds, steps and machine of the training, where posebench ran it.
-        behaviour: diagnostics of predicted and true poses that need no ground truth (:mod:`posebench.metrics.behaviour`).
+        behaviour: label-free diagnostics of predicted and of true poses (:mod:`posebench.metrics.behaviour`).
         values: headline average of each metric as the result stated it; empty in entries of schema 1.
         joints: sums by joint, of the metrics of :data:`BY_JOINT`; empty in entries of schema 1.
         curves: by the name of the area under a PCK curve: (thresholds in mm, PCK in % at each, as headline average to six digits);
@@ -68,7 +68,7 @@ class Seed:
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """A method, what it was scored on, and its seeds. ``takes`` holds (take, subject, action) of each row of the sums."""
+    """A method, what it was scored on, and its seeds. ``takes`` holds (take, subject, action) of each row of sums."""
 
     method: str
     keypoints: str
@@ -82,7 +82,7 @@ class Entry:
 
     @property
     def name(self) -> str:
-        """File name of the entry, without suffix."""
+        """File name of the entry, without ending."""
         made = self.seeds[0].provenance
         return f"{self.variant}-{self.keypoints}" + (f"-{made.preset}" if made else "")
 
@@ -103,17 +103,17 @@ class Entry:
 
     @property
     def label(self) -> str:
-        """The row's name in tables: the variant, and the preset in brackets."""
+        """Name of the row in tables: the variant, then the preset in brackets."""
         made = self.seeds[0].provenance
         return f"{self.variant} ({made.preset})" if made else self.method
 
     @property
     def rows(self) -> list[Row]:
-        """The takes as rows of sums; cameras are already added up."""
+        """The takes as rows of sums: cameras are already together."""
         return [Row("", subject, take, "", action) for take, subject, action in self.takes]
 
     def value(self, metric: str, average_kind: str, seed: int = 0) -> float | None:
-        """One average of one metric, computed from the sums; None where the method has no such value."""
+        """One average of one metric, computed from the sums; None where the method's scale leaves it empty."""
         if metric not in self.seeds[seed].sums:
             return None
         sums = self.seeds[seed].of(metric)
@@ -128,14 +128,14 @@ class Entry:
         return {name: float(value) for name, value in zip(joints.names, values, strict=True)}
 
     def dump(self) -> str:
-        """The JSON text of the entry; each list of numbers is on one line, and empty parts of a seed are left out."""
+        """The JSON text of the entry, each list of numbers on one line; empty tables of a seed are left out."""
         content = {"posebench_entry": SCHEMA, **asdict(self)}
         for seed in content["seeds"]:
             for key in ("values", "joints", "curves"):
                 if not seed[key]:
                     del seed[key]
         text = json.dumps(content, indent=1)
-        # Strings in JSON contain no line breaks, so a bracket before a line break opens a list.
+        # JSON strings hold no line breaks, so a bracket before one opens a list.
         return re.sub(r"\[\n[\d\s,.eE+-]*\]", _one_line, text) + "\n"
 
 

@@ -1,8 +1,9 @@
-"""Rank comparable entries, and group those that are not significantly different."""
+"""Rank comparable entries and group those that are not significantly different."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from statistics import median
@@ -12,26 +13,27 @@ import pandas as pd
 
 from posebench.base.errors import PosebenchError
 from posebench.board.entry import Entry
-from posebench.scoring import intervals as stats
+from posebench.scoring import intervals
 from posebench.scoring.comparison import Difference, paired
+from posebench.scoring.protocol import Protocol, load_protocol
 from posebench.scoring.sums import Sums
 
-#: The metric that orders a table: every method has it, also those of unknown scale.
+#: The metric that orders a table: every file has it, whatever its scale.
 PRIMARY = "PA-MPJPE"
 
-#: (protocol id, protocol digest, data fingerprint, keypoint source): entries are comparable if all four are equal.
+#: (protocol id, protocol digest, data fingerprint, keypoint source): only entries with the same key are compared.
 Key = tuple[str, str, str, str]
 
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
-    """Comparable entries in order, with their paired differences.
+    """Comparable entries in order, and the differences between them.
 
     Attributes:
         frame: best first by :data:`PRIMARY`: columns ``group method entry supervision scale seeds`` and for each metric ``M``, ``M low``,
             ``M high``, ``M seed low``, ``M seed high``; NaN where a method has no such value.
         entries: in the frame's order.
-        shown: index of the seed that each entry is shown with, in the frame's order.
+        shown: number of the seed that is shown for each, in the frame's order.
         pairs: all paired differences of :data:`PRIMARY`.
     """
 
@@ -47,15 +49,15 @@ class Ranking:
 
     @property
     def smallest(self) -> float | None:
-        """The smallest significant difference on these takes: the median of :attr:`half_widths`, None without a pair.
+        """The smallest difference that these takes can show: the median of :attr:`half_widths`; None without a pair.
 
-        A pair that differs by more than its own half-width has an interval without zero, before Holm's adjustment.
+        A pair that differs by more than its own half-width has an interval without zero, before Holm correction.
         """
         return median(self.half_widths) if self.half_widths else None
 
     @property
     def overlaps(self) -> list[tuple[str, str]]:
-        """Pairs that share no letter though the ranges of their seeds overlap: another training might reverse their order."""
+        """Pairs that share no letter though the ranges of their seeds overlap: with other seeds their order might change."""
         column = f"{PRIMARY} seed"
         rows = [row for _, row in self.frame.iterrows()]
         return [
@@ -67,7 +69,7 @@ class Ranking:
 
 
 def comparable(entries: Sequence[Entry]) -> dict[Key, list[Entry]]:
-    """Entries grouped by what comparable entries share."""
+    """Entries by key: those of one key may be compared."""
     tables: dict[Key, list[Entry]] = {}
     for entry in entries:
         key = (entry.protocol["id"], entry.protocol["digest"], entry.data["fingerprint"], entry.keypoints)
@@ -75,47 +77,85 @@ def comparable(entries: Sequence[Entry]) -> dict[Key, list[Entry]]:
     return tables
 
 
+def rankings(entries: Sequence[Entry]) -> dict[Key, Ranking]:
+    """A ranking of all metrics for each key; by protocol, true keypoints first, then by the noise of the keypoints."""
+    tables = comparable(entries)
+    return {key: rank(tables[key], metrics_of(load_protocol(key[0]), list(tables[key][0].units))) for key in sorted(tables, key=_order)}
+
+
+def _order(key: Key) -> tuple[str, bool, str, Key]:
+    id, _, _, keypoints = key
+    # Numbers in the name of a source sort by value: gauss5 before gauss10.
+    return id, keypoints != "gt", re.sub(r"[0-9]+", lambda number: number[0].zfill(9), keypoints), key
+
+
+def file_stems(ranked: Mapping[Key, Ranking]) -> dict[Key, str]:
+    """Path of each ranking's tables and plots without folder and ending: ``<protocol id>/<keypoints>``.
+
+    Rankings of an older digest or of other data have both in their name.
+    """
+    stems: dict[Key, str] = {}
+    for key in sorted(ranked, key=lambda key: (key[1] != load_protocol(key[0]).digest, key)):
+        id, digest, fingerprint, keypoints = key
+        plain = f"{id}/{keypoints}"
+        stems[key] = plain if plain not in stems.values() else f"{plain}-{digest[:8]}-{fingerprint[:8]}"
+    return stems
+
+
+def metrics_of(protocol: Protocol, units: Sequence[str]) -> list[str]:
+    """Every metric and diagnostic that entries hold, :data:`PRIMARY` first and then in the protocol's order."""
+    names = [metric.name for metric in (*protocol.metrics, *protocol.diagnostics)]
+    return list(dict.fromkeys([PRIMARY, *(name for name in (*names, *units) if name in units)]))
+
+
 def rank(entries: Sequence[Entry], metrics: Sequence[str]) -> Ranking:
     """Rank comparable entries, one or more, by the headline average of :data:`PRIMARY`.
 
-    **Convention.** Of several seeds the one of median error is shown; of an even number the worse of the middle two. All numbers and
-    comparisons of a method are those of that seed; the range is over all seeds. All pairs are compared over takes, with Holm correction.
-    Methods that share a letter in ``group`` are not significantly different.
+    **Convention.** A method with several seeds is shown with its seed of median error, never with its best; with an even number of seeds
+    with the worse of the two in the middle. All its numbers and comparisons are that seed's; the range is over all seeds. All pairs are
+    compared over takes, with Holm correction. Methods that share a letter in ``group`` are not significantly different; a method may have
+    several letters.
     """
     headline, rows = entries[0].protocol["headline"], entries[0].rows
     shown = {entry.label: _median_seed(entry, headline) for entry in entries}
     sums = {entry.label: _aligned_sums(entry, entries[0], shown[entry.label], PRIMARY) for entry in entries}
     compared = paired(PRIMARY, entries[0].units[PRIMARY], headline, rows, {name: one for name, one in sums.items() if one})
-    draw = stats.resample(rows, headline)
-    table = []
-    for entry in entries:
-        numbers: dict[str, float | None] = {}
-        for metric in metrics:
-            one = _aligned_sums(entry, entries[0], shown[entry.label], metric)
-            low, high = (one and stats.interval(rows, one.row_total, one.count, headline, draw)) or (None, None)
-            values = [value for seed in range(len(entry.seeds)) if (value := entry.value(metric, headline, seed)) is not None]
-            numbers |= {
-                metric: entry.value(metric, headline, shown[entry.label]),
-                f"{metric} low": low,
-                f"{metric} high": high,
-                f"{metric} seed low": min(values, default=None),
-                f"{metric} seed high": max(values, default=None),
-            }
-        table.append(
-            {
-                "group": compared.letters[entry.label],
-                "method": entry.label,
-                "entry": entry.name,
-                "supervision": entry.supervision,
-                "scale": entry.scale,
-                "seeds": len(entry.seeds),
-                **{name: np.nan if number is None else number for name, number in numbers.items()},
-            }
-        )
+    resampling = intervals.resample(rows, headline)
+    table = [
+        {
+            "group": compared.letters[entry.label],
+            "method": entry.label,
+            "entry": entry.name,
+            "supervision": entry.supervision,
+            "scale": entry.scale,
+            "seeds": len(entry.seeds),
+            **_numbers(entry, entries[0], shown[entry.label], metrics, resampling),
+        }
+        for entry in entries
+    ]
     frame = pd.DataFrame(table).sort_values([PRIMARY, "method"], ignore_index=True)
-    place = {entry.label: entry for entry in entries}
-    ordered = tuple(place[name] for name in frame["method"])
+    by_label = {entry.label: entry for entry in entries}
+    ordered = tuple(by_label[name] for name in frame["method"])
     return Ranking(frame, ordered, tuple(shown[entry.label] for entry in ordered), compared.pairs)
+
+
+def _numbers(entry: Entry, first: Entry, seed: int, metrics: Sequence[str], resampling: intervals.Resampling | None) -> dict[str, float]:
+    """Value, interval and range over seeds of each metric, by column of the frame; NaN where there is none."""
+    headline, rows = first.protocol["headline"], first.rows
+    numbers: dict[str, float | None] = {}
+    for metric in metrics:
+        sums = _aligned_sums(entry, first, seed, metric)
+        bounds = None if sums is None else intervals.interval(rows, sums.row_total, sums.count, headline, resampling)
+        low, high = bounds or (None, None)
+        values = [value for number in range(len(entry.seeds)) if (value := entry.value(metric, headline, number)) is not None]
+        numbers |= {
+            metric: entry.value(metric, headline, seed),
+            f"{metric} low": low,
+            f"{metric} high": high,
+            f"{metric} seed low": min(values, default=None),
+            f"{metric} seed high": max(values, default=None),
+        }
+    return {name: np.nan if number is None else number for name, number in numbers.items()}
 
 
 def _median_seed(entry: Entry, headline: str) -> int:
@@ -124,17 +164,17 @@ def _median_seed(entry: Entry, headline: str) -> int:
 
 
 def _aligned_sums(entry: Entry, first: Entry, seed: int, metric: str) -> Sums | None:
-    """The entry's sums in the order of the first entry's takes, None where it has none. Equal fingerprints imply the same takes."""
+    """The entry's sums in the order of the first entry's takes; None if it has none. One fingerprint means the same takes."""
     if metric not in entry.seeds[seed].sums:
         return None
-    place = {take: i for i, take in enumerate(entry.takes)}
-    if place.keys() != set(first.takes):
+    position = {take: i for i, take in enumerate(entry.takes)}
+    if position.keys() != set(first.takes):
         raise PosebenchError(
-            f"{entry.name} and {first.name}: other takes under one fingerprint",
+            f"{entry.name} and {first.name}: different takes under one fingerprint",
             f"the {len(first.takes)} takes of {first.data['name']}",
             "score the predictions again",
             exit_code=1,
         )
-    order = [place[take] for take in first.takes]
+    order = [position[take] for take in first.takes]
     sums = entry.seeds[seed].of(metric)
     return Sums(sums.total[order], sums.count[order], ())

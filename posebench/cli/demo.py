@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from posebench.base.cameras import Array
+from posebench.base.errors import install_command
 from posebench.base.progress import progress
 from posebench.board.entry_files import add
 from posebench.board.render import render
@@ -24,10 +25,10 @@ from posebench.display.text import comparison_text, findings_table, report
 from posebench.lifters import predict, simple_lifters
 from posebench.metrics.position import root_relative
 from posebench.predictions.archive import save_predictions
+from posebench.scoring.checks import check
 from posebench.scoring.comparison import compare
 from posebench.scoring.evaluate import score
 from posebench.scoring.result import Result
-from posebench.scoring.submission import check
 
 PROTOCOL = "synthetic"
 #: Baselines that are trained: a supervised one, and one that sees no 3D.
@@ -39,7 +40,7 @@ NOISE = np.array([15.0, 15.0, 45.0])
 
 
 def run_demo(folder: Path) -> None:
-    """Predict with simple lifters and trained ones, check, score, compare, board and picture; all is written below ``folder``.
+    """Predict with simple and trained lifters, check, score, compare, render a board, draw a picture; all is written below ``folder``.
 
     Run twice, it gives the same numbers.
     """
@@ -71,7 +72,7 @@ def _compare_and_rank(results: dict[str, Result], folder: Path) -> None:
     print("--- posebench compare " + " ".join(f"{folder}/{name}.json" for name in results))
     print("\n\n".join(map(comparison_text, compare(list(results.values()), list(results)))))
     board = folder / "board"
-    # Seconds and machine are left out: the demo says the same wherever and whenever it is run.
+    # Without seconds and machine, so that the output is the same on every run.
     add(board, [replace(result, training={}) for result in results.values()], list(results))
     print(f"\n--- posebench board render --board {board}\n\n{render(board).read_text(encoding='utf-8')}")
 
@@ -85,12 +86,12 @@ def _write_predictions(dataset: Dataset, folder: Path) -> dict[str, Path]:
             save_predictions(
                 files[name],
                 predict(lifter, dataset, progress=advance),
-                skeleton=lifter.skeleton,
-                unit="mm" if lifter.scale == "metric" else None,
-                scale=lifter.scale,
+                skeleton=lifter.info.skeleton,
+                unit=lifter.info.unit,
+                scale=lifter.info.scale,
                 method=name,
                 keypoints="gt",
-                supervision=lifter.supervision,
+                supervision=lifter.info.supervision,
             )
     files["noisy-truth"] = folder / "noisy-truth.npz"
     save_predictions(
@@ -106,27 +107,27 @@ def _train(folder: Path) -> dict[str, tuple[Path, Result]]:
         run = folder / method
         print(f"--- posebench train {method} --dataset {PROTOCOL} --preset smoke --threads 1 -o {run}", flush=True)
         if find_spec("torch") is None:
-            print('left out: training needs PyTorch. Next: pip install -c constraints.txt -e ".[baselines]"\n')
+            print(f"left out: training needs PyTorch. Next: {install_command('baselines')}\n")
             continue
         from posebench.training.folder import PREDICTIONS
         from posebench.training.run import train
 
         shutil.rmtree(run, ignore_errors=True)  # of an earlier demo
         with progress(f"training {method}") as advance:
-            result = train(method, PROTOCOL, preset="smoke", output=run, threads=1, progress=advance, log=_say_epochs)
+            result = train(method, PROTOCOL, preset="smoke", output=run, threads=1, progress=advance, log=_print_epochs)
         print()
         trained[method] = run / PREDICTIONS, result
     return trained
 
 
-def _say_epochs(line: str) -> None:
-    """Epochs without their seconds, which differ from run to run."""
+def _print_epochs(line: str) -> None:
+    """Print an epoch's line without its seconds, which differ from run to run."""
     if line.startswith("epoch"):
         print(re.sub(r", \d+ s:", ":", line), flush=True)
 
 
 def _noisy_truth(dataset: Dataset) -> Iterator[tuple[str, Array]]:
-    """The truth and noise: not a method, but a file that looks like one."""
+    """The truth with noise, in place of a method's predictions."""
     for clip in dataset.clips("test"):
         words = np.frombuffer(hashlib.sha256(clip.id.encode()).digest(), dtype="<u4")
         noise = np.random.RandomState(words).normal(size=clip.pose.shape) * NOISE

@@ -7,17 +7,17 @@ from pathlib import Path
 
 
 def print_json(content: object) -> None:
-    """Indented."""
+    """Print JSON, indented."""
     print(json.dumps(content, indent=1))
 
 
 def print_table(rows: list[list[object]], heads: list[str]) -> None:
-    """Print a table; see :func:`posebench.display.table.table`."""
-    from posebench.display.table import table
+    """Print a table."""
+    from posebench.display.tables import text_table
 
-    print(table(rows, heads))
+    print(text_table(rows, heads))
 
 
 def label(path: str) -> str:
-    """What a prediction file is called: its stem, or the folder's name where it is the one that a training leaves."""
+    """Name of a prediction file: its stem; for the ``predictions.npz`` of a run folder, the name of the folder."""
     return Path(path).stem if Path(path).stem != "predictions" else Path(path).absolute().parent.name

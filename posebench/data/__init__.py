@@ -35,11 +35,11 @@ def open_dataset(
         name: one of :data:`DATASETS`.
         root: the folder of its files.
         annotation: which annotation is the truth, for a dataset that has several.
-        cameras: the file that holds the cameras, where the folder has none (Human3.6M).
+        cameras: the file that holds the cameras, if the folder has none (Human3.6M).
         progress: called with (files read, files in all) while files are parsed.
 
     Raises:
-        PosebenchError: no such dataset, no root where one is needed, or files that cannot be used.
+        PosebenchError: no such dataset, no root although one is needed, or files that cannot be used.
     """
     if name not in DATASETS:
         raise PosebenchError(f"dataset {name!r}", f"one of {', '.join(DATASETS)}", "posebench data list")

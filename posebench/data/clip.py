@@ -48,7 +48,7 @@ class Clip:
         pose: (T, J, 3) mm, camera frame, absolute.
         skeleton: id of the joint order.
         fps: frames per second.
-        camera: calibration, or None where the data has none.
+        camera: calibration, or None if it is unknown.
         sources: keypoint source to the function that reads or computes its keypoints; call :meth:`keypoints`.
     """
 

@@ -1,4 +1,4 @@
-"""A picture of random poses of a split: ground truth and predictions, from two views."""
+"""A picture of random poses of a split, true and predicted, from two views."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ def draw(
     count: int = 4,
     seed: int = 0,
 ) -> None:
-    """Draw random frames of a split: a row per prediction file, over the ground truth.
+    """Draw the same random frames of a split under each prediction file, over the truth.
 
-    **Convention.** ``numpy.random.RandomState(seed)`` chooses the frames, independent of the predictions. Poses of unknown scale are
-    drawn at the least-squares scale (as in N-MPJPE). The root is subtracted.
+    **Convention.** Frames are drawn uniformly, by ``numpy.random.RandomState(seed)``, before any prediction is read. Files of unknown
+    scale are drawn at the scale that N-MPJPE gives each pose. The root is subtracted.
 
     Args:
-        predictions: name to file; each holds every frame of the split's clips.
+        predictions: name to file; each holds the split's clips whole.
         dataset: the opened dataset.
-        path: image file; its suffix gives the format.
-        split: name of a split of the dataset.
-        count: number of poses.
-        seed: of the random choice.
+        path: image file; the ending chooses the format.
+        split: of the dataset.
+        count: poses to draw.
+        seed: of the choice.
 
     Raises:
-        PosebenchError: a file has another skeleton or lacks a chosen clip.
+        PosebenchError: a file of another skeleton, or without a chosen clip.
     """
     clips = dataset.clip_ids(split)
     lengths = np.array([dataset.infos[id].frames for id in clips])

@@ -1,46 +1,49 @@
-"""From what stands on the command line to a lifter."""
+"""From a lifter's name on the command line to the lifter."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from posebench.base.errors import PosebenchError
+from posebench.base.errors import PosebenchError, needs
 from posebench.data.clip import Dataset
 from posebench.lifters import Lifter, simple_lifters
 
 
 def open_lifter(name: str, dataset: Dataset, *, threads: int = 0, device: str = "cpu") -> Lifter:
-    """The lifter that ``name`` stands for.
+    """Open a lifter by name.
 
     Args:
         name: ``flat``, ``mean-pose``, a run folder, a path that ends in ``.onnx``, or ``module:function``.
-        dataset: what it will lift: ``mean-pose`` looks at its training split, a function takes its skeleton unless it states another.
+        dataset: the dataset to lift: ``mean-pose`` is fitted to its training split, and its skeleton is a function's default one.
         threads: for an ONNX model; 0 for as many as there are cores.
-        device: the PyTorch device of a run; all else stays on the CPU.
+        device: the PyTorch device of a run; all other lifters run on the CPU.
 
     Raises:
-        PosebenchError: the name stands for nothing, or what it stands for cannot be used.
+        PosebenchError: there is no such lifter, or it cannot be used.
 
     Example:
         >>> from posebench.data import open_dataset
-        >>> open_lifter("flat", open_dataset("synthetic")).scale
+        >>> open_lifter("flat", open_dataset("synthetic")).info.scale
         'unknown'
     """
     return lifter_maker(name, threads=threads, device=device)(dataset)
 
 
 def lifter_maker(name: str, *, threads: int = 0, device: str = "cpu", changes: Sequence[str] = ()) -> Callable[[Dataset], Lifter]:
-    """As :func:`open_lifter`, in two steps: all that can be found wrong without a dataset is found here.
+    """:func:`open_lifter` in two steps, so that a wrong name is reported before a dataset is read.
 
     Args:
         name: as there.
         threads: as there.
         device: as there.
-        changes: of a run folder: settings that no weight depends on, ``name=value``, in place of the run's own.
+        changes: for a run folder: test-time settings, ``name=value``, in place of the run's own.
+
+    Returns:
+        A function that makes the lifter for a dataset.
 
     Raises:
-        PosebenchError: the name stands for nothing, or what it stands for cannot be used; or changes to what is no run.
+        PosebenchError: there is no such lifter, or it cannot be used; or changes to a lifter that is not a run.
     """
     simple = simple_lifters()
     if changes and not (Path(name) / "recipe.toml").is_file():
@@ -54,13 +57,8 @@ def lifter_maker(name: str, *, threads: int = 0, device: str = "cpu", changes: S
         network = open_onnx(path, threads=threads)
         return lambda _: network
     if name and (path / "recipe.toml").is_file():
-        try:
+        with needs(f"the trained lifter {path}", extra="baselines"):
             from posebench.lifters.run import open_run
-        except ModuleNotFoundError as error:
-            if (error.name or "").startswith("posebench"):
-                raise
-            advice = 'pip install -c constraints.txt -e ".[baselines]"'
-            raise PosebenchError(f"no package {error.name}, which runs {path}", "what a trained lifter needs", advice) from error
         run: Lifter = open_run(path, device=device, changes=changes)
         return lambda _: run
     if ":" in name and not path.exists():

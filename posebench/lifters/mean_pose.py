@@ -1,4 +1,4 @@
-"""The lifter that looks at no keypoints: the mean of the training poses, always."""
+"""The lifter that ignores its keypoints: it always predicts the mean of the training poses."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import numpy as np
 from posebench.base.cameras import Array, Camera
 from posebench.base.skeletons import skeleton
 from posebench.data.clip import Dataset
+from posebench.lifters import LifterInfo
 from posebench.metrics.alignment import procrustes
 from posebench.metrics.position import root_relative
 
-#: More training poses than this are thinned evenly: the mean of a million is not another shape.
+#: With more training poses than this, every n-th one is used: the mean shape of a million poses is the same.
 MAX_POSES = 200_000
 
 
@@ -21,12 +22,7 @@ class MeanPose:
     """One pose (J, 3) mm, camera frame, root at the origin, for every frame."""
 
     pose: Array
-    skeleton: str
-    id: str = "mean-pose"
-    supervision: str = "unpaired 3D"
-    scale: str = "metric"
-    context: int = 1
-    flip_averaging: bool = False
+    info: LifterInfo
 
     def lift(self, keypoints: Array, camera: Camera | None) -> Array:  # noqa: ARG002 - the interface of all lifters
         """The mean pose once for each of the (T, J, 2) keypoints: (T, J, 3) mm."""
@@ -34,11 +30,11 @@ class MeanPose:
 
 
 def fit_mean_pose(dataset: Dataset) -> MeanPose:
-    """The generalised Procrustes mean of the training poses, turned as they stand before the cameras on average.
+    """The generalised Procrustes mean of the training poses, in their mean orientation to the cameras.
 
-    **Convention.** Size and shape: poses are moved and turned onto the mean (det R = +1) but not scaled (Gower 1975, without the
-    scaling step), so that the mean keeps a body's size in mm. Of all orientations of that shape it takes the one of least squared
-    distance to the training poses in their camera frames.
+    **Convention.** Size and shape: poses are aligned to the mean by translation and rotation (det R = +1) but not scaled (Gower 1975,
+    without the scaling step), so that the mean keeps a body's size in mm. The orientation is the one of least squared distance to the
+    training poses in their camera frames.
     """
     clips = dataset.clip_ids("train")
     step = -(-sum(dataset.infos[clip].frames for clip in clips) // MAX_POSES)
@@ -46,16 +42,17 @@ def fit_mean_pose(dataset: Dataset) -> MeanPose:
     poses = np.concatenate([root_relative(dataset.load(clip).pose[::step], root) for clip in clips])
     shape = procrustes_mean(poses)
     turn = procrustes(shape[None], poses.mean(axis=0)[None], scale=False).rotation[0]
-    return MeanPose(root_relative((shape @ turn.T)[None], root)[0], dataset.skeleton)
+    info = LifterInfo("mean-pose", dataset.skeleton, supervision="unpaired 3D", scale="metric")
+    return MeanPose(root_relative((shape @ turn.T)[None], root)[0], info)
 
 
 def procrustes_mean(poses: Array, *, tolerance: float = 1e-6, rounds: int = 100) -> Array:
-    """Mean shape (J, 3) of poses (N, J, 3) under rigid motions: align all to the mean, take the mean, until it moves no more.
+    """Mean shape (J, 3) of poses (N, J, 3) up to rigid motion: align all poses to the mean, average them, and repeat until it converges.
 
     Args:
         poses: (N, J, 3), any unit.
-        tolerance: largest movement of a joint between rounds that counts as none, in the poses' unit.
-        rounds: give up refining after so many.
+        tolerance: converged when no joint moves further than this between rounds, in the poses' unit.
+        rounds: most rounds.
     """
     mean = poses[0] - poses[0].mean(axis=0)
     for _ in range(rounds):

@@ -26,6 +26,8 @@ class Buffers:
 
     Newly allocated arrays of a block's size are not in the processor's cache, and the system clears their pages first: in the scorer
     that took as long as a fifth of the arithmetic. An array is valid until its name is requested again.
+    Modules that share buffers use different names: those of the alignment kernel start with ``kernel``, those of the thresholds with
+    ``threshold``, those of the bones with ``bone``.
 
     Example:
         >>> buffers = Buffers()

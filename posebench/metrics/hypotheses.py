@@ -1,9 +1,9 @@
-"""Several hypotheses a pose: how they become one number.
+"""Several hypotheses for each pose, and how they become one number.
 
-**Convention.** Hypotheses (H, T, J, 3) and truth (T, J, 3), mm, root-relative. Only :func:`mean_pose` makes a prediction without
-looking at the truth; every ``best`` is an **oracle** and is shown as a diagnostic, never ranked.
+**Convention.** Hypotheses (H, T, J, 3) and truth (T, J, 3), mm, root-relative. Only :func:`mean_pose` and
+:func:`nearest_reprojection` do without the truth; every ``best`` is an **oracle**, shown as a diagnostic and never ranked.
 
-Sources: D3DP ``common/loss.py`` (P-Agg, J-Agg, J-Best, P-Best), Wehrbein et al. 2021 (best of N, a pose at a time).
+Sources: D3DP ``common/loss.py`` (P-Agg, J-Agg, J-Best, P-Best), Wehrbein et al. 2021 (best of N, per pose).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def mean_pose(hypotheses: npt.ArrayLike) -> Array:
 
 
 def nearest_reprojection(hypotheses: npt.ArrayLike, reprojection_error: npt.ArrayLike) -> Array:
-    """J-Agg: each joint from the hypothesis whose 2D reprojection error is least, (T, J, 3).
+    """J-Agg: each joint from the hypothesis with the smallest 2D reprojection error, (T, J, 3).
 
     Args:
         hypotheses: (H, T, J, 3).
@@ -42,13 +42,13 @@ def errors(hypotheses: npt.ArrayLike, truth: npt.ArrayLike, alignment: str = "ro
 
 
 def best_joint(errors: npt.ArrayLike) -> Array:
-    """J-Best, an oracle: per joint the least error over hypotheses; (H, T, J) to (T, J)."""
+    """J-Best, an oracle: per joint the smallest error over hypotheses; (H, T, J) to (T, J)."""
     out: Array = np.asarray(errors, dtype=np.float64).min(axis=0)
     return out
 
 
 def best_pose(errors: npt.ArrayLike) -> Array:
-    """P-Best, an oracle: per pose the hypothesis of least mean error; (H, T, J) to (T, J). The field's "best of N"."""
+    """P-Best, an oracle: the errors of the best hypothesis of each pose by mean error; (H, T, J) to (T, J). The field's "best of N"."""
     errors = np.asarray(errors, dtype=np.float64)
     best = errors.mean(axis=2).argmin(axis=0)
     out: Array = np.take_along_axis(errors, best[None, :, None], axis=0)[0]
@@ -56,7 +56,7 @@ def best_pose(errors: npt.ArrayLike) -> Array:
 
 
 def best_batch(errors: npt.ArrayLike) -> Array:
-    """P-Best as D3DP's code has it: one hypothesis for the whole batch; (H, T, J) to (T, J). Depends on the batch."""
+    """P-Best as in D3DP's code: one hypothesis for the whole batch; (H, T, J) to (T, J). Depends on the batch."""
     errors = np.asarray(errors, dtype=np.float64)
     out: Array = errors[errors.mean(axis=(1, 2)).argmin()]
     return out

@@ -1,14 +1,15 @@
-"""Peers' formulas that differ from the adopted definitions, so that their numbers can be reproduced. Diagnostics: never ranked.
+"""Formulas of other projects that differ from the adopted definitions, so that their numbers can be reproduced. Never ranked.
 
 **Convention.** Poses (T, J, 3) in mm, one clip, camera frame; ``errors`` (T, J) in mm. Where an argument has 17 joints the order is
-``h36m17``. Everything is float64. A predicted pose that is not finite counts as zero, and one without extent takes the scale zero
-(the peers return NaN there or raise, and ElePose's CPS counts NaN as correct): the result is finite for every prediction.
+``h36m17``. All arithmetic is float64. A predicted pose that is not finite is replaced by zeros, and one without extent gets the scale zero,
+so that every result is finite (the projects' own code returns NaN there or raises, and ElePose's CPS counts NaN as correct).
 
-What is not here because it coincides with an adopted metric: 3DPW's inclusive PCK is ``pck(errors, inclusive=True)``, HMR's 14-joint
-MPJPE is ``mpjpe(pred, truth, root=<both hips>)``, ManiPose's MPSSE is the mean of ``bone_symmetry_error``, PoseBench3D's loss is
-``PA-MPJPE`` per joint, VIBE's acceleration with every frame visible is ``acceleration_error``.
+"Ours" below is the adopted metric. Formulas that coincide with one have no function here: 3DPW's inclusive PCK is
+``pck(errors, inclusive=True)``, HMR's 14-joint MPJPE is ``mpjpe(pred, truth, root=<both hips>)``, ManiPose's MPSSE is the mean of
+``bone_symmetry_error``, PoseBench3D's loss is ``PA-MPJPE`` per joint, and VIBE's acceleration where every frame is visible is
+``acceleration_error``.
 
-Formulas and differences: ``docs/metrics.md``. Each function is held against numbers that the peer's own code returned.
+Formulas and differences: ``docs/metrics.md``. Tests compare each function with numbers that the project's own code returned.
 """
 
 from __future__ import annotations
@@ -30,13 +31,13 @@ from posebench.metrics.thresholds import auc, cps, pck, thresholds_passed
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
-#: 17 less root, spine and nose: ProbFlows' PCK; the same set as Martinez' ``predict_14`` and LSP 14.
+#: 17 without root, spine and nose: ProbFlows' PCK; the same set as Martinez' ``predict_14`` and LSP 14.
 PROBFLOWS_PCK_JOINTS = (1, 2, 3, 4, 5, 6, 8, 10, 11, 12, 13, 14, 15, 16)
-#: 17 less the spine: ProbFlows' CPS and CP@180.
+#: 17 without the spine: ProbFlows' CPS and CP@180.
 PROBFLOWS_CPS_JOINTS = (0, 1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12, 13, 14, 15, 16)
-#: 17 less root and both hips: ITES' reading of 3DHP's 14 joints.
+#: 17 without root and both hips: what ITES takes 3DHP's 14 joints to be.
 ITES_JOINTS = (2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16)
-_MIRROR_Z = np.array([1.0, 1.0, -1.0])
+_DEPTH_FLIP = np.array([1.0, 1.0, -1.0])
 
 
 def _poses(pred: npt.ArrayLike, truth: npt.ArrayLike) -> tuple[Array, Array]:
@@ -55,13 +56,13 @@ def _distance(pred: Array, truth: Array) -> Array:
 
 
 def _ratio(numerator: Array, denominator: Array) -> Array:
-    """The quotient as (T, 1, 1), zero where the denominator is."""
+    """The quotient of (T,) arrays as (T, 1, 1); zero where the denominator is zero."""
     out: Array = np.where(denominator > 0.0, numerator / np.where(denominator > 0.0, denominator, 1.0), 0.0)
     return out[:, None, None]
 
 
 def _centred(pred: Array, truth: Array) -> tuple[Array, Array, Array]:
-    """Both centred on the mean joint, without the rounding that is left of a pose in one point; and P0^T G0 (T, 3, 3)."""
+    """Prediction P0 and truth G0 minus their mean joint, and P0^T G0 (T, 3, 3). A prediction in one point becomes exactly zero."""
     y, x = pred - pred.mean(axis=1, keepdims=True), truth - truth.mean(axis=1, keepdims=True)
     y[np.abs(y).max(axis=(1, 2)) <= 1e-9 * np.abs(pred).max(axis=(1, 2))] = 0.0
     return y, x, y.transpose(0, 2, 1) @ x
@@ -70,7 +71,7 @@ def _centred(pred: Array, truth: Array) -> tuple[Array, Array, Array]:
 def frobenius_errors(pred: npt.ArrayLike, truth: npt.ArrayLike, *, root: tuple[int, ...] = (0,)) -> Array:
     """Errors (T, J), mm, of root-relative poses after the scale |G| / |P| (ElePose ``utils/metrics_batch.py``).
 
-    Ours is least squares, <P, G> / <P, P>: a ratio of norms ignores whether the poses agree and is never negative.
+    Ours is the least-squares scale <P, G> / <P, P>. A ratio of norms does not depend on whether the poses agree, and is never negative.
 
     Example:
         >>> truth = np.random.default_rng(0).normal(size=(1, 17, 3))
@@ -83,11 +84,11 @@ def frobenius_errors(pred: npt.ArrayLike, truth: npt.ArrayLike, *, root: tuple[i
 
 
 def elepose_pa_errors(pred: npt.ArrayLike, truth: npt.ArrayLike) -> Array:
-    """Errors (T, J), mm, after ElePose's batch ``pmpjpe``: the scale is |G0| / |P0|, and a mirror is undone on the wrong side.
+    """Errors (T, J), mm, after ElePose's batch ``pmpjpe``: the scale is |G0| / |P0|, and a reflection is undone on the wrong side.
 
     With P0^T G0 = U S V^T ours is U diag(1, 1, det) V^T; theirs is U V^T diag(1, 1, det), which negates the truth's third axis
     instead of the direction that fits worst: 273 against 180 mm on depth-flipped poses (``utils/metrics_batch.py``). On collinear
-    poses the sign of det is an accident of rounding, and so is the value.
+    poses rounding decides the sign of det, and with it the value.
     """
     y, x, k = _centred(*_poses(pred, truth))
     u, _, vt = np.linalg.svd(k)
@@ -99,8 +100,8 @@ def elepose_pa_errors(pred: npt.ArrayLike, truth: npt.ArrayLike) -> Array:
 def elepose_cps(errors: npt.ArrayLike) -> Array:
     """Area (T,) of "no joint is above q" over q = 0, 1, ..., 300 mm as a plain sum, at most 301 (ElePose ``get_all``).
 
-    Ours aligns first (Procrustes), asks for ``<``, starts at 1 and uses the trapezoid rule: at most 299. Theirs is fed unaligned
-    errors, as its own remark admits.
+    Ours aligns first (Procrustes), asks for ``<``, starts at 1 and uses the trapezoid rule: at most 299. Theirs takes unaligned
+    errors, as a comment in its code says.
 
     Example:
         >>> elepose_cps([[0.0, 0.0], [0.0, 299.5]]).tolist()
@@ -128,7 +129,7 @@ def ites_scaled(pred: npt.ArrayLike, truth: npt.ArrayLike, *, root: int = 0) -> 
     """Predictions (T, J, 3), mm, after ITES' scale, then root-relative (``common/loss.py``, ``test_student.py``).
 
     The scale is that of a Procrustes fit with reflections allowed (the sum of all singular values of P0^T G0 over |P0|^2), but the
-    rotation is not applied; ours is least squares for the pose as it stands. The truth's root is not subtracted.
+    rotation is not applied; ours is the least-squares scale without any rotation. The truth's root is not subtracted.
     """
     pred, truth = _poses(pred, truth)
     y, _, k = _centred(pred, truth)
@@ -146,17 +147,17 @@ class BestOfFlip(NamedTuple):
 
 
 def ites_best_of_flip(pred: npt.ArrayLike, truth: npt.ArrayLike) -> BestOfFlip:
-    """ITES' evaluation (``test_student.py``): the better of the prediction and the prediction with z negated, seen from the truth.
+    """ITES' evaluation (``test_student.py``): the better, by the truth, of the prediction and its depth flip.
 
-    MPJPE and PA-MPJPE choose once per pose, each for itself; PCK and AUC choose **per joint**, over :data:`ITES_JOINTS`. Both
-    candidates are scaled by :func:`ites_scaled`. Ours never looks at the truth to choose.
+    MPJPE and PA-MPJPE each choose once per pose; PCK and AUC choose **per joint**, over :data:`ITES_JOINTS`. Both
+    candidates are scaled by :func:`ites_scaled`. Ours never uses the truth to choose.
 
     Args:
         pred: (T, 17, 3), root-relative.
         truth: (T, 17, 3), root-relative.
     """
     pred, truth = _poses(pred, truth)
-    candidates = [ites_scaled(pred, truth), ites_scaled(pred * _MIRROR_Z, truth)]
+    candidates = [ites_scaled(pred, truth), ites_scaled(pred * _DEPTH_FLIP, truth)]
     plain = [_distance(candidate, truth) for candidate in candidates]
     fitted = [residuals(candidate, truth, ["similarity"]).errors["similarity"] for candidate in candidates]
     joints = list(ITES_JOINTS)
@@ -171,7 +172,7 @@ def ites_best_of_flip(pred: npt.ArrayLike, truth: npt.ArrayLike) -> BestOfFlip:
 def integral_pa_errors(pred: npt.ArrayLike, truth: npt.ArrayLike, *, alignment: str = "rigid", root: int = 0) -> Array:
     """Errors (T, J), mm, after an alignment and a second subtraction of the root (integral-human-pose, ``hm36.py``).
 
-    Ours leaves the aligned pose where it fits best: on noise 38 mm, against 48 mm with the roots put together again.
+    Ours scores the aligned pose where it fits best: on noise 38 mm, against 48 mm after the second subtraction.
     """
     pred, truth = _poses(pred, truth)
     return _distance(root_relative(aligned(pred, truth, alignment), (root,)), root_relative(truth, (root,)))
@@ -180,8 +181,8 @@ def integral_pa_errors(pred: npt.ArrayLike, truth: npt.ArrayLike, *, alignment: 
 def posebench3d_pa_errors(pred: npt.ArrayLike, truth: npt.ArrayLike) -> Array:
     """Errors (T, J), mm, by PoseBench3D's method ``Evaluation.p_mpjpe_per_joint``, which its own script does not call.
 
-    It keeps the orthogonal factor whatever its determinant (a reflection passes), and its scale is tr(P0^T G0 R) / |P0|^2 where
-    least squares has R^T: right only for small rotations. On a collinear pose R, and so the value, is not unique.
+    It uses the orthogonal factor whatever its determinant, so reflections are allowed, and its scale is tr(P0^T G0 R) / |P0|^2 where
+    least squares has R^T: correct only for small rotations. On a collinear pose R, and so the value, is not unique.
     """
     y, x, k = _centred(*_poses(pred, truth))
     u, _, vt = np.linalg.svd(k)
@@ -190,13 +191,13 @@ def posebench3d_pa_errors(pred: npt.ArrayLike, truth: npt.ArrayLike) -> Array:
 
 
 def probflows_pck(errors: npt.ArrayLike) -> Array:
-    """Share (T,), 0 to 1, of 14 joints below 150 mm, not aligned (ProbFlows ``utils/eval_functions.py``); ours: 17 joints, in %."""
+    """Share (T,), 0 to 1, of 14 joints below 150 mm, not aligned (ProbFlows ``utils/eval_functions.py``); ours: 17 joints, %."""
     out: Array = pck(np.asarray(errors, dtype=np.float64)[:, list(PROBFLOWS_PCK_JOINTS)]).mean(axis=1) / 100.0
     return out
 
 
 def probflows_cps(errors: npt.ArrayLike) -> Array:
-    """CPS (T,) over 16 joints, without the spine (ProbFlows); ``errors`` (T, 17) after PA. Ours takes the joints it is given."""
+    """CPS (T,) over 16 joints, without the spine (ProbFlows); ``errors`` (T, 17) after PA. Ours uses the joints of the protocol."""
     return cps(np.asarray(errors, dtype=np.float64)[:, list(PROBFLOWS_CPS_JOINTS)])
 
 
@@ -215,8 +216,8 @@ def bone_variance(pred: npt.ArrayLike, skeleton: Skeleton) -> float:
 def bone_deviation(pred: npt.ArrayLike, skeleton: Skeleton) -> float:
     """Mean over bones of the unbiased standard deviation of the length in time, mm (ManiPose MPSCE).
 
-    ManiPose pools the whole test set, people of different size included, into one series: concatenate before calling to do the same.
-    It returns NaN for one frame; this is 0.
+    ManiPose treats the whole test set, with people of different size, as one series: concatenate clips before the call to do the same.
+    It returns NaN for one frame; this function returns 0.
     """
     lengths = bone_lengths(pred, skeleton)
     return float(lengths.std(axis=0, ddof=1).mean()) if len(lengths) > 1 else 0.0
@@ -225,15 +226,15 @@ def bone_deviation(pred: npt.ArrayLike, skeleton: Skeleton) -> float:
 def limb_angles(pose: npt.ArrayLike, skeleton: Skeleton) -> Array:
     """Angles (T, 18), rad, between bones that share a joint, parent to child (MotionBERT ``loss_angle``, ``h36m17``).
 
-    Of the 19 such pairs MotionBERT leaves out the neck with the left collar bone. The cosine is clipped at 1 - 1e-7, so that
-    parallel bones differ by 4.5e-4 rad; a bone without length is at a right angle to everything.
+    MotionBERT omits one of the 19 such pairs, the neck and the left collar bone. The cosine is clipped at 1 - 1e-7, so the angle of
+    parallel bones is 4.5e-4 rad; a bone of zero length is at a right angle to all others.
     """
     pose = np.asarray(pose, dtype=np.float64)
     ends = np.array(skeleton.bones)
     bones = pose[:, ends[:, 1]] - pose[:, ends[:, 0]]
-    left_out = {skeleton.index("neck_nose"), skeleton.index("l_shoulder")}
-    joined = [(i, j) for i, j in combinations(range(len(ends)), 2) if set(ends[i]) & set(ends[j])]
-    pairs = [(i, j) for i, j in joined if {int(ends[i, 1]), int(ends[j, 1])} != left_out]
+    omitted_pair = {skeleton.index("neck_nose"), skeleton.index("l_shoulder")}
+    sharing_a_joint = [(i, j) for i, j in combinations(range(len(ends)), 2) if set(ends[i]) & set(ends[j])]
+    pairs = [(i, j) for i, j in sharing_a_joint if {int(ends[i, 1]), int(ends[j, 1])} != omitted_pair]
     a, b = (bones[:, list(side)] for side in zip(*pairs, strict=True))
     cosine = np.einsum("tpc,tpc->tp", a, b) / np.maximum(np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1), 1e-8)
     out: Array = np.arccos(np.clip(cosine, -1.0 + 1e-7, 1.0 - 1e-7))
@@ -251,12 +252,12 @@ def limb_angle_velocity_error(pred: npt.ArrayLike, truth: npt.ArrayLike, skeleto
 
 
 def vibe_acceleration_error(pred: npt.ArrayLike, truth: npt.ArrayLike, visible: npt.ArrayLike) -> Array:
-    """Acceleration errors (N, J), mm/frame^2, of the triples of frames that are all visible (VIBE ``compute_error_accel``).
+    """Acceleration errors (N, J), mm/frame^2, of those triples of frames that are all visible (VIBE ``compute_error_accel``).
 
     Args:
         pred: (T, J, 3).
         truth: (T, J, 3).
-        visible: (T,) bool; ours scores every triple.
+        visible: (T,) bool. Ours scores every triple.
     """
     seen = np.asarray(visible, dtype=bool)
     out: Array = acceleration_error(pred, truth)[seen[:-2] & seen[1:-1] & seen[2:]]
@@ -264,7 +265,7 @@ def vibe_acceleration_error(pred: npt.ArrayLike, truth: npt.ArrayLike, visible: 
 
 
 def smoothnet_acceleration_error(pred: npt.ArrayLike, truth: npt.ArrayLike) -> Array:
-    """Acceleration errors (T, J), mm/frame^2, with a zero at either end that counts in the mean (SmoothNet); ours: T - 2 rows."""
+    """Acceleration errors (T, J), mm/frame^2, with a zero for the first and last frame (SmoothNet). Ours has T - 2 rows."""
     inner = acceleration_error(pred, truth)
     out = np.zeros(np.shape(truth)[:2])
     out[1 : 1 + len(inner)] = inner
@@ -274,36 +275,36 @@ def smoothnet_acceleration_error(pred: npt.ArrayLike, truth: npt.ArrayLike) -> A
 def videopose3d_velocity(clips: Iterable[tuple[npt.ArrayLike, npt.ArrayLike]]) -> float:
     """MPJVE, mm/frame, over (pred, truth) clips: each clip's mean weighted by its T frames (VideoPose3D ``run.py``).
 
-    Ours weights by the T - 1 differences. A clip of one frame has none and weighs nothing here; VideoPose3D returns NaN.
+    Ours weights by the T - 1 differences. A clip of one frame has none and is left out here; VideoPose3D returns NaN.
     """
     errors = [errors for pred, truth in clips if len(errors := velocity_error(pred, truth))]
     return float(np.average([e.mean() for e in errors], weights=[len(e) + 1 for e in errors])) if errors else 0.0
 
 
 def pstmo_average(errors: npt.ArrayLike, actions: npt.ArrayLike, batch: int) -> float:
-    """Mean over actions in mm, where every frame is credited with the mean of its batch (P-STMO and MHFormer, ``common/utils.py``).
+    """Mean over actions in mm, where every frame gets the mean of its batch (P-STMO and MHFormer, ``common/utils.py``).
 
-    Their Protocol 2 only. A batch that spans several actions leaks between them, so the result depends on ``batch``; one frame at
-    a time gives ours.
+    Their Protocol 2 only. A batch that spans several actions mixes them, so the result depends on ``batch``; a batch of one frame gives
+    ours.
 
     Args:
-        errors: (N,) mm, PA-MPJPE of each frame, in the order in which the frames are read.
+        errors: (N,) mm, PA-MPJPE of each frame, in reading order.
         actions: (N,) action of each frame.
-        batch: frames at a time.
+        batch: frames per batch.
 
     Example:
         >>> pstmo_average([0.0, 10.0, 20.0], ["sit", "sit", "walk"], 1), pstmo_average([0.0, 10.0, 20.0], ["sit", "sit", "walk"], 3)
         (12.5, 10.0)
     """
     errors, actions = np.asarray(errors, dtype=np.float64), np.asarray(actions)
-    credited = np.concatenate([np.full_like(part, part.mean()) for part in np.split(errors, range(batch, len(errors), batch))])
-    return float(np.mean([credited[actions == action].mean() for action in np.unique(actions)]))
+    batch_means = np.concatenate([np.full_like(part, part.mean()) for part in np.split(errors, range(batch, len(errors), batch))])
+    return float(np.mean([batch_means[actions == action].mean() for action in np.unique(actions)]))
 
 
 def mmpose_pck(pred: npt.ArrayLike, truth: npt.ArrayLike, threshold: float = 150.0) -> float:
     """PCK in %, without alignment, compared in metres as mmpose 0.x does (``keypoint_3d_pck``).
 
-    An error of exactly 150 mm is a miss in millimetres, and may be a hit in metres, where 0.09^2 + 0.12^2 rounds to less than 0.15^2.
+    An error of exactly 150 mm fails in millimetres, and may pass in metres, where 0.09^2 + 0.12^2 rounds to less than 0.15^2.
 
     Args:
         pred: (N, J, 3) mm.

@@ -1,4 +1,4 @@
-"""The residual multilayer perceptron that most lifters of single frames are made of."""
+"""The residual multilayer perceptron of most single-frame lifters."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 class ResidualBlock(nn.Module):
-    """Two linear layers, each followed by batch norm (optional), a rectifier and dropout; the input is added to the outcome.
+    """Two linear layers, each followed by batch norm (optional), a (leaky) ReLU and dropout; the input is added to the output.
 
     **Convention.** (B, width) to (B, width). Source: Martinez et al. 2017, section 3.2 and figure 2.
     """
@@ -28,14 +28,14 @@ class ResidualMLP(nn.Module):
     """Linear layer, residual blocks, linear layer.
 
     Args:
-        inputs: numbers of one sample.
-        outputs: numbers of one outcome.
+        inputs: size of an input.
+        outputs: size of an output.
         width: of every hidden layer.
-        blocks: how many residual blocks.
-        dropout: share of hidden numbers set to zero in training.
-        norm: batch norm after each hidden linear layer. A critic goes without (Gulrajani et al. 2017, section 4).
-        slope: of the leaky rectifier below zero; 0 is the plain rectifier.
-        initialise: called with each linear layer's weight; None keeps PyTorch's own choice.
+        blocks: number of residual blocks.
+        dropout: share of hidden units set to zero in training.
+        norm: batch norm after each hidden linear layer. A critic with gradient penalty must not have it (Gulrajani et al. 2017, section 4).
+        slope: of the leaky ReLU below zero; 0 for the plain ReLU.
+        initialise: called with each linear layer's weight; None for PyTorch's default.
 
     Example:
         >>> ResidualMLP(34, 51, width=8, blocks=1)(torch.zeros(2, 34)).shape
@@ -79,9 +79,9 @@ def _layer(inputs: int, outputs: int, dropout: float, norm: bool, slope: float) 
 
 
 def max_norm_(module: nn.Module, largest: float) -> None:
-    """Shrink each row of every linear layer's weight to a norm of at most ``largest``: the max-norm constraint of Martinez et al. 2017.
+    """Scale down each row of every linear layer's weight to a norm of at most ``largest``: the max-norm constraint of Martinez et al. 2017.
 
-    In their code the constraint holds the weights that lead into one output unit, which are a row here.
+    Their code constrains the weights of one output unit, which are a row here.
     """
     with torch.no_grad():
         for part in module.modules():

@@ -1,4 +1,4 @@
-"""A lifter that tells depths along rays, and keeps of each pose and its depth flip the one that a declared rule prefers."""
+"""A lifter that predicts depths along rays, and chooses between each pose and its depth flip by a declared rule."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from posebench.networks.views import RootView
 class DepthLifter(nn.Module):
     """Keypoints (T, J, 2) of one clip, unit focal length, to poses (T, J, 3), camera frame, root at the origin.
 
-    Every joint is on its ray, so that poses are seen where the keypoints are. A subclass says how depths are told.
+    Every joint is on its ray, so the reprojection error is zero. A subclass predicts the depths.
     """
 
     def __init__(self, camera: RootCamera, flip: DepthFlip) -> None:
@@ -21,11 +21,11 @@ class DepthLifter(nn.Module):
         self.camera, self.flip = camera, flip
 
     def depths(self, seen: RootView) -> Tensor:
-        """Depths (B, J) behind the root of scaled views."""
+        """Depths (B, J) relative to the root, of scaled views."""
         raise NotImplementedError
 
     def forward(self, keypoints: Tensor) -> Tensor:
-        """The clip's poses; frames tell their depths one by one, and vote together where the rule has votes."""
+        """The clip's poses: depths are predicted frame by frame; with votes, neighbouring frames choose the sign together."""
         seen = self.camera(keypoints)
         depth = in_tiles(lambda tile: self.depths(self.camera(tile)), keypoints)
         sign = self.flip.signs(keypoints, seen.image, depth, self.camera)

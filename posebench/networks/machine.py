@@ -1,4 +1,4 @@
-"""The machine that a training or a timing ran on, and the code."""
+"""The machine and the code version of a training or a timing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import posebench
 
 
 def processor() -> str:
-    """The processor's name, as the system gives it."""
+    """The processor's name from the operating system."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -23,7 +23,7 @@ def processor() -> str:
 
 
 def machine(device: str) -> dict[str, str]:
-    """Processor, cores, threads, accelerator and versions: what a wall time means nothing without."""
+    """Processor, cores, threads, accelerator and versions, without which a wall time means nothing."""
     cuda = device.startswith("cuda")
     return {
         "device": torch.cuda.get_device_name() if cuda else "cpu",
@@ -35,23 +35,24 @@ def machine(device: str) -> dict[str, str]:
     }
 
 
-#: What decides numbers, in a checkout: entries and pages that a run writes there do not make its code another one.
+#: Paths of a checkout that results depend on. A change elsewhere, such as a new leaderboard entry, does not make the code another one.
 CODE = ("posebench", "baselines", "protocols", "pyproject.toml", "constraints.txt")
 
 
 def commit() -> str:
     """The commit of the checkout that this library runs from; empty outside a checkout.
 
-    With ``+`` where its code (:data:`CODE`) differs from the commit, files that git does not know yet among it.
+    It ends with ``+`` if the code (:data:`CODE`) has uncommitted changes or untracked files.
     """
     home = Path(posebench.__file__).parent.parent
     if not (home / ".git").exists():
         return ""
-    told = []
+    outputs = []
     for command in (("rev-parse", "--short=12", "HEAD"), ("status", "--porcelain", "--", *CODE)):
         try:
             found = subprocess.run(("git", "-C", str(home), *command), capture_output=True, text=True, timeout=20, check=True)
         except (OSError, subprocess.SubprocessError):
             return ""
-        told.append(found.stdout.strip())
-    return told[0] + ("+" if told[1] else "")
+        outputs.append(found.stdout.strip())
+    head, changes = outputs
+    return head + ("+" if changes else "")

@@ -1,4 +1,4 @@
-"""What a trainable method is to the harness. A method alone is told by its ``model.py``, ``losses.py`` and ``recipe.toml``."""
+"""The interface of a trainable method to the training loop. A baseline implements it in its ``method.py``."""
 
 from __future__ import annotations
 
@@ -12,78 +12,87 @@ from torch.optim import SGD, Adam, Optimizer
 
 from posebench.networks.samples import TrainingData
 
-#: Frames lifted at once at test time.
+#: Most frames lifted at once at test time.
 TILE = 1024
+
+#: A network's name and its loss terms by name.
+Losses = tuple[str, dict[str, Tensor]]
 
 
 class Method(nn.Module, ABC):
-    """Networks, their losses and optimisers. The loop owns the order of things: batches, steps, checkpoints, logs.
+    """Networks, their losses and optimisers. Batches, optimiser steps, checkpoints and logs are the training loop's work.
 
     Attributes:
-        lifter: the network that is used at test time; its weights and buffers are all that a finished run keeps.
+        lifter: the network that is used at test time; a finished run keeps its weights and buffers, and no others.
         scale: ``metric`` if its poses are in mm, else ``unknown``.
-        context: frames that one pose is told from.
-        poses_per_sample: poses that one sample shows.
-        poses_beside: poses that it is trained on beside its samples, to choose a beginning for instance, each as often as it is seen.
-        side_information: what it is told beside its supervision, such as "cameras look down".
+        context: number of frames that the prediction of one frame depends on.
+        poses_per_sample: poses in one training sample.
+        extra_poses: poses that it is trained on outside the training loop, for example to choose its initial weights; counted as often
+            as they are used.
+        side_information: what it uses besides its supervision, such as "cameras look down by 6.2 degrees on average".
     """
 
     lifter: nn.Module
     scale: str = "unknown"
     context: int = 1
     poses_per_sample: int = 1
-    poses_beside: int = 0
+    extra_poses: int = 0
     side_information: tuple[str, ...] = ()
 
     def prepare(self, data: TrainingData) -> None:
-        """Take statistics of the training data into buffers, once, before the first step."""
+        """Store statistics of the training data in buffers; called once, before the first step."""
 
     def samples(self, data: TrainingData) -> Tensor:
-        """Numbers (M,) of the frames that samples are drawn from."""
+        """Indices (M,) of the frames that training samples are drawn from."""
         return data.usable
 
     @abstractmethod
     def optimisers(self) -> dict[str, Optimizer]:
-        """An optimiser for each player, by name, each with the learning rate of the first step."""
+        """An optimiser for each trained network, by the network's name, with the learning rate of the first step."""
 
     @abstractmethod
-    def losses(self, data: TrainingData, frames: Tensor, epoch: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
-        """For each player in turn, its name and its loss terms, weighted as they are to be added.
+    def losses(self, data: TrainingData, frames: Tensor, epoch: int) -> Iterator[Losses]:
+        """Yield the losses of one batch: for each network to update, its name and its loss terms, already weighted.
 
-        The loop steps the named optimiser before it asks for the next player, so that a critic's step is seen by the lifter's turn.
+        The loop adds the terms, calls ``backward``, and steps the network's optimiser before it asks for the next network. So the
+        generator's losses see the discriminator after its step. A name may be yielded several times, for several steps.
+
+        Losses may draw random numbers, but only from torch's global generator of the device: its state is part of a checkpoint, and
+        a resumed training must draw the same numbers. For the same reason all other state that a step changes must be in parameters,
+        buffers or optimisers.
 
         Args:
             data: the training data.
-            frames: (B,) numbers of the frames of this batch.
-            epoch: how many epochs are done.
+            frames: (B,) indices of the batch's frames.
+            epoch: epochs completed.
         """
 
     def diagnostics(self, data: TrainingData) -> dict[str, float]:  # noqa: ARG002
-        """What the lifter does, in the method's own measures; asked after each epoch, logged and drawn. No truth is looked at."""
+        """The method's own diagnostics of its lifter, by name; logged and plotted after each epoch. They use no ground truth."""
         return {}
 
     @abstractmethod
     def lift(self, keypoints: Tensor) -> Tensor:
-        """Keypoints (T, J, 2) of one clip, in unit focal length, to poses (T, J, 3) of the camera frame; mm where the scale is metric."""
+        """Keypoints (T, J, 2) of one clip, unit focal length, to poses (T, J, 3), camera frame; mm where the scale is metric."""
 
 
 def in_tiles(lift: Callable[[Tensor], Tensor], keypoints: Tensor) -> Tensor:
-    """A lifter of single frames, run over (T, J, 2) some :data:`TILE` frames at a time."""
-    if torch.compiler.is_compiling():  # an exported network is tiled by whoever runs it
+    """Apply a single-frame lifter to keypoints (T, J, 2), at most :data:`TILE` frames at a time, to bound memory."""
+    if torch.compiler.is_compiling():  # an exported network has a free batch size; its caller chooses it
         whole: Tensor = lift(keypoints)
         return whole
     return torch.cat([lift(tile) for tile in torch.split(keypoints, TILE)])
 
 
 def adam(parameters: Iterable[nn.Parameter], rate: float, *, betas: tuple[float, float] = (0.9, 0.999), weight_decay: float = 0.0) -> Adam:
-    """Adam in the fused form that every device of PyTorch has by now."""
+    """Adam in PyTorch's fused implementation."""
     return Adam(parameters, lr=rate, betas=betas, weight_decay=weight_decay, fused=True)
 
 
 def make_optimiser(
     parameters: Iterable[nn.Parameter], how: str, rate: float, *, momentum: float = 0.9, weight_decay: float = 0.0
 ) -> Optimizer:
-    """``sgd`` with momentum, or ``adam``."""
+    """The optimiser called ``how``: ``adam``, or ``sgd`` with momentum."""
     if how == "adam":
         return adam(parameters, rate, weight_decay=weight_decay)
     return SGD(parameters, rate, momentum=momentum, weight_decay=weight_decay)
@@ -91,7 +100,7 @@ def make_optimiser(
 
 @contextmanager
 def frozen_batch_norm(network: nn.Module, *, kept: bool = True) -> Iterator[None]:
-    """Batch norms normalise by their own batch, and remember nothing of it; with ``kept`` false they do as always."""
+    """Within the block, batch norms in training mode leave their running statistics as they are. ``kept=False`` does nothing."""
     norms = [part for part in network.modules() if isinstance(part, nn.BatchNorm1d)] if kept else []
     before = [part.momentum for part in norms]
     for part in norms:

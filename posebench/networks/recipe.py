@@ -1,9 +1,9 @@
-"""Recipes: what a training does, as a TOML file beside each method, and as one resolved table in each run.
+"""Recipes: the settings of a training, in each method's ``recipe.toml`` and, resolved, in each run folder.
 
 A ``recipe.toml`` holds ``[settings]`` (the default recipe), ``[sources]`` (where each value comes from), ``[presets.*]`` (budgets:
 ``smoke``, ``quick``, ``full``) and ``[recipes.*]`` (named variants). A run resolves them in this order: settings, recipe, preset, then
-the recipe's own values for that preset (``[recipes.NAME.PRESET]``), then single values given by hand. A recipe that says ``like = "NAME"``
-begins with the values of that other one, its presets' too.
+the recipe's own values for that preset (``[recipes.NAME.PRESET]``), then single changes (``--set name=value``). A recipe with
+``like = "NAME"`` inherits the values of that other recipe, also those of its presets.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from posebench.base.errors import PosebenchError
+from posebench.base.errors import PosebenchError, needs
 from posebench.networks.renames import present_names
 from posebench.networks.settings import S, Settings, settings_of
 from posebench.predictions.archive import SUPERVISIONS
@@ -33,15 +33,15 @@ class Recipe:
 
     Attributes:
         method: id of the baseline.
-        recipe: name of the variant, ``default`` for the method's own; settings changed by hand stand behind it.
+        recipe: name of the variant, ``default`` for the method's own; single changes are appended to it.
         preset: ``smoke``, ``quick`` or ``full``.
         seed: of all random numbers.
         dataset: name, version and fingerprint of the training data.
-        subjects: whose clips it learns from.
+        subjects: training subjects.
         keypoints: 2D source.
         skeleton: joint order.
-        settings: values of :class:`Settings` and of the method's own.
-        teacher: the run that was named as teacher, with its weights' sha256; empty where none was, and then not written.
+        settings: all settings of the method, by name.
+        teacher: the run that was named as teacher, with the sha256 of its weights; empty if none was, and then not written.
     """
 
     method: str
@@ -76,22 +76,20 @@ class Recipe:
         wanted, advice = "the recipe.toml of a run", "name a folder that posebench train wrote"
         try:
             content = tomllib.loads(path.read_text(encoding="utf-8"))
-            own = cls(**content)
+            recipe = cls(**content)
         except OSError as error:
             raise PosebenchError(f"{path}: {error.strerror}", wanted, advice) from error
         except (ValueError, TypeError, RecursionError) as error:
             raise PosebenchError(f"{path}: {error}", wanted, advice) from error
-        texts = (own.method, own.recipe, own.preset, own.keypoints, own.skeleton, own.teacher)
-        tables = isinstance(own.dataset, dict) and isinstance(own.settings, dict) and all(isinstance(v, str) for v in own.dataset.values())
-        if (
-            not all(isinstance(text, str) for text in texts)
-            or type(own.seed) is not int
-            or not tables
-            or not isinstance(own.subjects, list)
-        ):
+        texts = (recipe.method, recipe.recipe, recipe.preset, recipe.keypoints, recipe.skeleton, recipe.teacher)
+        texts_fit = all(isinstance(text, str) for text in texts)
+        tables_fit = isinstance(recipe.dataset, dict) and isinstance(recipe.settings, dict)
+        if not (texts_fit and tables_fit and type(recipe.seed) is int and isinstance(recipe.subjects, list)):
             raise PosebenchError(f"{path}: a field of another kind", wanted, advice)
-        settings = present_names(own.method, own.settings, str(path))
-        return cls(**{**content, "subjects": tuple(map(str, own.subjects)), "settings": settings})
+        if not all(isinstance(value, str) for value in recipe.dataset.values()):
+            raise PosebenchError(f"{path}: a field of another kind", wanted, advice)
+        settings = present_names(recipe.method, recipe.settings, str(path))
+        return cls(**{**content, "subjects": tuple(map(str, recipe.subjects)), "settings": settings})
 
 
 def _lines(table: Mapping[str, Any]) -> list[str]:
@@ -99,13 +97,13 @@ def _lines(table: Mapping[str, Any]) -> list[str]:
 
 
 def _value(value: Any) -> str:
-    # Strings, whole and broken numbers, flags and lists of them are written alike in JSON and TOML, but for two characters: TOML knows no
-    # pairs of surrogates, and wants DEL escaped.
+    # JSON and TOML write strings, numbers, booleans and lists of them alike, with two exceptions: TOML has no surrogate pairs, and DEL
+    # must be escaped.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def baselines() -> list[str]:
-    """Ids of the methods that can be trained: every folder of the baselines with a ``recipe.toml``."""
+    """Ids of the baselines that can be trained: the folders with a ``recipe.toml``."""
     return sorted(
         folder.name for folder in files("posebench.baselines").iterdir() if folder.is_dir() and (folder / "recipe.toml").is_file()
     )
@@ -122,20 +120,14 @@ def load_baseline(method: str) -> types.ModuleType:
         raise PosebenchError(
             f"method {method!r}", f"one of {', '.join(known)}", "posebench train martinez --dataset synthetic --preset smoke"
         )
-    try:
+    with needs(f"the baseline {method}", extra="baselines"):
         return import_module(f"posebench.baselines.{method}")
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("posebench"):
-            raise
-        raise PosebenchError(
-            f"no module {error.name}", "what the baselines need", 'pip install -c constraints.txt -e ".[baselines]"'
-        ) from error
 
 
 def resolve(
     content: Mapping[str, Any], kind: type[S], *, where: str, recipe: str = "default", preset: str = "quick", changes: Sequence[str] = ()
 ) -> S:
-    """The settings of one run out of a method's ``recipe.toml``.
+    """The settings of one run, from a method's ``recipe.toml``.
 
     Args:
         content: the parsed file.
@@ -143,7 +135,7 @@ def resolve(
         where: the file, for messages.
         recipe: a name below ``[recipes]``, or ``default``.
         preset: a name below ``[presets]``.
-        changes: ``name=value`` given by hand, values as in TOML.
+        changes: single changes, ``name=value``, values as in TOML.
 
     Raises:
         PosebenchError: an unknown table, recipe, preset or setting, or a value of another type.
@@ -156,50 +148,51 @@ def resolve(
         raise PosebenchError(f"preset {preset!r}", f"one of {', '.join(presets)}", "choose with --preset")
     if recipe != "default" and recipe not in recipes:
         raise PosebenchError(f"recipe {recipe!r}", f"one of {', '.join(['default', *recipes])}", "choose with --recipe")
-    named, budget = _named(recipes, recipe, preset, where)
-    layers = (content.get("settings", {}), named, presets[preset], budget, _by_hand(changes))
+    own, own_for_preset = _own_values(recipes, recipe, preset, where)
+    layers = (content.get("settings", {}), own, presets[preset], own_for_preset, _parse_changes(changes))
     merged: dict[str, Any] = {}
     for layer in layers:
         merged |= present_names(content.get("method", ""), layer, where)
     return settings_of(kind, merged, where)
 
 
-def _named(recipes: Mapping[str, Any], recipe: str, preset: str, where: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What a recipe sets, whatever the preset and at this preset, behind what the one sets that it is like."""
-    named = dict(recipes.get(recipe, {}))
-    budget = {name: named.pop(name, {}) for name in PRESETS}[preset]
-    named.pop("about", None)
-    other = named.pop("like", None)
+def _own_values(recipes: Mapping[str, Any], recipe: str, preset: str, where: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A recipe's values for all presets, and those for this preset; both after the values of the recipe that it inherits from."""
+    values = dict(recipes.get(recipe, {}))
+    preset_values = {name: values.pop(name, {}) for name in PRESETS}[preset]
+    values.pop("about", None)
+    other = values.pop("like", None)
     if other is None:
-        return named, budget
+        return values, preset_values
     if other not in recipes or other == recipe or "like" in recipes[other]:
         raise PosebenchError(
             f"{where}: recipe {recipe!r} is like {other!r}", "the name of a recipe that is like no other", "correct the recipe"
         )
-    first, then = _named(recipes, other, preset, where)
-    return {**first, **named}, {**then, **budget}
+    inherited, inherited_for_preset = _own_values(recipes, other, preset, where)
+    return {**inherited, **values}, {**inherited_for_preset, **preset_values}
 
 
-def lifted_with(recipe: Recipe, kind: type[Settings], changes: Sequence[str]) -> Recipe:
-    """The recipe of a finished run with other settings of the kind that no weight depends on; they stand behind its name.
+def with_test_time_settings(recipe: Recipe, kind: type[Settings], changes: Sequence[str]) -> Recipe:
+    """The recipe of a finished run with other test-time settings (:attr:`Settings.test_time`); its name lists the changes.
 
     Args:
-        recipe: as the run's folder holds it.
+        recipe: of the run's folder.
         kind: the method's own :class:`Settings`.
-        changes: ``name=value`` given by hand, values as in TOML.
+        changes: single changes, ``name=value``, values as in TOML.
 
     Raises:
-        PosebenchError: a setting that the weights depend on, or none at all.
+        PosebenchError: not a test-time setting of the method.
     """
-    values = present_names(recipe.method, _by_hand(changes), "--set")
+    values = present_names(recipe.method, _parse_changes(changes), "--set")
     for name in values:
-        if name not in kind.at_test:
-            known = ", ".join(kind.at_test) if kind.at_test else f"none: {recipe.method} has no such settings"
+        if name not in kind.test_time:
+            known = ", ".join(kind.test_time) if kind.test_time else f"none: {recipe.method} has no such settings"
             raise PosebenchError(f"--set {name} for a finished run", f"settings that no weight depends on ({known})", "train another run")
     return replace(recipe, recipe=", ".join([recipe.recipe, *changes]), settings={**recipe.settings, **values})
 
 
-def _by_hand(changes: Sequence[str]) -> dict[str, Any]:
+def _parse_changes(changes: Sequence[str]) -> dict[str, Any]:
+    """Settings by name; a value that is not TOML is taken as a string, so that quotes may be left out."""
     values: dict[str, Any] = {}
     for change in changes:
         name, _, text = change.partition("=")
@@ -217,7 +210,7 @@ def read_method(method: str) -> tuple[dict[str, Any], str]:
     """The parsed ``recipe.toml`` of a baseline, and its name for messages.
 
     Raises:
-        PosebenchError: no such method, or its file is not what one holds.
+        PosebenchError: no such method, or its file is not one of a method.
     """
     if method not in baselines():
         load_baseline(method)  # raises, naming the choices

@@ -1,4 +1,4 @@
-"""Settings that have another name by now. Recipes and run folders written under the old name are read as if they had the new one."""
+"""Renamed settings: recipes and run folders that hold a setting under its former name are read as if they held the present one."""
 
 from __future__ import annotations
 
@@ -9,12 +9,47 @@ from posebench.base.errors import PosebenchError
 
 #: By baseline id: old name of a setting to its present name.
 RENAMED_SETTINGS: dict[str, dict[str, str]] = {
-    "chen2019": {},
-    "ites": {},
-    "ites_teacher": {},
+    "chen2019": {
+        "adapter_size": "adapter_penalty",
+        "bones": "bone_vectors",
+        "critic_blocks": "discriminator_blocks",
+        "critic_width": "discriminator_width",
+        "gan": "gan_loss",
+        "largest": "view_limit",
+        "r1": "r1_penalty",
+        "r1_every": "r1_interval",
+        "self_2d": "consistency_2d",
+        "self_3d": "consistency_3d",
+    },
+    "ites": {"views": "rotation_axis"},
+    "ites_teacher": {
+        "narrowing": "bottleneck_factor",
+        "sizes": "predict_size",
+        "rotation": "rotation_axis",
+        "views": "rotations",
+        "largest": "view_limit",
+        "warm_up": "warm_up_epochs",
+        "starts": "initialisations",
+        "start_steps": "initialisation_steps",
+        "twin_steps": "flip_check_steps",
+        "twin_at": "flip_check_at",
+        "growth": "reprojection_growth",
+        "grow_from": "growth_from",
+        "grow_to": "growth_to",
+        "rooted": "root_centred",
+    },
     "martinez": {},
-    "pose_machine": {},
-    "repnet": {},
+    "pose_machine": {
+        "hidden": "hidden_joints",
+        "withheld": "unlabelled_takes",
+        "clip": "gradient_clip",
+        "running": "inference",
+        "hop": "inference_stride",
+        "steps": "correction_steps",
+        "stop": "correction_stop",
+        "reject": "correction_reject",
+    },
+    "repnet": {"look": "look_at_root", "penalty": "gradient_penalty", "rays": "on_rays"},
 }
 
 
@@ -27,7 +62,7 @@ def present_names(method: str, values: Mapping[str, Any], where: str) -> dict[st
         where: the file, for messages.
 
     Raises:
-        PosebenchError: a setting stands under both of its names.
+        PosebenchError: a setting is given under both of its names.
     """
     renamed = RENAMED_SETTINGS.get(method, {})
     for old, new in renamed.items():

@@ -1,4 +1,4 @@
-"""Settings: what every training states, and their reading out of a table that somebody wrote."""
+"""Settings of a training, and their strict reading from a recipe's table."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ from typing import Any, ClassVar, TypeVar
 
 from posebench.base.errors import PosebenchError
 
-#: ``disjoint``: no take is in both pools. ``shuffled``: every take is in both, as in RepNet's own experiments.
+#: Pools of unpaired supervision. ``disjoint``: no take is in both. ``shuffled``: every take is in both, as in RepNet's own experiments.
 POOLS = ("disjoint", "shuffled")
 DECAYS = ("none", "cosine", "exponential", "steps")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What every training states; each method adds its own fields in a subclass.
+    """Settings that every method has; each method adds its own fields in a subclass.
 
     Attributes:
         epochs: passes over the samples.
-        batch: samples a step.
-        samples: of an epoch, drawn anew each time; 0 takes all there are.
-        learning_rate: of the first step.
-        decay: how it falls: ``none``; ``cosine`` to zero at the end; ``exponential``: times ``decay_factor`` every ``decay_every`` epochs,
+        batch: samples in a step.
+        samples: samples in an epoch, drawn at random for each; 0 for all.
+        learning_rate: in the first step.
+        decay: its schedule: ``none``; ``cosine`` to zero at the end; ``exponential``: times ``decay_factor`` every ``decay_every`` epochs,
             smoothly; ``steps``: times ``decay_factor`` after each epoch of ``decay_at``.
         decay_factor: see ``decay``.
         decay_every: see ``decay``, in epochs.
         decay_at: see ``decay``.
-        ema: the lifter that is kept is the running mean of the trained one, with this weight on the past; 0 keeps the last.
-        decay_from: share of the epochs before a ``cosine`` sets in.
-        pools: under the supervision ``unpaired 3D``, one of :data:`POOLS`.
-        extra_data: name of another free dataset whose 2D joints (same 2D source) are trained on beside; empty for none.
-        bf16: multiply in bfloat16.
-        flip_averaging: at test time, the mean of the lift and of the mirror image's lift.
-        at_test: names of a method's settings that no weight depends on: a finished run may be lifted with others.
-        one_of: what a method's own settings may be, by name.
-        at_least: the least that a method's own settings may be, by name.
+        ema: decay of the exponential moving average of the lifter's weights, which is the lifter that is kept; 0 keeps the last weights.
+        decay_from: share of the epochs before a ``cosine`` decay begins.
+        pools: one of :data:`POOLS`, for the supervision ``unpaired 3D``.
+        extra_data: name of a second dataset, one without a root folder, whose keypoints are trained on too; empty for none.
+        bf16: losses are computed with bfloat16 autocast.
+        flip_averaging: at test time, the mean of the lift and of the lift of the mirror image.
+        test_time: names of the settings that no weight depends on; they can be changed for a finished run.
+        one_of: allowed values of the method's own settings, by name.
+        at_least: smallest values of the method's own settings, by name.
     """
 
-    at_test: ClassVar[tuple[str, ...]] = ()
+    test_time: ClassVar[tuple[str, ...]] = ()
     one_of: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     at_least: ClassVar[Mapping[str, int]] = {}
 
@@ -74,12 +74,12 @@ class Settings:
             raise ValueError("learning_rate and decay_every must be above 0")
 
     @property
-    def taught_by(self) -> tuple[str, str] | None:
-        """Id and recipe of the baseline whose run teaches this method; None for one that needs no teacher."""
+    def teacher_baseline(self) -> tuple[str, str] | None:
+        """Id and recipe of the baseline that this method learns from (its teacher); None if it needs no teacher."""
         return None
 
     def rate(self, epoch: float) -> float:
-        """What the learning rate is multiplied with after ``epoch`` (a broken number) epochs.
+        """Factor on the learning rate after ``epoch`` epochs, which need not be a whole number.
 
         Example:
             >>> Settings(epochs=10, batch=64, learning_rate=1e-3, decay="steps", decay_factor=0.1, decay_at=(6,)).rate(6.5)
@@ -99,7 +99,7 @@ S = TypeVar("S", bound=Settings)
 
 
 def settings_of(kind: type[S], values: Mapping[str, Any], where: str) -> S:
-    """A method's settings out of a table, every value of the type that its field states.
+    """A method's settings from a table; every value must have the type of its field.
 
     Raises:
         PosebenchError: an unknown or missing setting, or a value of another type; the message names it.
@@ -119,14 +119,15 @@ def settings_of(kind: type[S], values: Mapping[str, Any], where: str) -> S:
 
 
 def _typed(name: str, value: Any, hint: Any) -> Any:
+    """The value as a field of type ``hint`` holds it: whole numbers become floats where one is expected, lists become tuples."""
     if typing.get_origin(hint) is tuple:
         inner = typing.get_args(hint)
         if not isinstance(value, list | tuple):
             raise ValueError(f"{name} = {value!r}; it must be a list")
-        kinds = [inner[0]] * len(value) if inner[-1] is Ellipsis else list(inner)
-        if len(kinds) != len(value):
-            raise ValueError(f"{name} = {value!r}; it must be a list of {len(kinds)}")
-        return tuple(_typed(name, item, kind) for item, kind in zip(value, kinds, strict=True))
+        types = [inner[0]] * len(value) if inner[-1] is Ellipsis else list(inner)
+        if len(types) != len(value):
+            raise ValueError(f"{name} = {value!r}; it must be a list of {len(types)}")
+        return tuple(_typed(name, item, type_) for item, type_ in zip(value, types, strict=True))
     if hint is float and type(value) is int and abs(value) < 10**300:
         value = float(value)
     if type(value) is not hint or (hint is float and not abs(value) < 1e300):

@@ -1,4 +1,4 @@
-"""Statistics of the training split that a lifter carries in its weights."""
+"""Standardisation by statistics of the training split, which are stored with a lifter's weights."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from torch import Tensor, nn
 class Standardise(nn.Module):
     """Subtract the mean and divide by the standard deviation of the training split; both are stored with the weights.
 
-    **Convention.** Samples (N, ...) of one unit, each number on its own. A number that varied by less than a millionth of the largest one
-    (a root at the origin, up to rounding) is only centred: divided by its deviation, rounding errors would look like a signal.
+    **Convention.** Samples (N, ...) of one unit, each number on its own. A number whose standard deviation is below a millionth of the
+    largest one (a root at the origin, up to rounding) is only centred: divided by it, rounding errors would look like a signal.
     """
 
     mean: Tensor
@@ -22,7 +22,7 @@ class Standardise(nn.Module):
         self.register_buffer("deviation", torch.ones(shape))
 
     def fit(self, samples: Tensor) -> None:
-        """Take the statistics of the training samples (N, *shape); in float64, so that their order of summing hardly matters."""
+        """Compute the statistics of training samples (N, *shape), in float64, so that the order of summation hardly matters."""
         wide = samples.double()
         mean = wide.mean(dim=0)
         deviation = (wide - mean).square().mean(dim=0).sqrt()
@@ -31,9 +31,9 @@ class Standardise(nn.Module):
         self.deviation.copy_(torch.where(constant, torch.ones_like(deviation), deviation))
 
     def forward(self, samples: Tensor) -> Tensor:
-        """(N, *shape), any unit, to the same shape, without unit."""
+        """Standardise samples (N, *shape); the result has no unit."""
         return (samples - self.mean) / self.deviation
 
     def undo(self, samples: Tensor) -> Tensor:
-        """(N, *shape), without unit, back to the unit of the training samples."""
+        """Standardised samples (N, *shape) back to the unit of the training samples."""
         return samples * self.deviation + self.mean

@@ -1,7 +1,7 @@
-"""Cameras that can be differentiated: pinhole projection, rotations, and random views of a pose.
+"""Differentiable cameras: pinhole projection, rotations, and random views of a pose.
 
 **Convention.** Poses (..., J, 3) in the camera frame, x right, y down, z forward; image coordinates (..., J, 2) of unit focal length, so
-that a point of the camera frame is seen at (x / z, y / z). Rotations (..., 3, 3) act on column vectors: ``turned = rotation @ point``.
+that a point of the camera frame projects to (x / z, y / z). Rotations (..., 3, 3) act on column vectors: ``rotated = rotation @ point``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-#: Nothing comes nearer to a camera that looks at the root than this, as in Drover et al. 2018 and in ElePose's code: no division blows up.
+#: Smallest depth in a camera that looks at the root, as in Drover et al. 2018 and ElePose's code; it keeps divisions by depth bounded.
 NEAREST = 1.0
 
 
@@ -22,7 +22,7 @@ def project(points: Tensor, *, nearest: float = 0.0) -> Tensor:
 
     Args:
         points: (..., 3), any unit.
-        nearest: depths below this count as this, so that nothing behind the camera divides by zero; 0 leaves depths alone.
+        nearest: smaller depths are clamped to this, so that points behind the camera do not divide by zero; 0 for no clamping.
 
     Example:
         >>> project(torch.tensor([[2.0, -4.0, 2.0]])).tolist()
@@ -33,12 +33,12 @@ def project(points: Tensor, *, nearest: float = 0.0) -> Tensor:
 
 
 def unproject(image: Tensor, depth: Tensor) -> Tensor:
-    """Image coordinates (..., 2) of unit focal length at ``depth`` (...) to points (..., 3) of the camera frame: undoes :func:`project`."""
+    """Image coordinates (..., 2) of unit focal length at ``depth`` (...) to points (..., 3); the inverse of :func:`project`."""
     return torch.cat([image * depth[..., None], depth[..., None]], dim=-1)
 
 
 def rotate(rotation: Tensor, points: Tensor) -> Tensor:
-    """Points (..., J, 3), each set turned by its own rotation (..., 3, 3)."""
+    """Rotate points (..., J, 3), each set by its own rotation (..., 3, 3)."""
     return points @ rotation.transpose(-1, -2)
 
 
@@ -66,11 +66,11 @@ def _matrix(*rows: tuple[Tensor, Tensor, Tensor]) -> Tensor:
 
 @dataclass(frozen=True)
 class ViewRange:
-    """Where random cameras stand around a pose; angles in degrees, each drawn uniformly.
+    """Range of random camera positions around a pose; angles in degrees, each drawn uniformly.
 
     Attributes:
         azimuth: about the body's vertical axis, from minus this to plus this.
-        elevation: (lowest, highest) change of the camera's height angle.
+        elevation: (lowest, highest) change of the camera's elevation.
         roll: about the line of sight, from minus this to plus this.
     """
 
@@ -79,7 +79,7 @@ class ViewRange:
     roll: float = 0.0
 
     def draw(self, count: int, like: Tensor) -> Tensor:
-        """Rotations (count, 3, 3), from torch's global generator of the device and in the type of ``like``."""
+        """Random rotations (count, 3, 3) on the device and in the type of ``like``, from torch's global generator."""
         azimuth = _uniform(count, -self.azimuth, self.azimuth, like)
         elevation = _uniform(count, *self.elevation, like)
         rotation = about_x(elevation) @ about_y(azimuth)
@@ -92,11 +92,11 @@ def _uniform(count: int, low: float, high: float, like: Tensor) -> Tensor:
 
 
 class RootView(NamedTuple):
-    """A frame as seen by a camera in the same place that looks straight at the root and has no roll.
+    """A frame in the view of a camera at the same place that looks straight at the root, without roll.
 
     Attributes:
         image: (B, J, 2) image coordinates of unit focal length; the root at zero.
-        down: (B,) radians by which this camera looks down.
+        down: (B,) angle in radians by which this camera looks down.
         rotation: (B, 3, 3) from the frame's own camera to this one.
     """
 
@@ -106,7 +106,7 @@ class RootView(NamedTuple):
 
 
 def root_relative_view(keypoints: Tensor, root: int) -> RootView:
-    """The simpler way of most papers: move the image until the root is at its centre, and take the camera for level."""
+    """The approximation of most papers: shift the image so that the root is at its centre, and assume a level camera."""
     count = len(keypoints)
     identity = torch.eye(3, dtype=keypoints.dtype, device=keypoints.device).expand(count, 3, 3)
     return RootView(keypoints - keypoints[:, root : root + 1], keypoints.new_zeros(count), identity)
@@ -119,17 +119,17 @@ def project_at_distance(points: Tensor, distance: float) -> Tensor:
 
 
 def level_turn(down: Tensor, azimuth: Tensor, new_down: Tensor) -> Tensor:
-    """Rotations (B, 3, 3) from a camera that looks down by ``down`` to one that looks down by ``new_down``, turned about the vertical."""
+    """Rotations (B, 3, 3) from a camera that looks down by ``down`` to one that looks down by ``new_down``, rotated by ``azimuth``."""
     return about_x(new_down) @ about_y(azimuth) @ about_x(-down)
 
 
 def look_at_root(keypoints: Tensor, root: int, tilt: float) -> RootView:
-    """Turn each frame's camera until it looks at the root.
+    """Rotate each frame's camera so that it looks at the root.
 
     Args:
         keypoints: (B, J, 2), unit focal length.
         root: its joint.
-        tilt: degrees by which the frame's own camera looks down; its roll is taken for zero.
+        tilt: degrees by which the frame's own camera looks down; its roll is assumed to be zero.
     """
     level = about_x(keypoints.new_tensor(math.radians(tilt)))
     rays = torch.cat([keypoints, torch.ones_like(keypoints[..., :1])], dim=-1) @ level

@@ -1,4 +1,4 @@
-"""A trained lifter on disk: ``lifter.safetensors`` (weights and training statistics) and ``lifter.json`` (what they are). No pickle."""
+"""A trained lifter's files: ``lifter.safetensors`` (weights and statistics) and ``lifter.json`` (method, provenance, costs). No pickle."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _NEXT = "finish the run: posebench train ... -o RUN --resume"
 
 @dataclass(frozen=True, eq=False)
 class About:
-    """What weights are.
+    """The content of ``lifter.json``.
 
     Attributes:
-        method: id of the baseline whose network they fill.
-        supervision: what its training saw.
-        nominal: the camera that stands in where a clip has none.
-        provenance: how the training went, as far as it is the same whenever it is run again.
+        method: id of the baseline.
+        supervision: the 3D that its training saw.
+        nominal: the camera that is assumed for a clip without one.
+        provenance: of the training; the same for every repetition of it.
         training: seconds, steps and machine.
     """
 
@@ -44,7 +44,7 @@ class About:
 
 
 def save_weights(folder: Path, lifter: nn.Module, about: About) -> None:
-    """Write both files; the JSON last, since a folder without it is an unfinished run."""
+    """Write both files, the JSON last: a folder without it is an unfinished run."""
     from safetensors.torch import save_file
 
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in lifter.state_dict().items()}
@@ -63,7 +63,7 @@ def save_weights(folder: Path, lifter: nn.Module, about: About) -> None:
 
 
 def load_about(folder: Path) -> About:
-    """Read ``lifter.json`` and see that the weights beside it are the ones it was written with.
+    """Read ``lifter.json``, and check that the weights in its folder are the ones it was written with.
 
     Raises:
         PosebenchError: a file is missing (an unfinished run), too large, or not what a run writes.
@@ -99,7 +99,7 @@ def load_about(folder: Path) -> About:
 
 
 def load_weights(folder: Path, lifter: nn.Module) -> None:
-    """Fill a network with a run's weights.
+    """Load a run's weights into a network.
 
     Raises:
         PosebenchError: the file is damaged, or holds the weights of another network.

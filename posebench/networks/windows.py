@@ -1,4 +1,4 @@
-"""Windows of frames about each frame of a clip, with the clip's first and last frame repeated beyond its ends."""
+"""Windows of frames of a clip for networks with a context; beyond the clip's ends its first and last frame are repeated."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ Indices = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Some windows for a network, and where the poses that it gives go.
+    """A batch of windows for a network, and the frames that its predictions belong to.
 
     Attributes:
         frames: (B, T) frames of the clip that each window holds.
-        given: T', frames that the network gives for each window.
-        take: (N, 2) window and frame in it of each pose that is kept.
-        put: (N,) frame of the clip that each of these is.
+        given: T', frames that the network predicts for each window.
+        take: (N, 2) window and frame in it of each predicted pose that is used.
+        put: (N,) the clip's frame that each of these poses belongs to.
     """
 
     frames: Indices
@@ -29,7 +29,7 @@ class Batch:
 
 
 def centre_batches(length: int, window: int, poses: int) -> Iterator[Batch]:
-    """One window (odd length) about every frame of a clip; the network gives the middle one. At most ``poses`` frames a batch."""
+    """A window (odd length) centred on every frame; the network predicts its middle frame. At most ``poses`` frames in a batch."""
     step = max(1, poses // window)
     for start in range(0, length, step):
         put = np.arange(start, min(start + step, length))
@@ -38,10 +38,10 @@ def centre_batches(length: int, window: int, poses: int) -> Iterator[Batch]:
 
 
 def whole_batches(length: int, window: int, poses: int) -> Iterator[Batch]:
-    """Windows one after the other; the network gives all their frames.
+    """Consecutive windows; the network predicts all their frames.
 
-    The last window is moved back to end with the clip, and only its new frames are kept. A clip that is shorter than the window is
-    continued with its last frame.
+    The last window is moved back to end with the clip, and only its new frames are used. A clip that is shorter than the window is
+    padded with its last frame.
     """
     starts = np.arange(0, length, window)
     firsts = np.clip(starts, 0, max(length - window, 0))
@@ -55,9 +55,9 @@ def whole_batches(length: int, window: int, poses: int) -> Iterator[Batch]:
 
 
 def sliding_batches(length: int, window: int, poses: int) -> Iterator[Batch]:
-    """Stretches of at most ``poses`` frames with half a window (odd length) more at either end.
+    """Segments of at most ``poses`` frames, with half a window (odd length) more at either end.
 
-    The network is a convolution in time without padding of its own: it gives all frames but those ends.
+    The network is a convolution over time without padding: it predicts all frames but those at the ends.
     """
     for start in range(0, length, poses):
         put = np.arange(start, min(start + poses, length))
@@ -65,5 +65,5 @@ def sliding_batches(length: int, window: int, poses: int) -> Iterator[Batch]:
         yield Batch(frames[None], len(put), np.stack([np.zeros_like(put), np.arange(len(put))], axis=1), put)
 
 
-#: What a network gives of a window, in a TOML's words, and the batches that suit it.
+#: By the value of ``frames`` in a network's TOML: the batches for it.
 BATCHES = {"centre": centre_batches, "window": whole_batches, "slide": sliding_batches}

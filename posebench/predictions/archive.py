@@ -1,10 +1,10 @@
-"""Prediction files: poses by clip id, with skeleton, unit, frame of reference and scale stated. Written whole or not at all.
+"""Prediction files: poses by clip id, with skeleton, unit, frame of reference and scale stated. A file is written whole or not at all.
 
 **Convention.** ``.npz``: an array a clip, key = clip id, ``(T, J, 3)`` or ``(H, T, J, 3)`` for H hypotheses; ``<clip id>#frames`` holds
 0-based frame numbers in the clip where the file is sparse; ``__meta__`` is a JSON string. ``.h5``: the same tree (the slashes of clip
 ids make groups), ``__meta__`` as an attribute of the root. Truth files have the same format.
 
-Files come from others. Nothing is unpickled, and every shape, type and size is read and judged before memory is taken.
+Files are not trusted. Nothing is unpickled, and every shape, type and size is checked before memory is allocated.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -30,17 +30,24 @@ from posebench.base.skeletons import SKELETONS
 from posebench.base.units import MM_PER_UNIT, mm_per
 from posebench.predictions.provenance import Provenance, read_provenance
 
+if TYPE_CHECKING:
+    from posebench.base.readers.hdf5 import HDF5File
+
 FORMAT = 1
 META_KEY = "__meta__"
 FRAMES_SUFFIX = "#frames"
 SUPERVISIONS = ("none", "unpaired 3D", "paired 3D", "unstated")
 MAX_META_BYTES = 2**20
+_HDF5_ADVICE = "write the file with posebench.save_predictions('preds.h5', ...)"
 _ADVICE = "write the file with posebench.save_predictions(path, {clip_id: poses}, unit='mm', skeleton='h36m17')"
 
 
 @dataclass(frozen=True)
 class Meta:
-    """What a file says of itself. ``unit`` is None only where ``scale`` is ``unknown``, ``provenance`` where no training is stated."""
+    """What a file states about its poses.
+
+    ``unit`` is None only where ``scale`` is ``unknown``; ``provenance`` is None where no training is stated.
+    """
 
     skeleton: str
     unit: str | None
@@ -53,7 +60,7 @@ class Meta:
 
     @property
     def metric_scale(self) -> bool:
-        """The poses are in true size, so that absolute metrics mean something."""
+        """The poses have their true size, so absolute metrics are defined."""
         return self.scale == "metric"
 
     @property
@@ -100,7 +107,7 @@ class Meta:
 
 
 class _Store(Protocol):
-    """The two kinds of file, as far as reading differs."""
+    """What npz and HDF5 files have in common."""
 
     shapes: dict[str, tuple[tuple[int, ...], np.dtype[Any]]]
     duplicated: list[str]
@@ -110,11 +117,11 @@ class _Store(Protocol):
 
 
 class Predictions:
-    """An open prediction (or truth) file: what it holds is known, poses are read a clip at a time.
+    """An open prediction (or truth) file: its headers are read, poses are read a clip at a time.
 
     Attributes:
         path: the file.
-        meta: what the file says of itself.
+        meta: what the file states about its poses.
         shapes: shape of each clip's array, by clip id, in file order.
         duplicated: clip ids that the file holds more than once.
     """
@@ -130,11 +137,11 @@ class Predictions:
             if not key.isprintable():
                 raise PosebenchError(f"{path}: clip id {key!r}", "printable clip ids such as S9/Greeting 1/54138969", _ADVICE)
             if key.endswith(FRAMES_SUFFIX):
-                self._judge_frames(key, shape, dtype)
+                self._check_frames(key, shape, dtype)
             else:
-                self.shapes[key] = self._judged(key, shape, dtype)
+                self.shapes[key] = self._checked(key, shape, dtype)
 
-    def _judged(self, key: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[int, ...]:
+    def _checked(self, key: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[int, ...]:
         wanted = f"(T, {self._joints}, 3) or (H, T, {self._joints}, 3) floats for skeleton {self.meta.skeleton}"
         if dtype.kind != "f" or dtype.itemsize not in (2, 4, 8):
             raise PosebenchError(f"{self.path}: {key} holds {dtype}", wanted, _ADVICE)
@@ -145,11 +152,11 @@ class Predictions:
             raise PosebenchError(f"{self.path}: {key} would take {size:,} bytes", f"at most {MAX_CLIP_BYTES:,} a clip", _ADVICE)
         return shape
 
-    def _judge_frames(self, key: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    def _check_frames(self, key: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         clip = key.removesuffix(FRAMES_SUFFIX)
         if clip not in self._store.shapes or clip.endswith(FRAMES_SUFFIX):
-            raise PosebenchError(f"{self.path}: {key} without {clip}", "frame numbers beside the poses they number", _ADVICE)
-        frames = self._judged(clip, *self._store.shapes[clip])[-3]
+            raise PosebenchError(f"{self.path}: {key} without {clip}", "frame numbers together with the poses that they number", _ADVICE)
+        frames = self._checked(clip, *self._store.shapes[clip])[-3]
         if dtype.kind not in "iu" or shape != (frames,):
             raise PosebenchError(f"{self.path}: {key} holds {dtype} {shape}", f"{frames} whole numbers, one a pose", _ADVICE)
 
@@ -173,7 +180,7 @@ class Predictions:
 
 @contextmanager
 def open_predictions(path: str | os.PathLike[str]) -> Iterator[Predictions]:
-    """Open a prediction or truth file, ``.npz`` or ``.h5`` (told by its first bytes, not by its name).
+    """Open a prediction or truth file, ``.npz`` or ``.h5`` (recognised by its first bytes, not by its name).
 
     Raises:
         PosebenchError: the file is missing, of another kind, damaged, holds objects, or its shapes do not fit its skeleton.
@@ -189,7 +196,7 @@ def open_predictions(path: str | os.PathLike[str]) -> Iterator[Predictions]:
 
 
 class _Archive(Npz):
-    """An npz archive as a store: the clips, and ``__meta__`` apart."""
+    """An npz archive: the arrays of the clips, and the text of ``__meta__``."""
 
     def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
         super().__init__(path, archive)
@@ -200,15 +207,25 @@ class _Archive(Npz):
         self.duplicated = [key.removesuffix(FRAMES_SUFFIX) for key in self.duplicated]
 
 
+class _HDF5Store:
+    """An HDF5 file as a store: clip ids are paths of datasets, and ``__meta__`` is an attribute."""
+
+    def __init__(self, file: HDF5File) -> None:
+        self.shapes = file.shapes
+        self.duplicated: list[str] = []
+        self.meta_text = file.text_attribute(META_KEY, MAX_META_BYTES)
+        self.read = file.read
+
+
 def _open_store(path: Path, stack: ExitStack) -> _Store:
     file = stack.enter_context(path.open("rb"))
     magic = file.read(8)
     if magic.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _Archive(path, stack.enter_context(open_zip(path, file)))
     if magic == b"\x89HDF\r\n\x1a\n":
-        from posebench.base.readers.hdf5 import open_hdf
+        from posebench.base.readers.hdf5 import open_hdf5
 
-        return stack.enter_context(open_hdf(path))
+        return _HDF5Store(stack.enter_context(open_hdf5(path, _HDF5_ADVICE)))
     raise PosebenchError(
         f"{path}: neither a zip archive nor HDF5 (first bytes {magic!r})", "a posebench prediction file, .npz or .h5", _ADVICE
     )
@@ -236,12 +253,12 @@ def save_predictions(
         poses: clip id to (T, J, 3), or (H, T, J, 3) hypotheses; a mapping, or pairs made one at a time. Stored as float32 unless float64.
         skeleton: joint order, an id of :mod:`posebench.base.skeletons`.
         unit: ``mm`` or ``m``; may be left out only when ``scale`` is ``unknown``.
-        scale: ``metric``, or ``unknown`` where the method cannot know it (absolute metrics are then left empty).
+        scale: ``metric``, or ``unknown`` where the method cannot know it; absolute metrics are then empty.
         frames: clip id to 0-based frame numbers, for clips that hold only some frames.
-        method: what made the poses.
-        keypoints: the 2D source it was given.
-        supervision: what its training saw: ``none``, ``unpaired 3D``, ``paired 3D``.
-        provenance: how its training went, for a board that keeps seeds and budgets apart.
+        method: name of the method.
+        keypoints: keypoint source that it was given.
+        supervision: the 3D that its training saw: ``none``, ``unpaired 3D``, ``paired 3D``.
+        provenance: how it was trained; the leaderboard separates seeds and presets by it.
 
     Raises:
         PosebenchError: an unknown skeleton, unit or scale, or poses of a shape that the skeleton does not have.
@@ -259,9 +276,9 @@ def save_predictions(
     arrays = _arrays(pairs, frames or {}, len(SKELETONS[skeleton]))
     with replacing(path) as temporary:
         if path.suffix in (".h5", ".hdf5"):
-            from posebench.base.readers.hdf5 import write_hdf
+            from posebench.base.readers.hdf5 import write_hdf5
 
-            write_hdf(temporary, meta.dump(), arrays)
+            write_hdf5(temporary, {META_KEY: meta.dump()}, arrays)
         elif path.suffix == ".npz":
             write_npz(temporary, chain([(META_KEY, np.array(meta.dump()))], arrays))
         else:

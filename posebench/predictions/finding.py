@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
+
+#: Order of findings in a list.
+SEVERITIES = ("error", "warning", "note")
+_LISTED = 10
 
 
 @dataclass(frozen=True)
 class Finding:
-    """``name`` of the check, ``severity`` (error, warning, note), what was found, the likely fix, and the clips it concerns."""
+    """One thing that a check found.
+
+    Attributes:
+        name: of the check.
+        severity: ``error`` (the file is refused), ``warning`` (shown with the score) or ``note`` (what the scorer does by itself).
+        message: what was found.
+        fix: what probably mends it.
+        clips: ids of the clips it concerns.
+    """
 
     name: str
     severity: str
@@ -16,6 +28,10 @@ class Finding:
     fix: str
     clips: tuple[str, ...] = ()
 
+    def shortened(self) -> Finding:
+        """With at most ten clips, as a result file holds it; the message counts them all."""
+        return replace(self, clips=self.clips[:_LISTED])
+
     def as_dict(self) -> dict[str, Any]:
-        """Plain data, as a result file holds it: at most ten clips, since the message counts them all."""
-        return {**asdict(self), "clips": list(self.clips[:10])}
+        """Plain data of the shortened finding."""
+        return {**asdict(self), "clips": list(self.clips[:_LISTED])}

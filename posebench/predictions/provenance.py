@@ -1,7 +1,7 @@
-"""Where a prediction file's lifter comes from: what a board must know beside its score.
+"""How a prediction file's lifter was trained: what the leaderboard must know in addition to the score.
 
-Everything here is the same whenever the same training is run again, so that predictions can be compared by their bytes; wall time and
-machine stand in the result (:attr:`posebench.scoring.result.Result.training`).
+The same training gives the same provenance, so that prediction files can be compared by their bytes. Wall time and machine are in the
+result (:attr:`posebench.scoring.result.Result.training`).
 """
 
 from __future__ import annotations
@@ -15,33 +15,33 @@ from posebench.base.schema import Fields
 
 
 def taught_by(method: str, recipe: str, preset: str, seed: int, weights: str) -> str:
-    """What :attr:`Provenance.teacher` says of a run; ``weights`` is the sha256 of its weights."""
+    """A run as :attr:`Provenance.teacher` names it; ``weights`` is the sha256 of its weights."""
     return f"{method} ({recipe}, {preset}, seed {seed}), weights {weights[:16]}"
 
 
-#: The end of what :func:`taught_by` says: what differs between the teachers of two seeds.
+#: The end of :func:`taught_by`: what differs between the teachers of two seeds.
 _OF_ONE_SEED = re.compile(r", seed [0-9]+\), weights [0-9a-f]+$")
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """How a lifter was made.
+    """How a lifter was trained.
 
     Attributes:
-        recipe: variant of the method, ``default`` for its own; settings changed by hand stand behind it.
+        recipe: variant of the method, ``default`` for its own recipe; settings changed by hand are appended.
         preset: budget: ``smoke``, ``quick``, ``full``, or a word of the author's.
-        seed: of the training.
+        seed: random seed of the training.
         trained_on: name, version and start of the fingerprint of the training data.
         trained_keypoints: 2D source of the training.
-        context: frames that one pose is told from.
-        flip_averaging: the lift is the mean of the image's and the mirror image's.
-        side_information: what it was told beside its supervision; empty where nothing.
-        extra_data: data beside ``trained_on``; empty where none.
-        teacher: the run whose lifter taught it: method, recipe, preset, seed and start of its weights' sha256; empty where none did, and
-            then not written.
+        context: number of input frames that one predicted pose depends on.
+        flip_averaging: the prediction is the mean of the lifts of the image and of its mirror image.
+        side_information: what the method uses in addition to its supervision, for example the mean camera tilt; empty if nothing.
+        extra_data: training data in addition to ``trained_on``; empty if none.
+        teacher: the run that it was distilled from: method, recipe, preset, seed and start of its weights' sha256. Empty if none, and
+            then not written to files.
         epochs: passes over the samples.
-        poses_seen: training samples in all, each as often as it was seen.
-        parameters: numbers in the lifter's weights.
+        poses_seen: training samples over all epochs; a repeated sample counts each time.
+        parameters: number of weights of the lifter.
     """
 
     recipe: str

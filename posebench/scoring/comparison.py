@@ -1,4 +1,4 @@
-"""Comparing results: paired differences over takes, with intervals and a plain verdict. Only what is comparable is compared."""
+"""Comparing results of one protocol: paired differences over takes, with intervals and a verdict in words."""
 
 from __future__ import annotations
 
@@ -8,19 +8,28 @@ from itertools import combinations
 from typing import Any
 
 from posebench.base.errors import PosebenchError
-from posebench.scoring import intervals as stats
+from posebench.scoring import intervals
 from posebench.scoring.protocol import higher_is_better
 from posebench.scoring.result import Result
 from posebench.scoring.sums import Row, Sums, average, codes
 
 RESAMPLES = 10_000
-#: Compared unless told otherwise: the metrics that papers rank by, as far as every result has them.
+#: Compared by default, of those that every result has: the metrics that papers rank by.
 DEFAULT_METRICS = ("MPJPE", "PA-MPJPE", "N-MPJPE")
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One pair under one metric: ``value`` is A - B, ``p`` is Holm-adjusted over all pairs of the metric."""
+    """One pair of methods under one metric.
+
+    Attributes:
+        metric, unit: name and unit of the metric.
+        a, b: names of the methods.
+        value: A - B, of the headline average.
+        low, high: 95 % interval of the difference, not adjusted; None where none can be given.
+        p: p-value, Holm-adjusted over all pairs of the metric; None where there is no interval.
+        takes: number of takes that the pair was compared on.
+    """
 
     metric: str
     a: str
@@ -34,12 +43,12 @@ class Difference:
 
     @property
     def separable(self) -> bool:
-        """The difference is not one of chance, at the level of the intervals."""
-        return self.p is not None and self.p < 1.0 - stats.LEVEL
+        """The difference is significant: its adjusted p-value is below 5 %."""
+        return self.p is not None and self.p < 1.0 - intervals.LEVEL
 
     @property
     def verdict(self) -> str:
-        """In words: who is better, by how much, with the interval; or that these takes cannot tell."""
+        """In words: which method is better, by how much, with the interval; or that the two are not separable."""
         if not self.separable or self.low is None or self.high is None:
             return f"not separable on {self.takes} takes"
         better = self.a if (self.value > 0) == higher_is_better(self.metric) else self.b
@@ -49,7 +58,14 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Methods best first under one metric, their values, the letters of groups that are not separable, and all pairs."""
+    """All methods under one metric.
+
+    Attributes:
+        metric, unit: name and unit of the metric.
+        values: headline average of each method, best first.
+        letters: compact letter display: methods that share a letter are not separable.
+        pairs: all pairs of methods.
+    """
 
     metric: str
     unit: str
@@ -66,88 +82,101 @@ def compare(results: Sequence[Result], names: Sequence[str], metrics: Sequence[s
     """Compare two or more results of one protocol on one copy of the data, for each metric.
 
     **Convention.** Differences of the headline average, paired by take: a resample draws the same takes for all. The verdict of a pair
-    is Holm-adjusted over the pairs of its metric; the interval is the pair's own, not adjusted. It speaks of these subjects and these
-    trained models.
+    is Holm-adjusted over the pairs of its metric; the interval is the pair's own, not adjusted. Both hold for these subjects and these
+    trained models; they do not cover other seeds.
 
     Args:
         results: loaded with their sums.
-        names: what to call each; all different.
-        metrics: metric names; by default :data:`DEFAULT_METRICS` as far as all results have values for them.
+        names: a name for each; all different.
+        metrics: metric names; by default those of :data:`DEFAULT_METRICS` that all results have values for.
 
     Raises:
         PosebenchError: fewer than two, names alike, or results that must not be compared: protocol digest, data, keypoint source or
             coverage differ (the field is named), or a metric is missing or empty in one of them.
     """
     refuse_incomparable(results, names)
-    wanted = list(metrics) or [
-        name for name in DEFAULT_METRICS if all(result.metrics.get(name, {}).get("value") is not None for result in results)
-    ]
+    wanted = list(metrics) or [name for name in DEFAULT_METRICS if all(_has_value(result, name) for result in results)]
     for metric in wanted:
         for result, name in zip(results, names, strict=True):
             if result.value(metric) is None:
                 raise PosebenchError(
                     f"{name} has no value for {metric} (its scale is unknown)", "a metric that all have", "choose with --metric"
                 )
-    headline = results[0].protocol["headline"]
-    return [
-        paired(
-            metric, _unit(results[0], metric), headline, results[0].rows, dict(zip(names, _all_sums(results, names, metric), strict=True))
-        )
-        for metric in wanted
-    ]
+    comparisons = []
+    for metric in wanted:
+        sums = {name: _sums(result, name, metric) for result, name in zip(results, names, strict=True)}
+        first = results[0]
+        comparisons.append(paired(metric, first.tables[metric].unit, first.protocol.headline, first.rows, sums))
+    return comparisons
+
+
+def _has_value(result: Result, metric: str) -> bool:
+    return metric in result.metrics and result.metrics[metric].value is not None
+
+
+def _sums(result: Result, name: str, metric: str) -> Sums:
+    if metric not in result.sums:
+        raise PosebenchError(f"{name} without sums of {metric}", "the .sums.npz that posebench score wrote with it", "score it again")
+    return result.sums[metric]
 
 
 def refuse_incomparable(results: Sequence[Result], names: Sequence[str]) -> None:
-    """Raise :class:`PosebenchError` unless the results may stand beside each other; the message names the field that differs."""
-    if len(results) < 2 or len(set(names)) != len(names):
-        raise PosebenchError(
-            f"{len(results)} results named {', '.join(names)}", "two or more results with different names", "rename the files"
-        )
+    """Raise :class:`PosebenchError` unless the results can be compared; the message names what differs."""
+    if len(results) < 2:
+        raise PosebenchError(f"{len(results)} result ({', '.join(names)})", "two or more results to compare", "add another result file")
+    if len(set(names)) != len(names):
+        twice = sorted({name for name in names if list(names).count(name) > 1})
+        raise PosebenchError(f"several results named {', '.join(twice)}", "different names", "rename the files, or compare each once")
     first = results[0]
     for result, name in zip(results, names, strict=True):
         for field, mine, other in (
-            ("protocol digest", first.protocol["digest"], result.protocol["digest"]),
-            ("data fingerprint", first.data["fingerprint"], result.data["fingerprint"]),
-            ("keypoint source", first.predictions["keypoints"], result.predictions["keypoints"]),
+            ("protocol digest", first.protocol.digest, result.protocol.digest),
+            ("data fingerprint", first.data.fingerprint, result.data.fingerprint),
+            ("keypoint source", first.predictions.keypoints, result.predictions.keypoints),
             ("scored clips", [row.clip for row in first.rows], [row.clip for row in result.rows]),
         ):
             if mine != other:
                 shown = f"{mine} and {other}" if isinstance(mine, str) else f"{len(mine)} and {len(other)} clips"
                 raise PosebenchError(f"{names[0]} and {name} differ in {field}: {shown}", f"results of one {field}", "score both alike")
-        if result.coverage["partial"]:
+        if result.coverage.partial:
             raise PosebenchError(f"{name} is partial", "results that cover every pose", "predict what is missing and score again")
 
 
 def paired(metric: str, unit: str, headline: str, rows: Sequence[Row], sums: Mapping[str, Sums]) -> Comparison:
-    """All pairs of methods under one metric, from their sums over the same rows."""
+    """All pairs of methods under one metric.
+
+    Args:
+        metric: name of the metric.
+        unit: its unit.
+        headline: the average that is compared.
+        rows: labels of the rows that all sums have in common.
+        sums: sums of each method, by its name.
+    """
     names = list(sums)
-    draw = stats.resample(rows, headline, RESAMPLES)
+    resampling = intervals.resample(rows, headline, RESAMPLES)
     takes = len(codes([row.take for row in rows])[0])
-    values = [float(average(rows, one.row_total, one.count, headline)) for one in sums.values()]
-    spread = [stats.resampled(rows, one.row_total, one.count, headline, draw) for one in sums.values()]
-    pairs, p_values = [], []
-    for i, j in combinations(range(len(names)), 2):
-        x, y = spread[i], spread[j]
-        low, high, p = None, None, None
-        if draw is not None and x is not None and y is not None:
-            low, high = draw.interval(x - y)
-            # Equal in every resample: the same predictions, or a metric that does not tell them apart.
-            p = draw.p_value(x - y) if (x != y).any() else 1.0
-        p_values.append(1.0 if p is None else p)
-        pairs.append(Difference(metric, names[i], names[j], values[i] - values[j], low, high, p, unit, takes))
-    adjusted = stats.holm(p_values)
+    values = {name: float(average(rows, one.row_total, one.count, headline)) for name, one in sums.items()}
+    resampled = {name: intervals.resampled(rows, one.row_total, one.count, headline, resampling) for name, one in sums.items()}
+    pairs = []
+    for a, b in combinations(names, 2):
+        low, high, p = _interval_and_p(resampling, resampled[a], resampled[b])
+        pairs.append(Difference(metric, a, b, values[a] - values[b], low, high, p, unit, takes))
+    # A pair without a p-value still counts among the comparisons.
+    adjusted = intervals.holm([1.0 if pair.p is None else pair.p for pair in pairs])
     pairs = [replace(pair, p=None if pair.p is None else p) for pair, p in zip(pairs, adjusted, strict=True)]
-    order = sorted(range(len(names)), key=lambda i: values[i], reverse=higher_is_better(metric))
-    letters = stats.compact_letter_display([names[i] for i in order], {frozenset((pair.a, pair.b)) for pair in pairs if pair.separable})
-    return Comparison(metric, unit, {names[i]: values[i] for i in order}, letters, tuple(pairs))
+    best_first = sorted(names, key=lambda name: values[name], reverse=higher_is_better(metric))
+    separable = {frozenset((pair.a, pair.b)) for pair in pairs if pair.separable}
+    letters = intervals.compact_letter_display(best_first, separable)
+    return Comparison(metric, unit, {name: values[name] for name in best_first}, letters, tuple(pairs))
 
 
-def _unit(result: Result, metric: str) -> str:
-    return str({**result.metrics, **result.diagnostics}[metric]["unit"])
-
-
-def _all_sums(results: Sequence[Result], names: Sequence[str], metric: str) -> list[Sums]:
-    for result, name in zip(results, names, strict=True):
-        if metric not in result.sums:
-            raise PosebenchError(f"{name} without sums of {metric}", "the .sums.npz that posebench score wrote beside it", "score it again")
-    return [result.sums[metric] for result in results]
+def _interval_and_p(
+    resampling: intervals.Resampling | None, a: intervals.Array | None, b: intervals.Array | None
+) -> tuple[float | None, float | None, float | None]:
+    """Interval and unadjusted p-value of a difference, from the averages of both methods in the same resamples."""
+    if resampling is None or a is None or b is None:
+        return None, None, None
+    differences = a - b
+    low, high = resampling.interval(differences)
+    # Equal in every resample: the same predictions, or a metric under which they do not differ.
+    return low, high, resampling.p_value(differences) if (differences != 0).any() else 1.0

@@ -1,37 +1,30 @@
-"""Scoring: one pass over a prediction file, in which the checks see what the metrics see."""
+"""Scoring a prediction file: accumulate sums over its clips, average them, and put the result together."""
 
 from __future__ import annotations
 
 import os
-import threading
 import time
-from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from posebench.metrics.buffers import Buffers
 from posebench.metrics.thresholds import threshold_values
-from posebench.predictions.archive import Predictions
-from posebench.predictions.finding import Finding
 from posebench.predictions.formats.registry import Reading
-from posebench.scoring import intervals as stats
-from posebench.scoring.checks.poses import Evidence
-from posebench.scoring.measure import ClipSums, measure_clip, oracle_names, parts_of, scored, together
+from posebench.scoring import intervals
+from posebench.scoring.checks import refuse
+from posebench.scoring.checks.layout import layout_findings
+from posebench.scoring.checks.poses import PoseSamples
+from posebench.scoring.measure import ClipSums, oracle_names, parts_of, scored_metrics
 from posebench.scoring.protocol import Metric, Protocol, load_protocol
-from posebench.scoring.result import Result, environment
-from posebench.scoring.scope import Scope
-from posebench.scoring.submission import Submission, layout_findings, open_submission, refuse
+from posebench.scoring.result import Coverage, Curve, Environment, InvalidPoses, MetricValue, Result, ScoredFile, ScoredProtocol
+from posebench.scoring.submission import Submission, open_submission
 from posebench.scoring.sums import Row, Sums, average, group_means, label_means
-
-#: Threads that measure clips, at most: numpy leaves the interpreter to them, but each holds a clip.
-MOST_THREADS = 4
-
-Poses = npt.NDArray[np.floating]
+from posebench.scoring.traversal import measured
+from posebench.scoring.truth import TruthLocation
 
 
 def score(
@@ -55,13 +48,13 @@ def score(
         predictions: a file in posebench's format (``.npz`` or ``.h5``), or in one of
             :data:`posebench.predictions.formats.registry.FORMATS`.
         protocol: its id, a ``.toml`` file, or a loaded protocol.
-        root: the owner's folder of the protocol's dataset.
-        truth: a truth file instead of a dataset; such results never enter the board.
+        root: your folder of the protocol's dataset.
+        truth: a truth file instead of a dataset; the leaderboard refuses such results.
         cameras: the file that holds the dataset's cameras, where the folder has none (Human3.6M).
-        allow_partial: score what is there and stamp the result, where clips or frames are missing.
+        allow_partial: score a file in which clips or frames are missing, and mark the result as partial.
         per_frame: keep the value of every frame.
         from_format: the foreign format's id, or a :class:`posebench.predictions.formats.registry.Reading` with what else is known of the
-            file; None where the file shall tell.
+            file; None to recognise the format from the file.
         progress: called with (clips done, clips in all).
 
     Returns:
@@ -73,152 +66,105 @@ def score(
     started = time.perf_counter()
     protocol = load_protocol(protocol) if isinstance(protocol, str) else protocol
     with (
-        open_submission(predictions, protocol, root=root, truth=truth, cameras=cameras, from_format=from_format) as submission,
+        open_submission(predictions, protocol, TruthLocation(root, truth, cameras), from_format) as submission,
         ThreadPoolExecutor(2) as background,
     ):
         findings = layout_findings(submission, allow_partial=allow_partial)
         refuse(findings, submission)
-        # Hashing leaves the interpreter to the pass.
-        digest = background.submit(submission.file.sha256)
-        truth_file = submission.scope.truth_file
-        fingerprint = background.submit(truth_file.sha256) if truth_file else None
-        wanted = scored(protocol, metric_scale=submission.file.meta.metric_scale)
-        rows, clips, evidence = _pass(submission, wanted, per_frame, progress)
-        findings += evidence.findings()
+        # Hashing releases the interpreter, so that it costs no time next to the measurements.
+        sha256 = background.submit(submission.file.sha256)
+        data = background.submit(submission.scope.source.describe)
+
+        metrics = scored_metrics(protocol, metric_scale=submission.file.meta.metric_scale)
+        accumulated = _accumulate(submission, metrics, per_frame, progress)
+        findings += accumulated.samples.findings()
         refuse(findings, submission)
-        data = submission.scope.data | ({"fingerprint": fingerprint.result()} if fingerprint else {})
-        return _result(submission, data, digest.result(), wanted, rows, clips, findings, time.perf_counter() - started)
+
+        sums = _sums_by_metric(submission, metrics, accumulated)
+        values = _averages(submission, metrics, sums, accumulated)
+        ranked = {metric.name for metric in protocol.metrics}
+        return Result(
+            protocol=ScoredProtocol(id=protocol.id, version=protocol.version, digest=protocol.digest, headline=protocol.headline),
+            data=data.result(),
+            predictions=_scored_file(submission, sha256.result()),
+            coverage=_coverage(submission, accumulated),
+            invalid=_invalid(accumulated),
+            metrics={name: value for name, value in values.items() if name in ranked},
+            diagnostics={name: value for name, value in values.items() if name not in ranked},
+            findings=[finding.shortened() for finding in findings],
+            environment=Environment.current(),
+            wall_time_s=round(time.perf_counter() - started, 3),
+            rows=accumulated.rows,
+            sums=sums,
+            frames=_frames(submission, metrics, accumulated) if per_frame else {},
+        )
 
 
-def _pass(
-    submission: Submission, wanted: list[Metric], per_frame: bool, progress: Callable[[int, int], None] | None
-) -> tuple[list[Row], list[ClipSums], Evidence]:
-    """Clips are read here, one after the other, and measured by threads, a few at a time; the order of all sums is that of the clips."""
-    rows: list[Row] = []
-    sums: list[ClipSums] = []
-    scope, meta = submission.scope, submission.file.meta
-    evidence = Evidence(scope.protocol, meta, len(submission.clips))
-    own = threading.local()
-    done = 0
+@dataclass(frozen=True, eq=False)
+class Accumulated:
+    """What one pass over the clips collects: a row of labels for each clip and action, its sums, and a sample of poses."""
 
-    def measure(clip: str, pred: Poses, truth: Poses, frames: npt.NDArray[np.int64]) -> list[tuple[str, ClipSums]]:
-        if not hasattr(own, "buffers"):
-            own.buffers = Buffers()
-        options: dict[str, Any] = {"to_mm": meta.to_mm, "per_frame": per_frame, "buffers": own.buffers}
-        return [
-            (action, measure_clip(scope.protocol, wanted, pred[..., part, :, :], truth[part], frames[part], **options))
-            for action, part in scope.actions(clip, frames)
-        ]
+    rows: list[Row]
+    sums: list[ClipSums]
+    samples: PoseSamples
 
-    def take(clip: str, pred: Poses, truth: Poses, measured: Future[list[tuple[str, ClipSums]]]) -> None:
-        nonlocal done
-        info = scope.clips[clip]
-        rows.extend(Row(clip, info.subject, info.take, info.camera, action) for action, _ in measured.result())
-        parts = [part for _, part in measured.result()]
-        evidence.add(clip, pred, truth, together(parts), scope.camera(clip))
-        sums.extend(parts)
-        done += 1
+
+def _accumulate(submission: Submission, metrics: list[Metric], per_frame: bool, progress: Callable[[int, int], None] | None) -> Accumulated:
+    scope, clips = submission.scope, submission.clips
+    found = Accumulated([], [], PoseSamples(scope.protocol, submission.file.meta, len(clips)))
+    for done, clip in enumerate(measured(submission, metrics, clips, per_frame=per_frame), start=1):
+        info = scope.clips[clip.id]
+        for action, sums in clip.by_action:
+            found.rows.append(Row(clip.id, info.subject, info.take, info.camera, action))
+            found.sums.append(sums)
+        found.samples.add(clip, scope.camera(clip.id))
         if progress:
-            progress(done, len(submission.clips))
-
-    threads = min(MOST_THREADS, usable_cores())
-    with ThreadPoolExecutor(threads) as pool:
-        under_way: deque[tuple[str, Poses, Poses, Future[list[tuple[str, ClipSums]]]]] = deque()
-        for clip in submission.clips:
-            pred, truth, frames = submission.pair(clip)
-            under_way.append((clip, pred, truth, pool.submit(measure, clip, pred, truth, frames)))
-            if len(under_way) > threads:
-                take(*under_way.popleft())
-        while under_way:
-            take(*under_way.popleft())
-    return rows, sums, evidence
-
-
-def usable_cores() -> int:
-    """Cores that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _result(
-    submission: Submission,
-    data: dict[str, Any],
-    digest: str,
-    wanted: list[Metric],
-    rows: list[Row],
-    clips: list[ClipSums],
-    findings: list[Finding],
-    seconds: float,
-) -> Result:
-    scope, file = submission.scope, submission.file
-    protocol = scope.protocol
-    names = [metric.name for metric in wanted]
-    parts = {metric.name: parts_of(metric, protocol) for metric in wanted}
-    oracles = oracle_names(wanted) if submission.hypotheses > 1 else []
-    parts |= {name: parts[name.rsplit(" ", 1)[0]] for name in oracles}
-    sums = {name: _stack(name, clips, part) for name, part in parts.items()}
-    draw = stats.resample(rows, protocol.headline)
-    tables = {
-        metric.name: _table(metric.unit, protocol, rows, sums.get(metric.name), draw)
-        for metric in (*protocol.metrics, *protocol.diagnostics)
-    }
-    for metric in wanted:
-        if metric.statistic == "auc" and sums[metric.name].count.any():
-            tables[metric.name]["curve"] = _curve(metric, protocol, rows, clips, sums[metric.name].count)
-    ranked = {metric.name for metric in protocol.metrics}
-    diagnostics = {name: table for name, table in tables.items() if name not in ranked}
-    diagnostics |= {name: _table("mm", protocol, rows, sums[name], draw) for name in oracles}
-    return Result(
-        protocol={"id": protocol.id, "version": protocol.version, "digest": protocol.digest, "headline": protocol.headline},
-        data=data,
-        predictions=_described(file, digest, submission),
-        coverage=_coverage(scope, clips, len(submission.clips)),
-        invalid={
-            "poses": sum(one.invalid for one in clips),
-            "non-finite": sum(one.nonfinite for one in clips),
-            "non-positive N-scale": sum(one.nonpositive_scale for one in clips),
-        },
-        metrics={name: table for name, table in tables.items() if name in ranked},
-        diagnostics=diagnostics,
-        findings=[finding.as_dict() for finding in findings],
-        environment=environment(),
-        wall_time_s=round(seconds, 3),
-        rows=rows,
-        sums=sums,
-        frames=_frames(submission, rows, clips, names),
-    )
-
-
-def _frames(submission: Submission, rows: list[Row], clips: list[ClipSums], names: list[str]) -> dict[str, npt.NDArray[np.float64]]:
-    """The value of every scored frame by ``<clip id>/<metric>``, in the order of the clip's frames; empty if they were not kept."""
-    found: dict[str, npt.NDArray[np.float64]] = {}
-    for row, one in zip(rows, clips, strict=True):
-        if not one.frames:
-            continue
-        numbers = submission.numbers(row.clip)
-        assert numbers is not None
-        numbers = numbers[np.isin(numbers, submission.scope.frames(row.clip))]
-        part = dict(submission.scope.actions(row.clip, numbers))[row.action]
-        for name in names:
-            values = found.setdefault(f"{row.clip}/{name}", np.full(len(numbers), np.nan))
-            values[part] = np.concatenate(one.frames[name])
+            progress(done, len(clips))
     return found
 
 
-def _stack(name: str, clips: list[ClipSums], parts: tuple[str, ...]) -> Sums:
+def _sums_by_metric(submission: Submission, metrics: list[Metric], accumulated: Accumulated) -> dict[str, Sums]:
+    """The sums of each metric over all rows; of a file with several hypotheses also of the oracles."""
+    parts = {metric.name: parts_of(metric, submission.scope.protocol) for metric in metrics}
+    if submission.hypotheses > 1:
+        # An oracle has the joints of its metric: "PA-MPJPE P-Best" those of PA-MPJPE.
+        parts |= {name: parts[name.rsplit(" ", 1)[0]] for name in oracle_names(metrics)}
+    return {name: _stacked(name, accumulated.sums, columns) for name, columns in parts.items()}
+
+
+def _stacked(name: str, clips: list[ClipSums], parts: tuple[str, ...]) -> Sums:
     empty = np.zeros(max(1, len(parts)))
-    return Sums(
-        total=np.stack([one.total.get(name, empty) for one in clips]),
-        count=np.array([one.count.get(name, 0.0) for one in clips]),
-        parts=parts,
-    )
+    total = np.stack([clip.total.get(name, empty) for clip in clips])
+    return Sums(total, np.array([clip.count.get(name, 0.0) for clip in clips]), parts)
 
 
-def _table(unit: str, protocol: Protocol, rows: list[Row], sums: Sums | None, draw: stats.Resampling | None) -> dict[str, Any]:
-    """The result's entry for one metric; values are None where the file's scale leaves them empty."""
+def _averages(submission: Submission, metrics: list[Metric], sums: dict[str, Sums], accumulated: Accumulated) -> dict[str, MetricValue]:
+    """Averages, interval and groups of every metric and diagnostic of the protocol, and of the oracles."""
+    protocol, rows = submission.scope.protocol, accumulated.rows
+    resampling = intervals.resample(rows, protocol.headline)
+    curves = {
+        metric.name: _curve(metric, protocol, accumulated, sums[metric.name].count)
+        for metric in metrics
+        if metric.statistic == "auc" and sums[metric.name].count.any()
+    }
+    units = {metric.name: metric.unit for metric in (*protocol.metrics, *protocol.diagnostics)}
+    units |= {name: "mm" for name in sums if name not in units}  # the oracles
+    return {name: _average(unit, protocol, rows, sums.get(name), resampling, curves.get(name)) for name, unit in units.items()}
+
+
+def _average(
+    unit: str, protocol: Protocol, rows: list[Row], sums: Sums | None, resampling: intervals.Resampling | None, curve: Curve | None
+) -> MetricValue:
+    """One metric from its sums; empty where there are none, since the file's scale is unknown."""
     if sums is None or not sums.count.any():
-        return {"value": None, "unit": unit, "low": None, "high": None, "by": dict.fromkeys(protocol.averages), "groups": {}}
-    by = {kind: float(average(rows, sums.row_total, sums.count, kind)) for kind in protocol.averages}
-    bounds = stats.interval(rows, sums.row_total, sums.count, protocol.headline, draw)
+        return MetricValue(value=None, unit=unit, low=None, high=None, by=dict.fromkeys(protocol.averages), groups={})
+    by: dict[str, float | None] = {kind: float(average(rows, sums.row_total, sums.count, kind)) for kind in protocol.averages}
+    low, high = intervals.interval(rows, sums.row_total, sums.count, protocol.headline, resampling) or (None, None)
+    return MetricValue(value=by[protocol.headline], unit=unit, low=low, high=high, by=by, groups=_groups(protocol, rows, sums), curve=curve)
+
+
+def _groups(protocol: Protocol, rows: list[Row], sums: Sums) -> dict[str, dict[str, float]]:
+    """Frame-weighted means by label, also of the protocol's own groups of subjects; and the headline average by joint."""
     groups = {key: group_means(rows, sums, key) for key in ("action", "subject", "camera", "take")}
     for name, members in protocol.groups.items():
         label_of = {subject: label for label, subjects in members.items() for subject in subjects}
@@ -226,42 +172,59 @@ def _table(unit: str, protocol: Protocol, rows: list[Row], sums: Sums | None, dr
     if sums.parts:
         values = average(rows, sums.total, sums.count, protocol.headline)
         groups["joint"] = {part: float(value) for part, value in zip(sums.parts, values, strict=True)}
-    low, high = bounds or (None, None)
-    return {"value": by[protocol.headline], "unit": unit, "low": low, "high": high, "by": by, "groups": groups}
+    return groups
 
 
-def _curve(
-    metric: Metric, protocol: Protocol, rows: list[Row], clips: list[ClipSums], count: npt.NDArray[np.float64]
-) -> dict[str, list[float]]:
-    """The PCK curve of which the area is taken: its headline average at every threshold."""
+def _curve(metric: Metric, protocol: Protocol, accumulated: Accumulated, count: npt.NDArray[np.float64]) -> Curve:
+    """The PCK curve under an AUC: its headline average at every threshold."""
     assert metric.thresholds is not None
     thresholds = threshold_values(metric.thresholds)
-    total = np.stack([one.curve.get(metric.name, np.zeros(len(thresholds))) for one in clips])
-    return {"thresholds": thresholds, "percent": [float(value) for value in average(rows, total, count, protocol.headline)]}
+    total = np.stack([sums.curve.get(metric.name, np.zeros(len(thresholds))) for sums in accumulated.sums])
+    percent = average(accumulated.rows, total, count, protocol.headline)
+    return Curve(thresholds=thresholds, percent=[float(value) for value in percent])
 
 
-def _described(file: Predictions, digest: str, submission: Submission) -> dict[str, Any]:
-    meta = file.meta
-    return {
-        "file": Path(file.path).name,
-        "sha256": digest,
-        "method": meta.method,
-        "keypoints": meta.keypoints,
-        "supervision": meta.supervision,
-        "skeleton": meta.skeleton,
-        "scale": meta.scale,
-        "hypotheses": submission.hypotheses,
-        **({"provenance": meta.provenance.as_dict()} if meta.provenance else {}),
-        "scored as": "mean pose (P-Agg)" if submission.hypotheses > 1 else "given",
-    }
+def _frames(submission: Submission, metrics: list[Metric], accumulated: Accumulated) -> dict[str, npt.NDArray[np.float64]]:
+    """The value of every scored frame by ``<clip id>/<metric>``, in the order of the clip's frames."""
+    found: dict[str, npt.NDArray[np.float64]] = {}
+    for row, sums in zip(accumulated.rows, accumulated.sums, strict=True):
+        if not sums.frames:  # a clip without frames
+            continue
+        numbers = submission.numbers(row.clip)
+        assert numbers is not None
+        numbers = numbers[np.isin(numbers, submission.scope.frames(row.clip))]
+        of_action = dict(submission.scope.actions(row.clip, numbers))[row.action]
+        for metric in metrics:
+            values = found.setdefault(f"{row.clip}/{metric.name}", np.full(len(numbers), np.nan))
+            values[of_action] = np.concatenate(sums.frames[metric.name])
+    return found
 
 
-def _coverage(scope: Scope, clips: list[ClipSums], clip_count: int) -> dict[str, Any]:
-    found = sum(one.poses for one in clips)
-    return {
-        "poses": found,
-        "poses wanted": scope.poses,
-        "clips": clip_count,
-        "clips wanted": len(scope.clips),
-        "partial": found != scope.poses,
-    }
+def _scored_file(submission: Submission, sha256: str) -> ScoredFile:
+    meta = submission.file.meta
+    return ScoredFile(
+        file=Path(submission.file.path).name,
+        sha256=sha256,
+        method=meta.method,
+        keypoints=meta.keypoints,
+        supervision=meta.supervision,
+        skeleton=meta.skeleton,
+        scale=meta.scale,
+        hypotheses=submission.hypotheses,
+        provenance=meta.provenance.as_dict() if meta.provenance else None,
+        scored_as="mean pose (P-Agg)" if submission.hypotheses > 1 else "given",
+    )
+
+
+def _coverage(submission: Submission, accumulated: Accumulated) -> Coverage:
+    poses, wanted = sum(sums.poses for sums in accumulated.sums), submission.scope.pose_count
+    clips, clips_wanted = len(submission.clips), len(submission.scope.clips)
+    return Coverage(poses=poses, poses_wanted=wanted, clips=clips, clips_wanted=clips_wanted, partial=poses != wanted)
+
+
+def _invalid(accumulated: Accumulated) -> InvalidPoses:
+    return InvalidPoses(
+        poses=sum(sums.invalid for sums in accumulated.sums),
+        nonfinite=sum(sums.nonfinite for sums in accumulated.sums),
+        nonpositive_scale=sum(sums.nonpositive_scale for sums in accumulated.sums),
+    )

@@ -1,4 +1,4 @@
-"""Intervals: resampling whole takes, because frames and cameras of one take are anything but independent.
+"""Bootstrap confidence intervals: whole takes are resampled, because frames and cameras of one take are not independent.
 
 **Convention.** A resample draws takes with replacement (all cameras of a take together), within each action where the headline
 average is over actions. The interval is the bootstrap percentile interval, widened for few takes as in Hesterberg (2015, section
@@ -20,52 +20,57 @@ from posebench.scoring.sums import Row, cells, codes, weighted_average
 
 Array = npt.NDArray[np.float64]
 
+#: Bootstrap resamples of an interval.
 RESAMPLES = 1000
+#: Confidence level of all intervals.
 LEVEL = 0.95
-_TELLING = 20
+#: With fewer resamples than this beyond zero, their share is too coarse to be read as a p-value.
+_MIN_BEYOND_ZERO = 20
+#: Fixed: the same takes give the same resamples, and published intervals depend on it.
 _SEED = 20190412
 
 
 @dataclass(frozen=True, eq=False)
 class Resampling:
-    """How often each take is drawn in each resample, and how to read the spread of the outcome.
+    """Bootstrap resamples of takes, and the correction for few takes.
 
     Attributes:
-        weights: (resamples, takes).
-        widen: by how much a percentile interval is too narrow for so few takes.
+        weights: (resamples, takes) how often each resample draws each take.
+        widening: by what factor a percentile interval is too narrow for so few takes.
         freedom: degrees of freedom of the t distribution that replaces the normal one.
     """
 
     weights: Array
-    widen: float
+    widening: float
     freedom: int
 
     def interval(self, values: Array) -> tuple[float, float]:
         """Limits of the resampled ``values`` (resamples,) at :data:`LEVEL`."""
-        tail = NormalDist().cdf(-self.widen * t_quantile(0.5 + LEVEL / 2, self.freedom))
+        tail = NormalDist().cdf(-self.widening * t_quantile(0.5 + LEVEL / 2, self.freedom))
         low, high = np.quantile(values, [tail, 1.0 - tail])
         return float(low), float(high)
 
     def p_value(self, differences: Array) -> float:
-        """Two-sided: the level at which :meth:`interval` of these resampled differences would just touch zero."""
-        # Half of the ties with zero count on either side.
+        """Two-sided p-value of resampled ``differences`` (resamples,): the level at which :meth:`interval` would just touch zero."""
+        # Differences of zero count half on either side.
         below = (float((differences < 0).sum()) + 0.5 * float((differences == 0).sum())) / len(differences)
-        share = max(min(below, 1.0 - below), 0.5 / len(differences))
-        if share >= 0.5:
+        beyond_zero = max(min(below, 1.0 - below), 0.5 / len(differences))
+        if beyond_zero >= 0.5:
             return 1.0
-        far = -NormalDist().inv_cdf(share)
-        if share * len(differences) < _TELLING:
-            # Too few resamples beyond zero to count them: how many standard deviations zero is away continues the scale.
+        # Distance of zero in standard deviations of a normal distribution with this share beyond it.
+        distance = -NormalDist().inv_cdf(beyond_zero)
+        if beyond_zero * len(differences) < _MIN_BEYOND_ZERO:
             spread = float(differences.std())
-            far = max(far, abs(float(differences.mean())) / spread) if spread > 0 else float("inf")
-        return 1.0 - t_inside(far / self.widen, self.freedom)
+            distance = max(distance, abs(float(differences.mean())) / spread) if spread > 0 else float("inf")
+        return 1.0 - t_inside(distance / self.widening, self.freedom)
 
 
 def resample(rows: Sequence[Row], headline: str, resamples: int = RESAMPLES) -> Resampling | None:
-    """Draw whole takes, ``resamples`` times.
+    """Draw whole takes with replacement, ``resamples`` times.
 
-    None where no interval can be given: fewer than two takes, or, for the headline average ``action``, an action with a single
-    take (drawing it always would pretend that it does not vary).
+    Returns:
+        None where no interval can be given: there are fewer than two takes, or, for the headline average ``action``, an action has a
+        single take, which every resample would draw as if it did not vary.
     """
     takes, _ = codes([row.take for row in rows])
     action_of: dict[str, set[str]] = {}
@@ -83,37 +88,38 @@ def resample(rows: Sequence[Row], headline: str, resamples: int = RESAMPLES) -> 
         members = np.flatnonzero(stratum == index)
         drawn = members[random.randint(0, size, (resamples, size))]
         np.add.at(weights, (np.arange(resamples)[:, None], drawn), 1.0)
-    # Each stratum's bootstrap variance is (n-1)/n of the truth; t has one degree of freedom less a stratum.
-    return Resampling(weights, float(np.sqrt(np.mean(sizes / (sizes - 1.0)))), len(takes) - len(names))
+    # The bootstrap variance of n takes is (n-1)/n of the true one, and each stratum costs one degree of freedom.
+    widening = float(np.sqrt(np.mean(sizes / (sizes - 1.0))))
+    return Resampling(weights, widening, freedom=len(takes) - len(names))
 
 
-def resampled(rows: Sequence[Row], total: Array, count: Array, kind: str, draw: Resampling | None) -> Array | None:
+def resampled(rows: Sequence[Row], total: Array, count: Array, kind: str, resampling: Resampling | None) -> Array | None:
     """One average of row totals (rows,) in every resample; None where there are no resamples or one of them is empty."""
-    if draw is None:
+    if resampling is None:
         return None
     table, counts, _, _ = cells(rows, total, count)
-    values = weighted_average(draw.weights, table, counts, kind)
+    values = weighted_average(resampling.weights, table, counts, kind)
     return values if np.isfinite(values).all() else None
 
 
-def interval(rows: Sequence[Row], total: Array, count: Array, kind: str, draw: Resampling | None) -> tuple[float, float] | None:
+def interval(rows: Sequence[Row], total: Array, count: Array, kind: str, resampling: Resampling | None) -> tuple[float, float] | None:
     """The interval of one average of row totals (rows,); None where none can be given."""
-    values = resampled(rows, total, count, kind, draw)
-    return None if values is None or draw is None else draw.interval(values)
+    values = resampled(rows, total, count, kind, resampling)
+    return None if values is None or resampling is None else resampling.interval(values)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down adjustment: compare each with the level as if it stood alone (Holm 1979).
+    """Holm-adjusted p-values (Holm 1979, step-down): each can be compared with the level by itself.
 
     Example:
         >>> holm([0.01, 0.04])
         [0.02, 0.04]
     """
     order = sorted(range(len(p_values)), key=lambda i: p_values[i])
-    adjusted, worst = [1.0] * len(p_values), 0.0
+    adjusted, largest = [1.0] * len(p_values), 0.0
     for rank, i in enumerate(order):
-        worst = max(worst, min(1.0, (len(p_values) - rank) * p_values[i]))
-        adjusted[i] = worst
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[i]))
+        adjusted[i] = largest
     return adjusted
 
 

@@ -24,10 +24,16 @@ _HISTORY = 2  # the second difference looks two frames back
 
 @dataclass
 class ClipSums:
-    """Sums of one clip: ``total[name]`` (K,), ``count[name]``; with them what the checks want to know.
+    """Sums of one clip, each by metric name, and the pose counts that the checks need.
 
-    ``curve[name]`` (thresholds,) holds, for an area under the PCK curve, the curve: in % of the joints, summed over frames.
-    ``frames[name]`` holds the value of every frame (NaN where a difference has no predecessor) if they were asked for.
+    Attributes:
+        total: (K,) sums over frames, for K joints, bones or pairs of bones; K = 1 for a statistic of the whole pose.
+        count: number of frames in each sum.
+        poses: number of poses.
+        nonfinite, invalid: poses that are not finite; poses that are invalid, these included.
+        nonpositive_scale: valid poses that N-MPJPE scales by zero or less.
+        frames: chunks of values, one a frame, NaN where a difference has no predecessor; only if they were asked for.
+        curve: (thresholds,) for an AUC: the PCK curve in % of the joints, summed over frames.
     """
 
     total: dict[str, Array] = field(default_factory=dict)
@@ -46,14 +52,14 @@ class ClipSums:
         self.count[name] = self.count.get(name, 0.0) + len(values)
 
 
-def together(parts: list[ClipSums]) -> ClipSums:
-    """The pose counts of all parts of a clip (not their sums)."""
+def pose_counts(parts: list[ClipSums]) -> ClipSums:
+    """The pose counts of a clip from those of its parts; sums are left out."""
     names = ("poses", "nonfinite", "invalid", "nonpositive_scale")
     return ClipSums(**{name: sum(getattr(part, name) for part in parts) for name in names})
 
 
 def parts_of(metric: Metric, protocol: Protocol) -> tuple[str, ...]:
-    """What the columns of a metric's sums are: joints, bones (by child), bone pairs, or nothing for a whole-pose statistic."""
+    """Names of the columns of a metric's sums: joints, bones (by child) or pairs of bones; none for a statistic of the whole pose."""
     bones = protocol.skeleton
     if metric.statistic == "bone-length":
         return tuple(bones.joints[child] for _, child in bones.bones)
@@ -62,13 +68,13 @@ def parts_of(metric: Metric, protocol: Protocol) -> tuple[str, ...]:
     return () if metric.statistic in ("cps", "flip-rate") else metric.joints
 
 
-def scored(protocol: Protocol, *, metric_scale: bool) -> list[Metric]:
-    """The metrics and diagnostics that a file of known or unknown scale gets."""
+def scored_metrics(protocol: Protocol, *, metric_scale: bool) -> list[Metric]:
+    """The metrics and diagnostics that are defined for a file: without metric scale, only those that need none."""
     return [metric for metric in (*protocol.metrics, *protocol.diagnostics) if metric_scale or not metric.absolute]
 
 
 def oracle_names(wanted: Iterable[Metric]) -> list[str]:
-    """Diagnostics that a file with several hypotheses gets on top: the best hypothesis a pose, and a joint, by the truth."""
+    """Additional diagnostics of a file with several hypotheses: the truth picks the best hypothesis of each pose, or of each joint."""
     return [f"{metric.name} {kind}" for metric in wanted if metric.statistic == "mean" for kind in ("P-Best", "J-Best")]
 
 
@@ -83,24 +89,25 @@ def measure_clip(
     per_frame: bool = False,
     buffers: Buffers | None = None,
 ) -> ClipSums:
-    """Sums of the wanted metrics over one clip, worked out in ``buffers``.
+    """Sums of the wanted metrics over one clip, computed in ``buffers``.
 
     **Convention.** ``pred`` (n, J, 3) or (H, n, J, 3) times ``to_mm`` and ``truth`` (n, J, 3) mm belong to the clip's ``frames`` (n,),
-    ascending. Several hypotheses are scored by their mean pose; oracles beside it. Differences over time are taken between
-    neighbouring frames of the protocol only, and a clip's velocity counts with its number of frames (VideoPose3D).
+    ascending. Several hypotheses are scored by their mean pose, and additionally by the oracles of :func:`oracle_names`. Differences
+    over time are taken between neighbouring frames of the protocol only, and a clip's velocity is weighted by its number of frames,
+    not of differences (as in VideoPose3D).
     """
     sums = ClipSums(poses=len(truth))
-    several = pred.ndim == 4
+    has_hypotheses = pred.ndim == 4
     buffers = buffers or Buffers()
     size = block_size(len(truth), CHUNK)
     for start in range(0, len(truth), size):
         first = max(0, start - _HISTORY)
         part = slice(first, min(start + size, len(truth)))
         true = _component_first(truth[part], buffers, "true poses")
-        guess = _component_first(pred[..., part, :, :], buffers, "predicted poses")
+        pred_mm = _component_first(pred[..., part, :, :], buffers, "predicted poses")
         if to_mm != 1.0:
-            guess *= to_mm
-        mean = hypotheses.mean_pose(guess) if several else guess
+            pred_mm *= to_mm
+        mean = hypotheses.mean_pose(pred_mm) if has_hypotheses else pred_mm
         chunk = _Chunk(protocol, mean, true, frames[part], start - first, buffers)
         _count(sums, chunk, mean)
         for metric, values in chunk.values(wanted):
@@ -108,19 +115,25 @@ def measure_clip(
             if metric.statistic == "auc":
                 sums.curve[metric.name] = sums.curve.get(metric.name, 0.0) + chunk.curves[metric.name]
             if per_frame:
-                sums.frames.setdefault(metric.name, []).append(chunk.spread(metric, values))
-        if several:
-            _oracles(sums, protocol, wanted, guess[:, chunk.new], true[chunk.new])
+                sums.frames.setdefault(metric.name, []).append(chunk.by_frame(metric, values))
+        if has_hypotheses:
+            _oracles(sums, protocol, wanted, pred_mm[:, chunk.new], true[chunk.new])
     for metric in wanted:
-        pairs = sums.count.get(metric.name, 0.0)
-        if metric.statistic == "velocity" and pairs:
-            sums.total[metric.name] = sums.total[metric.name] * (len(truth) / pairs)
-            sums.count[metric.name] = float(len(truth))
+        if metric.statistic == "velocity":
+            _weight_by_frames(sums, metric.name, len(truth))
     return sums
 
 
+def _weight_by_frames(sums: ClipSums, name: str, frames: int) -> None:
+    """Give the mean of a clip's differences the weight of all its frames."""
+    differences = sums.count.get(name, 0.0)
+    if differences:
+        sums.total[name] = sums.total[name] * (frames / differences)
+        sums.count[name] = float(frames)
+
+
 def _component_first(pose: npt.NDArray[np.floating], buffers: Buffers, name: str) -> Array:
-    """A float64 copy (..., n, J, 3) whose frames lie side by side in memory: everything below then runs along them."""
+    """A float64 copy (..., n, J, 3) in which one coordinate of all frames is contiguous in memory, so that numpy runs along the frames."""
     turned = np.swapaxes(pose, -1, -3)
     copy = buffers.array(name, *turned.shape)
     copy[...] = turned
@@ -128,8 +141,9 @@ def _component_first(pose: npt.NDArray[np.floating], buffers: Buffers, name: str
 
 
 def _count(sums: ClipSums, chunk: _Chunk, mean: Array) -> None:
+    """Add the pose counts of a chunk's new frames."""
     invalid = chunk.invalid[chunk.new]
-    if invalid.any():  # a pose that is not finite is one of these
+    if invalid.any():  # every pose that is not finite is invalid
         sums.nonfinite += int((~np.isfinite(mean[chunk.new][invalid]).all(axis=(1, 2))).sum())
         sums.invalid += int(invalid.sum())
     dot = np.einsum("tjc,tjc->t", chunk.pred[chunk.new], chunk.truth[chunk.new])
@@ -137,7 +151,10 @@ def _count(sums: ClipSums, chunk: _Chunk, mean: Array) -> None:
 
 
 class _Chunk:
-    """Consecutive frames of one clip, the first ``old`` of them only history; root-relative, work shared between metrics."""
+    """Consecutive frames of one clip, root-relative. Metrics share what is computed from them.
+
+    The first ``old`` frames belong to the chunk before; they are needed for differences over time only.
+    """
 
     def __init__(self, protocol: Protocol, pred: Array, truth: Array, frames: npt.NDArray[np.int64], old: int, buffers: Buffers) -> None:
         self.protocol = protocol
@@ -155,11 +172,11 @@ class _Chunk:
         self._moved: dict[tuple[str, int], Array] = {}
 
     def _array(self, name: str, shape: tuple[int, ...]) -> Array:
-        """Memory for an array (n, ...), frames side by side."""
+        """A buffer (n, ...) in which frames are contiguous."""
         return self._buffers.array(name, *shape[::-1]).T
 
     def values(self, wanted: list[Metric]) -> Iterator[tuple[Metric, Array]]:
-        """(n, K) values of each metric, which last until the next is asked for; residuals are computed once a joint set."""
+        """(n, K) values of each metric. The next metric may overwrite them. Residuals are computed once a joint set."""
         for joints in dict.fromkeys(self._fitted(metric) for metric in wanted):
             group = [metric for metric in wanted if self._fitted(metric) == joints]
             errors, flipped = self._residuals(joints, {metric.alignment for metric in group if metric.statistic in _OF_ERRORS})
@@ -173,7 +190,7 @@ class _Chunk:
                     yield metric, self._of_poses(metric)
 
     def _fitted(self, metric: Metric) -> tuple[str, ...]:
-        """The joints that are aligned: those that are scored, but for CPS the whole pose (Wehrbein et al. drop the spine after PA)."""
+        """The joints that are aligned: the scored ones; for CPS the whole pose, as Wehrbein et al. drop the spine after the alignment."""
         return self.protocol.skeleton.joints if metric.statistic == "cps" else metric.joints
 
     def _index(self, joints: tuple[str, ...]) -> list[int]:
@@ -260,7 +277,7 @@ class _Chunk:
         keep[: self.old] = False
         return keep
 
-    def spread(self, metric: Metric, values: Array) -> Array:
+    def by_frame(self, metric: Metric, values: Array) -> Array:
         """(new frames,) value of every frame: the mean over columns, NaN where a difference has no predecessor."""
         per_frame: Array = values.mean(axis=1)
         if metric.statistic not in _ORDER:
@@ -274,11 +291,12 @@ _OF_ERRORS = ("mean", "pck", "auc", "cps")
 _ORDER = {"velocity": 1, "acceleration": 2}
 
 
-def _oracles(sums: ClipSums, protocol: Protocol, wanted: list[Metric], guess: Array, truth: Array) -> None:
+def _oracles(sums: ClipSums, protocol: Protocol, wanted: list[Metric], pred_mm: Array, truth: Array) -> None:
+    """Add the oracles of hypotheses ``pred_mm`` (H, n, J, 3)."""
     for metric in wanted:
         if metric.statistic != "mean":
             continue
-        chunks = [_Chunk(protocol, one, truth, np.arange(len(truth)), 0, Buffers()) for one in guess]
+        chunks = [_Chunk(protocol, one, truth, np.arange(len(truth)), 0, Buffers()) for one in pred_mm]
         every = [dict(chunk.values([metric]))[metric] for chunk in chunks]
         sums.add(f"{metric.name} P-Best", hypotheses.best_pose(np.stack(every)))
         sums.add(f"{metric.name} J-Best", hypotheses.best_joint(np.stack(every)))

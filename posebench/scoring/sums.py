@@ -32,9 +32,9 @@ class Sums:
     """One metric's sums.
 
     Attributes:
-        total: (rows, K) sums over frames: K joints, bones or pairs, or 1 for a statistic of the whole pose.
-        count: (rows,) frames behind them.
-        parts: K names of what the columns are (joints, bones ...), empty for a whole-pose statistic.
+        total: (rows, K) sums over frames, for K joints, bones or pairs of bones; K = 1 for a statistic of the whole pose.
+        count: (rows,) number of frames in each sum.
+        parts: the K names of the columns (joints, bones, ...); empty for a statistic of the whole pose.
     """
 
     total: Array
@@ -56,7 +56,7 @@ def codes(labels: Sequence[_Label]) -> tuple[list[_Label], npt.NDArray[np.intp]]
 
 
 def cells(rows: Sequence[Row], total: Array, count: Array) -> tuple[Array, Array, list[str], list[str]]:
-    """Totals and counts as (takes, actions, ...) tables: what every average is made of."""
+    """Totals (takes, actions, ...) and counts (takes, actions), and the names of takes and actions. Every average follows from them."""
     takes, take = codes([row.take for row in rows])
     actions, action = codes([row.action for row in rows])
     table = np.zeros((len(takes), len(actions), *total.shape[1:]))
@@ -67,7 +67,7 @@ def cells(rows: Sequence[Row], total: Array, count: Array) -> tuple[Array, Array
 
 
 def average(rows: Sequence[Row], total: Array, count: Array, kind: str) -> Array:
-    """An average of row totals (rows, ...): ``frame``, ``take`` (mean of take means) or ``action`` (mean of action means).
+    """An average of row totals (rows, ...), over ``frame``, ``take`` (mean of take means) or ``action`` (mean of action means).
 
     Takes and actions without a count are left out; NaN where nothing is counted.
     """
@@ -77,23 +77,31 @@ def average(rows: Sequence[Row], total: Array, count: Array, kind: str) -> Array
 
 
 def weighted_average(weights: Array, table: Array, counts: Array, kind: str) -> Array:
-    """The average with each take weighted: (B, takes) weights and the tables of :func:`cells` give (B, ...).
+    """An average with weighted takes; see :func:`average` for ``kind``.
 
-    A bootstrap resample is a row of weights that says how often each take was drawn.
+    Args:
+        weights: (B, takes). Of a bootstrap resample: how often each take was drawn.
+        table: (takes, actions, ...) totals of :func:`cells`.
+        counts: (takes, actions) counts of :func:`cells`.
+        kind: ``frame``, ``take`` or ``action``.
+
+    Returns:
+        (B, ...); NaN where nothing is counted.
     """
     if kind == "take":
-        weight, value = counts.sum(axis=1), table.sum(axis=1)
-        mean = _ratio(value, weight)
-        present = (weight > 0).astype(np.float64)
-        return _ratio(np.tensordot(weights, np.nan_to_num(mean), (1, 0)), weights @ present)
-    by_action = np.tensordot(weights, table, (1, 0)), weights @ counts
+        take_counts = counts.sum(axis=1)
+        take_means = np.nan_to_num(_ratio(table.sum(axis=1), take_counts))
+        counted = (take_counts > 0).astype(np.float64)
+        return _ratio(np.tensordot(weights, take_means, (1, 0)), weights @ counted)
+    action_totals, action_counts = np.tensordot(weights, table, (1, 0)), weights @ counts
     if kind == "frame":
-        return _ratio(by_action[0].sum(axis=1), by_action[1].sum(axis=1))
-    mean = _ratio(*by_action)
-    return _ratio(np.nansum(mean, axis=1), (by_action[1] > 0).sum(axis=1).astype(np.float64))
+        return _ratio(action_totals.sum(axis=1), action_counts.sum(axis=1))
+    action_means = _ratio(action_totals, action_counts)
+    return _ratio(np.nansum(action_means, axis=1), (action_counts > 0).sum(axis=1).astype(np.float64))
 
 
 def _ratio(total: Array, count: Array) -> Array:
+    """``total / count``, NaN where nothing is counted; trailing axes of ``total`` share a count."""
     count = count.reshape(count.shape + (1,) * (total.ndim - count.ndim))
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(count > 0, total / count, np.nan)
@@ -105,9 +113,10 @@ def group_means(rows: Sequence[Row], sums: Sums, key: str) -> dict[str, float]:
 
 
 def label_means(labels: Sequence[str], sums: Sums) -> dict[str, float]:
-    """Frame-weighted mean of the rows of each label (rows,)."""
+    """Frame-weighted mean of the rows of each label; labels without a count are left out."""
     names, code = codes(labels)
     total, count = np.zeros(len(names)), np.zeros(len(names))
     np.add.at(total, code, sums.row_total)
     np.add.at(count, code, sums.count)
-    return {name: float(value) for name, value in zip(names, _ratio(total, count), strict=True) if value == value}
+    means = zip(names, _ratio(total, count), strict=True)
+    return {name: float(mean) for name, mean in means if not np.isnan(mean)}

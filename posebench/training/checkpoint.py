@@ -1,6 +1,6 @@
-"""Checkpoints: everything that the rest of a training depends on, in one safetensors file that is replaced at once.
+"""Checkpoints: the whole state of a training in one safetensors file, which is replaced atomically.
 
-**Convention.** Tensors: ``method/*`` (weights and buffers), ``average/*`` (the running mean of the lifter), ``optimiser/<network>/<n>/*``,
+**Convention.** Tensors: ``method/*`` (weights and buffers), ``average/*`` (moving average of the lifter), ``optimiser/<network>/<n>/*``,
 ``random/cpu`` (and ``random/cuda``), ``order`` (of this epoch's samples). The header's ``state`` is JSON: counters, sums of the loss
 terms so far, and the optimisers' settings. Nothing is pickled.
 """
@@ -24,16 +24,16 @@ _NEXT = "start the run anew: posebench train ... -o ANOTHER"
 
 @dataclass
 class TrainingState:
-    """Where a training stands.
+    """Progress of a training.
 
     Attributes:
-        epoch: epochs done.
-        cursor: samples of the present epoch done.
-        step: steps done.
-        seconds: spent in the loop, interruptions left out.
-        cpu_seconds: of the process in the loop, all threads together: what remains comparable where a machine had other work too.
-        sums: of each loss term over the present epoch's steps.
-        steps: of the present epoch.
+        epoch: completed epochs.
+        cursor: samples used in the present epoch.
+        step: completed steps.
+        seconds: wall time in the loop, without interruptions.
+        cpu_seconds: CPU time of the process in the loop, all threads together; comparable even if the machine had other work.
+        sums: sum of each loss term over the present epoch's steps.
+        steps: completed steps of the present epoch.
     """
 
     epoch: int = 0
@@ -48,7 +48,7 @@ class TrainingState:
 def save(
     path: Path, state: TrainingState, method: nn.Module, average: nn.Module | None, optimisers: dict[str, Optimizer], order: Tensor
 ) -> None:
-    """Write a checkpoint, whole or not at all."""
+    """Write a checkpoint, atomically."""
     from safetensors.torch import save_file
 
     tensors = {f"method/{name}": value for name, value in method.state_dict().items()}
@@ -63,19 +63,19 @@ def save(
     if order.device.type == "cuda":
         tensors["random/cuda"] = torch.cuda.get_rng_state()
     tensors["order"] = order
-    # Two names may share storage (a network used twice); safetensors wants each to own its bytes.
-    owned = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    # A network that is used twice has two names for one storage; safetensors wants separate tensors.
+    separate = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     with replacing(path) as temporary:
-        save_file(owned, temporary, metadata={"state": json.dumps({**asdict(state), "groups": groups})})
+        save_file(separate, temporary, metadata={"state": json.dumps({**asdict(state), "groups": groups})})
 
 
 def load(
     path: Path, method: nn.Module, average: nn.Module | None, optimisers: dict[str, Optimizer], device: str
 ) -> tuple[TrainingState, Tensor]:
-    """Put a checkpoint back into networks, optimisers and random generators.
+    """Restore networks, optimisers and random generators from a checkpoint.
 
     Returns:
-        Where the training stood, and the order of the present epoch's samples.
+        The training's progress, and the order of the present epoch's samples.
 
     Raises:
         PosebenchError: the file is missing, damaged, or of another method or recipe.
@@ -89,12 +89,12 @@ def load(
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
         groups = content.pop("groups")
         state = TrainingState(**content)
-        method.load_state_dict(_part(tensors, "method/"))
+        method.load_state_dict(_below(tensors, "method/"))
         if average is not None:
-            average.load_state_dict(_part(tensors, "average/"))
+            average.load_state_dict(_below(tensors, "average/"))
         for network, optimiser in optimisers.items():
             values: dict[int, dict[str, Tensor]] = {}
-            for name, tensor in _part(tensors, f"optimiser/{network}/").items():
+            for name, tensor in _below(tensors, f"optimiser/{network}/").items():
                 number, _, key = name.partition("/")
                 values.setdefault(int(number), {})[key] = tensor
             optimiser.load_state_dict({"state": values, "param_groups": groups[network]})
@@ -108,5 +108,6 @@ def load(
         raise PosebenchError(f"{path}: {str(error).splitlines()[0]}", wanted, _NEXT) from error
 
 
-def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names begin with ``prefix``, under the rest of their names."""
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

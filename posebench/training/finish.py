@@ -1,11 +1,10 @@
-"""What a finished training is worth: its test split predicted and scored, or the tuning subject in its place."""
+"""The end of a run: the trained lifter predicts the test split (or the tuning subject), and the predictions are scored."""
 
 from __future__ import annotations
 
 import json
 import os
 import tempfile
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,10 +14,11 @@ from posebench.lifters import Lifter, predict
 from posebench.lifters.run import open_run
 from posebench.networks.weights import About, load_about
 from posebench.predictions.archive import open_predictions, save_predictions
+from posebench.scoring.diagnostic_frames import behaviour_of_file
 from posebench.scoring.evaluate import score
 from posebench.scoring.result import Result, load_result
-from posebench.scoring.watching import behaviour_of_file
 from posebench.training.folder import PREDICTIONS, RESULT
+from posebench.training.job import Job
 
 
 def hold_out(dataset: Dataset, subject: str) -> Dataset:
@@ -28,29 +28,27 @@ def hold_out(dataset: Dataset, subject: str) -> Dataset:
 
 
 def finish(
-    folder: Path,
-    dataset: Dataset,
-    root: str | os.PathLike[str] | None,
-    cameras: str | os.PathLike[str] | None,
-    keypoints: str,
-    device: str,
-    *,
-    tune: bool,
-    log: Callable[[str], None],
+    job: Job, *, root: str | os.PathLike[str] | None = None, cameras: str | os.PathLike[str] | None = None, tune: bool = False
 ) -> Result:
-    """Predict and score what the finished training's lifter gives, unless that is done."""
-    path = folder / PREDICTIONS
-    if (folder / RESULT).is_file() and path.is_file():
+    """Predict and score with the lifter of a trained job; a run that has its result is left as it is.
+
+    Args:
+        job: trained; its dataset's test split is the tuning subject if ``tune``.
+        root: the user's folder of the dataset.
+        cameras: file with its cameras.
+        tune: score under a protocol of the tuning subject.
+    """
+    folder, dataset = job.folder, job.dataset
+    if (folder / RESULT).is_file() and (folder / PREDICTIONS).is_file():
         return load_result(folder / RESULT)
     about = load_about(folder)
-    log(f"predicting {sum(dataset.infos[id].frames for id in dataset.clip_ids('test')):,} test poses")
+    job.log(f"predicting {sum(dataset.infos[id].frames for id in dataset.clip_ids('test')):,} test poses")
     protocol = DATASETS[dataset.name].protocol_for(dataset)
     with tempfile.TemporaryDirectory() as scratch:
         if tune:
             protocol = _tuning_protocol(Path(scratch), protocol, dataset.splits["test"])
-        return predict_and_score(
-            open_run(folder, device=device), folder, dataset, keypoints, protocol, root=root, cameras=cameras, about=about
-        )
+        lifter = open_run(folder, device=job.device)
+        return predict_and_score(lifter, folder, dataset, job.recipe.keypoints, protocol, root=root, cameras=cameras, about=about)
 
 
 def predict_and_score(
@@ -64,17 +62,17 @@ def predict_and_score(
     cameras: str | os.PathLike[str] | None = None,
     about: About | None = None,
 ) -> Result:
-    """Write ``predictions.npz`` of the test split and ``result.json`` into a run's folder; ``about`` is None where nothing was trained."""
+    """Write ``predictions.npz`` of the test split and ``result.json`` into a run's folder; ``about`` is None without training."""
     path = folder / PREDICTIONS
     save_predictions(
         path,
         predict(lifter, dataset, keypoints=keypoints),
-        skeleton=lifter.skeleton,
-        unit="mm" if lifter.scale == "metric" else None,
-        scale=lifter.scale,
-        method=lifter.id,
+        skeleton=lifter.info.skeleton,
+        unit=lifter.info.unit,
+        scale=lifter.info.scale,
+        method=lifter.info.id,
         keypoints=keypoints,
-        supervision=lifter.supervision,
+        supervision=lifter.info.supervision,
         provenance=about.provenance if about else None,
     )
     result = score(path, protocol, root=root, cameras=cameras)
@@ -85,7 +83,7 @@ def predict_and_score(
 
 
 def _tuning_protocol(folder: Path, base: str, subjects: tuple[str, ...]) -> str:
-    """The dataset's protocol over the tuning subject: its result can never enter a board, for no board knows this protocol."""
+    """A protocol over the tuning subject. No leaderboard knows it, so its results can never become entries."""
     path = folder / "tuning.toml"
     path.write_text(
         f"extends = {json.dumps(base)}\nid = {json.dumps('tuning/' + base)}\nversion = 1\n"

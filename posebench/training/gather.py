@@ -1,4 +1,4 @@
-"""Reads a training split into :class:`posebench.networks.samples.TrainingData`.
+"""Read a training split into :class:`posebench.networks.samples.TrainingData`.
 
 Unpaired supervision takes 2D from some takes and 3D from the others. Takes are split before any file is read: a method with the
 supervision ``unpaired 3D`` gets the keypoints of the first takes as its training data, and the poses of the others as a pool in random
@@ -8,19 +8,21 @@ order, without take, frame or camera.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from posebench.base.cameras import Camera
 from posebench.base.errors import PosebenchError
 from posebench.base.skeletons import skeleton
-from posebench.data.clip import Array, Dataset
+from posebench.data.clip import Array, Clip, Dataset
 from posebench.networks.samples import PosePool, TrainingData, image_coordinates, nominal_camera
 
-#: Seed of the pool's order, the same in every run: the heap is data, not a part of the training.
-ORDER = 20190226
+#: Seed of the pool's order. It is the same in every run: the pool is data, and independent of the training's seed.
+POOL_ORDER_SEED = 20190226
 
 
 def gather(
@@ -36,47 +38,38 @@ def gather(
 
     Args:
         dataset: an open dataset.
-        clips: ids of its clips to learn from.
+        clips: ids of the clips to read.
         keypoints: 2D source.
-        with_poses: False never looks at a pose: not one number of 3D is read.
+        with_poses: whether to read 3D poses; if False, no 3D is read at all.
         device: a torch device.
         progress: called with (clips read, clips in all).
 
     Raises:
-        PosebenchError: no clips, a clip without this source or with a number that is not finite, or another count of joints.
+        PosebenchError: no clips; a clip without this source, with another number of joints, or with a number that is not finite.
     """
     if not clips:
         raise PosebenchError(f"no training clips in this copy of {dataset.name}", "clips of its training subjects", "add them to the copy")
     joints = skeleton(dataset.skeleton)
     views: list[tuple[Array, Camera | None]] = []
-    poses, ends, usable, start = [], [], [], 0
+    poses, frame_ranges, usable, start = [], [], [], 0
     for done, id in enumerate(clips):
         clip = dataset.load(id)
-        pixels = clip.keypoints(keypoints)
-        if pixels.shape[1] != len(joints):
-            raise PosebenchError(
-                f"{pixels.shape[1]} joints in keypoint source {keypoints} of {dataset.name}",
-                f"the {len(joints)} of {joints.id}",
-                f"choose another source with --keypoints: {', '.join(dataset.keypoint_sources)}",
-            )
-        if not np.isfinite(pixels).all():
-            raise PosebenchError(f"{id}: keypoints of {keypoints} that are not finite", "finite keypoints", "choose another source")
+        pixels = _keypoints(dataset, clip, keypoints)
         views.append((pixels, clip.camera))
         if with_poses:
             poses.append(clip.pose.astype(np.float32))
-            if not np.isfinite(poses[-1]).all():
-                raise PosebenchError(f"{id}: a pose that is not finite", "finite training poses", "leave the clip out of the copy")
+            _check_finite(id, poses[-1])
         frames = len(pixels)
-        ends.append((start, start + frames - 1, frames))
+        frame_ranges.append((start, start + frames - 1, frames))
         usable.append(start + dataset.valid[id] if id in dataset.valid else np.arange(start, start + frames))
         start += frames
         if progress:
             progress(done + 1, len(clips))
     nominal = nominal_camera([camera for _, camera in views if camera], max(float(pixels.max()) for pixels, _ in views))
     points = [image_coordinates(pixels, camera or nominal).astype(np.float32) for pixels, camera in views]
-    first, last, counts = np.array(ends).T
+    first, last, counts = np.array(frame_ranges).T
 
-    def tensor(array: np.typing.NDArray[np.generic]) -> Tensor:
+    def tensor(array: npt.NDArray[np.generic]) -> Tensor:
         return torch.from_numpy(array).to(device)
 
     return TrainingData(
@@ -92,11 +85,34 @@ def gather(
     )
 
 
-def part(dataset: Dataset, clips: list[str], pools: str) -> tuple[list[str], list[str]]:
-    """Clips to take keypoints from, and clips to take poses from.
+def _keypoints(dataset: Dataset, clip: Clip, source: str) -> Array:
+    """Keypoints (T, J, 2) px of a clip.
 
-    Takes alternate in the order of the dataset, the first one to the keypoints, so that each pool has its share of subjects and actions.
-    Of a take that several cameras saw, one clip is enough for the heap: the poses are the same but for a rotation.
+    Raises:
+        PosebenchError: another number of joints than the dataset's skeleton has, or a number that is not finite.
+    """
+    pixels, joints = clip.keypoints(source), skeleton(dataset.skeleton)
+    if pixels.shape[1] != len(joints):
+        raise PosebenchError(
+            f"{pixels.shape[1]} joints in keypoint source {source} of {dataset.name}",
+            f"the {len(joints)} of {joints.id}",
+            f"choose another source with --keypoints: {', '.join(dataset.keypoint_sources)}",
+        )
+    if not np.isfinite(pixels).all():
+        raise PosebenchError(f"{clip.id}: keypoints of {source} that are not finite", "finite keypoints", "choose another source")
+    return pixels
+
+
+def _check_finite(id: str, pose: npt.NDArray[Any]) -> None:
+    if not np.isfinite(pose).all():
+        raise PosebenchError(f"{id}: a pose that is not finite", "finite training poses", "leave the clip out of the copy")
+
+
+def split_takes(dataset: Dataset, clips: list[str], pools: str) -> tuple[list[str], list[str]]:
+    """Split a training split for unpaired supervision: clips to take keypoints from, and clips to take poses from.
+
+    Takes go to the two in turn, in the order of the dataset and the first one to the keypoints, so that both have all subjects and
+    actions. Of a take with several cameras one clip gives its poses: those of the other cameras are the same up to a rotation.
 
     Args:
         dataset: an open dataset.
@@ -104,10 +120,10 @@ def part(dataset: Dataset, clips: list[str], pools: str) -> tuple[list[str], lis
         pools: one of :data:`posebench.networks.settings.POOLS`.
 
     Raises:
-        PosebenchError: fewer than two takes to part.
+        PosebenchError: fewer than two takes to split.
     """
     takes = list(dict.fromkeys(dataset.infos[id].take for id in clips))
-    seen, posed = set(takes), set(takes)
+    keypoint_takes, pose_takes = set(takes), set(takes)
     if pools == "disjoint":
         if len(takes) < 2:
             raise PosebenchError(
@@ -115,15 +131,17 @@ def part(dataset: Dataset, clips: list[str], pools: str) -> tuple[list[str], lis
                 "two at least: one for keypoints, one for poses",
                 'add takes to the copy, or train with --set pools="shuffled"',
             )
-        seen, posed = set(takes[::2]), set(takes[1::2])
-    first: dict[str, str] = {}
+        keypoint_takes, pose_takes = set(takes[::2]), set(takes[1::2])
+    first_clip: dict[str, str] = {}
     for id in clips:
-        first.setdefault(dataset.infos[id].take, id)
-    return [id for id in clips if dataset.infos[id].take in seen], [id for take, id in first.items() if take in posed]
+        first_clip.setdefault(dataset.infos[id].take, id)
+    keypoint_clips = [id for id in clips if dataset.infos[id].take in keypoint_takes]
+    pose_clips = [id for take, id in first_clip.items() if take in pose_takes]
+    return keypoint_clips, pose_clips
 
 
 def gather_poses(dataset: Dataset, clips: list[str], *, device: str = "cpu") -> PosePool:
-    """Read the heap of poses; keypoints of these clips are not looked at.
+    """Read the pool of unpaired poses, in random order. Keypoints of these clips are not read.
 
     Args:
         dataset: an open dataset.
@@ -138,14 +156,13 @@ def gather_poses(dataset: Dataset, clips: list[str], *, device: str = "cpu") -> 
     for id in clips:
         clip = dataset.load(id)
         pose = clip.pose[dataset.valid[id]] if id in dataset.valid else clip.pose
-        if not np.isfinite(pose).all():
-            raise PosebenchError(f"{id}: a pose that is not finite", "finite training poses", "leave the clip out of the copy")
+        _check_finite(id, pose)
         poses.append((pose - pose[:, root].mean(axis=1, keepdims=True)).astype(np.float32))
         up = np.full(3, np.nan) if clip.camera is None or dataset.up is None else clip.camera.rotation @ np.array(dataset.up)
         ups.append(np.broadcast_to(up, (len(pose), 3)).astype(np.float32))
-    order = np.random.default_rng(ORDER).permutation(sum(map(len, poses)))
+    order = np.random.default_rng(POOL_ORDER_SEED).permutation(sum(map(len, poses)))
 
-    def tensor(parts: list[np.typing.NDArray[np.float32]]) -> Tensor:
+    def tensor(parts: list[npt.NDArray[np.float32]]) -> Tensor:
         return torch.from_numpy(np.concatenate(parts)[order]).to(device)
 
     return PosePool(tensor(poses), tensor(ups))

@@ -1,4 +1,7 @@
-"""``posebench train``: from a method's name to a run folder with weights, predictions and result."""
+"""``posebench train``: from a method's name to a run folder with weights, predictions and result.
+
+Read from top to bottom: ``train`` makes the job, ``learn`` trains it, and what follows are their parts.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -24,18 +27,17 @@ from posebench.networks.samples import TrainingData
 from posebench.networks.settings import Settings
 from posebench.networks.weights import ABOUT, About, save_weights
 from posebench.predictions.provenance import Provenance
+from posebench.scoring.diagnostic_frames import DiagnosticFrames, behaviour_on, diagnostic_frames
 from posebench.scoring.result import Result
-from posebench.scoring.watching import Watch, behaviour_on, watch
 from posebench.training.checkpoint import TrainingState
 from posebench.training.curves import draw_curves
 from posebench.training.finish import finish, hold_out
 from posebench.training.folder import CURVES, RECIPE, claim, default_folder
-from posebench.training.gather import gather, gather_poses, part
-from posebench.training.loop import CHECKPOINT, LOG, fit
+from posebench.training.gather import gather, gather_poses, split_takes
+from posebench.training.job import Job, Progress
+from posebench.training.loop import CHECKPOINT, LOG, Hooks, fit
 from posebench.training.teacher import FOLDER as TEACHER
 from posebench.training.teacher import Teacher, open_teacher, recipe_of_teacher
-
-Progress = Callable[[int, int], None]
 
 
 def train(
@@ -63,68 +65,80 @@ def train(
 
     **Convention.** The run folder holds ``recipe.toml`` (as resolved), ``log.jsonl``, ``curves.png``, ``checkpoint.safetensors``,
     ``lifter.safetensors`` and ``lifter.json``, ``predictions.npz``, ``result.json``; each is written whole or not at all. A method whose
-    supervision is ``none`` is handed keypoints only. On the CPU the same call with the same count of threads gives the same predictions,
+    supervision is ``none`` gets keypoints only. On the CPU the same call with the same number of threads gives the same predictions,
     byte for byte.
 
     Args:
         method: id of a baseline.
         dataset: name of a dataset.
-        root: the owner's folder of the dataset.
-        cameras: the file that holds its cameras, where the folder has none (Human3.6M).
-        teacher: folder of the run that teaches a method which wants a teacher; without one, it is trained first, in ``teacher`` below the
-            run's folder, at the same preset and seed. What it cost counts as the run's.
+        root: the user's folder of the dataset.
+        cameras: file with its cameras, for a folder that has none (Human3.6M).
+        teacher: for a method that learns from a teacher, the teacher's run folder. If none is given, a teacher is trained first, in
+            ``teacher`` below the run's folder, with the same preset and seed, and its cost counts as the run's.
         keypoints: 2D source of training and prediction.
         seed: of all random numbers.
         preset: budget, ``smoke``, ``quick`` or ``full``.
-        recipe: a variant that the method's ``recipe.toml`` names.
-        changes: settings changed by hand, ``name=value``.
-        output: the run's folder; by default below ``runs``, named after all that makes the run.
-        resume: go on with an interrupted run; of a finished one nothing is done again.
-        device: ``cpu``, ``cuda``, or ``auto``: cuda where there is one.
-        threads: of the CPU; 0 takes PyTorch's choice.
+        recipe: a variant of the method's ``recipe.toml``.
+        changes: single settings, ``name=value``.
+        output: the run's folder; by default below ``runs``, named after method, recipe, dataset, keypoints, preset and seed.
+        resume: continue an interrupted run; nothing of a finished one is repeated.
+        device: ``cpu``, ``cuda``, or ``auto``: cuda if there is a device.
+        threads: CPU threads; 0 for PyTorch's choice.
         tune: leave the tuning subject (:class:`posebench.data.DatasetSpec`) out of the training and predict it instead of the test split.
         save_every_s: seconds between checkpoints.
         progress: called with (steps done, steps in all).
-        log: called with a line now and then.
+        log: called with a line of text now and then.
 
     Returns:
-        The result, with what the lifter does beside its errors and how the training went.
+        The result, with diagnostics of the lifter and the costs of the training.
 
     Raises:
-        PosebenchError: an unknown method, recipe or setting; a folder that holds another run; data that cannot be learnt from; or a
-            loss that is no longer finite.
-        posebench.training.loop.Interrupted: Ctrl-C; everything is saved.
+        PosebenchError: an unknown method, recipe or setting; a folder that holds another run; data that cannot be trained on; or a loss
+            that is not finite.
+        posebench.training.loop.Interrupted: Ctrl-C; a checkpoint has been saved.
     """
     content, where = read_method(method)
     settings = resolve(content, load_baseline(method).Settings, where=where, recipe=recipe, preset=preset, changes=changes)
     data = open_dataset(dataset, root, cameras=cameras)
     if tune:
         data = hold_out(data, DATASETS[dataset].tuning_subject)
-    if changes:
-        recipe = ", ".join([recipe, *changes])
+    subjects_with_clips = {info.subject for info in data.infos.values()}
     resolved = Recipe(
         method=method,
-        recipe=recipe,
+        recipe=", ".join([recipe, *changes]),
         preset=preset,
         seed=seed,
         dataset={"name": data.name, "version": data.version, "fingerprint": data.fingerprint},
-        subjects=tuple(subject for subject in data.splits["train"] if any(info.subject == subject for info in data.infos.values())),
+        subjects=tuple(subject for subject in data.splits["train"] if subject in subjects_with_clips),
         keypoints=keypoints,
         skeleton=data.skeleton,
         settings=asdict(settings),
     )
     device = _device(device)
     if teacher is not None:
+        # Opened before anything is written, so that an unfit teacher leaves no folder.
         named_run = _named_teacher(Path(teacher), resolved, settings, device)
-        resolved = replace(resolved, recipe=named_run.names(resolved, settings.taught_by), teacher=str(named_run))
-    folder = Path(output) if output else default_folder(resolved, tune=tune)
-    claim(folder, resolved, resume=resume)
+        recipe_name = named_run.recipe_name_of(resolved, settings.teacher_baseline)
+        resolved = replace(resolved, recipe=recipe_name, teacher=str(named_run))
+    job = Job(
+        recipe=resolved,
+        settings=settings,
+        supervision=content["supervision"],
+        dataset=data,
+        folder=Path(output) if output else default_folder(resolved, tune=tune),
+        teacher=None if teacher is None else Path(teacher),
+        resume=resume,
+        device=device,
+        save_every_s=save_every_s,
+        progress=progress,
+        log=log,
+    )
+    claim(job.folder, resolved, resume=resume)
     if threads:
         torch.set_num_threads(threads)
-    if not (folder / ABOUT).is_file():
-        named = None if teacher is None else Path(teacher)
-        _learn(resolved, settings, content["supervision"], data, folder, resume, device, save_every_s, progress, log, named)
-    return finish(folder, data, root, cameras, keypoints, device, tune=tune, log=log)
+    if not (job.folder / ABOUT).is_file():
+        learn(job)
+    return finish(job, root=root, cameras=cameras, tune=tune)
 
 
 def _device(name: str) -> str:
@@ -135,118 +149,127 @@ def _device(name: str) -> str:
     return name
 
 
-def _learn(
-    recipe: Recipe,
-    settings: Settings,
-    supervision: str,
-    dataset: Dataset,
-    folder: Path,
-    resume: bool,
-    device: str,
-    save_every_s: float,
-    progress: Progress | None,
-    log: Callable[[str], None],
-    named_teacher: Path | None = None,
-) -> None:
-    resume = resume and (folder / CHECKPOINT).is_file()  # killed before the first checkpoint: begin again
-    teacher = None
-    if settings.taught_by:
-        at = named_teacher or _own_teacher(recipe, settings, supervision, dataset, folder, device, save_every_s, progress, log)
-        teacher = open_teacher(at, recipe, settings.taught_by[0], device)
-    clips, pool = dataset.clip_ids("train"), None
-    if supervision == "unpaired 3D":
-        clips, posed = part(dataset, clips, settings.pools)
-        pool = gather_poses(dataset, posed, device=device)
-    data = replace(gather(dataset, clips, recipe.keypoints, with_poses=supervision == "paired 3D", device=device), pool=pool)
-    if settings.extra_data:
-        other = open_dataset(settings.extra_data)
-        data = replace(data, extra=gather(other, other.clip_ids("train"), recipe.keypoints, with_poses=False, device=device))
-    if teacher:
-        log(f"taught by {teacher}")
-        data = replace(data, teacher_poses=teacher.tell(data))
-    watched = watch(dataset, clips)
-    beside = f", and {len(pool.poses):,} unpaired 3D poses," if pool else ""
-    log(f"{len(data.keypoints):,} training poses of {len(clips)} clips{beside} on {device}, {torch.get_num_threads()} threads")
+def learn(job: Job) -> None:
+    """Train a job's method, and its teacher first if it needs one; leaves log, curves and weights in the job's folder.
+
+    Raises:
+        PosebenchError: data that cannot be trained on, or a loss that is not finite.
+        posebench.training.loop.Interrupted: Ctrl-C; a checkpoint has been saved.
+    """
+    recipe, settings, dataset, folder = job.recipe, job.settings, job.dataset, job.folder
+    resume = job.resume and (folder / CHECKPOINT).is_file()  # killed before the first checkpoint: start again
+    teacher = _teacher(job)
+    clips, posed_clips = dataset.clip_ids("train"), None
+    if job.supervision == "unpaired 3D":
+        clips, posed_clips = split_takes(dataset, clips, settings.pools)
+    data = _training_data(job, clips, posed_clips, teacher)
     if not resume:
         (folder / LOG).unlink(missing_ok=True)
+
     torch.manual_seed(recipe.seed)
-    method = build(recipe).to(device)
-    clock, cpu_clock = time.monotonic(), time.process_time()
+    method = build(recipe).to(job.device)
+    wall_start, cpu_start = time.monotonic(), time.process_time()
     method.prepare(data)
-    prepared = (time.monotonic() - clock, time.process_time() - cpu_clock)
-    state = fit(
-        method,
-        data,
-        settings,
-        folder,
-        resume=resume,
-        save_every_s=save_every_s,
-        look=lambda now: _look(now, data, watched, clips, dataset),
-        progress=progress,
-        log=log,
-    )
-    draw_curves(
-        folder / LOG, folder / CURVES, f"{recipe.method} ({recipe.recipe}) on {dataset.name}, {recipe.keypoints}, seed {recipe.seed}"
-    )
-    made, spent = _provenance(recipe, settings, method, state, len(method.samples(data))), _training(state, prepared, device)
+    preparation = _Seconds(time.monotonic() - wall_start, time.process_time() - cpu_start)
+    watched = diagnostic_frames(dataset, clips)
+    hooks = Hooks(lambda trained: _diagnose(trained, data, watched, clips, dataset), job.progress, job.log)
+    state = fit(method, data, settings, folder, resume=resume, save_every_s=job.save_every_s, hooks=hooks)
+
+    title = f"{recipe.method} ({recipe.recipe}) on {dataset.name}, {recipe.keypoints}, seed {recipe.seed}"
+    draw_curves(folder / LOG, folder / CURVES, title)
+    provenance = _provenance(recipe, settings, method, state, len(method.samples(data)))
+    costs = _costs(state, preparation, job.device)
     if teacher:
-        made, spent = teacher.credited(made), teacher.spent(spent)
-    save_weights(folder, method.lifter, About(recipe.method, supervision, data.nominal, made, spent))
+        provenance, costs = teacher.add_to_provenance(provenance), teacher.add_to_costs(costs)
+    save_weights(folder, method.lifter, About(recipe.method, job.supervision, data.nominal, provenance, costs))
+
+
+def _training_data(job: Job, clips: list[str], posed_clips: list[str] | None, teacher: Teacher | None) -> TrainingData:
+    """Read all that the method may learn from.
+
+    Args:
+        job: the training.
+        clips: clips to take keypoints from; also their poses, if the supervision is ``paired 3D``.
+        posed_clips: clips to take the pool of unpaired poses from; None for no pool.
+        teacher: predicts poses for the same keypoints.
+    """
+    dataset, keypoints, device = job.dataset, job.recipe.keypoints, job.device
+    pool = gather_poses(dataset, posed_clips, device=device) if posed_clips is not None else None
+    data = gather(dataset, clips, keypoints, with_poses=job.supervision == "paired 3D", device=device)
+    data = replace(data, pool=pool)
+    if job.settings.extra_data:
+        other = open_dataset(job.settings.extra_data)
+        data = replace(data, extra=gather(other, other.clip_ids("train"), keypoints, with_poses=False, device=device))
+    if teacher:
+        job.log(f"taught by {teacher}")
+        data = replace(data, teacher_poses=teacher.predict(data))
+    unpaired = f", and {len(pool.poses):,} unpaired 3D poses," if pool else ""
+    job.log(f"{len(data.keypoints):,} training poses of {len(clips)} clips{unpaired} on {device}, {torch.get_num_threads()} threads")
+    return data
+
+
+def _teacher(job: Job) -> Teacher | None:
+    """The teacher that a job's settings ask for: the named one, or one that is trained first; None if they ask for none."""
+    if not job.settings.teacher_baseline:
+        return None
+    folder = job.teacher or _train_teacher(job)
+    return open_teacher(folder, job.recipe, job.settings.teacher_baseline[0], job.device)
 
 
 def _named_teacher(folder: Path, recipe: Recipe, settings: Settings, device: str) -> Teacher:
-    """The run that --teacher names, seen to fit before anything is written."""
-    if not settings.taught_by:
+    """The run that --teacher names.
+
+    Raises:
+        PosebenchError: the method learns from no teacher, or not from this one.
+    """
+    if not settings.teacher_baseline:
         raise PosebenchError(
             f"--teacher {folder} for {recipe.method}, recipe {recipe.recipe}",
-            "a method that is taught, such as ites",
+            "a method that learns from a teacher, such as ites",
             "leave --teacher out",
         )
-    return open_teacher(folder, recipe, settings.taught_by[0], device)
+    return open_teacher(folder, recipe, settings.teacher_baseline[0], device)
 
 
-def _own_teacher(
-    recipe: Recipe,
-    settings: Settings,
-    supervision: str,
-    dataset: Dataset,
-    folder: Path,
-    device: str,
-    save_every_s: float,
-    progress: Progress | None,
-    log: Callable[[str], None],
-) -> Path:
-    """The folder of a teacher that is trained for this run alone, or gone on with."""
-    assert settings.taught_by
-    method, variant = settings.taught_by
+def _train_teacher(job: Job) -> Path:
+    """Train the teacher of a job in ``teacher`` below its folder, or resume that training; returns the teacher's folder."""
+    assert job.settings.teacher_baseline
+    method, variant = job.settings.teacher_baseline
     content, where = read_method(method)
-    if content["supervision"] != supervision:
-        raise PosebenchError(f"{method}, which sees {content['supervision']}, as teacher", f"one that sees {supervision}", "choose another")
-    chosen = resolve(content, load_baseline(method).Settings, where=where, recipe=variant, preset=recipe.preset)
-    made, at = recipe_of_teacher(recipe, method, variant, asdict(chosen)), folder / TEACHER
-    if not (at / RECIPE).is_file():
-        write_text(at / RECIPE, made.dump())
-    claim(at, made, resume=True)
-    if not (at / ABOUT).is_file():
-        log(f"first its teacher, {method} ({variant}), in {at}")
-        _learn(made, chosen, supervision, dataset, at, True, device, save_every_s, progress, log)
-    return at
+    if content["supervision"] != job.supervision:
+        found = f"{method}, which sees {content['supervision']}, as teacher"
+        raise PosebenchError(found, f"one that sees {job.supervision}", "choose another")
+    settings = resolve(content, load_baseline(method).Settings, where=where, recipe=variant, preset=job.recipe.preset)
+    recipe, folder = recipe_of_teacher(job.recipe, method, variant, asdict(settings)), job.folder / TEACHER
+    if not (folder / RECIPE).is_file():
+        write_text(folder / RECIPE, recipe.dump())
+    claim(folder, recipe, resume=True)
+    if not (folder / ABOUT).is_file():
+        job.log(f"first its teacher, {method} ({variant}), in {folder}")
+        learn(replace(job, recipe=recipe, settings=settings, folder=folder, teacher=None, resume=True))
+    return folder
 
 
-def _look(method: Method, data: TrainingData, watched: Watch, clips: list[str], dataset: Dataset) -> dict[str, float]:
-    """What the lifter does on training frames: it is shown whole clips where it looks at several frames, single frames otherwise."""
-    starts = dict(zip(clips, np.cumsum([0, *(dataset.infos[id].frames for id in clips)])[:-1].tolist(), strict=True))
+def _diagnose(method: Method, data: TrainingData, watched: DiagnosticFrames, clips: list[str], dataset: Dataset) -> dict[str, float]:
+    """Diagnostics of the lifter on some training frames, and the method's own ones.
 
-    def lifted(id: str, frames: Any) -> Any:
-        clip = data.keypoints[starts[id] : starts[id] + dataset.infos[id].frames]
-        poses = method.lift(clip) if method.context > 1 else method.lift(clip[torch.from_numpy(frames).to(clip.device)])
-        return (poses[torch.from_numpy(frames).to(clip.device)] if method.context > 1 else poses).cpu().numpy()
+    A method with a context gets whole clips, of which the frames are then taken; a single-frame method gets the frames alone.
+    """
+    clip_starts = np.cumsum([0, *(dataset.infos[id].frames for id in clips)])[:-1].tolist()
+    start_of = dict(zip(clips, clip_starts, strict=True))
 
-    return {**behaviour_on(watched, dataset.skeleton, lifted), **method.diagnostics(data)}
+    def lift(id: str, frames: Any) -> Any:
+        clip = data.keypoints[start_of[id] : start_of[id] + dataset.infos[id].frames]
+        indices = torch.from_numpy(frames).to(clip.device)
+        poses = method.lift(clip)[indices] if method.context > 1 else method.lift(clip[indices])
+        return poses.cpu().numpy()
+
+    return {**behaviour_on(watched, dataset.skeleton, lift), **method.diagnostics(data)}
 
 
 def _provenance(recipe: Recipe, settings: Settings, method: Method, state: TrainingState, samples: int) -> Provenance:
     about = recipe.dataset
+    samples_per_epoch = min(settings.samples or samples, samples)
     return Provenance(
         recipe=recipe.recipe,
         preset=recipe.preset,
@@ -258,12 +281,21 @@ def _provenance(recipe: Recipe, settings: Settings, method: Method, state: Train
         side_information=method.side_information,
         extra_data=(f"2D of {settings.extra_data}",) if settings.extra_data else (),
         epochs=state.epoch,
-        poses_seen=min(settings.samples or samples, samples) * state.epoch * method.poses_per_sample + method.poses_beside,
+        poses_seen=samples_per_epoch * state.epoch * method.poses_per_sample + method.extra_poses,
         parameters=sum(parameter.numel() for parameter in method.lifter.parameters()),
     )
 
 
-def _training(state: TrainingState, prepared: tuple[float, float], device: str) -> dict[str, Any]:
-    """What it cost; ``prepared`` are the seconds and CPU seconds before the first step."""
-    seconds, cpu_seconds = state.seconds + prepared[0], state.cpu_seconds + prepared[1]
-    return {"seconds": round(seconds, 1), "cpu_seconds": round(cpu_seconds, 1), "steps": state.step, **machine(device)}
+class _Seconds(NamedTuple):
+    wall: float
+    cpu: float
+
+
+def _costs(state: TrainingState, preparation: _Seconds, device: str) -> dict[str, Any]:
+    """Time of the loop and of the preparation before it, steps, and the machine."""
+    return {
+        "seconds": round(state.seconds + preparation.wall, 1),
+        "cpu_seconds": round(state.cpu_seconds + preparation.cpu, 1),
+        "steps": state.step,
+        **machine(device),
+    }

@@ -1,8 +1,8 @@
-"""Trained runs as teachers: a finished run predicts the training poses that another method, the student, learns from.
+"""Teachers: a finished run predicts poses of the training frames, and another method, the student, learns from them.
 
-**Convention.** A method names its teacher's baseline in its settings (:attr:`posebench.networks.settings.Settings.taught_by`). The
-teacher's frozen lifter predicts every training frame once (:attr:`posebench.networks.samples.TrainingData.teacher_poses`); no network
-of the teacher is in the student. Teacher and student are trained on the same 2D: other data are refused.
+**Convention.** A method names its teacher's baseline in its settings (:attr:`posebench.networks.settings.Settings.teacher_baseline`).
+The teacher's frozen lifter predicts every training frame once (:attr:`posebench.networks.samples.TrainingData.teacher_poses`); the
+student contains no network of the teacher. Teacher and student must be trained on the same 2D.
 """
 
 from __future__ import annotations
@@ -16,24 +16,23 @@ from torch import Tensor
 
 from posebench.base.errors import PosebenchError
 from posebench.base.files import sha256_of
-from posebench.lifters.flip import FlipAveraged
-from posebench.lifters.run import Trained, open_run
+from posebench.lifters.run import Trained, open_run, without_flip_averaging
 from posebench.networks.recipe import Recipe
 from posebench.networks.samples import TrainingData
 from posebench.networks.weights import WEIGHTS
 from posebench.predictions.provenance import Provenance, taught_by
 
-#: Where a student's run keeps the teacher that was trained for it.
+#: Folder below a student's run that holds the teacher trained for it.
 FOLDER = "teacher"
 
 
 @dataclass(frozen=True, eq=False)
 class Teacher:
-    """A frozen lifter that teaches.
+    """The frozen lifter of a finished run, as teacher.
 
     Attributes:
         lifter: of the run; without flip averaging.
-        recipe: what the run did.
+        recipe: of the run.
         weights: sha256 of its weights.
     """
 
@@ -42,27 +41,35 @@ class Teacher:
     weights: str
 
     def __str__(self) -> str:
-        """What a student's provenance says of it."""
-        made = self.recipe
-        return taught_by(made.method, made.recipe, made.preset, made.seed, self.weights)
+        """The teacher in a student's provenance: method, recipe, preset, seed and start of the weights' digest."""
+        own = self.recipe
+        return taught_by(own.method, own.recipe, own.preset, own.seed, self.weights)
 
-    def names(self, student: Recipe, taught_by: tuple[str, str] | None) -> str:
-        """The student's recipe; a teacher other than the one that would be trained for it stands behind, as a changed setting does."""
-        made = self.recipe
-        usual = (made.method, made.recipe) == taught_by and (made.preset, made.seed) == (student.preset, student.seed)
-        return student.recipe if usual else f"{student.recipe}, teacher={made.recipe} {made.preset} seed {made.seed}"
+    def recipe_name_of(self, student: Recipe, default: tuple[str, str] | None) -> str:
+        """The student's recipe name; as a changed setting does, a teacher other than the default one becomes part of it.
 
-    def tell(self, data: TrainingData) -> Tensor:
-        """Poses (N, J, 3) of every training frame, camera frame, root at the origin; clip by clip, for some lifters look at neighbours."""
+        Args:
+            student: the student's recipe.
+            default: method and recipe of the teacher that would be trained if none was named, with the student's preset and seed.
+        """
+        own = self.recipe
+        is_default = (own.method, own.recipe) == default and (own.preset, own.seed) == (student.preset, student.seed)
+        return student.recipe if is_default else f"{student.recipe}, teacher={own.recipe} {own.preset} seed {own.seed}"
+
+    def predict(self, data: TrainingData) -> Tensor:
+        """Poses (N, J, 3) of every training frame, camera frame, root at the origin.
+
+        Each clip is lifted on its own: a lifter with a context must not look across a cut.
+        """
         starts = torch.unique(data.first).tolist()
         ends = [*starts[1:], len(data.keypoints)]
         with torch.inference_mode():
-            told = [self.lifter.method.lift(data.keypoints[start:end]) for start, end in zip(starts, ends, strict=True)]
-        return torch.cat(told).clone()
+            poses = [self.lifter.method.lift(data.keypoints[start:end]) for start, end in zip(starts, ends, strict=True)]
+        return torch.cat(poses).clone()  # a clone is an ordinary tensor, which the student's autograd may use
 
-    def credited(self, student: Provenance) -> Provenance:
-        """A student's provenance with the teacher in it, and with whatever the teacher knew beside 2D."""
-        own = self.lifter.provenance
+    def add_to_provenance(self, student: Provenance) -> Provenance:
+        """A student's provenance, with the teacher and with the side information and extra data of the teacher."""
+        own = self.lifter.about.provenance
         return replace(
             student,
             teacher=str(self),
@@ -70,8 +77,8 @@ class Teacher:
             extra_data=tuple(dict.fromkeys([*student.extra_data, *own.extra_data])),
         )
 
-    def spent(self, student: dict[str, Any]) -> dict[str, Any]:
-        """What student and teacher cost together, the teacher's share named, with the teacher's code; ``student`` is its own costs."""
+    def add_to_costs(self, student: dict[str, Any]) -> dict[str, Any]:
+        """The costs of student and teacher together, with the teacher's share and code version; ``student`` is the student's costs."""
         own, both = self.lifter.about.training, dict(student)
         for name in ("seconds", "cpu_seconds"):
             if name in own:
@@ -81,36 +88,35 @@ class Teacher:
 
 
 def open_teacher(folder: Path, student: Recipe, method: str, device: str) -> Teacher:
-    """The teacher of a student's run.
+    """Open a finished run as the teacher of a student.
 
     Args:
         folder: of a finished run.
-        student: what the student's run is to do.
-        method: id of the baseline that teaches it.
+        student: the student's recipe.
+        method: id of the teacher's baseline that the student asks for.
         device: a torch device.
 
     Raises:
         PosebenchError: no finished run; one of another method; or one that was trained on other data, subjects, keypoints or joints.
     """
-    lifter = open_run(folder, device=device)
-    trained = lifter.inner if isinstance(lifter, FlipAveraged) else lifter
-    assert isinstance(trained, Trained)
-    made = Recipe.load(folder / "recipe.toml")
+    trained = without_flip_averaging(open_run(folder, device=device))
+    assert trained is not None
+    own = Recipe.load(folder / "recipe.toml")
     wanted = {
-        "method": (made.method, method),
-        "skeleton": (made.skeleton, student.skeleton),
-        "dataset": (_data(made), _data(student)),
-        "training subjects": (" ".join(made.subjects), " ".join(student.subjects)),
-        "keypoints": (made.keypoints, student.keypoints),
+        "method": (own.method, method),
+        "skeleton": (own.skeleton, student.skeleton),
+        "dataset": (_data(own), _data(student)),
+        "training subjects": (" ".join(own.subjects), " ".join(student.subjects)),
+        "keypoints": (own.keypoints, student.keypoints),
     }
     for name, (found, asked) in wanted.items():
         if found != asked:
             raise PosebenchError(
                 f"--teacher {folder}, whose {name} is {found}",
-                f"{asked}, as of the run that it is to teach",
+                f"{asked}, as in the run that it is to teach",
                 "train a teacher on the same data, or leave --teacher out: one is then trained first",
             )
-    return Teacher(trained, made, sha256_of(folder / WEIGHTS))
+    return Teacher(trained, own, sha256_of(folder / WEIGHTS))
 
 
 def _data(recipe: Recipe) -> str:
@@ -119,5 +125,5 @@ def _data(recipe: Recipe) -> str:
 
 
 def recipe_of_teacher(student: Recipe, method: str, name: str, settings: dict[str, Any]) -> Recipe:
-    """What a teacher does that is trained for a student: the same data, preset and seed."""
+    """The recipe of a teacher that is trained for a student: the student's data, preset and seed, with the teacher's settings."""
     return replace(student, method=method, recipe=name, settings=settings, teacher="")

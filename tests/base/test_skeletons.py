@@ -4,11 +4,9 @@ import doctest
 
 import pytest
 
-from posebench.base import errors
-from posebench.base import skeletons as skeleton
+from posebench.base import skeletons
 from posebench.base.errors import PosebenchError
-from posebench.base.skeletons import EQUATED, SKELETONS, Skeleton, joint_map
-from posebench.base.skeletons import skeleton as by_id
+from posebench.base.skeletons import EQUATED, SKELETONS, Skeleton, joint_map, skeleton
 
 IDS = list(SKELETONS)
 
@@ -80,6 +78,15 @@ def test_the_sixteen_joint_orders_have_their_roots_where_their_peers_have_them()
     assert "neck_nose" not in SKELETONS["h36m16"].joints
 
 
+def test_the_28_joints_of_3dhp_are_in_the_official_order():
+    """The order of ``mpii_get_joints.m`` in the release."""
+    assert SKELETONS["mpi28"].joints == (
+        *("spine3", "spine4", "spine2", "spine", "pelvis", "neck", "head", "head_top"),
+        *("l_clavicle", "l_shoulder", "l_elbow", "l_wrist", "l_hand", "r_clavicle", "r_shoulder", "r_elbow", "r_wrist", "r_hand"),
+        *("l_hip", "l_knee", "l_ankle", "l_foot", "l_toe", "r_hip", "r_knee", "r_ankle", "r_foot", "r_toe"),
+    )
+
+
 def test_sets_without_a_root_use_both_hips():
     assert SKELETONS["lsp14"].root_indices == (3, 2)
     assert {SKELETONS["coco17"].joints[i] for i in SKELETONS["coco17"].root_indices} == {"l_hip", "r_hip"}
@@ -98,7 +105,7 @@ def test_lsp14_is_the_field_wide_fourteen():
 
 def test_an_unknown_skeleton_or_joint_is_answered_with_the_choices():
     with pytest.raises(PosebenchError, match=r"'h36m18'.*h36m17, h36m32"):
-        by_id("h36m18")
+        skeleton("h36m18")
     with pytest.raises(PosebenchError, match=r"'neck'.*h36m17.*thorax"):
         SKELETONS["h36m17"].index("neck")
 
@@ -108,8 +115,7 @@ def test_a_skeleton_with_a_joint_twice_is_refused():
         Skeleton("odd", ("a", "a"), (-1, 0), None)
 
 
-@pytest.mark.parametrize("module", [skeleton, errors])
-def test_the_examples_in_the_docstrings_run(module):
-    result = doctest.testmod(module)
+def test_the_examples_in_the_docstrings_run():
+    result = doctest.testmod(skeletons)
     assert result.failed == 0
     assert result.attempted > 0

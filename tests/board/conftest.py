@@ -7,6 +7,7 @@ import pytest
 
 import posebench
 from posebench.scoring.protocol import load_protocol
+from posebench.scoring.result import ScoredData, ScoredProtocol
 
 
 @pytest.fixture(scope="session")
@@ -38,8 +39,8 @@ def scored(folder, name, noise, *, seed=0, keypoints="gt", scale="metric"):
     protocol = load_protocol("synthetic")
     return replace(
         result,
-        protocol={"id": "synthetic", "version": protocol.version, "digest": protocol.digest, "headline": protocol.headline},
-        data={"name": "synthetic", "version": "1", "fingerprint": "f" * 64, "official": True, "note": ""},
+        protocol=ScoredProtocol(id="synthetic", version=protocol.version, digest=protocol.digest, headline=protocol.headline),
+        data=ScoredData(name="synthetic", version="1", fingerprint="f" * 64, official=True, note=""),
     )
 
 

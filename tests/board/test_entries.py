@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 
 from posebench.base.errors import PosebenchError
-from posebench.board.entry_files import add, entry_of, load_entries
+from posebench.board.admission import entry_of
+from posebench.board.entry_files import add, load_entries
 from posebench.board.render import check_board, render
+from posebench.predictions.finding import Finding
 from posebench.predictions.provenance import taught_by
 
 
@@ -20,7 +22,7 @@ def test_an_entry_comes_back_as_it_was_written(tmp_path, results):
 def test_every_average_follows_from_the_sums_in_the_entry(results):
     entry = entry_of(results["good"], "good.json")
     for metric, table in results["good"].metrics.items():
-        for kind, value in table["by"].items():
+        for kind, value in table.by.items():
             assert entry.value(metric, kind) == pytest.approx(value, rel=1e-12), (metric, kind)
 
 
@@ -46,7 +48,7 @@ def test_joints_average_to_the_whole(results):
     ],
 )
 def test_what_may_not_stand_on_a_board_is_refused_and_nothing_is_written(tmp_path, results, part, change, message):
-    bad = replace(results["bad"], **{part: {**getattr(results["bad"], part), **change}})
+    bad = replace(results["bad"], **{part: replace(getattr(results["bad"], part), **change)})
     with pytest.raises(PosebenchError, match=message):
         add(tmp_path, [results["good"], bad], ["good.json", "bad.json"])
     assert not list(tmp_path.rglob("*.json"))
@@ -54,13 +56,13 @@ def test_what_may_not_stand_on_a_board_is_refused_and_nothing_is_written(tmp_pat
 
 @pytest.mark.parametrize("trained_on", ["../../../etc/passwd 1", "h36m: S1 S5", " h36m"])
 def test_a_training_dataset_that_is_no_name_of_a_file_is_refused(results, trained_on, made):
-    predictions = {**results["good"].predictions, "provenance": {**made, "seed": 0, "trained_on": trained_on}}
+    predictions = replace(results["good"].predictions, provenance={**made, "seed": 0, "trained_on": trained_on})
     with pytest.raises(PosebenchError, match="trained_on"):
         entry_of(replace(results["good"], predictions=predictions), "r.json")
 
 
 def test_predictions_that_equal_the_truth_are_refused(results):
-    finding = {"name": "leakage", "severity": "warning", "message": "", "fix": "", "clips": []}
+    finding = Finding("leakage", "warning", "", "")
     with pytest.raises(PosebenchError, match="equal the truth"):
         entry_of(replace(results["good"], findings=[finding]), "good.json")
 
@@ -69,14 +71,14 @@ def test_a_result_whose_numbers_are_not_those_of_its_sums_is_refused(results):
     from copy import deepcopy
 
     metrics = deepcopy(results["good"].metrics)
-    metrics["MPJPE"]["by"]["action"] -= 1.0
+    metrics["MPJPE"].by["action"] -= 1.0
     with pytest.raises(PosebenchError, match="MPJPE of seeds"):
         entry_of(replace(results["good"], metrics=metrics), "good.json")
 
 
 def test_a_seed_counts_once(tmp_path, results, made):
     one, other = (
-        replace(results[name], predictions={**results[name].predictions, "method": "m", "provenance": {**made, "seed": 3}})
+        replace(results[name], predictions=replace(results[name].predictions, method="m", provenance={**made, "seed": 3}))
         for name in ("good", "good2")
     )
     (path,) = add(tmp_path, [one, one], ["a", "b"])
@@ -90,14 +92,14 @@ def test_a_seed_counts_once(tmp_path, results, made):
 def test_seeds_of_a_student_are_one_entry_whose_teachers_differ_in_seed_and_weights_only(tmp_path, results, made):
     def taught(name, seed, recipe="default"):
         teacher = taught_by("ites_teacher", recipe, "quick", seed, f"{seed}a5f")
-        predictions = {**results[name].predictions, "method": "m", "provenance": {**made, "seed": seed, "teacher": teacher}}
+        predictions = replace(results[name].predictions, method="m", provenance={**made, "seed": seed, "teacher": teacher})
         return replace(results[name], predictions=predictions)
 
     (path,) = add(tmp_path, [taught("good", 0), taught("good2", 1)], ["a", "b"])
     render(tmp_path)
     page_of_it = path.with_suffix(".md").read_text()
     assert page_of_it.count("ites_teacher (default, quick)") == 1
-    assert "teacher ites_teacher (default, quick, seed 1), weights 1a5f" in page_of_it
+    assert "taught by ites_teacher (default, quick, seed 1), weights 1a5f" in page_of_it
     with pytest.raises(PosebenchError, match="differs from another result"):
         add(tmp_path, [taught("good", 0), taught("good2", 1, "paper")], ["a", "b"])
 
@@ -168,7 +170,6 @@ def edited(path, change):
 )
 def test_an_edited_number_is_refused(tmp_path, results, change):
     (path,) = add(tmp_path, [results["good"]], ["good.json"])
-    render(tmp_path)
     edited(path, change)
     with pytest.raises(PosebenchError, match=r"good-gt\.json: .*PA-MPJPE.*sums give") as error:
         check_board(tmp_path)

@@ -3,10 +3,11 @@ from pathlib import Path
 import pytest
 
 from posebench.base.errors import PosebenchError
+from posebench.board.pages.leaderboard import leaderboard_page
 from posebench.board.published.reader import load_published
 from posebench.board.published.tables import cell, published_section, who
 from posebench.board.published.types import TAGS, Value
-from posebench.board.render import leaderboard_page, rankings
+from posebench.board.rank import rankings
 
 COMMITTED = Path(__file__).parents[2] / "leaderboard"
 
@@ -195,11 +196,11 @@ def test_one_action_of_a_row_is_traced_to_its_fifteen(tmp_path):
 
 def test_a_board_without_the_file_has_no_published_numbers(tmp_path):
     assert load_published(tmp_path) is None
-    assert "Published" not in leaderboard_page(rankings([]))
+    assert "Published" not in leaderboard_page(rankings([]), None, {})
 
 
 def test_recalled_values_stay_off_the_board(published):
-    text = leaderboard_page(rankings([]), published)
+    text = leaderboard_page(rankings([]), published, {})
     assert "91.70" in text
     assert "123.4" not in text
     assert "77.7" not in text
@@ -209,7 +210,7 @@ def test_recalled_values_stay_off_the_board(published):
 
 def test_no_recalled_value_of_the_committed_file_is_on_the_committed_board():
     published = load_published(COMMITTED)
-    text = leaderboard_page(rankings([]), published)
+    text = leaderboard_page(rankings([]), published, {})
     assert "[M]" not in text
     assert "[L]" not in text
     for row in published.rows:

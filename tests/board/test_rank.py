@@ -3,9 +3,10 @@ from dataclasses import replace
 import pytest
 
 from posebench.base.errors import PosebenchError
-from posebench.board.entry_files import add, entry_of, load_entries
-from posebench.board.rank import comparable, rank
-from posebench.board.render import leaderboard_page, rankings
+from posebench.board.admission import entry_of
+from posebench.board.entry_files import add, load_entries
+from posebench.board.pages.leaderboard import leaderboard_page
+from posebench.board.rank import comparable, rank, rankings
 
 
 def test_seeds_of_a_method_become_one_row_that_is_not_its_best(tmp_path, results):
@@ -56,7 +57,7 @@ def test_the_smallest_separable_difference_is_the_median_half_width_of_the_pairs
     sums = {entry.label: entry.seeds[0].of("PA-MPJPE") for entry in entries}
     pairs = paired("PA-MPJPE", "mm", "action", entries[0].rows, sums).pairs
     assert ranking.smallest == sorted((pair.high - pair.low) / 2 for pair in pairs)[1]
-    assert f"about **{ranking.smallest:.1f} mm** PA-MPJPE" in leaderboard_page(rankings(entries))
+    assert f"about **{ranking.smallest:.1f} mm** PA-MPJPE" in leaderboard_page(rankings(entries), None, {})
     assert rank(entries[:1], ["PA-MPJPE"]).smallest is None
 
 
@@ -67,11 +68,11 @@ def test_rows_of_other_letters_whose_seeds_overlap_are_named(tmp_path, results):
     assert not rank([good, bad], ["PA-MPJPE"]).overlaps
     lucky = replace(bad, seeds=[good.seeds[0], bad.seeds[0]])
     assert rank([good, lucky], ["PA-MPJPE"]).overlaps == [("good", "bad")]
-    assert "may reverse the order: good and bad" in leaderboard_page(rankings([good, lucky]))
+    assert "overlap: good and bad" in leaderboard_page(rankings([good, lucky]), None, {})
 
 
 def test_an_entry_of_other_takes_under_the_same_fingerprint_is_refused(results):
     other = entry_of(results["bad"], "bad")
     other.takes[0] = ("S9/Other 1", "S9", "Other")
-    with pytest.raises(PosebenchError, match="other takes"):
+    with pytest.raises(PosebenchError, match="different takes"):
         rank([entry_of(results["good"], "good"), other], ["PA-MPJPE"])

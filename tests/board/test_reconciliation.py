@@ -101,6 +101,13 @@ def made(folder, text=TEXT, entries=()):
     return reconciliation(load_published(folder), entries)
 
 
+def copy_entry(board):
+    """One committed entry: a board with a ranking, and few plots to draw."""
+    folder = board / "entries" / "synthetic"
+    folder.mkdir(parents=True)
+    shutil.copy(COMMITTED / "entries" / "synthetic" / "flat-gt.json", folder)
+
+
 def line(text, start):
     """The cells of the first table line that starts so."""
     found = next(row for row in text.splitlines() if row.startswith(f"| {start}"))
@@ -114,13 +121,7 @@ def flat():
     )
 
 
-@pytest.fixture
-def no_plots(monkeypatch):
-    """Boards are rendered without their plots, which take most of the time."""
-    monkeypatch.setattr("posebench.board.pages.plots.PLOTS", {})
-
-
-def test_a_listed_number_is_shown_with_what_it_is_and_why(tmp_path):
+def test_a_filed_number_is_shown_with_what_it_really_is_and_why(tmp_path):
     text = made(tmp_path)
     cells = line(text, "Protocol #1 (a site)")
     assert cells[1:3] == ["51", "wrong metric"]
@@ -147,7 +148,7 @@ def test_a_listed_number_is_shown_with_what_it_is_and_why(tmp_path):
         ('id = "repnet"\npaper = "repnet"', 'id = "repnet"\npaper = "repnet"\nvariant = "reproduced by others"', "nothing to compare"),
     ],
 )
-def test_numbers_of_a_line_are_comparable_only_if_the_alignments_are_stated_and_equal(tmp_path, old, new, verdict):
+def test_a_line_is_like_for_like_only_if_the_alignments_are_stated_and_equal(tmp_path, old, new, verdict):
     cells = line(made(tmp_path, TEXT.replace(old, new, 1)), "Human3.6M")
     assert cells[:3] == ["Human3.6M", "PA-MPJPE [mm]", "gt"]
     assert cells[-1] == verdict
@@ -156,7 +157,7 @@ def test_numbers_of_a_line_are_comparable_only_if_the_alignments_are_stated_and_
 def test_other_2d_sources_and_training_sets_have_lines_of_their_own(tmp_path):
     head, rest = TEXT.split('id = "repnet"\npaper')
     text = made(tmp_path, head + 'id = "repnet"\npaper' + rest.replace('keypoints = "gt"', 'keypoints = "sh"', 1))
-    table = text.split("## Comparable numbers")[1].split("\n## ")[0]
+    table = text.split("## Like for like")[1].split("\n## ")[0]
     lines = [row for row in table.splitlines() if "PA-MPJPE" in row]
     assert len(lines) == 2
     assert all("nothing to compare" in row for row in lines)
@@ -171,7 +172,7 @@ def test_recalled_numbers_are_in_italics_with_their_tag(tmp_path):
     assert "[M] recalled from the paper" in text
 
 
-def test_reported_and_reproduced_numbers_are_in_one_table_with_the_reasons(tmp_path, flat):
+def test_reported_run_and_own_numbers_stand_in_one_table_with_the_reasons(tmp_path, flat):
     text = made(tmp_path, entries=[flat])
     chen = text.split("### Chen\n")[2].split("\n### ")[0]
     assert line(chen, "reported: Chen")[:5] == ["reported: Chen", "Human3.6M", "gt", "17", "51 [2]"]
@@ -188,13 +189,13 @@ def test_reported_and_reproduced_numbers_are_in_one_table_with_the_reasons(tmp_p
 def test_an_entry_counts_for_its_own_method_only(tmp_path, flat):
     text = made(tmp_path, entries=[flat])
     repnet = text.split("### RepNet\n")[1].split("\n### ")[0]
-    assert "ours: no entry yet" in repnet
+    assert "ours: no entry on the board yet" in repnet
     assert flat.name not in repnet
     assert "### Other" not in text
     how = Provenance("wide", "quick", 0, "cmu 1 f", "gt", 1, flip_averaging=False)
     named = made(tmp_path, entries=[replace(flat, method="repnet", seeds=[replace(flat.seeds[0], provenance=how)])])
     assert "ours: [repnet+wide-gt-quick]" in named
-    assert "no entry yet" not in named.split("### RepNet\n")[1].split("\n## ")[0]
+    assert "no entry on the board yet" not in named.split("### RepNet\n")[1].split("\n## ")[0]
 
 
 def test_an_entry_with_seeds_shows_its_median_and_range_not_its_best(tmp_path, flat):
@@ -213,9 +214,8 @@ def test_a_column_mark_does_not_break_a_table(tmp_path):
     assert r"| P1 \| P2 (a site)" in text
 
 
-@pytest.mark.usefixtures("no_plots")
-def test_rendering_writes_both_pages_and_the_check_names_a_stale_one(tmp_path):
-    shutil.copytree(COMMITTED / "entries" / "synthetic", tmp_path / "entries" / "synthetic")
+def test_rendering_writes_both_pages_and_check_names_a_stale_one(tmp_path):
+    copy_entry(tmp_path)
     (tmp_path / "published.toml").write_text(TEXT, encoding="utf-8")
     assert render(tmp_path) == tmp_path / "README.md"
     assert check_board(tmp_path) > 0
@@ -236,9 +236,8 @@ def test_rendering_writes_both_pages_and_the_check_names_a_stale_one(tmp_path):
         check_board(tmp_path)
 
 
-@pytest.mark.usefixtures("no_plots")
 def test_a_board_without_published_numbers_has_no_reconciliation_page(tmp_path):
-    shutil.copytree(COMMITTED / "entries" / "synthetic", tmp_path / "entries" / "synthetic")
+    copy_entry(tmp_path)
     render(tmp_path)
     assert check_board(tmp_path) > 0
     assert [path.name for path in tmp_path.glob("*.md")] == ["README.md"]

@@ -5,24 +5,27 @@ from dataclasses import replace
 import pytest
 
 from posebench.base.errors import PosebenchError
-from posebench.board.entry_files import add, entry_of, load_entries
+from posebench.board.admission import entry_of
+from posebench.board.entry_files import add, load_entries
+from posebench.board.pages.leaderboard import leaderboard_page
 from posebench.board.pages.plots import draw, fresh, plot_data
 from posebench.board.pages.tables import cell
-from posebench.board.render import check_board, leaderboard_page, rankings, render
+from posebench.board.rank import rankings
+from posebench.board.render import check_board, render
 from posebench.lifters.timing.record import Case, Noise, Record, Timed
 from posebench.scoring.protocol import load_protocol
 from posebench.scoring.result import load_result
 
 
 def test_a_row_of_changed_code_says_so(results, made):
-    predictions = {**results["good"].predictions, "provenance": {**made, "seed": 0}}
+    predictions = replace(results["good"].predictions, provenance={**made, "seed": 0})
     spent = {"device": "cpu", "processor": "P", "threads": "1", "torch": "2"}
     for code, said in (("abc", False), ("abc+", True)):
         text = leaderboard_page(
-            rankings([entry_of(replace(results["good"], predictions=predictions, training={**spent, "code": code}), "a")])
+            rankings([entry_of(replace(results["good"], predictions=predictions, training={**spent, "code": code}), "a")]), None, {}
         )
         assert f"commit {code}." in text
-        assert ("the code had uncommitted changes" in text) is said
+        assert ("the code differed from it" in text) is said
 
 
 def test_the_page_is_fresh_until_an_entry_changes(tmp_path, results):
@@ -36,11 +39,11 @@ def test_the_page_is_fresh_until_an_entry_changes(tmp_path, results):
 
 
 def test_a_page_names_each_method_its_value_and_the_digest(results):
-    text = leaderboard_page(rankings([entry_of(results[name], name) for name in ("good", "bad")]))
+    text = leaderboard_page(rankings([entry_of(results[name], name) for name in ("good", "bad")]), None, {})
     assert load_protocol("synthetic").digest in text
     assert f"{results['good'].value('PA-MPJPE', 'action'):.1f}" in text
     assert text.index("| [good](entries/synthetic/good-gt.md)") < text.index("| [bad]")
-    assert "No entries yet" in leaderboard_page(rankings([]))
+    assert "No entries yet" in leaderboard_page(rankings([]), None, {})
 
 
 def test_the_committed_board_is_fresh():
@@ -54,7 +57,7 @@ def test_result_files_go_on_the_board_through_the_command_line(tmp_path, results
     from posebench.cli.main import main
 
     path = results["good"].save(tmp_path / "good.json")
-    assert load_result(path).predictions["method"] == "good"
+    assert load_result(path).predictions.method == "good"
     board = tmp_path / "board"
     assert main(["board", "add", str(path), "--board", str(board)]) == 0
     assert main(["board", "render", "--board", str(board)]) == 0
@@ -119,7 +122,7 @@ def test_a_stale_or_missing_page_table_or_plot_is_named_and_so_is_one_left_over(
     assert not list(tmp_path.rglob("old-error.svg"))
 
 
-def test_a_plot_is_drawn_the_same_twice_and_is_stale_when_its_data_change(results):
+def test_a_plot_is_drawn_the_same_twice_and_is_stale_when_its_data_or_style_change(results, monkeypatch):
     (ranking,) = rankings([entry_of(results[name], name) for name in ("good", "bad")]).values()
     plots = plot_data(ranking, {})
     assert set(plots) == {"error", "actions", "joints", "pck"}
@@ -131,6 +134,9 @@ def test_a_plot_is_drawn_the_same_twice_and_is_stale_when_its_data_change(result
         assert fresh(text, name, data)
         assert not fresh(text, name, {**data, "title": "another"})
         assert not fresh(text.replace("<svg", "<svg ", 1), name, data)
+        with monkeypatch.context() as changed:
+            changed.setattr("posebench.board.pages.plots.STYLE_VERSION", 0)
+            assert not fresh(text, name, data)
 
 
 def test_timings_have_a_page_and_a_plot_that_go_stale_with_them(tmp_path, results):
@@ -161,8 +167,8 @@ def test_timings_have_a_page_and_a_plot_that_go_stale_with_them(tmp_path, result
 
 
 def test_two_copies_of_the_data_have_tables_and_plots_of_their_own(results):
-    moved = replace(results["bad"], data={**results["bad"].data, "fingerprint": "e" * 64})
-    text = leaderboard_page(rankings([entry_of(results["good"], "a"), entry_of(moved, "b")]))
+    moved = replace(results["bad"], data=replace(results["bad"].data, fingerprint="e" * 64))
+    text = leaderboard_page(rankings([entry_of(results["good"], "a"), entry_of(moved, "b")]), None, {})
     for end in ("", f"-{load_protocol('synthetic').digest[:8]}-ffffffff"):
         assert f"(tables/synthetic/gt{end}.csv)" in text
         assert f"(plots/synthetic/gt{end}-error.svg)" in text
@@ -170,7 +176,7 @@ def test_two_copies_of_the_data_have_tables_and_plots_of_their_own(results):
 
 def test_the_page_of_an_entry_compares_it_and_says_how_it_is_made_again(tmp_path, results, made):
     seeds = [
-        replace(results[name], predictions={**results[name].predictions, "method": "martinez", "provenance": {**made, "seed": seed}})
+        replace(results[name], predictions=replace(results[name].predictions, method="martinez", provenance={**made, "seed": seed}))
         for seed, name in enumerate(("good", "good2", "good3"))
     ]
     add(tmp_path, [*seeds, results["bad"]], list("abcd"))
@@ -181,7 +187,7 @@ def test_the_page_of_an_entry_compares_it_and_says_how_it_is_made_again(tmp_path
         run = f"runs/martinez+wide@cmu-gt-quick-s{seed}"
         assert f"train martinez --dataset cmu --root CMU --keypoints gt --recipe wide --preset quick --seed {seed} -o {run}\n" in text
         assert f"posebench predict {run} --dataset synthetic --keypoints gt -o {run}/synthetic.npz\n" in text
-        assert result.predictions["sha256"] in text
+        assert result.predictions.sha256 in text
     assert "yes, better" in text
     other = (folder / "bad-gt.md").read_text()
     assert "yes, worse" in other

@@ -17,8 +17,8 @@ import pytest
 from posebench.cli import main as cli
 from posebench.predictions.archive import open_predictions, save_predictions
 from posebench.scoring.evaluate import score
-from posebench.scoring.protocol import load_protocol, protocol_ids
-from posebench.scoring.result import load_result
+from posebench.scoring.protocol import describe, load_protocol, protocol_ids
+from posebench.scoring.result import Coverage, load_result
 
 
 @pytest.fixture(scope="module")
@@ -217,11 +217,11 @@ def test_score_prints_the_numbers_of_the_function(files, run):
     for name in ("MPJPE", "PA-MPJPE", "PCK@150", "CPS"):
         line = next(line for line in out.splitlines() if line.startswith(f"| {name} "))
         table = result.metrics[name]
-        for value in (table["value"], table["low"], table["high"], *table["by"].values()):
+        for value in (table.value, table.low, table.high, *table.by.values()):
             assert f"{value:.2f}" in line
     for word in ("good grüße", "complete", "96 poses in 8 clips", "By action", "Walk", "Diagnostics", "not the official copy"):
         assert word in out
-    assert result.protocol["digest"] in out
+    assert result.protocol.digest in out
 
 
 def test_the_averages_printed_are_those_of_the_protocol(files, run):
@@ -235,7 +235,7 @@ def test_json_is_all_that_is_printed_when_asked_for(files, run):
     code, out, err = run("score", *pair(files), "--json")
     assert (code, err) == (0, "")
     content = json.loads(out)
-    assert content["metrics"] == score(files["good"], "pair-17j", truth=files["truth"]).metrics
+    assert content["metrics"] == score(files["good"], "pair-17j", truth=files["truth"]).as_dict()["metrics"]
     assert content["posebench_result"] == 1
     code, out, _ = run("check", *pair(files, "wrong"), "--json")
     assert code == 1
@@ -253,13 +253,13 @@ def test_a_result_is_written_with_its_sums_and_a_long_table(files, run, tmp_path
     assert list(rows[0]) == ["metric", "unit", "kind", "key", "value", "low", "high"]
     table = result.metrics["MPJPE"]
     found = {(row["kind"], row["key"]): row for row in rows if row["metric"] == "MPJPE"}
-    assert float(found["average", "frame"]["value"]) == table["value"]
-    assert float(found["average", "frame"]["low"]) == table["low"]
+    assert float(found["average", "frame"]["value"]) == table.value
+    assert float(found["average", "frame"]["low"]) == table.low
     assert found["average", "take"]["low"] == ""
-    for group, values in table["groups"].items():
+    for group, values in table.groups.items():
         for key, value in values.items():
             assert float(found[group, key]["value"]) == value
-    assert len(found) == 3 + sum(map(len, table["groups"].values()))
+    assert len(found) == 3 + sum(map(len, table.groups.values()))
     with np.load(tmp_path / "r.sums.npz") as npz:
         assert npz["frames/S1/Walk 1/c0/MPJPE"].shape == (12,)
 
@@ -312,7 +312,7 @@ def test_protocols_are_listed_shown_and_found(run):
     listed = json.loads(run("protocol", "list", "--json")[1])
     assert [(item["id"], item["digest"]) for item in listed] == [(id, load_protocol(id).digest) for id in protocol_ids()]
     code, out, _ = run("protocol", "show", "cmu")
-    assert (code, out.strip()) == (0, load_protocol("cmu").describe())
+    assert (code, out.strip()) == (0, describe(load_protocol("cmu")))
     code, out, _ = run("protocol", "find", "pair 17J")
     assert code == 0
     assert "pair-17j" in out
@@ -354,7 +354,7 @@ def test_an_interrupt_exits_with_130_and_says_so(files, run, monkeypatch, tmp_pa
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("posebench.scoring.evaluate.measure_clip", interrupt)
+    monkeypatch.setattr("posebench.scoring.traversal.measure_clip", interrupt)
     code, out, err = run("score", *pair(files), "-o", tmp_path / "r.json")
     assert (code, out) == (130, "")
     assert "interrupted" in err
@@ -365,7 +365,7 @@ def test_an_interrupt_exits_with_130_and_says_so(files, run, monkeypatch, tmp_pa
 @pytest.mark.skipif(os.name != "posix", reason="POSIX signals")
 def test_control_c_in_the_middle_of_work_leaves_nothing_behind(tmp_path):
     code = (
-        "import signal, sys, time\nfrom posebench.cli import main as cli\nimport posebench.scoring.evaluate as e\n"
+        "import signal, sys, time\nfrom posebench.cli import main as cli\nimport posebench.scoring.traversal as e\n"
         # A shell that runs the tests in the background hands down that Ctrl-C is ignored; a terminal does not.
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "def slow(*_, **__):\n    print('working', file=sys.stderr, flush=True)\n    time.sleep(1)\n"
@@ -397,11 +397,11 @@ def test_flat_is_predicted_checked_and_scored_on_real_data(cmu_root, run, tmp_pa
     code, out, _ = run("score", preds, "--protocol", "cmu", "--root", cmu_root, "-o", tmp_path / "flat.json")
     assert code == 0
     result = load_result(tmp_path / "flat.json")
-    assert result.coverage == {"poses": 45_260, "poses wanted": 45_260, "clips": 156, "clips wanted": 156, "partial": False}
+    assert result.coverage == Coverage(poses=45_260, poses_wanted=45_260, clips=156, clips_wanted=156, partial=False)
     # Another implementation of the same definitions measured these two.
     assert result.value("PA-MPJPE", "frame") == pytest.approx(102.61, abs=0.1)
     assert result.value("PA-MPJPE", "take") == pytest.approx(99.29, abs=0.1)
-    assert result.data["official"]
+    assert result.data.official
     assert "the official copy" in out
     assert result.value("MPJPE") is None
 

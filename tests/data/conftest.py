@@ -1,4 +1,4 @@
-"""Small Acclaim files, written by the tests."""
+"""Small Acclaim files, and an object whose unpickling would run code."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-#: name, parent, direction, length, axis, dof: the bones that cmu needs, in a pose of our own.
+#: name, parent, direction, length, axis, dof: the bones that cmu needs.
 HUMAN = [
     *(
         (f"{side}{name}", parent and side + parent, direction, length, "0 0 20", dof)
@@ -34,7 +34,7 @@ HUMAN = [
 
 
 def asf(bones):
-    """ASF text in CMU's way."""
+    """The text of an ASF file in the form that CMU writes."""
     blocks = []
     for number, (name, _, direction, length, axis, dof) in enumerate(bones, 1):
         limits = [f"    {'limits ' if k == 0 else '       '}(-160.0 20.0)" for k in range(len(dof.split()))]
@@ -52,7 +52,7 @@ def asf(bones):
 
 
 def amc(frames):
-    """AMC text of frames, each a dict of bone to text."""
+    """The text of an AMC file; a frame is a dict of bone to values as text."""
     lines = ["#!OML:ASF H:\\some_where\\male.ASF", ":FULLY-SPECIFIED", ":DEGREES"]
     for number, frame in enumerate(frames, 1):
         lines += [str(number), *(f"{bone} {values}" for bone, values in frame.items())]
@@ -60,7 +60,7 @@ def amc(frames):
 
 
 def human_frames(count, turn=1.0):
-    """A body that walks towards +z with bent knees."""
+    """A person who walks towards +z with bent knees."""
     return [
         {"root": f"0 17 {0.1 * k} 0 0 0"} | {name: " ".join([str(10 * turn + k)] * len(dof.split())) for name, *_, dof in HUMAN if dof}
         for k in range(count)
@@ -71,3 +71,19 @@ def human_frames(count, turn=1.0):
 def acclaim():
     """Writers of ASF and AMC text, and a body that cmu accepts."""
     return SimpleNamespace(asf=asf, amc=amc, human=HUMAN, human_frames=human_frames)
+
+
+class Malicious:
+    """Unpickling it would create a file at ``path``."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), "w")
+
+
+@pytest.fixture(scope="session")
+def malicious():
+    """Makes objects whose unpickling would create a file at a path."""
+    return Malicious

@@ -97,8 +97,8 @@ def test_a_damaged_entry_is_rebuilt(folder, builder, damage):
     assert list(folder.iterdir()) == [place]
 
 
-def test_a_folder_that_cannot_be_written_means_work_in_memory_and_a_note(folder, builder):
-    folder.write_text("a file stands where the folder should be")
+def test_without_a_writable_folder_the_entry_stays_in_memory_with_a_note(folder, builder):
+    folder.write_text("a file with the name of the folder")
     for _ in range(2):
         entry = cached("thing", KEY, builder)
         assert "cannot be written" in entry.note
@@ -131,16 +131,16 @@ print(entry.facts["who"], float(entry.arrays["x"].min()), float(entry.arrays["x"
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     running = [subprocess.Popen([sys.executable, "-c", script, name], **pipes) for name in "12"]
     try:
-        # Neither goes on before both have found the cache empty.
+        # Both have found the cache empty before either builds the entry.
         assert [process.stdout.readline() for process in running] == ["building\n"] * 2
         for process in running:
             process.stdin.write("\n")
             process.stdin.flush()
-        said = [process.communicate(timeout=60)[0] for process in running]
+        output = [process.communicate(timeout=60)[0] for process in running]
     finally:
         for process in running:
             process.kill()
             process.wait()
-    assert said[0] == said[1]
-    assert said[0] in ("1 1.0 1.0 ''\n", "2 2.0 2.0 ''\n")
+    assert output[0] == output[1]
+    assert output[0] in ("1 1.0 1.0 ''\n", "2 2.0 2.0 ''\n")
     assert [path.name for path in folder.iterdir()] == ["thing-" + KEY[:32]]

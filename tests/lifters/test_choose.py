@@ -1,7 +1,7 @@
 """From what stands on the command line to a lifter."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 
 import numpy as np
@@ -9,7 +9,6 @@ import pytest
 
 from posebench.base.errors import PosebenchError
 from posebench.cli import main as cli
-from posebench.data import open_dataset
 from posebench.lifters.choose import lifter_maker, open_lifter
 from posebench.lifters.flat import Flat
 from posebench.lifters.flip import FlipAveraged
@@ -17,11 +16,8 @@ from posebench.lifters.mean_pose import MeanPose
 
 
 @pytest.fixture(scope="module")
-def dataset():
-    from dataclasses import replace
-
-    whole = open_dataset("synthetic")
-    return replace(whole, infos={id: info for id, info in whole.infos.items() if info.take.endswith("Walking 1")})
+def dataset(synthetic_part):
+    return synthetic_part(takes=["Walking 1"])
 
 
 def test_the_simple_lifters_have_their_names(dataset):
@@ -35,13 +31,13 @@ def test_a_path_that_ends_in_onnx_is_a_network(dataset, network):
     )
     weights = {"pads": np.array([0, 0, 0, 0, 0, 1]), "zero": np.array(0.0, dtype=np.float32)}
     path = network(toml, [("Pad", ["x", "pads", "zero"], ["y"])], ["N", 17, 2], ["N", 17, 3], weights)
-    assert open_lifter(str(path), dataset).id == "net"
+    assert open_lifter(str(path), dataset).info.id == "net"
     path.with_suffix(".toml").write_text("flip_averaging = true\n" + toml)
     assert isinstance(open_lifter(str(path), dataset), FlipAveraged)
 
 
 def test_a_module_and_a_name_are_a_function(dataset):
-    assert open_lifter("posebench.lifters.flat:Flat", dataset).scale == "unknown"
+    assert open_lifter("posebench.lifters.flat:Flat", dataset).info.scale == "unknown"
 
 
 def test_a_folder_with_a_recipe_is_a_run(dataset, tmp_path, monkeypatch):
@@ -51,12 +47,12 @@ def test_a_folder_with_a_recipe_is_a_run(dataset, tmp_path, monkeypatch):
         device: str = ""
 
     module = ModuleType("posebench.lifters.run")
-    module.open_run = lambda path, device, changes=(): Run(id="run", path=path, device=device)  # noqa: ARG005 - the real one has it
+    module.open_run = lambda path, device, changes=(): Run(replace(Flat.info, id="run"), path, device)  # noqa: ARG005 - the real one has it
     monkeypatch.setitem(sys.modules, "posebench.lifters.run", module)
     (tmp_path / "recipe.toml").write_text("")
     for device in ("cpu", "cuda"):
         lifter = open_lifter(str(tmp_path), dataset, device=device)
-        assert (lifter.id, lifter.path, lifter.device) == ("run", tmp_path, device)
+        assert (lifter.info.id, lifter.path, lifter.device) == ("run", tmp_path, device)
 
 
 def test_without_torch_a_run_is_told_how_to_get_it(tmp_path, monkeypatch):

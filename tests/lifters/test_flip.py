@@ -1,13 +1,13 @@
 """Flip averaging: what it must leave alone, and what it must change."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
 
 from posebench.base.cameras import Camera
 from posebench.base.skeletons import SKELETONS, skeleton
-from posebench.lifters import Lifter
+from posebench.lifters import Lifter, LifterInfo
 from posebench.lifters.flat import Flat
 from posebench.lifters.flip import FlipAveraged
 
@@ -39,7 +39,7 @@ class Leaning(Flat):
 
     def lift(self, keypoints, camera):
         pose = super().lift(keypoints, camera) + np.array([10.0, 0.0, 0.0])
-        pose[:, skeleton(self.skeleton).index("l_wrist"), 2] += 8.0
+        pose[:, skeleton(self.info.skeleton).index("l_wrist"), 2] += 8.0
         return pose
 
 
@@ -52,7 +52,8 @@ def whole_points(joints, frames=7):
 @pytest.mark.parametrize("camera", [None, CAMERA], ids=["no camera", "camera"])
 def test_flip_averaging_changes_nothing_for_a_lifter_that_commutes_with_the_mirror(name, camera):
     points = whole_points(len(skeleton(name)), frames=8)
-    np.testing.assert_array_equal(FlipAveraged(Flat(skeleton=name)).lift(points, camera), Flat(skeleton=name).lift(points, camera))
+    flat = Flat(replace(Flat.info, skeleton=name))
+    np.testing.assert_array_equal(FlipAveraged(flat).lift(points, camera), flat.lift(points, camera))
 
 
 def test_what_leans_to_one_side_is_averaged_away():
@@ -90,9 +91,8 @@ def test_a_frame_without_a_root_spoils_no_other_frame():
     assert np.isnan(pose).any(axis=(1, 2)).tolist() == [frame == 2 for frame in range(7)]
 
 
-def test_a_wrapped_lifter_keeps_its_name_and_says_that_it_is_averaged():
-    inner = Flat(id="mine", skeleton="sh16", supervision="paired 3D", scale="metric", context=27)
+def test_a_wrapped_lifter_keeps_its_info_but_for_flip_averaging():
+    inner = Flat(LifterInfo("mine", "sh16", "paired 3D", "metric", context=27))
     lifter: Lifter = FlipAveraged(inner)
-    assert (lifter.id, lifter.skeleton, lifter.supervision, lifter.scale, lifter.context) == ("mine", "sh16", "paired 3D", "metric", 27)
-    assert lifter.flip_averaging
-    assert not inner.flip_averaging
+    assert lifter.info == LifterInfo("mine", "sh16", "paired 3D", "metric", context=27, flip_averaging=True)
+    assert not inner.info.flip_averaging

@@ -1,4 +1,4 @@
-"""Somebody's own code as a lifter: what it is given, what it may state, and what is said when it fails."""
+"""Users' own code as a lifter: what it gets, how it describes itself, and what happens when it fails."""
 
 import re
 import sys
@@ -10,7 +10,7 @@ import pytest
 from posebench.base.errors import PosebenchError
 from posebench.cli import main as cli
 from posebench.data import open_dataset
-from posebench.lifters import Lifter, predict
+from posebench.lifters import Lifter, LifterInfo, predict
 from posebench.lifters.flat import Flat
 from posebench.lifters.function import open_function
 from posebench.predictions.archive import open_predictions
@@ -53,8 +53,8 @@ def test_a_function_of_the_current_folder_lifts(write, dataset):
     write()
     lifter: Lifter = open_function("mine:lift")(dataset)
     np.testing.assert_array_equal(lifter.lift(points(), None), Flat().lift(points(), None))
-    assert (lifter.id, lifter.skeleton, lifter.supervision, lifter.scale) == ("lift", "h36m17", "unstated", "metric")
-    assert (lifter.context, lifter.flip_averaging) == (1, False)
+    assert (lifter.info.id, lifter.info.skeleton, lifter.info.supervision, lifter.info.scale) == ("lift", "h36m17", "unstated", "metric")
+    assert (lifter.info.context, lifter.info.flip_averaging) == (1, False)
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
@@ -72,15 +72,15 @@ def test_a_function_is_given_double_precision_pixels_of_its_own_and_the_camera(w
     np.testing.assert_array_equal(keypoints, before)
 
 
-def test_attributes_of_the_function_state_what_it_is(write, dataset):
+def test_attributes_of_the_function_describe_it(write, dataset):
     write(
         MINE
         + "lift.id, lift.unit, lift.supervision, lift.context = 'ours', 'm', 'paired 3D', 27\n"
         + "lift.skeleton, lift.flip_averaging = 'mpi17', True\n"
     )
     lifter = open_function("mine:lift")(dataset)
-    assert (lifter.id, lifter.skeleton, lifter.supervision, lifter.context) == ("ours", "mpi17", "paired 3D", 27)
-    assert lifter.flip_averaging
+    assert (lifter.info.id, lifter.info.skeleton, lifter.info.supervision, lifter.info.context) == ("ours", "mpi17", "paired 3D", 27)
+    assert lifter.info.flip_averaging
     root = 14  # the pelvis of mpi17
     np.testing.assert_allclose(lifter.lift(points(), None)[..., :2], 1000 * (points() - points()[:, [root]]))
 
@@ -88,7 +88,7 @@ def test_attributes_of_the_function_state_what_it_is(write, dataset):
 def test_a_unit_means_nothing_where_the_scale_is_unknown(write, dataset):
     write(MINE + "lift.unit, lift.scale = 'm', 'unknown'\n")
     lifter = open_function("mine:lift")(dataset)
-    assert lifter.scale == "unknown"
+    assert lifter.info.scale == "unknown"
     np.testing.assert_array_equal(lifter.lift(points(), None), Flat().lift(points(), None))
 
 
@@ -104,13 +104,26 @@ def test_a_class_an_object_or_a_method_lifts_too(write, dataset, name, id):
     lifter = open_function(f"mine:{name}")(dataset)
     factor = 1 if name == "net.lift" else 1000  # a method states nothing of itself
     np.testing.assert_allclose(lifter.lift(points(), None), factor * Flat().lift(points(), None))
-    assert lifter.id == id
+    assert lifter.info.id == id
+
+
+def test_an_object_with_an_info_can_be_wrapped_in_flip_averaging(write, dataset):
+    text = MINE.replace("def lift(", "def lift_it(") + (
+        "from posebench.lifters import LifterInfo\nfrom posebench.lifters.flip import FlipAveraged\n"
+        "class Net:\n    info = LifterInfo('ours', 'h36m17', 'paired 3D', 'metric', context=27)\n"
+        "    def lift(self, keypoints, camera):\n        return lift_it(keypoints, camera)\n"
+        "net = FlipAveraged(Net())\n"
+    )
+    write(text)
+    lifter = open_function("mine:net")(dataset)
+    assert lifter.info == LifterInfo("ours", "h36m17", "paired 3D", "metric", context=27, flip_averaging=True)
+    np.testing.assert_allclose(lifter.lift(points(), None), Flat().lift(points(), None), atol=1e-9)
 
 
 @pytest.mark.usefixtures("write")
 def test_a_lifter_of_posebench_itself_can_be_named(dataset):
     lifter = open_function("posebench.lifters.flat:Flat")(dataset)
-    assert (lifter.id, lifter.scale, lifter.supervision) == ("flat", "unknown", "none")
+    assert (lifter.info.id, lifter.info.scale, lifter.info.supervision) == ("flat", "unknown", "none")
 
 
 def test_absolute_poses_are_put_at_their_root(write, dataset):
@@ -133,13 +146,10 @@ def test_a_module_may_import_its_neighbours_when_it_is_called(write, dataset):
     open_function("mine:lift")(dataset).lift(points(), None)
 
 
-def test_one_function_is_predicted_from_the_command_line(write, dataset, tmp_path, capsys, monkeypatch):
-    from dataclasses import replace
+def test_one_function_is_predicted_from_the_command_line(write, dataset, synthetic_part, tmp_path, capsys, monkeypatch):
+    import posebench
 
-    import posebench.data
-
-    few = {id: info for id, info in dataset.infos.items() if info.take.endswith("Walking 1")}
-    monkeypatch.setattr(posebench.data, "open_dataset", lambda *_, **__: replace(dataset, infos=few))
+    monkeypatch.setattr(posebench, "open_dataset", lambda *_, **__: synthetic_part(takes=["Walking 1"]))
     write(MINE + "lift.id, lift.unit = 'mine', 'm'\n")
     assert cli.main(["predict", "mine:lift", "--dataset", "synthetic", "-o", "p.npz"]) == 0, capsys.readouterr().err
     with open_predictions(tmp_path / "p.npz") as file:
@@ -173,7 +183,7 @@ def test_the_examples_of_the_documentation_lift(write, dataset, page, first):
         ("return np.full((len(keypoints), 17, 3), 'x')", ["<U1"]),
     ],
 )
-def test_what_goes_wrong_in_a_function_is_told_with_the_clips_name(write, dataset, body, words):
+def test_an_error_in_a_function_names_the_clip(write, dataset, body, words):
     write(f"import numpy as np\ndef lift(keypoints, camera):\n    {body}\n")
     clip = dataset.clip_ids("test")[0]
     with pytest.raises(PosebenchError) as error:
@@ -183,7 +193,7 @@ def test_what_goes_wrong_in_a_function_is_told_with_the_clips_name(write, datase
     assert "\n" not in str(error.value)
 
 
-def test_a_function_of_one_argument_is_told_what_it_will_be_given(write, dataset):
+def test_the_error_of_a_function_with_one_argument_names_the_two_arguments(write, dataset):
     write("def lift(keypoints):\n    return keypoints\n")
     with pytest.raises(PosebenchError, match=r"takes 1 positional argument.*function\(keypoints"):
         open_function("mine:lift")(dataset).lift(points(), None)
@@ -216,7 +226,7 @@ def test_a_function_of_one_argument_is_told_what_it_will_be_given(write, dataset
         ("mine:lift", MINE + "lift.flip_averaging = 'yes'\n", ["flip_averaging"]),
     ],
 )
-def test_a_wrong_name_or_module_is_told_before_the_data_are_read(write, capsys, name, text, words):
+def test_a_wrong_name_or_module_is_reported_before_the_data_are_read(write, capsys, name, text, words):
     write(text)
     assert cli.main(["predict", name, "--dataset", "cmu", "--root", "nowhere", "-o", "p.npz"]) == 2
     err = capsys.readouterr().err

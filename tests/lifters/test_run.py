@@ -25,8 +25,13 @@ def run(make_run, tmp_path):
 def test_a_run_is_the_lifter_that_it_says_it_is(run):
     lifter = open_run(run)
     assert isinstance(lifter, Trained)
-    assert (lifter.id, lifter.skeleton, lifter.supervision, lifter.scale) == ("martinez", "h36m17", "paired 3D", "metric")
-    assert (lifter.context, lifter.flip_averaging, lifter.provenance.trained_on) == (1, False, "walker 1")
+    assert (lifter.info.id, lifter.info.skeleton, lifter.info.supervision, lifter.info.scale) == (
+        "martinez",
+        "h36m17",
+        "paired 3D",
+        "metric",
+    )
+    assert (lifter.info.context, lifter.info.flip_averaging, lifter.info.provenance.trained_on) == (1, False, "walker 1")
     assert not lifter.method.training
 
 
@@ -52,7 +57,7 @@ def test_flips_are_averaged_where_the_recipe_said_so(make_run, tmp_path, walker)
     flipped, plain = make_run(tmp_path / "flipped", flip_averaging=True), make_run(tmp_path / "plain")
     lifter = open_run(flipped)
     assert isinstance(lifter, FlipAveraged)
-    assert lifter.flip_averaging
+    assert lifter.info.flip_averaging
     points = CAMERA.project(walker(3))
     one, both = open_run(plain).lift(points, CAMERA), lifter.lift(points, CAMERA)
     assert not np.allclose(one, both)
@@ -75,7 +80,7 @@ def test_a_frame_that_is_not_finite_spoils_no_other(run, walker):
 
 
 def test_the_command_line_finds_a_run_by_its_folder(run):
-    assert lifter_maker(str(run))(None).id == "martinez"
+    assert lifter_maker(str(run))(None).info.id == "martinez"
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path):

@@ -1,4 +1,4 @@
-"""The signs by which a broken lifter is told, on poses whose signs are known."""
+"""Diagnostics without true poses, on poses for which their values are known."""
 
 import numpy as np
 import pytest
@@ -14,17 +14,17 @@ PAIRS = np.arange(80).reshape(2, 40).T
 
 @pytest.fixture(scope="module")
 def poses(walker):
-    """Forty moments from one camera, then the same from the camera that stands exactly opposite."""
+    """Forty moments from one camera, then the same from the camera exactly opposite."""
     one = walker(40)
     return np.concatenate([one, one * [-1.0, 1.0, -1.0]])
 
 
-def signs(poses, **options):
+def diagnostics(poses, **options):
     return behaviour(poses, H36M, PAIRS, **options)
 
 
-def test_a_lifter_that_sees_depth_has_all_four_signs(poses):
-    found = signs(poses)
+def test_a_lifter_that_sees_depth_has_all_four_diagnostics(poses):
+    found = diagnostics(poses)
     assert tuple(found) == BEHAVIOUR
     assert found["opposite depth"] == pytest.approx(-1.0, abs=1e-12)
     assert found["bone spread"] < 1e-12  # one body, stiff bones
@@ -33,7 +33,7 @@ def test_a_lifter_that_sees_depth_has_all_four_signs(poses):
 
 
 def test_flat_poses_have_no_depth_and_no_correlation_of_it(poses):
-    found = signs(poses * [1.0, 1.0, 0.0])
+    found = diagnostics(poses * [1.0, 1.0, 0.0])
     assert found["depth extent"] == 0.0
     assert "opposite depth" not in found
     assert found["bone spread"] > 0.05
@@ -43,11 +43,11 @@ def test_depth_told_from_the_outline_alone_is_the_same_from_behind(poses):
     # The outline of the opposite camera is the mirror image; a depth that is a function of |x| and y cannot turn round with the camera.
     outline = poses - poses.mean(axis=1, keepdims=True)
     outline[..., 2] = np.abs(outline[..., 0]) + 0.3 * outline[..., 1]
-    assert signs(outline)["opposite depth"] == pytest.approx(1.0, abs=1e-12)
+    assert diagnostics(outline)["opposite depth"] == pytest.approx(1.0, abs=1e-12)
 
 
 def test_one_pose_for_all_frames_has_no_variation(poses):
-    found = signs(np.repeat(poses[:1], 80, axis=0))
+    found = diagnostics(np.repeat(poses[:1], 80, axis=0))
     assert found["pose variation"] < 1e-12
     assert found["bone spread"] < 1e-12
     assert found["opposite depth"] == pytest.approx(1.0)
@@ -81,15 +81,15 @@ def test_the_spread_of_bones_is_that_of_their_shares_of_the_body():
     sizes=st.lists(st.floats(0.5, 2.0), min_size=80, max_size=80),
     angle=st.floats(0.0, 6.3),
 )
-def test_unit_place_size_of_the_body_and_roll_of_the_camera_change_no_sign(poses, scale, shift, sizes, angle):
-    before = signs(poses)
+def test_unit_place_size_of_the_body_and_roll_of_the_camera_change_no_diagnostic(poses, scale, shift, sizes, angle):
+    before = diagnostics(poses)
     roll = np.array([[np.cos(angle), -np.sin(angle), 0.0], [np.sin(angle), np.cos(angle), 0.0], [0.0, 0.0, 1.0]])
     centred = poses - poses.mean(axis=1, keepdims=True)
     # Depth extent is a ratio of means, so that it weighs poses by their size: one scale for all leaves it.
-    moved = signs(scale * (centred @ roll.T + np.array(shift)))
+    moved = diagnostics(scale * (centred @ roll.T + np.array(shift)))
     for name in BEHAVIOUR:
         assert moved[name] == pytest.approx(before[name], abs=1e-6)
-    sized = signs(centred * np.array(sizes)[:, None, None])
+    sized = diagnostics(centred * np.array(sizes)[:, None, None])
     for name in ("bone spread", "pose variation", "opposite depth"):
         assert sized[name] == pytest.approx(before[name], abs=1e-6)
 
@@ -100,7 +100,7 @@ def test_the_order_of_poses_and_of_each_pair_changes_no_sign(poses, order):
     order = np.array(order)
     shuffled = poses[np.concatenate([order + 40, order])]
     for name, value in behaviour(shuffled, H36M, PAIRS[:, ::-1]).items():
-        assert value == pytest.approx(signs(poses)[name], abs=1e-9)
+        assert value == pytest.approx(diagnostics(poses)[name], abs=1e-9)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
@@ -109,7 +109,7 @@ def test_poses_that_are_not_finite_are_left_out_with_their_pair(poses, bad):
     broken[[3, 50], 7, 1] = bad
     rest = [i for i in range(80) if i not in (3, 50)]
     wanted = behaviour(poses[rest], H36M, [(rest.index(a), rest.index(b)) for a, b in PAIRS if a in rest and b in rest])
-    assert signs(broken) == pytest.approx(wanted)
+    assert diagnostics(broken) == pytest.approx(wanted)
 
 
 def test_what_cannot_be_told_is_left_out(poses):

@@ -34,6 +34,17 @@ def test_residuals_do_not_depend_on_what_the_buffers_held():
             np.testing.assert_allclose(alone, fresh.errors[alignment], rtol=1e-12, atol=1e-14)
 
 
+def test_alignment_leaves_arrays_that_do_not_bear_its_prefix_alone():
+    """The scorer keeps its poses in the same buffers."""
+    random = np.random.default_rng(0)
+    pool = Buffers()
+    truth = random.normal(size=(5, 17, 3))
+    pred = np.concatenate([truth[:4] * [1, 1, -1], np.full((1, 17, 3), np.nan)])
+    residuals(pred, truth, buffers=pool)
+    assert pool._by_name
+    assert all(name.startswith("kernel ") for name in pool._by_name)
+
+
 def test_the_examples_in_the_docstrings_run():
     assert doctest.testmod(buffers).failed == 0
     assert doctest.testmod(buffers).attempted > 0

@@ -67,7 +67,7 @@ def itself(value):
 
 
 def aligned_errors(alignment, divisor=1.0):
-    """Errors of the poses as they stand: these peers subtract no root."""
+    """Errors of the poses as given: these projects subtract no root."""
     return lambda pred, truth: residuals(pred / divisor, truth / divisor, [alignment]).errors[alignment]
 
 

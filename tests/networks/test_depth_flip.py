@@ -1,4 +1,4 @@
-"""Rules that tell a pose from its depth flip, on poses whose truth is known."""
+"""Rules that choose between a pose and its depth flip, on poses whose truth is known."""
 
 import numpy as np
 import pytest
@@ -48,10 +48,10 @@ def walking(walker):
 def test_a_rule_keeps_true_poses_and_turns_flipped_ones_back(walking, rule, least):
     right, turned = kept(RULES[rule], walking)
     assert right >= least
-    assert turned == pytest.approx(right), "what it says of a pose and of its flip is one answer"
+    assert turned == pytest.approx(right), "a rule gives one answer for a pose and its flip"
 
 
-def test_a_tilt_of_the_wrong_sign_tells_the_wrong_one(walking):
+def test_a_tilt_of_the_wrong_sign_chooses_the_flip(walking):
     right, _ = kept(DepthFlip(H36M, "tilt", -TILT), walking)
     assert right <= 0.25
 
@@ -74,39 +74,40 @@ def test_without_a_rule_every_pose_is_kept(walking):
     assert (DepthFlip(H36M).signs(keypoints, image, -depth, camera) == 1.0).all()
 
 
-def test_frames_vote_with_one_sign_whatever_signs_their_depths_were_told_with(walker):
-    """Evidence about a pose is evidence about its neighbours, but for the signs that their depths were told with."""
+def test_frames_vote_together_whatever_the_signs_of_their_predicted_depths(walker):
+    """Evidence about a pose is evidence about its neighbours, up to the signs of their predicted depths."""
     together = DepthFlip(H36M, "tilt", TILT, votes=121)
-    told = torch.where(torch.arange(60)[:, None] % 7 < 3, -1.0, 1.0).double()
+    signs = torch.where(torch.arange(60)[:, None] % 7 < 3, -1.0, 1.0).double()
     for view in range(4):
         keypoints, image, depth, camera = true_depths(walker(60, seed=4, camera=view))
-        assert torch.equal(together.signs(keypoints, image, told * depth, camera), told)
+        assert torch.equal(together.signs(keypoints, image, signs * depth, camera), signs)
 
 
 def test_a_majority_of_sure_frames_puts_the_others_right():
     depth = torch.tensor([1.0, -2.0, 1.0]).repeat(9, 1)
-    favour = torch.tensor([2.0, 2.0, -1.0, 2.0, -1.0, 2.0, -1.0, 2.0, 2.0])
-    assert (vote(favour, depth, 1) > 0).tolist() == (favour > 0).tolist()
-    assert (vote(favour, depth, 5) > 0).all()
+    preference = torch.tensor([2.0, 2.0, -1.0, 2.0, -1.0, 2.0, -1.0, 2.0, 2.0])
+    assert (vote(preference, depth, 1) > 0).tolist() == (preference > 0).tolist()
+    assert (vote(preference, depth, 5) > 0).all()
 
 
 @settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.sampled_from([1, 3, 7, 31]))
 def test_votes_are_sums_over_the_window_in_the_sign_of_the_frame(seed, frames, votes):
     random = np.random.default_rng(seed)
-    depth, favour = random.normal(size=(frames, 5)), random.normal(size=frames)
+    depth, preference = random.normal(size=(frames, 5)), random.normal(size=frames)
     centred = depth - depth.mean(axis=1, keepdims=True)
     sign = np.ones(frames)
     for t in range(1, frames):
         sign[t] = sign[t - 1] * (1.0 if (centred[t] * centred[t - 1]).sum() >= 0 else -1.0)
     expected = [
-        sum(sign[t] * sign[u] * favour[u] for u in range(max(0, t - votes // 2), min(frames, t + votes // 2 + 1))) for t in range(frames)
+        sum(sign[t] * sign[u] * preference[u] for u in range(max(0, t - votes // 2), min(frames, t + votes // 2 + 1)))
+        for t in range(frames)
     ]
-    np.testing.assert_allclose(vote(torch.from_numpy(favour), torch.from_numpy(depth), votes).numpy(), expected, atol=1e-9)
+    np.testing.assert_allclose(vote(torch.from_numpy(preference), torch.from_numpy(depth), votes).numpy(), expected, atol=1e-9)
 
 
-class Says(DepthLifter):
-    """A lifter that says the same depths for every frame."""
+class Constant(DepthLifter):
+    """A lifter that predicts the same depths for every frame."""
 
     def __init__(self, rule, depth):
         super().__init__(RootCamera(H36M, distance=8.0, tilt=TILT, level=True), rule)
@@ -120,7 +121,7 @@ def test_a_depth_lifter_puts_joints_on_the_rays_of_the_keypoints_and_the_root_at
     keypoints = torch.from_numpy(walking[..., :2] / walking[..., 2:]).float()
     depth = torch.linspace(-0.5, 0.5, 17)
     depth = depth - depth[0]
-    lifter = Says(DepthFlip(H36M), depth)
+    lifter = Constant(DepthFlip(H36M), depth)
     lifter.camera.fit(keypoints)
     poses = lifter(keypoints)
     assert float(poses[:, 0].abs().max()) == 0.0

@@ -1,4 +1,4 @@
-"""Which code a run says that it was made with."""
+"""The code version of a run."""
 
 import subprocess
 
@@ -22,9 +22,9 @@ def checkout(tmp_path, monkeypatch):
 
 
 def test_a_clean_checkout_is_its_commit(checkout):
-    told = subprocess.run(("git", "-C", str(checkout), "rev-parse", "HEAD"), capture_output=True, text=True, check=True).stdout
+    head = subprocess.run(("git", "-C", str(checkout), "rev-parse", "HEAD"), capture_output=True, text=True, check=True).stdout
     assert len(commit()) == 12
-    assert told.startswith(commit())
+    assert head.startswith(commit())
 
 
 @pytest.mark.parametrize("file", ["posebench/__init__.py", "posebench/new.py", "baselines/mine/recipe.toml"])

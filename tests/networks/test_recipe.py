@@ -69,7 +69,7 @@ def test_a_recipe_may_only_be_like_one_that_is_like_no_other(like):
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         (["name=other", "depth=2"], "name = 'other'; it must be one of this, that"),
         (["name=this", "depth=1"], "depth = 1; it must be at least 2"),
@@ -77,8 +77,8 @@ def test_a_recipe_may_only_be_like_one_that_is_like_no_other(like):
         (["name=this", "depth=2", "batch=1"], "batch = 1; it must be at least 2"),
     ],
 )
-def test_a_methods_own_limits_are_held_beside_the_common_ones(changes, told):
-    with pytest.raises(PosebenchError, match=told):
+def test_a_methods_own_limits_are_checked_too(changes, message):
+    with pytest.raises(PosebenchError, match=message):
         resolve(PLACES, Picky, where="recipe.toml", changes=changes)
 
 

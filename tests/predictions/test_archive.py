@@ -32,7 +32,7 @@ def read_all(path):
 
 @pytest.fixture
 def npz(tmp_path):
-    """Writes an archive with numpy alone: arrays by key, and ``__meta__`` as JSON of ``META`` unless told otherwise."""
+    """Writes an archive with numpy alone: arrays by key, and ``__meta__`` as JSON of ``META`` unless given."""
 
     def write(arrays=None, meta=META, name="p.npz", **changes):
         members = {} if meta is None else {"__meta__": meta if isinstance(meta, np.ndarray) else np.array(json.dumps(meta | changes))}
@@ -59,11 +59,11 @@ def test_poses_come_back_bit_for_bit(tmp_path, kind, dtype):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_everything_that_is_said_of_the_file_comes_back(tmp_path, kind):
-    said = {"method": "Mine, v2 (grüße)", "keypoints": "cpn_ft_h36m_dbb", "supervision": "unpaired 3D"}
-    path = save_predictions(tmp_path / f"p.{kind}", {"a/b/c": poses(joints=16)}, unit="m", skeleton="sh16", **said)
+def test_everything_that_a_file_states_comes_back(tmp_path, kind):
+    stated = {"method": "Mine, v2 (grüße)", "keypoints": "cpn_ft_h36m_dbb", "supervision": "unpaired 3D"}
+    path = save_predictions(tmp_path / f"p.{kind}", {"a/b/c": poses(joints=16)}, unit="m", skeleton="sh16", **stated)
     with open_predictions(path) as file:
-        assert file.meta == Meta("sh16", "m", **said)
+        assert file.meta == Meta("sh16", "m", **stated)
         assert file.meta.to_mm == 1000.0
         assert file.meta.metric_scale
 
@@ -200,13 +200,13 @@ def test_a_file_made_with_numpy_alone_is_read(npz):
     assert (frames.dtype, frames.tolist()) == (np.int64, [0, 1, 2, 3])
 
 
-def test_the_kind_of_file_is_told_by_its_bytes_not_its_name(tmp_path):
+def test_the_kind_of_file_is_recognised_by_its_bytes_not_its_name(tmp_path):
     for kind, other in (("npz", "h5"), ("h5", "npz")):
         path = save_predictions(tmp_path / f"p.{kind}", {"a/b/c": poses()}, unit="mm", skeleton="h36m17")
         assert list(read_all(path.rename(tmp_path / f"q.{other}"))) == ["a/b/c"]
 
 
-def test_a_file_without_meta_is_refused_and_told_how_to_write_one(npz):
+def test_a_file_without_meta_is_refused_with_how_to_write_one(npz):
     with pytest.raises(PosebenchError, match=r"no __meta__.*save_predictions"):
         read_all(npz(meta=None))
 
@@ -326,7 +326,7 @@ def test_a_clip_beyond_the_limit_of_memory_is_refused_before_it_is_read(npz, mon
         read_all(path)
 
 
-def test_clip_ids_that_stand_twice_are_told(tmp_path):
+def test_clip_ids_that_a_file_holds_twice_are_listed(tmp_path):
     path = save_predictions(tmp_path / "p.npz", {"a/b/c": poses(), "a/b/d": poses()}, unit="mm", skeleton="h36m17")
     out = io.BytesIO()
     np.lib.format.write_array(out, poses(2))

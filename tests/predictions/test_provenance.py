@@ -28,13 +28,13 @@ def read(content):
     numbers=st.lists(whole, min_size=4, max_size=4),
     seed=st.integers(0, 2**31),
     flip=st.booleans(),
-    told=st.lists(printable, unique=True, max_size=3),
+    side=st.lists(printable, unique=True, max_size=3),
     data=st.lists(printable, unique=True, max_size=3),
 )
-def test_what_was_written_is_read_again(texts, numbers, seed, flip, told, data):
+def test_what_was_written_is_read_again(texts, numbers, seed, flip, side, data):
     context, epochs, seen, parameters = numbers
     recipe, preset, trained_on, keypoints = texts
-    made = Provenance(recipe, preset, seed, trained_on, keypoints, context, flip, tuple(told), tuple(data), epochs, seen, parameters)
+    made = Provenance(recipe, preset, seed, trained_on, keypoints, context, flip, tuple(side), tuple(data), epochs, seen, parameters)
     assert read(json.loads(json.dumps(made.as_dict()))) == made
 
 
@@ -42,7 +42,7 @@ def test_the_table_holds_every_field():
     taught = replace(MADE, teacher="another (default, quick, seed 0), weights 00ff")
     assert set(taught.as_dict()) == set(asdict(MADE))
     assert read(taught.as_dict()) == taught
-    assert set(MADE.as_dict()) == set(asdict(MADE)) - {"teacher"}, "of a method without a teacher nothing is said of one"
+    assert set(MADE.as_dict()) == set(asdict(MADE)) - {"teacher"}, "a method without a teacher has no such key"
     assert MADE.as_dict()["side_information"] == []
 
 
@@ -77,7 +77,7 @@ def test_a_missing_field_is_named(missing):
         ("teacher", "two\nlines"),
     ],
 )
-def test_a_wrong_value_is_told_with_its_name(name, value):
+def test_a_wrong_value_is_refused_by_its_name(name, value):
     with pytest.raises(PosebenchError, match=rf"p\.npz: \[provenance\]: {name} = "):
         read({**MADE.as_dict(), name: value})
 
@@ -88,7 +88,7 @@ def test_an_unknown_field_is_refused():
 
 
 @pytest.mark.parametrize(("recipe", "variant"), [("default", ""), ("paper", "+paper"), ("default, width=8", "+default, width=8")])
-def test_only_another_recipe_than_the_default_stands_in_the_name(recipe, variant):
+def test_the_name_states_the_recipe_unless_it_is_the_default(recipe, variant):
     assert replace(MADE, recipe=recipe).variant == variant
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tracemalloc
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from posebench.metrics.hypotheses import best_joint, best_pose
 from posebench.predictions.archive import open_predictions, save_predictions
 from posebench.scoring.evaluate import score
 from posebench.scoring.protocol import load_protocol
+from posebench.scoring.result import Coverage, ScoredProtocol
 
 BONES = skeleton("h36m17")
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -32,7 +34,7 @@ def truth(walker):
 
 @pytest.fixture(scope="module")
 def pred(truth):
-    """A middling method's output: noise, a clip's own size, the root somewhere."""
+    """A mediocre method's output: noise, a scale of each clip, a root away from the origin."""
     random = np.random.default_rng(11)
     return {
         clip: (pose - pose[:, :1] + random.normal(scale=50.0, size=pose.shape)) * random.uniform(0.9, 1.1)
@@ -45,9 +47,9 @@ def pred(truth):
 def scoring(tmp_path):
     """Scores poses against poses, through files."""
 
-    def run(pred, truth, *, protocol="pair-17j", kind="npz", frames=None, truth_unit="mm", options=None, **said):
-        said = {"unit": "mm", "skeleton": "h36m17"} | said
-        file = save_predictions(tmp_path / f"p.{kind}", pred, frames=frames, **said)
+    def run(pred, truth, *, protocol="pair-17j", kind="npz", frames=None, truth_unit="mm", options=None, **stated):
+        stated = {"unit": "mm", "skeleton": "h36m17"} | stated
+        file = save_predictions(tmp_path / f"p.{kind}", pred, frames=frames, **stated)
         gt = save_predictions(tmp_path / f"t.{kind}", truth, unit=truth_unit, skeleton="h36m17")
         return score(file, protocol, truth=gt, **(options or {}))
 
@@ -104,28 +106,28 @@ def test_averages_and_groups_are_those_of_the_clips(scoring, pred, truth):
     takes = {take: mean(lambda clip, take=take: clip.startswith(take + "/")) for take in LENGTHS}
     actions = {action: mean(lambda clip, action=action: clip.split("/")[1].split(" ")[0] == action) for action in ("Walk", "Sit")}
     table = result.metrics["MPJPE"]
-    assert table["by"] == pytest.approx(
+    assert table.by == pytest.approx(
         {"frame": mean(lambda _: True), "take": np.mean(list(takes.values())), "action": np.mean(list(actions.values()))}
     )
-    assert table["groups"]["take"] == pytest.approx(takes)
-    assert table["groups"]["action"] == pytest.approx(actions)
-    assert table["groups"]["camera"] == pytest.approx({c: mean(lambda clip, c=c: clip.endswith(c)) for c in ("c0", "c1")})
-    assert table["groups"]["subject"] == pytest.approx({s: mean(lambda clip, s=s: clip.startswith(s)) for s in ("S1", "S2")})
-    assert list(table["groups"]["joint"]) == list(BONES.joints)
-    assert np.mean(list(table["groups"]["joint"].values())) == pytest.approx(table["value"])
-    assert table["low"] < table["value"] < table["high"]
-    assert table["unit"] == "mm"
+    assert table.groups["take"] == pytest.approx(takes)
+    assert table.groups["action"] == pytest.approx(actions)
+    assert table.groups["camera"] == pytest.approx({c: mean(lambda clip, c=c: clip.endswith(c)) for c in ("c0", "c1")})
+    assert table.groups["subject"] == pytest.approx({s: mean(lambda clip, s=s: clip.startswith(s)) for s in ("S1", "S2")})
+    assert list(table.groups["joint"]) == list(BONES.joints)
+    assert np.mean(list(table.groups["joint"].values())) == pytest.approx(table.value)
+    assert table.low < table.value < table.high
+    assert table.unit == "mm"
 
 
 def test_pck_curves_are_averaged_like_their_areas(scoring, pred, truth):
     result = scoring(pred, truth)
     for pck, area in (("PCK@150", "AUC"), ("N-PCK@150", "N-AUC"), ("PA-PCK@150", "PA-AUC")):
-        curve = result.metrics[area]["curve"]
-        assert curve["thresholds"] == list(range(0, 151, 5))
-        assert curve["percent"] == sorted(curve["percent"])
-        assert curve["percent"][-1] == pytest.approx(result.value(pck), rel=1e-12)
-        assert np.mean(curve["percent"]) == pytest.approx(result.value(area), rel=1e-12)
-    assert "curve" not in result.metrics["MPJPE"]
+        curve = result.metrics[area].curve
+        assert curve.thresholds == list(range(0, 151, 5))
+        assert curve.percent == sorted(curve.percent)
+        assert curve.percent[-1] == pytest.approx(result.value(pck), rel=1e-12)
+        assert np.mean(curve.percent) == pytest.approx(result.value(area), rel=1e-12)
+    assert result.metrics["MPJPE"].curve is None
 
 
 def test_a_perfect_file_has_perfect_numbers(scoring, truth):
@@ -139,7 +141,7 @@ def test_a_perfect_file_has_perfect_numbers(scoring, truth):
 
 
 def test_the_same_input_gives_the_same_bytes(scoring, pred, truth):
-    first, second = (json.dumps(scoring(pred, truth).metrics) for _ in range(2))
+    first, second = (json.dumps(scoring(pred, truth).as_dict()["metrics"]) for _ in range(2))
     assert first == second
 
 
@@ -150,20 +152,20 @@ def test_the_kind_of_file_and_its_unit_do_not_change_the_numbers(scoring, pred, 
     true = {clip: pose / 1000.0 for clip, pose in truth.items()} if change.get("truth_unit") == "m" else truth
     other = scoring(sent, true, **change)
     for name, table in plain.metrics.items():
-        assert other.metrics[name]["by"] == pytest.approx(table["by"], rel=1e-9), name
+        assert other.metrics[name].by == pytest.approx(table.by, rel=1e-9), name
 
 
 def test_the_order_of_clips_in_the_file_does_not_change_a_bit(scoring, pred, truth):
     backwards = {clip: pred[clip] for clip in reversed(pred)}
-    assert json.dumps(scoring(backwards, truth).metrics) == json.dumps(scoring(pred, truth).metrics)
+    assert json.dumps(scoring(backwards, truth).as_dict()["metrics"]) == json.dumps(scoring(pred, truth).as_dict()["metrics"])
 
 
-def test_where_the_predicted_root_stands_does_not_matter_and_is_said(scoring, pred, truth):
+def test_the_predicted_root_is_subtracted_and_reported(scoring, pred, truth):
     moved = {clip: pose + np.arange(len(pose))[:, None, None] * [3.0, -5.0, 7.0] for clip, pose in pred.items()}
     result = scoring(moved, truth)
     assert result.value("MPJPE") == pytest.approx(scoring(pred, truth).value("MPJPE"))
     assert result.value("MPJVE") == pytest.approx(scoring(pred, truth).value("MPJVE"))
-    assert [finding["name"] for finding in result.findings] == ["root"]
+    assert [finding.name for finding in result.findings] == ["root"]
 
 
 def test_unknown_scale_leaves_absolute_metrics_empty_and_the_others_as_they_are(scoring, pred, truth):
@@ -172,12 +174,12 @@ def test_unknown_scale_leaves_absolute_metrics_empty_and_the_others_as_they_are(
     for metric in (*protocol.metrics, *protocol.diagnostics):
         table = {**unknown.metrics, **unknown.diagnostics}[metric.name]
         if metric.absolute:
-            assert (table["value"], table["low"], table["high"], table["groups"]) == (None, None, None, {})
-            assert set(table["by"].values()) == {None}
+            assert (table.value, table.low, table.high, table.groups) == (None, None, None, {})
+            assert set(table.by.values()) == {None}
             assert unknown.value(metric.name, "frame") is None
         else:
             assert unknown.value(metric.name) == pytest.approx(known.value(metric.name), rel=1e-9)
-    assert unknown.protocol["digest"] == known.protocol["digest"]
+    assert unknown.protocol.digest == known.protocol.digest
 
 
 def test_several_hypotheses_are_scored_by_their_mean_pose_with_oracles_among_the_diagnostics(scoring, pred, truth):
@@ -193,7 +195,7 @@ def test_several_hypotheses_are_scored_by_their_mean_pose_with_oracles_among_the
     assert result.value("MPJPE J-Best") == pytest.approx(best_joint(np.stack(singles)).mean(), rel=1e-9)
     assert {name for name in result.diagnostics if "Best" in name} >= {"PA-MPJPE P-Best", "N-MPJPE J-Best"}
     assert not {name for name in result.metrics if "Best" in name}
-    assert (result.predictions["hypotheses"], result.predictions["scored as"]) == (3, "mean pose (P-Agg)")
+    assert (result.predictions.hypotheses, result.predictions.scored_as) == (3, "mean pose (P-Agg)")
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, 0.0])
@@ -202,12 +204,12 @@ def test_an_invalid_pose_is_counted_and_scored_not_dropped(scoring, pred, truth,
     broken = {**pred, clip: pred[clip].copy()}
     broken[clip][4] = bad
     result, plain = scoring(broken, truth), scoring(pred, truth)
-    assert result.invalid["poses"] == 1
-    assert result.invalid["non-finite"] == (0 if bad == 0.0 else 1)
-    assert plain.invalid["poses"] == 0
+    assert result.invalid.poses == 1
+    assert result.invalid.nonfinite == (0 if bad == 0.0 else 1)
+    assert plain.invalid.poses == 0
     poses = sum(map(len, truth.values()))
-    assert result.coverage["poses"] == poses == plain.coverage["poses"]
-    assert not result.coverage["partial"]
+    assert result.coverage.poses == poses == plain.coverage.poses
+    assert not result.coverage.partial
     true = truth[clip][4] - truth[clip][4, 0]
     before = metrics.mpjpe(pred[clip][4:5], truth[clip][4:5])[0]
     expected = plain.value("MPJPE") + (np.linalg.norm(true, axis=-1).mean() - before) / poses
@@ -233,8 +235,8 @@ def test_truth_needs_metric_scale_whole_clips_and_one_pose_a_frame(tmp_path, pre
         ({"frames": {clip: np.arange(20)}}, "sparse"),
         ({"poses": {**truth, clip: truth[clip][None]}}, "several hypotheses"),
     ):
-        said = {"poses": truth, "unit": "mm", "skeleton": "h36m17"} | change
-        gt = save_predictions(tmp_path / "t.npz", said.pop("poses"), **said)
+        stated = {"poses": truth, "unit": "mm", "skeleton": "h36m17"} | change
+        gt = save_predictions(tmp_path / "t.npz", stated.pop("poses"), **stated)
         with pytest.raises(PosebenchError, match=message):
             score(file, "pair-17j", truth=gt)
 
@@ -256,8 +258,8 @@ def test_joints_of_a_larger_skeleton_are_taken_by_name(scoring, pred, truth):
         whole[clip] = np.full((len(pose), 32, 3), 1e4)
         whole[clip][:, place] = pose
     result = scoring(whole, truth, skeleton="h36m32")
-    assert json.dumps(result.metrics) == json.dumps(scoring(pred, truth).metrics)
-    assert "skeleton" in [finding["name"] for finding in result.findings]
+    assert json.dumps(result.as_dict()["metrics"]) == json.dumps(scoring(pred, truth).as_dict()["metrics"])
+    assert "skeleton" in [finding.name for finding in result.findings]
 
 
 def test_a_skeleton_without_a_joint_of_the_protocol_is_an_error(scoring, pred, truth):
@@ -274,10 +276,10 @@ def test_missing_clips_and_frames_are_refused_or_stamped(scoring, pred, truth):
         scoring(part, truth, frames=frames)
     assert error.value.exit_code == 1
     result = scoring(part, truth, frames=frames, options={"allow_partial": True})
-    assert result.coverage == {"poses": 10 + 30 + 24, "poses wanted": 172, "clips": 4, "clips wanted": 10, "partial": True}
+    assert result.coverage == Coverage(poses=10 + 30 + 24, poses_wanted=172, clips=4, clips_wanted=10, partial=True)
     expected = np.concatenate([metrics.mpjpe(pose, truth[clip][: len(pose)]) for clip, pose in part.items()]).mean()
     assert result.value("MPJPE") == pytest.approx(expected, rel=1e-9)
-    assert not scoring(pred, truth, options={"allow_partial": True}).coverage["partial"]
+    assert not scoring(pred, truth, options={"allow_partial": True}).coverage.partial
 
 
 @pytest.mark.parametrize("numbered", [False, True])
@@ -288,7 +290,7 @@ def test_an_empty_clip_in_a_partial_file_is_scored_as_not_there(scoring, pred, t
     result = scoring(part, truth, frames=frames, options={"allow_partial": True, "per_frame": True})
     without = scoring({c: pose for c, pose in pred.items() if c != clip}, truth, options={"allow_partial": True})
     assert result.value("MPJPE") == pytest.approx(without.value("MPJPE"), rel=1e-12)
-    assert result.coverage["partial"]
+    assert result.coverage.partial
 
 
 def test_a_file_in_which_nothing_can_be_scored_is_an_error_even_in_part(scoring, pred, truth):
@@ -303,7 +305,7 @@ def test_extra_clips_are_ignored_only_when_partial_is_allowed(scoring, pred, tru
     with pytest.raises(PosebenchError, match="extra-clips"):
         scoring(more, truth)
     result = scoring(more, truth, options={"allow_partial": True})
-    assert json.dumps(result.metrics) == json.dumps(scoring(pred, truth).metrics)
+    assert json.dumps(result.as_dict()["metrics"]) == json.dumps(scoring(pred, truth).as_dict()["metrics"])
 
 
 def test_a_strided_protocol_takes_its_frames_from_whole_or_thinned_files_alike(scoring, pred, truth, tmp_path):
@@ -313,8 +315,9 @@ def test_a_strided_protocol_takes_its_frames_from_whole_or_thinned_files_alike(s
     thin = scoring({clip: pose[::3] for clip, pose in pred.items()}, truth, protocol=str(path))
     frames = {clip: np.arange(0, len(pose), 3) for clip, pose in pred.items()}
     numbered = scoring({clip: pose[::3] for clip, pose in pred.items()}, truth, protocol=str(path), frames=frames)
-    assert json.dumps(whole.metrics) == json.dumps(thin.metrics) == json.dumps(numbered.metrics)
-    assert whole.coverage["poses"] == sum(-(-len(pose) // 3) for pose in truth.values())
+    found = [json.dumps(result.as_dict()["metrics"]) for result in (whole, thin, numbered)]
+    assert found[0] == found[1] == found[2]
+    assert whole.coverage.poses == sum(-(-len(pose) // 3) for pose in truth.values())
     clips = [(pose[::3] - pose[::3, :1], truth[clip][::3] - truth[clip][::3, :1]) for clip, pose in pred.items()]
     velocity = sum(len(g) * metrics.velocity_error(p, g).mean() for p, g in clips) / sum(len(g) for _, g in clips)
     assert whole.value("MPJVE") == pytest.approx(velocity, rel=1e-9), "neighbours are one stride apart"
@@ -325,7 +328,7 @@ def test_a_protocol_selects_its_subjects_actions_cameras_and_takes(scoring, pred
     takes = 'subjects = ["S1"]\nactions = ["Walk"]\ncameras = ["c1"]\nexcluded = [{ take = "S1/Walk 2", reason = "test" }]\n'
     path.write_text(f'extends = "pair-17j"\nid = "some"\nversion = 1\ntitle = "t"\n[takes]\n{takes}')
     result = scoring({"S1/Walk 1/c1": pred["S1/Walk 1/c1"]}, truth, protocol=str(path))
-    assert result.coverage["clips wanted"] == 1
+    assert result.coverage.clips_wanted == 1
     assert result.value("MPJPE") == pytest.approx(metrics.mpjpe(pred["S1/Walk 1/c1"], truth["S1/Walk 1/c1"]).mean())
     path.write_text(path.read_text().replace('"S1"]', '"S7"]'))
     with pytest.raises(PosebenchError, match="no clip of protocol some"):
@@ -344,18 +347,18 @@ def test_a_root_that_does_not_count_raises_mpjpe_by_its_share(scoring, pred, tru
     assert scoring(pred, truth, protocol=str(path)).value("MPJPE") == pytest.approx(np.linalg.norm(p - t, axis=-1).mean())
 
 
-def test_a_result_says_where_it_comes_from(scoring, pred, truth, tmp_path):
+def test_a_result_states_its_protocol_data_and_predictions(scoring, pred, truth, tmp_path):
     result = scoring(pred, truth, method="Mine", keypoints="gt", supervision="none")
     protocol = load_protocol("pair-17j")
-    assert result.protocol == {"id": "pair-17j", "version": 1, "digest": protocol.digest, "headline": "frame"}
+    assert result.protocol == ScoredProtocol(id="pair-17j", version=1, digest=protocol.digest, headline="frame")
     with open_predictions(tmp_path / "p.npz") as file, open_predictions(tmp_path / "t.npz") as gt:
-        assert result.predictions["sha256"] == file.sha256()
-        assert result.data["fingerprint"] == gt.sha256()
-    assert (result.predictions["method"], result.predictions["keypoints"], result.predictions["supervision"]) == ("Mine", "gt", "none")
-    assert result.predictions["file"] == "p.npz"
-    assert result.data["official"] is False
-    assert "--truth" in result.data["note"]
-    assert {"posebench", "python", "numpy", "platform"} <= set(result.environment)
+        assert result.predictions.sha256 == file.sha256()
+        assert result.data.fingerprint == gt.sha256()
+    assert (result.predictions.method, result.predictions.keypoints, result.predictions.supervision) == ("Mine", "gt", "none")
+    assert result.predictions.file == "p.npz"
+    assert result.data.official is False
+    assert "--truth" in result.data.note
+    assert {"posebench", "python", "numpy", "platform"} <= set(asdict(result.environment))
     assert result.wall_time_s >= 0
 
 
@@ -389,7 +392,7 @@ def test_a_long_clip_is_scored_in_bounded_memory(tmp_path):
     result = score(files[0], "pair-17j", truth=files[1])
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert result.coverage["poses"] == 60_000
+    assert result.coverage.poses == 60_000
     assert peak < size + 128 * 2**20, f"{peak / 2**20:.0f} MiB for {size / 2**20:.0f} MiB of files"
 
 
@@ -400,7 +403,7 @@ def test_absurd_sizes_give_finite_numbers_or_a_refusal(scoring, pred, truth, sca
         result = scoring(absurd, truth, unit=None, scale="unknown")
     except PosebenchError:
         return
-    values = [value for table in result.metrics.values() for value in table["by"].values() if value is not None]
+    values = [value for table in result.metrics.values() for value in table.by.values() if value is not None]
     assert np.isfinite(values).all()
     json.dumps(result.as_dict(), allow_nan=False)
 
@@ -433,10 +436,10 @@ def test_the_result_does_not_depend_on_how_many_threads_measure(monkeypatch, tmp
     paths = [save_predictions(tmp_path / f"{name}.npz", poses, unit="mm", skeleton="h36m17") for name, poses in (("p", pred), ("t", truth))]
     found = []
     for cores in (1, 2, 64):
-        monkeypatch.setattr("posebench.scoring.evaluate.usable_cores", lambda cores=cores: cores)
+        monkeypatch.setattr("posebench.scoring.traversal.usable_cores", lambda cores=cores: cores)
         seen = []
-        told = {"per_frame": True, "progress": lambda done, total, seen=seen: seen.append((done, total))}
-        result = score(paths[0], "pair-17j", truth=paths[1], **told)
+        options = {"per_frame": True, "progress": lambda done, total, seen=seen: seen.append((done, total))}
+        result = score(paths[0], "pair-17j", truth=paths[1], **options)
         assert seen == [(done, len(truth)) for done in range(1, len(truth) + 1)]
         found.append((result.metrics, result.diagnostics, result.rows, result.findings, {key: list(v) for key, v in result.frames.items()}))
     np.testing.assert_equal(found[1], found[0])

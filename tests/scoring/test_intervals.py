@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats as reference
 
-from posebench.scoring.intervals import LEVEL, RESAMPLES, interval, resample, resampled, t_quantile
+from posebench.scoring.intervals import LEVEL, RESAMPLES, Resampling, interval, resample, resampled, t_quantile
 from posebench.scoring.sums import Row, average
 
 
@@ -123,3 +123,40 @@ def test_an_interval_covers_the_truth_nearly_as_often_as_it_promises(takes, leas
         low, high = interval(rows, random.normal(50.0, 5.0, takes), np.ones(takes), "take", draw)
         hits += low <= 50.0 <= high
     assert least <= hits / 400 <= LEVEL + 0.03
+
+
+@pytest.mark.parametrize(("actions", "headline", "strata"), [("aaaaa", "take", 1), ("aabbbb", "take", 1), ("aabbbb", "action", 2)])
+def test_few_takes_widen_by_the_bootstraps_bias_and_cost_a_degree_of_freedom_a_stratum(actions, headline, strata):
+    drawn = resample(rows_of(actions), headline)
+    sizes = np.array([len(actions)] if strata == 1 else [2, 4])
+    assert drawn.widening == pytest.approx(np.sqrt(np.mean(sizes / (sizes - 1))))
+    assert drawn.freedom == len(actions) - strata
+
+
+@pytest.mark.parametrize(("widening", "freedom"), [(1.0, 200), (np.sqrt(5 / 4), 4), (np.sqrt(3 / 2), 2)])
+@pytest.mark.parametrize("beyond", [30, 100, 400])
+def test_p_is_that_of_students_t_at_the_corrected_distance_of_zero(widening, freedom, beyond):
+    differences = np.r_[np.full(beyond, -1.0), np.full(1000 - beyond, 1.0)]
+    p = Resampling(np.empty(0), widening, freedom).p_value(differences)
+    distance = reference.norm.isf(beyond / 1000) / widening
+    assert p == pytest.approx(2 * reference.t.sf(distance, freedom), rel=1e-9)
+    assert p == pytest.approx(Resampling(np.empty(0), widening, freedom).p_value(-differences), rel=1e-9)
+
+
+def test_p_of_zero_far_from_all_resamples_follows_from_its_distance_in_standard_deviations():
+    differences = np.random.RandomState(0).normal(8.0, 1.0, 1000)
+    p = Resampling(np.empty(0), 1.1, 9).p_value(differences)
+    assert p == pytest.approx(2 * reference.t.sf(differences.mean() / differences.std() / 1.1, 9), rel=1e-6)
+    assert Resampling(np.empty(0), 1.1, 9).p_value(np.ones(1000)) == 0.0
+
+
+def test_p_is_one_where_as_many_differences_are_positive_as_negative():
+    assert Resampling(np.empty(0), 1.0, 9).p_value(np.r_[-1.0, 0.0, 0.0, 1.0]) == 1.0
+
+
+@pytest.mark.parametrize("widening", [1.0, 1.2])
+def test_an_interval_ends_at_the_quantiles_of_the_widened_level(widening):
+    values = np.linspace(0.0, 1.0, 100_001)
+    low, high = Resampling(np.empty(0), widening, 9).interval(values)
+    tail = reference.norm.cdf(-widening * reference.t.ppf(0.975, 9))
+    assert (low, high) == pytest.approx((tail, 1.0 - tail), rel=1e-6)

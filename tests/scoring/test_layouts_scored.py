@@ -10,7 +10,6 @@ import posebench
 from posebench.base.errors import PosebenchError
 from posebench.cli.main import main
 from posebench.data.registry import export_layouts
-from posebench.data.synthetic.dataset import open_synthetic
 
 PROTOCOL = {
     "videopose3d": "h36m/s9s11",
@@ -43,7 +42,7 @@ def test_a_layout_is_written_read_and_scored(copies, layout, tmp_path, capsys):
     noisy(root, name, preds, {"mmpose": 5, "h36m-fetch": 64}.get(layout, 1))
     assert main(["score", preds, "--protocol", PROTOCOL[layout], "--root", root, "-o", str(out)]) == 0
     result = posebench.load_result(out)
-    assert not result.coverage["partial"]
+    assert not result.coverage.partial
     # 20 mm of noise on each coordinate of each joint and of the root: sqrt(2) x 20 x sqrt(8 / pi) mm.
     assert result.value("MPJPE", "frame") == pytest.approx(45.1, rel=0.1)
 
@@ -62,7 +61,7 @@ def test_every_stride_scores_the_same_frames_of_a_whole_and_of_a_sparse_copy(cop
         posebench.score(path, "h36m/s9s11-10fps", root=copies / layout)
         for layout, path in ((layout, predicted(copies, layout, tmp_path)) for layout in ("videopose3d", "mmpose"))
     )
-    assert whole.coverage["poses"] == sparse.coverage["poses"]
+    assert whole.coverage.poses == sparse.coverage.poses
     for metric in ("PA-MPJPE", "N-MPJPE"):
         assert whole.value(metric) == pytest.approx(sparse.value(metric), abs=1e-3)
 
@@ -79,8 +78,8 @@ def test_a_sparse_copy_is_refused_where_frames_of_the_protocol_are_missing(copie
         posebench.score(path, "h36m/s9s11", root=copies / "mmpose")
 
 
-def test_the_damaged_takes_of_a_copy_are_left_out_by_the_clean_protocol(tmp_path):
-    dataset = open_synthetic()
+def test_the_damaged_takes_of_a_copy_are_left_out_by_the_clean_protocol(synthetic, tmp_path):
+    dataset = synthetic
     infos = {}
     for id, info in dataset.infos.items():
         if info.subject == "S9" and info.action == "Walking":

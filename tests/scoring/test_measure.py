@@ -6,13 +6,13 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from posebench import metrics
 from posebench.base.skeletons import skeleton
 from posebench.metrics.alignment import aligned, residuals
-from posebench.scoring.measure import measure_clip, oracle_names, parts_of, scored
+from posebench.scoring.measure import measure_clip, oracle_names, parts_of, scored_metrics
 from posebench.scoring.protocol import ALIGNMENTS, STATISTICS, load_protocol
 
 BONES = skeleton("h36m17")
@@ -101,7 +101,7 @@ def plain(metric, pred, truth, frames, stride):
 
 def run(protocol, pred, truth, frames=None, **options):
     frames = np.arange(len(truth)) * protocol.stride if frames is None else np.asarray(frames)
-    return measure_clip(protocol, scored(protocol, metric_scale=True), pred, truth, frames, **options)
+    return measure_clip(protocol, scored_metrics(protocol, metric_scale=True), pred, truth, frames, **options)
 
 
 def assert_sums_agree(one, other, tolerance=1e-9):
@@ -122,7 +122,7 @@ def test_every_metric_equals_plain_computation(every, stride, joints, invalid, h
     pred, truth = pair(20, invalid=invalid)
     frames = np.r_[0:6, 7:11, 14:16, 18:26] * stride if holes else np.arange(20) * stride
     sums = run(protocol, pred, truth, frames)
-    for metric in scored(protocol, metric_scale=True):
+    for metric in scored_metrics(protocol, metric_scale=True):
         values = plain(metric, pred, truth, frames, stride)
         factor = 20 / len(values) if metric.statistic == "velocity" else 1.0
         np.testing.assert_allclose(sums.total[metric.name], values.sum(axis=0) * factor, rtol=1e-9, atol=1e-9, err_msg=metric.name)
@@ -130,7 +130,10 @@ def test_every_metric_equals_plain_computation(every, stride, joints, invalid, h
         assert len(parts_of(metric, protocol) or (1,)) == values.shape[1]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(count=1, chunk=1, stride=1, hypotheses=0, seed=0)
+@example(count=12, chunk=1, stride=5, hypotheses=0, seed=1)  # every frame's history lies in other chunks
+@example(count=10, chunk=4, stride=1, hypotheses=3, seed=2)
 @given(
     count=st.integers(1, 25),
     chunk=st.integers(1, 9),
@@ -259,7 +262,7 @@ def test_an_invalid_pose_scores_every_joint_at_the_root_and_at_the_centroid_afte
     assert sums.total["flip-rate"].tolist() == [0.0]
 
 
-def test_several_hypotheses_are_scored_by_their_mean_with_oracles_beside(every):
+def test_several_hypotheses_are_scored_by_their_mean_and_by_oracles(every):
     protocol = every[1, "all"]
     random = np.random.default_rng(4)
     pred, truth = pair(9)
@@ -287,7 +290,7 @@ def test_one_hypothesis_equals_a_plain_file(every):
 
 
 def test_a_file_of_unknown_scale_gets_no_absolute_metric():
-    names = [metric.name for metric in scored(load_protocol("pair-17j"), metric_scale=False)]
+    names = [metric.name for metric in scored_metrics(load_protocol("pair-17j"), metric_scale=False)]
     wanted = ["PA-MPJPE", "N-MPJPE", "N-PCK@150", "N-AUC", "PA-PCK@150", "PA-AUC", "CPS", "PA-MPJPE-reflection", "flip-rate"]
     assert sorted(names) == sorted(wanted)
 

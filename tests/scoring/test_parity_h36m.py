@@ -71,7 +71,7 @@ def videopose3d(result, expected, tolerance, compared):
     for action, values in expected["per_action"].items():
         for key, value in values.items():
             metric = VIDEOPOSE3D[key]
-            compared.check(result.metrics[metric]["groups"]["action"][action], value, tolerance, (action, metric))
+            compared.check(result.metrics[metric].groups["action"][action], value, tolerance, (action, metric))
     for key, value in expected["action_wise_average"].items():
         compared.check(result.value(VIDEOPOSE3D[key], "action"), value, tolerance, key)
         assert result.value(VIDEOPOSE3D[key]) == result.value(VIDEOPOSE3D[key], "action")
@@ -82,7 +82,7 @@ def mmpose(result, expected, compared):
         metric = MMPOSE[key]
         for name, value in values.items():
             _, _, action = name.partition("_")
-            ours = result.metrics[metric]["groups"]["action"][action] if action else result.value(metric, "frame")
+            ours = result.metrics[metric].groups["action"][action] if action else result.value(metric, "frame")
             compared.check(ours, value, 1e-9, name)
 
 
@@ -134,8 +134,8 @@ def test_without_the_root_mpjpe_is_seventeen_sixteenths(scored):
 )
 def test_each_protocol_scores_its_own_clips_with_a_finite_headline(scored, protocol, clips):
     result = scored(protocol)
-    assert result.coverage["clips"] == clips
-    assert all(np.isfinite(table["value"]) for table in result.metrics.values() if table["value"] is not None)
+    assert result.coverage.clips == clips
+    assert all(np.isfinite(table.value) for table in result.metrics.values() if table.value is not None)
     assert result.value("PA-MPJPE") > 0
 
 

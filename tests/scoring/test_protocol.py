@@ -10,7 +10,17 @@ import pytest
 
 from posebench.base.errors import PosebenchError
 from posebench.base.skeletons import skeleton
-from posebench.scoring.protocol import ALIGNMENTS, STATISTICS, Metric, find_protocols, higher_is_better, load_protocol, protocol_ids
+from posebench.scoring.protocol import (
+    ALIGNMENTS,
+    STATISTICS,
+    Metric,
+    describe,
+    describe_metric,
+    find_protocols,
+    higher_is_better,
+    load_protocol,
+    protocol_ids,
+)
 
 DIGESTS = json.loads((Path(__file__).parents[1] / "golden" / "protocol_digests.json").read_text())
 
@@ -99,11 +109,11 @@ def refusal(protocol_file):
 def test_a_shipped_protocol_loads_under_its_own_path_and_describes_itself(id):
     protocol = load_protocol(id)
     assert protocol.id == id
-    text = protocol.describe()
+    text = describe(protocol)
     for metric in (*protocol.metrics, *protocol.diagnostics):
         assert metric.name in text
-    for said in (protocol.digest, protocol.title, protocol.dataset, protocol.headline, *protocol.sources, *protocol.aliases):
-        assert said in text
+    for stated in (protocol.digest, protocol.title, protocol.dataset, protocol.headline, *protocol.sources, *protocol.aliases):
+        assert stated in text
 
 
 @pytest.mark.parametrize("id", protocol_ids())
@@ -122,7 +132,7 @@ def test_every_frozen_digest_belongs_to_a_protocol_that_still_ships():
     assert set(DIGESTS) <= set(protocol_ids())
 
 
-def test_the_first_two_protocols_say_what_the_design_says():
+def test_two_protocols_state_their_documented_fields():
     cmu, pair = load_protocol("cmu"), load_protocol("pair-17j")
     assert (cmu.headline, cmu.skeleton.id, cmu.root, cmu.root_counted, cmu.stride) == ("take", "h36m17", ("pelvis",), True, 1)
     assert (pair.headline, pair.dataset, pair.subjects, pair.cameras, pair.also) == ("frame", "any", (), (), ("take", "action"))
@@ -180,10 +190,10 @@ def test_no_two_alignments_share_a_name_where_the_alignment_matters():
     assert len(names) == len(set(names))
 
 
-def test_thresholds_and_their_comparison_stand_in_the_name():
+def test_names_state_thresholds_and_their_comparison():
     assert metric("root", "pck", threshold=100.0).name == "PCK@100"
     assert metric("scale", "pck", threshold=62.5, inclusive=True).name == "N-PCK@62.5-inclusive"
-    assert "<= 62.5 mm" in metric("scale", "pck", threshold=62.5, inclusive=True).describe()
+    assert "<= 62.5 mm" in describe_metric(metric("scale", "pck", threshold=62.5, inclusive=True))
 
 
 def test_only_metrics_that_keep_the_predicted_size_are_absolute():
@@ -344,7 +354,7 @@ def test_a_metric_of_the_child_may_use_joint_sets_of_both_files(protocol_file):
     assert [metric.joints for metric in child.metrics] == [("l_wrist",), ("r_hip", "l_hip")]
 
 
-def test_extending_means_the_file_beside_wherever_the_command_runs(protocol_file, tmp_path, monkeypatch):
+def test_an_extended_file_is_found_relative_to_the_file_that_names_it(protocol_file, tmp_path, monkeypatch):
     protocol_file(name="base")
     path = protocol_file(name="child", text=CHILD)
     (tmp_path / "elsewhere").mkdir()
@@ -454,14 +464,14 @@ def test_a_protocol_is_found_by_part_of_its_name_whatever_the_case(label):
 
 
 @pytest.mark.parametrize("label", ["", "#", "  ", "no such label"])
-def test_a_label_that_says_nothing_finds_nothing(label):
+def test_a_label_without_letters_or_digits_finds_nothing(label):
     assert find_protocols(label) == []
 
 
 @pytest.mark.parametrize("label", ["protocol 2", "Protocol #2", "P-MPJPE of someone"])
 def test_a_protocol_is_found_by_the_alias_under_which_papers_cite_it(protocol_file, monkeypatch, label):
     path = protocol_file()
-    monkeypatch.setattr("posebench.scoring.protocol.protocol_ids", lambda: [path])
+    monkeypatch.setattr("posebench.scoring.protocol.files.protocol_ids", lambda: [path])
     (found, alias), *others = find_protocols(label)
     assert found.id == "mine"
     assert alias in found.aliases
@@ -488,6 +498,6 @@ def test_differences_and_bones_are_those_of_root_relative_poses(protocol_file, s
 def test_a_protocol_may_group_subjects_but_not_under_a_name_that_every_result_has(protocol_file):
     protocol = load_protocol(protocol_file(text=WHOLE + '\n[groups.scene]\noutdoor = ["TS5", "TS6"]\n'))
     assert protocol.groups == {"scene": {"outdoor": ("TS5", "TS6")}}
-    assert "outdoor: TS5, TS6" in protocol.describe()
+    assert "outdoor: TS5, TS6" in describe(protocol)
     with pytest.raises(PosebenchError, match="another name"):
         load_protocol(protocol_file(text=WHOLE + '\n[groups.action]\nsit = ["S1"]\n'))

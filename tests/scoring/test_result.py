@@ -1,4 +1,4 @@
-"""Results on disk: what was scored comes back, every number follows from the sums, and a stranger's file is judged first."""
+"""Results on disk: what was scored comes back, every number follows from the sums, and other files are refused."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from posebench.base.errors import PosebenchError
 from posebench.predictions.archive import save_predictions
 from posebench.scoring.evaluate import score
 from posebench.scoring.intervals import interval, resample
-from posebench.scoring.result import SCHEMA, load_result, sums_path
+from posebench.scoring.result import SCHEMA, load_result
 from posebench.scoring.sums import average, group_means
+from posebench.scoring.sums_file import sums_path
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +59,7 @@ def test_a_result_comes_back_as_it_was(result, saved):
     assert back.value("MPJPE") == result.value("MPJPE")
 
 
-def test_the_json_is_standard_and_says_its_schema(saved):
+def test_the_json_is_standard_and_states_its_schema(saved):
     def refuse(constant):
         pytest.fail(f"{constant} is not JSON")
 
@@ -68,24 +69,52 @@ def test_the_json_is_standard_and_says_its_schema(saved):
     assert set(content["metrics"]["MPJPE"]["groups"]) == {"action", "subject", "camera", "joint", "take"}
 
 
+def test_the_json_holds_the_keys_that_earlier_versions_wrote(saved):
+    content = json.loads(saved.read_text())
+    assert set(content["coverage"]) == {"poses", "poses wanted", "clips", "clips wanted", "partial"}
+    assert set(content["invalid"]) == {"poses", "non-finite", "non-positive N-scale"}
+    described = ["file", "sha256", "method", "keypoints", "supervision", "skeleton", "scale", "hypotheses"]
+    assert list(content["predictions"]) == [*described, "scored as"]
+    assert set(content["metrics"]["AUC"]["curve"]) == {"thresholds", "percent"}
+    assert not {"behaviour", "training"} & set(content), "written only where there is something to state"
+
+
+def test_a_result_is_shown_in_one_line(result):
+    assert repr(result) == f"<Result 'pred' under pair-17j: 92 poses, MPJPE {result.value('MPJPE'):.2f} mm>"
+
+
+def test_the_frame_of_a_result_holds_every_number(result):
+    frame = result.to_frame()
+    assert list(frame.columns) == ["metric", "unit", "kind", "key", "value", "low", "high"]
+    assert frame["value"].notna().all()
+    mpjpe = frame[frame["metric"] == "MPJPE"].set_index(["kind", "key"])
+    table = result.metrics["MPJPE"]
+    assert mpjpe["value"]["average", "take"] == table.by["take"]
+    assert (mpjpe["low"]["average", "frame"], mpjpe["high"]["average", "frame"]) == (table.low, table.high)
+    assert np.isnan(mpjpe["low"]["average", "take"]), "only the headline average has an interval"
+    assert mpjpe["value"]["joint", "l_wrist"] == table.groups["joint"]["l_wrist"]
+    assert len(mpjpe) == len(table.by) + sum(map(len, table.groups.values()))
+    assert set(frame["metric"]) == {*result.metrics, *result.diagnostics}
+
+
 def test_every_number_can_be_computed_again_from_the_sums(saved):
     back = load_result(saved)
-    draw = resample(back.rows, back.protocol["headline"])
+    draw = resample(back.rows, back.protocol.headline)
     for name, table in {**back.metrics, **back.diagnostics}.items():
         sums = back.sums[name]
-        for kind, value in table["by"].items():
+        for kind, value in table.by.items():
             assert float(average(back.rows, sums.row_total, sums.count, kind)) == pytest.approx(value, rel=1e-12), name
-        assert interval(back.rows, sums.row_total, sums.count, "frame", draw) == pytest.approx((table["low"], table["high"])), name
+        assert interval(back.rows, sums.row_total, sums.count, "frame", draw) == pytest.approx((table.low, table.high)), name
         for key in ("action", "subject", "camera", "take"):
-            assert group_means(back.rows, sums, key) == pytest.approx(table["groups"][key]), name
+            assert group_means(back.rows, sums, key) == pytest.approx(table.groups[key]), name
 
 
-def test_values_of_frames_stand_beside_the_sums(saved, result):
+def test_values_of_frames_are_stored_with_the_sums(saved, result):
     with np.load(sums_path(saved)) as npz:
         np.testing.assert_array_equal(npz["frames/S1/Walk 1/c0/MPJPE"], result.frames["S1/Walk 1/c0/MPJPE"])
 
 
-def test_the_predictions_beside_a_result_of_their_name_are_left_alone(files, tmp_path):
+def test_a_result_does_not_overwrite_predictions_of_the_same_name(files, tmp_path):
     preds = tmp_path / "flat.npz"
     preds.write_bytes(files[0].read_bytes())
     result = score(preds, "pair-17j", truth=files[1])
@@ -106,7 +135,7 @@ def test_a_save_that_fails_leaves_the_old_result(result, saved, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("posebench.scoring.result.write_npz", full)
+    monkeypatch.setattr("posebench.scoring.sums_file.write_npz", full)
     with pytest.raises(PosebenchError, match="No space left"):
         result.save(saved)
     assert (saved.read_bytes(), sums_path(saved).read_bytes()) == before
@@ -165,6 +194,10 @@ def test_a_file_that_is_no_result_is_refused(saved, text):
         (("metrics", "MPJPE", "groups", "action", "Walk"), "x"),
         (("metrics", "MPJPE", "unit"), 1),
         (("metrics", "MPJPE", "extra"), 1),
+        (("metrics", "AUC", "curve"), {"thresholds": [0.0, 5.0], "percent": [1.0]}),
+        (("coverage", "poses wanted"), 1.5),
+        (("invalid", "non-finite"), True),
+        (("predictions", "provenance"), "none"),
         (("diagnostics",), None),
         (("protocol",), "cmu"),
         (("data",), []),
@@ -255,12 +288,12 @@ def test_tampered_sums_are_refused(saved, change):
 
 
 def test_sums_larger_than_any_result_are_not_read(saved, monkeypatch):
-    monkeypatch.setattr("posebench.scoring.result._MAX_SUMS_BYTES", 1000)
+    monkeypatch.setattr("posebench.scoring.sums_file._MAX_BYTES", 1000)
     with pytest.raises(PosebenchError, match="at most 1,000"):
         load_result(saved)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_damaged_result_is_read_or_refused_and_nothing_else(result, tmp_path, data):
     path = result.save(tmp_path / "r.json")

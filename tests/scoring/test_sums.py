@@ -35,7 +35,7 @@ def test_averages_of_the_drawn_table(kind, expected):
     assert average(ROWS, TOTAL, COUNT, kind) == pytest.approx(expected)
 
 
-def test_two_takes_of_an_action_tell_the_averages_apart():
+def test_with_two_takes_of_an_action_the_averages_differ():
     # A second walk of 300 frames at 20 mm: walk has 400 frames and a mean of 17.5.
     rows = [*ROWS, Row("S2/walk 2/c0", "S2", "S2/walk 2", "c0", "walk")]
     total, count = np.append(TOTAL, 6000.0), np.append(COUNT, 300.0)

@@ -1,4 +1,4 @@
-"""Methods for tests of the harness: adversarial, dropout, batch norm and a running mean, so that nothing may be forgotten on resuming."""
+"""A method for tests of the loop: adversarial, with dropout, batch norm and random numbers, all of which resuming must restore."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class AdversarialSettings(Settings):
 
 
 class Adversarial(Method):
-    """An unsupervised game on 2D: it learns nothing of use, but every part of the loop takes part."""
+    """An adversarial training on 2D joints: it learns nothing of use, but needs every part of the loop."""
 
     def __init__(self, settings):
         super().__init__()
@@ -42,7 +42,7 @@ class Adversarial(Method):
         yield "critic", {"real": -self.critic(points).mean(), "fake": self.critic(turned.detach()).mean()}
         self.count += 1
         broken = float("nan") if self.count == self.settings.break_at else 0.0
-        yield "lifter", {"fooled": -self.critic(turned).mean() + broken, "small": depth.square().mean()}
+        yield "lifter", {"generator": -self.critic(turned).mean() + broken, "small": depth.square().mean()}
 
     def lift(self, keypoints):
         return torch.cat([keypoints, self.lifter(keypoints.flatten(1))[..., None]], dim=-1)

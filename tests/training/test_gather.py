@@ -1,4 +1,4 @@
-"""What a method is given to learn from, and what it is never given."""
+"""Training data: what is read, what is never read, and what is refused."""
 
 from dataclasses import dataclass, replace
 
@@ -24,16 +24,16 @@ LENS = lens([1000.0, 1250.0], [500.0, 480.0])
 
 
 class Blindfolded(Clip):
-    """A clip whose poses nobody may look at."""
+    """A clip whose poses must not be read."""
 
     def __getattribute__(self, name):
         if name == "pose":
-            raise AssertionError("somebody looked at a pose")
+            raise AssertionError("a pose was read")
         return super().__getattribute__(name)
 
 
 @dataclass
-class Material:
+class SmallDataset:
     """A dataset of some clips: pixels and poses drawn, the first pixel of the first joint counts the frames."""
 
     lengths: tuple = (3, 5)
@@ -64,8 +64,8 @@ def test_image_coordinates_by_hand():
     assert image_coordinates(pixels, LENS).tolist() == [[[0.0, 0.0], [1.0, -1.0]]]
 
 
-def test_the_frames_of_all_clips_stand_one_after_the_other():
-    dataset = Material().open()
+def test_the_frames_of_all_clips_are_concatenated():
+    dataset = SmallDataset().open()
     data, clips = gathered(dataset), list(dataset.clips())
     wanted = np.concatenate([(clip.keypoints("gt") - [500.0, 480.0]) / [1000.0, 1250.0] for clip in clips])
     np.testing.assert_allclose(data.keypoints.numpy(), wanted, rtol=1e-6)
@@ -77,16 +77,16 @@ def test_the_frames_of_all_clips_stand_one_after_the_other():
     assert (data.fps, data.skeleton.id) == (30.0, "h36m17")
 
 
-def test_frames_that_may_not_be_used_stay_as_neighbours_only():
-    data = gathered(Material().open(valid={"A/1/c": np.array([1, 4])}))
+def test_invalid_frames_are_kept_as_neighbours_only():
+    data = gathered(SmallDataset().open(valid={"A/1/c": np.array([1, 4])}))
     assert data.usable.tolist() == [0, 1, 2, 4, 7]
     assert len(data.keypoints) == 8
 
 
 def test_progress_counts_clips():
-    told = []
-    gathered(Material((1, 2, 3)).open(), progress=lambda *now: told.append(now))
-    assert told == [(1, 3), (2, 3), (3, 3)]
+    calls = []
+    gathered(SmallDataset((1, 2, 3)).open(), progress=lambda *now: calls.append(now))
+    assert calls == [(1, 3), (2, 3), (3, 3)]
 
 
 @settings(max_examples=40, deadline=None)
@@ -113,29 +113,29 @@ def test_neighbours_never_cross_a_cut(lengths, offsets, pick):
 
 
 def test_neighbours_of_gathered_frames_are_frames_of_the_same_clip():
-    data = gathered(Material((4, 4)).open())
+    data = gathered(SmallDataset((4, 4)).open())
     pixels = data.keypoints[data.neighbours(torch.tensor([3, 4]), torch.tensor([-1, 0, 1]))][..., 0, 0] * 1000.0 + 500.0
     assert pixels.round().tolist() == [[2.0, 3.0, 3.0], [100.0, 100.0, 101.0]]
 
 
-def test_without_supervision_not_one_pose_is_looked_at():
-    data = gathered(Material(kind=Blindfolded).open(), with_poses=False)
+def test_without_supervision_no_pose_is_read():
+    data = gathered(SmallDataset(kind=Blindfolded).open(), with_poses=False)
     assert data.poses is None
     assert len(data.keypoints) == 8
-    with pytest.raises(AssertionError, match="looked at a pose"):
-        gathered(Material(kind=Blindfolded).open())
+    with pytest.raises(AssertionError, match="a pose was read"):
+        gathered(SmallDataset(kind=Blindfolded).open())
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_keypoints_that_are_not_finite_are_refused_with_the_clip(bad):
-    dataset = Material().open()
+    dataset = SmallDataset().open()
     dataset.load("A/1/c").keypoints("gt")[2, 5, 1] = bad
     with pytest.raises(PosebenchError, match=r"A/1/c: keypoints of gt that are not finite"):
         gathered(dataset, with_poses=False)
 
 
-def test_a_pose_that_is_not_finite_is_refused_where_poses_are_learnt_from():
-    dataset = Material().open()
+def test_a_pose_that_is_not_finite_is_refused_with_paired_supervision():
+    dataset = SmallDataset().open()
     dataset.load("A/0/c").pose[0, 0, 0] = np.nan
     with pytest.raises(PosebenchError, match="A/0/c: a pose that is not finite"):
         gathered(dataset)
@@ -145,12 +145,12 @@ def test_a_pose_that_is_not_finite_is_refused_where_poses_are_learnt_from():
 @pytest.mark.parametrize(
     ("dataset", "source", "named"),
     [
-        (Material(()).open(), "gt", "no training clips in this copy of some"),
-        (Material(joints=16).open(), "gt", "16 joints in keypoint source gt of some.*the 17 of h36m17"),
-        (Material().open(), "cpn", "keypoint source 'cpn'.*one of gt"),
+        (SmallDataset(()).open(), "gt", "no training clips in this copy of some"),
+        (SmallDataset(joints=16).open(), "gt", "16 joints in keypoint source gt of some.*the 17 of h36m17"),
+        (SmallDataset().open(), "cpn", "keypoint source 'cpn'.*one of gt"),
     ],
 )
-def test_what_cannot_be_learnt_from_is_refused(dataset, source, named):
+def test_data_that_cannot_be_trained_on_are_refused(dataset, source, named):
     with pytest.raises(PosebenchError, match=named):
         gather(dataset, list(dataset.infos), source, with_poses=False)
 
@@ -159,7 +159,7 @@ def test_the_nominal_camera_is_the_median_of_the_training_cameras():
     cameras = [lens([1000.0, 1100.0], [500.0, 510.0]), lens([1200.0, 1000.0], [520.0, 500.0]), lens([9000.0, 1050.0], [504.0, 900.0])]
     nominal = nominal_camera(cameras, 10_000.0)
     assert (nominal.focal.tolist(), nominal.centre.tolist(), nominal.size) == ([1200.0, 1050.0], [504.0, 510.0], (1008, 1020))
-    assert gathered(Material().open()).nominal.focal.tolist() == LENS.focal.tolist()
+    assert gathered(SmallDataset().open()).nominal.focal.tolist() == LENS.focal.tolist()
 
 
 @pytest.mark.parametrize(("largest", "width"), [(-50.0, 500.0), (499.0, 500.0), (500.0, 500.0), (500.1, 1000.0), (1920.0, 2000.0)])
@@ -169,8 +169,8 @@ def test_without_cameras_a_nominal_one_is_made_for_an_image_that_holds_the_joint
     assert nominal.centre.tolist() == [width / 2] * 2
 
 
-def test_clips_without_a_camera_are_seen_by_the_nominal_one():
-    dataset = Material(camera=None).open()
+def test_clips_without_a_camera_use_the_nominal_one():
+    dataset = SmallDataset(camera=None).open()
     data = gathered(dataset)
     pixels = np.concatenate([clip.keypoints("gt") for clip in dataset.clips()])
     assert pixels.max() > 900.0
@@ -178,6 +178,6 @@ def test_clips_without_a_camera_are_seen_by_the_nominal_one():
 
 
 def test_cameras_of_one_take_share_its_number():
-    dataset = Material(lengths=(3, 5, 2)).open()
+    dataset = SmallDataset(lengths=(3, 5, 2)).open()
     infos = {id: replace(info, take="A/0" if number < 2 else "A/2") for number, (id, info) in enumerate(dataset.infos.items())}
     assert gathered(replace(dataset, infos=infos)).take.tolist() == [0] * 8 + [1] * 2

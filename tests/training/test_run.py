@@ -1,4 +1,4 @@
-"""From a method's name to a run folder: what it leaves, what it refuses, and what an unsupervised method is never shown."""
+"""From a method's name to a run folder: its files, refusals, resuming, and that unsupervised methods see no 3D."""
 
 import json
 from dataclasses import asdict, fields, replace
@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 import posebench
 from posebench.base.errors import PosebenchError
 from posebench.base.files import sha256_of
 from posebench.data.registry import DATASETS, export_layouts
-from posebench.data.synthetic.dataset import open_synthetic
 from posebench.networks.recipe import Recipe, baselines, load_baseline, read_method, resolve
 from posebench.networks.weights import WEIGHTS
 from posebench.predictions.archive import open_predictions
@@ -20,7 +20,8 @@ from posebench.training import finish as scoring
 from posebench.training import run
 from posebench.training.finish import hold_out
 from posebench.training.folder import default_folder
-from posebench.training.gather import part
+from posebench.training.gather import split_takes
+from posebench.training.job import Job
 from posebench.training.loop import LOG
 from posebench.training.run import train
 
@@ -30,7 +31,7 @@ TINY = ("width=16", "epochs=2", "samples=256")
 
 
 def small(copies, output, **options):
-    """A training of no time on a copy of Human3.6M's layout."""
+    """A very short training on a copy in Human3.6M's layout."""
     options = {"root": copies / "videopose3d", "preset": "smoke", "changes": TINY, "threads": 1, **options}
     return train("martinez", "h36m", output=output, **options)
 
@@ -53,16 +54,26 @@ def test_a_run_leaves_its_eight_files_and_nothing_else(finished):
     assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_same_seed_gives_the_same_predictions_and_another_seed_others(finished, copies, tmp_path):
+def test_the_same_seed_gives_the_same_predictions(finished, copies, tmp_path):
     folder, result = finished
     again = small(copies, tmp_path / "again")
     assert sha256_of(tmp_path / "again" / "predictions.npz") == sha256_of(folder / "predictions.npz")
     assert again.as_dict()["metrics"] == result.as_dict()["metrics"]
+
+
+def test_another_seed_gives_other_weights_and_poses(finished, copies, tmp_path):
+    """Files are not compared: their headers hold the seed."""
+    folder, _ = finished
     small(copies, tmp_path / "other", seed=1)
-    assert sha256_of(tmp_path / "other" / "predictions.npz") != sha256_of(folder / "predictions.npz")
+    weights = [load_file(run_folder / WEIGHTS)["network.layers.0.weight"] for run_folder in (folder, tmp_path / "other")]
+    assert weights[0].shape == weights[1].shape
+    assert not torch.equal(*weights)
+    with open_predictions(folder / "predictions.npz") as one, open_predictions(tmp_path / "other" / "predictions.npz") as other:
+        clip = next(iter(one.shapes))
+        assert np.abs(one.poses(clip) - other.poses(clip)).max() > 1.0
 
 
-def test_the_result_says_what_the_lifter_does_and_how_the_training_went(finished):
+def test_the_result_holds_diagnostics_and_the_costs_of_the_training(finished):
     folder, result = finished
     assert posebench.load_result(folder / "result.json").as_dict() == result.as_dict()
     signs = {"depth extent", "bone spread", "pose variation", "opposite depth"}
@@ -71,14 +82,16 @@ def test_the_result_says_what_the_lifter_does_and_how_the_training_went(finished
     assert result.training["steps"] == 4
     assert result.training["threads"] == "1"
     assert result.training["device"] == "cpu"
-    assert 0.0 <= result.training["seconds"] < 600.0
-    assert {"processor", "cores", "torch", "code", "cpu_seconds"} <= set(result.training)
+    assert {"processor", "cores", "torch", "code"} <= set(result.training)
     lines = [json.loads(line) for line in (folder / LOG).read_text().splitlines()]
+    # The preparation is added to the loop's time, which the log holds; both are rounded.
+    assert result.training["seconds"] >= lines[-1]["seconds"] - 0.06
+    assert result.training["cpu_seconds"] <= result.training["seconds"] + 0.2, "one thread"
     assert [line["epoch"] for line in lines] == [1, 2]
     assert set(lines[0]["behaviour"]) == signs
 
 
-def test_the_predictions_say_where_they_come_from(finished):
+def test_the_predictions_hold_their_provenance(finished):
     with open_predictions(finished[0] / "predictions.npz") as file:
         meta, made = file.meta, file.meta.provenance
     assert (meta.method, meta.keypoints, meta.supervision, meta.scale) == ("martinez", "gt", "paired 3D", "metric")
@@ -89,7 +102,7 @@ def test_the_predictions_say_where_they_come_from(finished):
     assert made.parameters == (34 * 16 + 16) + 4 * (16 * 16 + 16) + 5 * 2 * 16 + (16 * 48 + 48)
 
 
-def test_what_a_run_reads_it_reads_from_its_own_recipe(finished):
+def test_a_run_folder_holds_its_resolved_recipe(finished):
     recipe = Recipe.load(finished[0] / "recipe.toml")
     assert (recipe.method, recipe.seed, recipe.subjects, recipe.keypoints, recipe.skeleton) == ("martinez", 0, ("S1",), "gt", "h36m17")
     assert (recipe.settings["width"], recipe.settings["samples"], recipe.settings["loss"]) == (16, 256, "distance")
@@ -112,12 +125,12 @@ def test_a_folder_with_another_run_is_refused_with_the_line_that_differs(finishe
     assert contents(folder) == before
 
 
-def test_the_same_run_again_wants_resume(finished, copies):
+def test_the_same_run_again_needs_resume(finished, copies):
     with pytest.raises(PosebenchError, match=r"holds this run already\. Wanted: --resume"):
         small(copies, finished[0])
 
 
-def test_resuming_a_finished_run_does_nothing_again(finished, copies, monkeypatch):
+def test_resuming_a_finished_run_repeats_nothing(finished, copies, monkeypatch):
     folder, result = finished
     before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
     for module, name in ((run, "fit"), (scoring, "predict"), (scoring, "score")):
@@ -127,7 +140,7 @@ def test_resuming_a_finished_run_does_nothing_again(finished, copies, monkeypatc
 
 
 @pytest.mark.parametrize("made", [True, False])
-def test_resuming_where_no_run_is_is_refused_and_leaves_nothing(copies, tmp_path, made):
+def test_resuming_without_a_run_is_refused_and_leaves_nothing(copies, tmp_path, made):
     folder = tmp_path / "nothing"
     if made:
         folder.mkdir()
@@ -165,7 +178,7 @@ def test_a_run_that_was_cut_off_anywhere_ends_as_the_whole_one(finished, copies,
         ({"keypoints": "nothing"}, "keypoint source 'nothing'"),
     ],
 )
-def test_a_wrong_word_is_refused_before_anything_is_learnt(copies, tmp_path, monkeypatch, options, named):
+def test_a_wrong_option_is_refused_before_training(copies, tmp_path, monkeypatch, options, named):
     monkeypatch.setattr(run, "fit", lambda *_, **__: pytest.fail("learnt"))
     with pytest.raises(PosebenchError, match=named):
         small(copies, tmp_path / "run", **options)
@@ -185,10 +198,9 @@ def test_the_default_folder_names_all_that_makes_the_run(finished):
     assert default_folder(changed, tune=False) == Path("runs/martinez+paper__width=16__loss=a_b-h36m-gauss5-smoke-s3")
 
 
-def test_tuning_holds_a_training_subject_out_and_predicts_it_instead_of_the_test_subjects(tmp_path, monkeypatch):
-    whole = open_synthetic()
-    infos = {id: info for id, info in whole.infos.items() if info.subject in ("S1", "S5", "S9", "S11") and info.take.endswith("Walking 1")}
-    export_layouts()["videopose3d"](replace(whole, infos=infos), tmp_path / "copy")
+def test_tuning_holds_a_training_subject_out_and_predicts_it_instead_of_the_test_subjects(synthetic_part, tmp_path, monkeypatch):
+    part = synthetic_part(subjects=["S1", "S5", "S9", "S11"], takes=["Walking 1"])
+    export_layouts()["videopose3d"](part, tmp_path / "copy")
     monkeypatch.setitem(DATASETS, "h36m", DATASETS["h36m"]._replace(tuning_subject="S5"))
     folder = tmp_path / "run"
     result = train("martinez", "h36m", root=tmp_path / "copy", preset="smoke", changes=TINY, threads=1, tune=True, output=folder)
@@ -196,7 +208,7 @@ def test_tuning_holds_a_training_subject_out_and_predicts_it_instead_of_the_test
         assert {clip.split("/")[0] for clip in file.shapes} == {"S5"}
         assert file.meta.provenance.trained_on.endswith(": S1")
     assert Recipe.load(folder / "recipe.toml").subjects == ("S1",)
-    assert result.protocol["id"] == "tuning/h36m/s9s11"
+    assert result.protocol.id == "tuning/h36m/s9s11"
     assert set(result.as_dict()["metrics"]["MPJPE"]["groups"]["subject"]) == {"S5"}
 
 
@@ -218,16 +230,18 @@ def learnt(method, supervision, dataset, folder, monkeypatch):
     else:
         content, where = read_method(method)
         kind = load_baseline(method).Settings
-        changes = ["epochs=3", "samples=128", "batch=64", *(["width=32"] if "width" in {field.name for field in fields(kind)} else [])]
+        changes = ["epochs=3", "samples=64", "batch=32", *(["width=16"] if "width" in {field.name for field in fields(kind)} else [])]
         settings = resolve(content, kind, where=where, preset="smoke", changes=changes)
     about = {"name": dataset.name, "version": dataset.version, "fingerprint": dataset.fingerprint}
     recipe = Recipe(method, "default", "smoke", 0, about, ("A", "B"), "gt", dataset.skeleton, asdict(settings))
     folder.mkdir()
     torch.set_num_threads(1)
-    run._learn(recipe, settings, supervision, dataset, folder, False, "cpu", 60.0, None, lambda _: None)
+    monkeypatch.setattr(run, "draw_curves", lambda *_: None)
+    run.learn(Job(recipe, settings, supervision, dataset, folder))
     return (folder / WEIGHTS).read_bytes()
 
 
+@pytest.mark.usefixtures("tiny_teachers")
 @pytest.mark.parametrize("method", ["adversarial", *UNSUPERVISED])
 def test_without_supervision_the_weights_are_the_same_bytes_when_every_3d_number_is_nan(dataset, blind, tmp_path, monkeypatch, method):
     assert np.isnan(blind.load(blind.clip_ids("train")[0]).pose).all()
@@ -240,7 +254,7 @@ def test_without_supervision_the_weights_are_the_same_bytes_when_every_3d_number
 
 @pytest.mark.parametrize("method", [method for method in baselines() if read_method(method)[0]["supervision"] == "unpaired 3D"])
 def test_unpaired_weights_are_the_same_bytes_when_the_3d_of_the_2d_pool_is_nan(dataset, blind, tmp_path, monkeypatch, method):
-    seen, posed = part(dataset, dataset.clip_ids("train"), "disjoint")
+    seen, posed = split_takes(dataset, dataset.clip_ids("train"), "disjoint")
 
     def half(id):
         return (blind if id in seen else dataset).load(id)
@@ -254,18 +268,18 @@ def test_unpaired_weights_are_the_same_bytes_when_the_3d_of_the_2d_pool_is_nan(d
 
 
 @pytest.mark.parametrize("method", [method for method in baselines() if read_method(method)[0]["supervision"] == "unpaired 3D"])
-def test_the_order_of_the_heap_tells_an_unpaired_method_nothing(dataset, tmp_path, monkeypatch, method):
-    """What is handed over holds no pair: the keypoints' frames and the heap's poses come from different takes, and nothing names them."""
+def test_an_unpaired_method_gets_a_pool_without_takes_frames_or_cameras(dataset, tmp_path, monkeypatch, method):
+    """Keypoints and poses come from different takes, and the pool does not name them."""
     handed = []
     real = run.gather_poses
     monkeypatch.setattr(run, "gather_poses", lambda *some, **more: handed.append(real(*some, **more)) or handed[-1])
     learnt(method, "unpaired 3D", dataset, tmp_path / "run", monkeypatch)
-    (heap,) = handed
-    assert {field.name for field in fields(heap)} == {"poses", "up"}
-    assert len(heap.poses) == 2 * 60
+    (pool,) = handed
+    assert {field.name for field in fields(pool)} == {"poses", "up"}
+    assert len(pool.poses) == 2 * 60
 
 
 @pytest.mark.parametrize("method", [method for method in baselines() if read_method(method)[0]["supervision"] == "paired 3D"])
-def test_a_method_that_learns_from_pairs_would_notice(blind, tmp_path, monkeypatch, method):
+def test_paired_supervision_refuses_poses_that_are_nan(blind, tmp_path, monkeypatch, method):
     with pytest.raises(PosebenchError, match="a pose that is not finite"):
         learnt(method, "paired 3D", blind, tmp_path / "blind", monkeypatch)

@@ -1,4 +1,4 @@
-"""Runs that teach runs: what a student records of its teacher, which teachers are refused, and interruptions."""
+"""Teachers: what a student records of its teacher, which teachers are refused, and interruptions."""
 
 import json
 from dataclasses import asdict, replace
@@ -36,7 +36,14 @@ def taught(copies, tmp_path_factory):
     return base / "teacher", base / "student", ites(copies, base / "student", teacher=base / "teacher")
 
 
-def test_a_student_says_who_taught_it_and_counts_what_that_cost(taught):
+@pytest.fixture(scope="module")
+def alone(copies, tmp_path_factory, tiny_teachers):  # noqa: ARG001 - for the module
+    """A student for which no teacher was named, and its result."""
+    folder = tmp_path_factory.mktemp("alone") / "student"
+    return folder, ites(copies, folder)
+
+
+def test_a_student_records_its_teacher_and_the_teachers_cost(taught):
     teacher, student, result = taught
     weights = sha256_of(teacher / "lifter.safetensors")
     said = f"ites_teacher (default, width=16, epochs=1, samples=256, smoke, seed 0), weights {weights[:16]}"
@@ -51,24 +58,24 @@ def test_a_student_says_who_taught_it_and_counts_what_that_cost(taught):
     assert result.training["cpu_seconds"] >= own["cpu_seconds"]
     assert result.training["teacher_code"] == own["code"]
     assert not (student / "teacher").exists()
-    assert result.predictions["provenance"]["teacher"] == said
+    assert result.predictions.provenance["teacher"] == said
 
 
-def test_without_a_named_teacher_one_is_trained_first_and_the_same_seed_gives_the_same_bytes(copies, tmp_path):
-    for name in ("one", "other"):
-        ites(copies, tmp_path / name)
-    with open_predictions(tmp_path / "one" / "predictions.npz") as file:
+def test_without_a_named_teacher_one_is_trained_first_and_the_same_seed_gives_the_same_bytes(alone, copies, tmp_path):
+    folder, _ = alone
+    ites(copies, tmp_path / "again")
+    with open_predictions(folder / "predictions.npz") as file:
         said = file.meta.provenance.teacher
-    made = Recipe.load(tmp_path / "one" / "teacher" / "recipe.toml")
+    made = Recipe.load(folder / "teacher" / "recipe.toml")
     assert (made.method, made.recipe, made.preset, made.seed) == ("ites_teacher", "default", "smoke", 0)
     assert said.startswith("ites_teacher (default, smoke, seed 0), weights ")
-    assert Recipe.load(tmp_path / "one" / "recipe.toml").teacher == "", "it follows from the rest of the recipe"
-    assert sha256_of(tmp_path / "one" / "predictions.npz") == sha256_of(tmp_path / "other" / "predictions.npz")
+    assert Recipe.load(folder / "recipe.toml").teacher == "", "it follows from the rest of the recipe"
+    assert sha256_of(folder / "predictions.npz") == sha256_of(tmp_path / "again" / "predictions.npz")
 
 
 @pytest.mark.parametrize("broken", ["in the teacher", "after the teacher", "in the student"])
-def test_an_interrupted_student_goes_on_to_the_same_bytes(copies, tmp_path, monkeypatch, broken):
-    whole = ites(copies, tmp_path / "whole")
+def test_an_interrupted_student_resumes_to_the_same_bytes(alone, copies, tmp_path, monkeypatch, broken):
+    folder, whole = alone
     real, calls = run.fit, []
 
     def stop(*given, **more):
@@ -87,13 +94,13 @@ def test_an_interrupted_student_goes_on_to_the_same_bytes(copies, tmp_path, monk
     again = ites(copies, tmp_path / "cut", resume=True)
     assert again.as_dict()["metrics"] == whole.as_dict()["metrics"]
     for name in ("predictions.npz", "lifter.safetensors"):
-        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+        assert (tmp_path / "cut" / name).read_bytes() == (folder / name).read_bytes()
     if broken != "in the teacher":
         after = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "cut" / "teacher").iterdir()}
         assert after == before, "a finished teacher is not trained again"
 
 
-def test_a_teacher_of_other_data_is_refused_in_a_paragraph(taught, copies, tmp_path):
+def test_a_teacher_of_other_data_is_refused(taught, copies, tmp_path):
     teacher, student, _ = taught
     with pytest.raises(PosebenchError, match=r"whose keypoints is gt\. Wanted: cpn"):
         open_teacher(teacher, replace(Recipe.load(student / "recipe.toml"), keypoints="cpn"), "ites_teacher", "cpu")
@@ -111,48 +118,62 @@ def test_a_teacher_of_other_data_is_refused_in_a_paragraph(taught, copies, tmp_p
 
 
 @pytest.mark.parametrize(("method", "changes"), [("martinez", ("width=8",)), ("ites", ("distillation=0.0", *TINY))])
-def test_a_method_that_wants_no_teacher_takes_none(taught, copies, tmp_path, method, changes):
-    with pytest.raises(PosebenchError, match=r"a method that is taught, such as ites.*leave --teacher out"):
+def test_a_method_without_a_teacher_refuses_one(taught, copies, tmp_path, method, changes):
+    with pytest.raises(PosebenchError, match=r"a method that learns from a teacher, such as ites.*leave --teacher out"):
         ites(copies, tmp_path / "run", method, teacher=taught[0], changes=changes)
 
 
-def test_a_folder_that_was_taught_by_another_is_refused(taught, copies):
+def test_a_folder_of_a_student_of_another_teacher_is_refused(taught, copies):
     with pytest.raises(PosebenchError, match="holds another run"):
         ites(copies, taught[1], resume=True)
 
 
-def test_what_a_teacher_tells_is_its_lift_of_each_clip(taught, dataset):
-    """Also where its frames vote: clip by clip, no vote crosses a cut."""
+def test_a_teacher_lifts_each_clip_on_its_own(taught, dataset):
+    """Also if neighbouring frames vote: no vote crosses a cut."""
     teacher, student, _ = taught
     known = open_teacher(teacher, Recipe.load(student / "recipe.toml"), "ites_teacher", "cpu")
     lifter = open_run(teacher, changes=["flip=tilt", "flip_tilt=6.2", "votes=31"]).inner
     clips = dataset.clip_ids("train")
     data = gather(dataset, clips, "gt", with_poses=False)
-    told = replace(known, lifter=lifter).tell(data)
-    assert told.shape == (len(data.keypoints), 17, 3)
+    predicted = replace(known, lifter=lifter).predict(data)
+    assert predicted.shape == (len(data.keypoints), 17, 3)
     for number in (0, 5):
         part = data.keypoints[60 * number : 60 * number + 60]
         with torch.no_grad():
-            torch.testing.assert_close(told[60 * number : 60 * number + 60], lifter.method.lift(part))
+            torch.testing.assert_close(predicted[60 * number : 60 * number + 60], lifter.method.lift(part))
+
+
+def test_a_student_declares_the_side_information_and_extra_data_of_its_teacher(taught):
+    """Of a teacher that uses more than the student does."""
+    teacher, student, _ = taught
+    known = open_teacher(teacher, Recipe.load(student / "recipe.toml"), "ites_teacher", "cpu")
+    about = known.lifter.about
+    more = replace(about.provenance, side_information=("knees bend forwards", "shared"), extra_data=("2D of cmu",))
+    informed = replace(known, lifter=replace(known.lifter, about=replace(about, provenance=more)))
+    student_alone = replace(load_about(student).provenance, side_information=("shared",), extra_data=(), teacher="")
+    declared = informed.add_to_provenance(student_alone)
+    assert declared.side_information == ("shared", "knees bend forwards")
+    assert declared.extra_data == ("2D of cmu",)
+    assert declared.teacher == str(known)
 
 
 def test_a_rule_at_test_time_is_declared_with_what_it_knows(taught):
     _, student, _ = taught
-    made = open_run(student, changes=["flip=bends", "votes=31"]).provenance
+    made = open_run(student, changes=["flip=bends", "votes=31"]).info.provenance
     assert made.recipe.endswith("flip=bends, votes=31")
     assert made.context == 31
     assert made.side_information == ("cameras look down by 6.2 degrees on average", "knees bend forwards, elbows backwards")
 
 
-def test_a_teacher_that_is_what_would_be_trained_anyway_changes_no_name(taught):
+def test_the_default_teacher_does_not_change_the_recipe_name(taught):
     teacher, student, _ = taught
     known = open_teacher(teacher, Recipe.load(student / "recipe.toml"), "ites_teacher", "cpu")
     asked = replace(Recipe.load(student / "recipe.toml"), recipe="default")
     usual = replace(known, recipe=replace(known.recipe, recipe="default"))
-    assert usual.names(asked, ("ites_teacher", "default")) == "default"
+    assert usual.recipe_name_of(asked, ("ites_teacher", "default")) == "default"
     for other in (replace(asked, seed=1), replace(asked, preset="quick")):
-        assert usual.names(other, ("ites_teacher", "default")) == "default, teacher=default smoke seed 0"
-    assert usual.names(asked, ("ites_teacher", "paper")) == "default, teacher=default smoke seed 0"
+        assert usual.recipe_name_of(other, ("ites_teacher", "default")) == "default, teacher=default smoke seed 0"
+    assert usual.recipe_name_of(asked, ("ites_teacher", "paper")) == "default, teacher=default smoke seed 0"
 
 
 def test_a_cell_of_the_grid_is_stale_when_its_teachers_code_changes():
@@ -170,7 +191,7 @@ def test_every_recipe_of_the_student_fits_its_teachers_camera():
             continue
         teacher = asdict(resolve(teachers, load_baseline("ites_teacher").Settings, where=there, recipe=student["teacher_recipe"]))
         assert (student["distance"], student["tilt"]) == (teacher["distance"], teacher["tilt"])
-        assert (student["views"] == "vertical") == (teacher["rotation"] == "vertical")
+        assert (student["rotation_axis"] == "vertical") == (teacher["rotation_axis"] == "vertical")
 
 
 def test_the_run_file_holds_the_teacher_only_where_one_was_named(taught):

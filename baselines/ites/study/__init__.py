@@ -1,1 +1,1 @@
-"""Commands that test the paper's claims on trained runs."""
+"""Commands that measure the claims of the paper on trained runs."""

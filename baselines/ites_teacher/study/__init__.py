@@ -1,1 +1,1 @@
-"""Commands that show what was learnt."""
+"""Commands that show what a trained teacher has learnt."""

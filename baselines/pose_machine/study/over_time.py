@@ -1,12 +1,10 @@
-"""A picture of one clip over time: what the correction does to it, or any two prediction files side by side.
+"""A plot of one clip over time: errors and depths in prediction files, for example with and without correction.
 
-python -m posebench.baselines.pose_machine.study.over_time BEFORE.npz AFTER.npz --dataset cmu --root DIR --clip S09/09_02/c0 -o
-over-time.png
+python -m posebench.baselines.pose_machine.study.over_time A.npz B.npz --dataset cmu --root DIR --clip S09/09_02/c0 -o over-time.png
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,17 +20,20 @@ from posebench.data.clip import Dataset
 from posebench.metrics import mpjpe, root_relative, velocity_error
 from posebench.predictions.archive import open_predictions
 
-SHOWN = ("l_wrist", "r_ankle")
+from ...studies import add_dataset_options, exit_code, study_parser
+
+#: Joints whose depth is drawn.
+DRAWN_JOINTS = ("l_wrist", "r_ankle")
 
 
 def draw(files: Mapping[str, str | Path], dataset: Dataset, clip: str, picture: str | Path) -> None:
-    """Draw each file's error over the frames of a clip, its velocity error, and the depths of two joints beside the true ones.
+    """Draw each file's error and velocity error over the frames of a clip, and the depths of two joints with the true ones.
 
     Args:
-        files: name to prediction file; each holds the clip whole, in mm.
+        files: name to prediction file; each has all frames of the clip, in mm.
         dataset: the opened dataset.
         clip: id.
-        picture: image file; the ending chooses the format.
+        picture: image file; its suffix chooses the format.
 
     Raises:
         PosebenchError: the dataset or a file has no such clip, or the file has no metric scale.
@@ -45,16 +46,16 @@ def draw(files: Mapping[str, str | Path], dataset: Dataset, clip: str, picture: 
     joints = skeleton(dataset.skeleton)
     truth = root_relative(dataset.load(clip).pose, joints.root_indices)
     poses = {name: _poses(path, clip, len(truth), joints.root_indices) for name, path in files.items()}
-    figure = Figure(figsize=(10.0, 2.2 * (2 + len(SHOWN))), layout="constrained")
+    figure = Figure(figsize=(10.0, 2.2 * (2 + len(DRAWN_JOINTS))), layout="constrained")
     FigureCanvasAgg(figure)
-    rows = figure.subplots(2 + len(SHOWN), 1, sharex=True)
+    rows = figure.subplots(2 + len(DRAWN_JOINTS), 1, sharex=True)
     for name, pose in poses.items():
         rows[0].plot(mpjpe(pose, truth), label=f"{name}: mean {mpjpe(pose, truth).mean():.1f}", linewidth=1)
         speed = velocity_error(pose, truth).mean(axis=1)
         rows[1].plot(speed, label=f"{name}: mean {speed.mean():.1f}", linewidth=1)
     rows[0].set_ylabel("MPJPE [mm]")
     rows[1].set_ylabel("MPJVE [mm/frame]")
-    for axes, joint in zip(rows[2:], SHOWN, strict=True):
+    for axes, joint in zip(rows[2:], DRAWN_JOINTS, strict=True):
         axes.plot(truth[:, joints.index(joint), 2], color="black", label="true", linewidth=1)
         for name, pose in poses.items():
             axes.plot(pose[:, joints.index(joint), 2], label=name, linewidth=1)
@@ -78,22 +79,19 @@ def _poses(path: str | Path, clip: str, frames: int, root: tuple[int, ...]) -> A
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command. Returns 0, or 2 for a wrong call."""
-    parser = argparse.ArgumentParser(
-        prog="python -m posebench.baselines.pose_machine.study.over_time", description=(__doc__ or "").split("\n")[0]
-    )
+    parser = study_parser("posebench.baselines.pose_machine.study.over_time", __doc__)
     parser.add_argument("predictions", metavar="PREDS", nargs="+", help="prediction files; a line each")
-    parser.add_argument("--dataset", metavar="NAME", required=True)
-    parser.add_argument("--root", metavar="DIR")
+    add_dataset_options(parser)
     parser.add_argument("--clip", metavar="ID", required=True)
     parser.add_argument("-o", "--output", metavar="PICTURE", required=True)
     args = parser.parse_args(words)
-    try:
-        draw({Path(path).stem: path for path in args.predictions}, open_dataset(args.dataset, args.root), args.clip, args.output)
-    except PosebenchError as error:
-        print(f"posebench: {error}", file=sys.stderr)
-        return error.exit_code
-    print(f"{args.output}: {args.clip} under {len(args.predictions)} files")
-    return 0
+
+    def command() -> None:
+        files = {Path(path).stem: path for path in args.predictions}
+        draw(files, open_dataset(args.dataset, args.root), args.clip, args.output)
+        print(f"{args.output}: {args.clip} in {len(files)} files")
+
+    return exit_code(command)
 
 
 if __name__ == "__main__":

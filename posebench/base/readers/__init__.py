@@ -1,5 +1,5 @@
-"""Readers of files that strangers wrote: sizes are checked before memory is taken, and nothing is executed.
+"""Readers of files from outside: sizes are checked before memory is taken, and nothing in them is executed.
 
 Imports the rest of ``base``.
-Start with ``npz.py``; ``pickles.py`` says why pickles may be read at all.
+Start with ``npz.py``; ``pickles.py`` explains how pickles can be read safely.
 """

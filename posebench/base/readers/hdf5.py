@@ -1,10 +1,14 @@
-"""Prediction files as HDF5: clip ids make groups. Links to other files, external and virtual storage and objects are refused."""
+"""HDF5 files from outside, read without trust: only data stored in the file itself, and only plain arrays.
+
+Links to other files, external and virtual storage, objects and oversized chunks are refused. Shapes are known before data is read.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,96 +18,172 @@ import numpy.typing as npt
 
 from posebench.base.errors import PosebenchError
 
-_META = "__meta__"
-_ADVICE = "write the file with posebench.save_predictions('preds.h5', ...)"
 _MAX_DEPTH = 8
-_MAX_META = 2**20
 _MAX_ITEMS = 100_000
-#: One chunk is read whole, whatever part of it the dataset needs; a larger one than this (and than its dataset) is a trap.
-_MAX_CHUNK = 2**24
+#: HDF5 reads a chunk whole, whatever part of it is needed. A chunk larger than this and than its dataset only wastes memory.
+_MAX_CHUNK_BYTES = 2**24
+
+Shape = tuple[tuple[int, ...], np.dtype[Any]]
 
 
-class Hdf:
-    """An open file, its shapes read, its data not yet."""
+class HDF5File:
+    """An open file. Datasets are named by their path, e.g. ``S9/Walking 1/54138969``."""
 
-    def __init__(self, path: Path, file: h5py.File) -> None:
+    def __init__(self, path: Path, file: h5py.File, advice: str) -> None:
         self._path = path
         self._file = file
-        self.shapes: dict[str, tuple[tuple[int, ...], np.dtype[Any]]] = {}
-        self.duplicated: list[str] = []
-        self._items = 0
-        self._walk(file, "", 0)
-        self.meta_text = self._meta()
+        self._advice = advice
 
     def _wrong(self, found: str, wanted: str) -> PosebenchError:
-        return PosebenchError(f"{self._path}: {found}", wanted, _ADVICE)
+        return PosebenchError(f"{self._path}: {found}", wanted, self._advice)
 
-    def _walk(self, group: h5py.Group, prefix: str, depth: int) -> None:
-        if depth > _MAX_DEPTH:
-            raise self._wrong(f"groups nested deeper than {_MAX_DEPTH} at {prefix}", "clip ids of the form subject/take/camera")
-        for name in group:
-            # Hard links may lead back up: a few of them make more paths than anyone can walk.
-            self._items += 1
-            if self._items > _MAX_ITEMS:
-                raise self._wrong(f"more than {_MAX_ITEMS:,} groups and datasets", "one dataset a clip")
-            link = group.get(name, getlink=True)
-            if not isinstance(link, h5py.HardLink):
-                raise self._wrong(f"{prefix}{name} is a {type(link).__name__}", "data stored in the file itself")
-            item = group[name]
-            if isinstance(item, h5py.Group):
-                self._walk(item, f"{prefix}{name}/", depth + 1)
-            elif isinstance(item, h5py.Dataset):
-                if item.external or item.is_virtual:
-                    raise self._wrong(f"{prefix}{name} is stored outside the file", "data stored in the file itself")
-                if item.shape is None or item.dtype.hasobject:
-                    raise self._wrong(f"{prefix}{name} holds {item.dtype}", "plain arrays of numbers")
-                chunk = math.prod(item.chunks or ()) * item.dtype.itemsize
-                if chunk > max(_MAX_CHUNK, math.prod(item.shape) * item.dtype.itemsize):
-                    raise self._wrong(f"{prefix}{name} has chunks of {chunk:,} bytes", "chunks no larger than the dataset")
-                self.shapes[prefix + name] = (tuple(item.shape), item.dtype)
-
-    def _meta(self) -> str:
-        if _META not in self._file.attrs:
-            raise self._wrong(f"no attribute {_META}", "skeleton, unit, frame and scale stated in the file")
-        size = self._file.attrs.get_id(_META).get_storage_size()
-        if size > _MAX_META:
-            raise self._wrong(f"{_META} of {size:,} bytes", f"at most {_MAX_META:,}")
-        value = self._file.attrs[_META]
-        if not isinstance(value, str | bytes) or len(value) > _MAX_META:
-            raise self._wrong(f"{_META} is a {type(value).__name__}", "one JSON string")
-        return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-
-    def read(self, key: str) -> npt.NDArray[Any]:
-        """One dataset; PosebenchError where its bytes are damaged."""
+    @contextmanager
+    def _damage_reported(self, what: str) -> Iterator[None]:
+        """Report what h5py raises on damaged bytes (OSError, RuntimeError, KeyError, ValueError, ...) as one kind of error."""
         try:
-            return np.asarray(self._file[key][...])
-        except Exception as error:  # OSError, and whatever else h5py makes of damaged bytes
-            raise self._wrong(f"{key} is damaged ({error})", "whole data") from error
+            yield
+        except PosebenchError:
+            raise
+        except Exception as error:
+            raise self._wrong(f"{what} is damaged ({error})", "a whole HDF5 file") from error
+
+    @cached_property
+    def shapes(self) -> dict[str, Shape]:
+        """Shape and type of every dataset in the file, in file order.
+
+        Raises:
+            PosebenchError: the file is damaged, nested too deep, has too many items, or a dataset is refused.
+        """
+        with self._damage_reported("the tree of groups"):
+            return {name: (tuple(item.shape), item.dtype) for name, item in self._walk(self._file)}
+
+    def _walk(self, root: h5py.Group) -> Iterator[tuple[str, h5py.Dataset]]:
+        # The count includes items that are reached twice: hard links may lead back up, and a few of them make very many paths.
+        visited = 0
+        pending = [("", iter(root), root)]
+        while pending:
+            prefix, names, group = pending[-1]
+            name = next(names, None)
+            if name is None:
+                pending.pop()
+                continue
+            visited += 1
+            if visited > _MAX_ITEMS:
+                raise self._wrong(f"more than {_MAX_ITEMS:,} groups and datasets", "one dataset a clip")
+            item = self._child(group, name, prefix + name)
+            if isinstance(item, h5py.Group):
+                if len(pending) > _MAX_DEPTH:
+                    raise self._wrong(f"groups nested deeper than {_MAX_DEPTH} at {prefix}{name}/", "names of the form subject/take/camera")
+                pending.append((f"{prefix}{name}/", iter(item), item))
+            elif isinstance(item, h5py.Dataset):
+                self._check_storage(prefix + name, item)
+                yield prefix + name, item
+
+    def _child(self, group: h5py.Group, name: str, place: str) -> Any:
+        """A member of a group, if it is stored there and not linked from elsewhere."""
+        link = group.get(name, getlink=True)
+        if not isinstance(link, h5py.HardLink):
+            raise self._wrong(f"{place} is a {type(link).__name__}", "data stored in the file itself")
+        return group[name]
+
+    def _check_storage(self, name: str, dataset: h5py.Dataset) -> None:
+        if dataset.external or dataset.is_virtual:
+            raise self._wrong(f"{name} is stored outside the file", "data stored in the file itself")
+        if dataset.shape is None or dataset.dtype.hasobject:
+            raise self._wrong(f"{name} holds {dataset.dtype}", "arrays of plain numbers")
+        size = math.prod(dataset.shape) * dataset.dtype.itemsize
+        chunk = math.prod(dataset.chunks or ()) * dataset.dtype.itemsize
+        if chunk > max(_MAX_CHUNK_BYTES, size):
+            raise self._wrong(f"{name} has chunks of {chunk:,} bytes", "chunks no larger than the dataset")
+
+    def __contains__(self, name: str) -> bool:
+        with self._damage_reported(name):
+            return name in self._file
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Shape of one dataset of numbers; the rest of the file is not looked at.
+
+        Raises:
+            PosebenchError: there is none of this name, it is refused, or it is no array of numbers.
+        """
+        return tuple(self._dataset(name).shape)
+
+    def numbers(self, name: str, max_bytes: int) -> npt.NDArray[np.floating]:
+        """One dataset of numbers, as float32 if it is stored so, else as float64.
+
+        Raises:
+            PosebenchError: as :meth:`shape`, or it is larger than ``max_bytes`` or damaged.
+        """
+        dataset = self._dataset(name)
+        size = math.prod(dataset.shape) * dataset.dtype.itemsize
+        if size > max_bytes:
+            raise self._wrong(f"{name} of shape {tuple(dataset.shape)} takes {size:,} bytes", f"at most {max_bytes:,} bytes")
+        with self._damage_reported(name):
+            values = np.asarray(dataset[...])
+        return values.astype(np.float32 if values.dtype == np.float32 else np.float64, copy=False)
+
+    def _dataset(self, name: str) -> h5py.Dataset:
+        missing = f"no array {name} in the file"
+        item = self._file
+        with self._damage_reported(name):
+            for part in name.split("/"):
+                if not isinstance(item, h5py.Group) or item.get(part, getlink=True) is None:
+                    raise self._wrong(missing, name)
+                item = self._child(item, part, f"{missing}: {part}")
+            if not isinstance(item, h5py.Dataset):
+                raise self._wrong(missing, name)
+            self._check_storage(name, item)
+            if item.dtype.kind not in "fiu":
+                raise self._wrong(f"{name} holds {item.dtype}", "arrays of plain numbers")
+        return item
+
+    def read(self, name: str) -> npt.NDArray[Any]:
+        """One of :attr:`shapes`, as stored. Check its shape first: this takes as much memory as it says.
+
+        Raises:
+            PosebenchError: its bytes are damaged.
+        """
+        with self._damage_reported(name):
+            return np.asarray(self._file[name][...])
+
+    def text_attribute(self, name: str, max_bytes: int) -> str:
+        """A string among the file's attributes.
+
+        Raises:
+            PosebenchError: it is missing, no string, or longer than ``max_bytes``.
+        """
+        with self._damage_reported(name):
+            if name not in self._file.attrs:
+                raise self._wrong(f"no attribute {name}", f"an attribute {name} that holds one JSON string")
+            size = self._file.attrs.get_id(name).get_storage_size()
+            if size > max_bytes:
+                raise self._wrong(f"{name} of {size:,} bytes", f"at most {max_bytes:,}")
+            value = self._file.attrs[name]
+            if not isinstance(value, str | bytes) or len(value) > max_bytes:
+                raise self._wrong(f"{name} is a {type(value).__name__}", "one JSON string")
+            return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
 @contextmanager
-def open_hdf(path: Path) -> Iterator[Hdf]:
-    """Open for reading.
+def open_hdf5(path: Path, advice: str) -> Iterator[HDF5File]:
+    """Open for reading; ``advice`` is what errors say to do next.
 
     Raises:
-        PosebenchError: the file is damaged, has no ``__meta__``, or keeps data outside of itself.
+        PosebenchError: the file is missing or no HDF5 file.
     """
-    with ExitStack() as stack:
-        try:
-            hdf = Hdf(path, stack.enter_context(h5py.File(path, "r")))
-        except PosebenchError:
-            raise
-        except Exception as error:  # OSError, RuntimeError, KeyError, ValueError ...: h5py on damaged bytes
-            raise PosebenchError(
-                f"{path}: {error}", "a whole HDF5 file", "the file may be cut off: copy it again, or " + _ADVICE
-            ) from error
-        yield hdf
+    try:
+        file = h5py.File(path, "r")
+    except Exception as error:  # OSError, RuntimeError, ValueError ...: h5py on damaged bytes
+        raise PosebenchError(f"{path}: {error}", "a whole HDF5 file", f"the file may be cut off: copy it again, or {advice}") from error
+    with file:
+        yield HDF5File(path, file, advice)
 
 
-def write_hdf(path: Path, meta: str, arrays: Iterable[tuple[str, npt.NDArray[Any]]]) -> None:
-    """Write ``arrays`` as contiguous datasets; ``track_times`` is off, so that the same poses give the same file."""
+def write_hdf5(path: Path, attributes: dict[str, str], arrays: Iterable[tuple[str, npt.NDArray[Any]]]) -> None:
+    """Write text ``attributes`` and contiguous datasets. ``track_times`` is off, so that the same arrays give the same file."""
     with h5py.File(path, "w") as file:
-        # Of fixed length: HDF5 can loop for ever in the heap of a damaged file, where strings of variable length live.
-        file.attrs[_META] = np.bytes_(meta.encode())
+        for name, text in attributes.items():
+            # Of fixed length: strings of variable length are stored in HDF5's global heap, and a damaged heap can make HDF5 loop for ever.
+            file.attrs[name] = np.bytes_(text.encode())
         for key, array in arrays:
             file.create_dataset(key, data=array, track_times=False)

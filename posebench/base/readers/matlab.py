@@ -1,8 +1,11 @@
 """MATLAB files of version 5: numeric variables and cells of numeric arrays, read without trust; everything else is refused.
 
-**Convention.** Arrays come as float64, with MATLAB's dimensions and indices (a (3, 17) matrix is ``a[row, column]``); an empty cell is
-an array of no element. Sizes are judged before memory is taken, nothing is nested deeper than a cell, and no class but numbers and
-cells is interpreted. Version 7.3 is HDF5 and not read here.
+**Convention.** Arrays are float64, with MATLAB's dimensions and indices (a (3, 17) matrix is ``a[row, column]``); an empty cell is
+an array without elements. Sizes are checked before memory is taken, cells hold no cells, and no class but numbers and cells is
+interpreted. Version 7.3 is HDF5 and not read here.
+
+scipy.io is not used: cells nested 5,000 deep make ``loadmat`` (scipy 1.17) crash the interpreter, it allocates cell arrays of any declared
+size, and ``whosmat`` does not look into cells, where 3DHP's numbers of frames are.
 
 Source: MathWorks, "MAT-File Format", chapter 1 (level 5: header, data element tags, compressed elements, array flags).
 """
@@ -13,6 +16,7 @@ import math
 import struct
 import zlib
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -24,25 +28,28 @@ from posebench.base.errors import PosebenchError
 
 Array = npt.NDArray[np.float64]
 
-#: A variable may not ask for more; 14 cameras of the longest 3DHP recording are 121 MB.
+#: Bytes of one variable at most; 14 cameras of the longest 3DHP recording are 121 MB.
 MAX_VARIABLE = 2**29
 _MAX_VARIABLES = 1000
 _HEADER = 128
-_HEAD = 4096  # compressed bytes in which the start of a variable lies
+_HEAD = 4096  # compressed bytes that contain the description of a variable
+#: Types of data elements.
 _MATRIX, _COMPRESSED = 14, 15
-_CELL, _NUMBERS = 1, range(6, 16)
-_TYPES = {1: "<i1", 2: "<u1", 3: "<i2", 4: "<u2", 5: "<i4", 6: "<u4", 7: "<f4", 9: "<f8", 12: "<i8", 13: "<u8"}
+#: Classes of arrays.
+_CELL, _NUMERIC = 1, range(6, 16)
+#: numpy's types for the types of numeric data elements.
+_DTYPES = {1: "<i1", 2: "<u1", 3: "<i2", 4: "<u2", 5: "<i4", 6: "<u4", 7: "<f4", 9: "<f8", 12: "<i8", 13: "<u8"}
 
 
 @dataclass(frozen=True)
 class Variable:
-    """A variable as its first bytes describe it.
+    """The description of a variable.
 
     Attributes:
         shape: MATLAB's dimensions.
-        cells: it is a cell array.
+        cells: whether it is a cell array.
         first: dimensions of the first cell, empty for a numeric variable.
-        place: where its element starts in the file.
+        place: where its data element starts in the file, in bytes.
     """
 
     shape: tuple[int, ...]
@@ -51,8 +58,8 @@ class Variable:
     place: int
 
 
-class _Bytes:
-    """Data elements one after the other in the bytes of a variable."""
+class _Elements:
+    """Reads the consecutive data elements in the bytes of a variable."""
 
     def __init__(self, data: bytes | memoryview) -> None:
         self._data = memoryview(data)
@@ -62,9 +69,9 @@ class _Bytes:
         return self._at < len(self._data)
 
     def tag(self) -> tuple[int, int, int]:
-        """Type and size of the element here, and where its content starts."""
+        """Type and size of the next element, and where its content starts."""
         (first,) = struct.unpack_from("<I", self._data, self._at)
-        if first >> 16:  # a small element: type and size share four bytes, the content has the other four
+        if first >> 16:  # a small element: type and size share four bytes, the other four are the content
             if first >> 16 > 4:
                 raise ValueError(f"a small data element of {first >> 16} bytes")
             return first & 0xFFFF, first >> 16, self._at + 4
@@ -72,7 +79,7 @@ class _Bytes:
         return kind, size, self._at + 8
 
     def element(self) -> tuple[int, memoryview]:
-        """Type and content of the element here; the next one is then at hand."""
+        """Type and content of the next element; moves on to the one after it."""
         kind, size, start = self.tag()
         content = self._data[start : start + size]
         if len(content) != size:
@@ -81,7 +88,7 @@ class _Bytes:
         return kind, content
 
     def enter(self) -> int:
-        """Step into the matrix here; its size in bytes."""
+        """Move to the first element inside the next element, which must be a matrix; returns the matrix' size in bytes."""
         kind, size, self._at = self.tag()
         if kind != _MATRIX:
             raise ValueError(f"data element of type {kind} where a matrix is wanted")
@@ -96,34 +103,35 @@ class _Bytes:
         return flags[0], dimensions, bytes(name).decode("ascii")
 
     def numbers(self, shape: tuple[int, ...]) -> Array:
+        """The next element, the numbers of a matrix of this shape."""
         kind, content = self.element()
-        dtype = np.dtype(_TYPES[kind])
+        dtype = np.dtype(_DTYPES[kind])
         if math.prod(shape) * dtype.itemsize != len(content):
             raise ValueError(f"{len(content):,} bytes of type {kind} for a matrix of size {shape}")
         return np.frombuffer(content, dtype).astype(np.float64).reshape(shape, order="F")
 
     def matrix(self) -> Array:
-        """The numeric matrix here."""
+        """The next element, a numeric matrix; moves on to the one after it."""
         kind, content = self.element()
-        inner = _Bytes(content)
+        inner = _Elements(content)
         if kind == _MATRIX and not content:
             return np.zeros((0, 0))
         number, shape, _ = inner.description()
-        if kind != _MATRIX or number not in _NUMBERS:
+        if kind != _MATRIX or number not in _NUMERIC:
             raise ValueError(f"array class {number}, where a numeric one is wanted")
         return inner.numbers(shape)
 
 
 def variables(path: Path) -> dict[str, Variable]:
-    """What the file holds, by name; only the first bytes of each variable are read.
+    """The variables in the file, by name; only the first bytes of each are read.
 
     Raises:
-        PosebenchError: no MATLAB 5 file, or a damaged one.
+        PosebenchError: it is not a MATLAB 5 file, or is damaged.
     """
-    with path.open("rb") as file, _judged(path):
+    with path.open("rb") as file, _damage_reported(path):
         found = {}
         for place, head in _elements(file):
-            data = _Bytes(head)
+            data = _Elements(head)
             data.enter()
             kind, shape, name = data.description()
             first: tuple[int, ...] = ()
@@ -141,18 +149,18 @@ def read_numbers(path: Path, name: str) -> Array:
     Raises:
         PosebenchError: it is missing, of another class, too large or damaged.
     """
-    with _judged(path):
-        return _Bytes(_content(path, name)).matrix()
+    with _damage_reported(path):
+        return _Elements(_content(path, name)).matrix()
 
 
 def read_cells(path: Path, name: str, wanted: Collection[int]) -> dict[int, Array]:
-    """The numeric arrays in the ``wanted`` cells (0-based, column-major) of one cell variable; the others are passed over.
+    """The numeric arrays in the ``wanted`` cells (0-based, column-major) of one cell variable; the others are skipped.
 
     Raises:
-        PosebenchError: it is missing, no cell array, holds other things than numbers, is too large or damaged.
+        PosebenchError: it is missing, not a cell array, too large or damaged, or a wanted cell is not numeric.
     """
-    with _judged(path):
-        data = _Bytes(_content(path, name))
+    with _damage_reported(path):
+        data = _Elements(_content(path, name))
         data.enter()
         kind, shape, _ = data.description()
         if kind != _CELL or any(i >= math.prod(shape) for i in wanted):
@@ -166,27 +174,18 @@ def read_cells(path: Path, name: str, wanted: Collection[int]) -> dict[int, Arra
         return found
 
 
-class _judged:  # noqa: N801 (reads as a verb in `with _judged(path):`)
-    """Tells whatever damaged bytes raise as one kind of error."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        del kind, trace
-        if isinstance(error, ValueError | EOFError | struct.error | zlib.error | KeyError | IndexError | OverflowError):
-            raise PosebenchError(
-                f"{self._path}: {error}",
-                "a whole MATLAB 5 file of numbers and cells of numbers",
-                "copy the file again, or download it again",
-            ) from error
+@contextmanager
+def _damage_reported(path: Path) -> Iterator[None]:
+    """Report what is raised on damaged bytes as one kind of error."""
+    try:
+        yield
+    except (ValueError, EOFError, struct.error, zlib.error, KeyError, IndexError, OverflowError) as error:
+        wanted = "a whole MATLAB 5 file of numbers and cells of numbers"
+        raise PosebenchError(f"{path}: {error}", wanted, "copy the file again, or download it again") from error
 
 
 def _elements(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
-    """Place and uncompressed first bytes of every variable."""
+    """Place in the file and uncompressed first bytes of every variable."""
     header = file.read(_HEADER)
     if len(header) != _HEADER or header[126:] != b"IM" or header[124:126] != b"\x00\x01":
         raise ValueError(f"no MATLAB 5 header (the file starts with {header[:20]!r})")
@@ -205,7 +204,7 @@ def _elements(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
 
 
 def _content(path: Path, name: str) -> bytes:
-    """The uncompressed element of one variable."""
+    """The data element of one variable, uncompressed."""
     found = variables(path)
     if name not in found:
         raise ValueError(f"no variable {name}, only {', '.join(found) or 'none at all'}")
@@ -223,4 +222,4 @@ def _content(path: Path, name: str) -> bytes:
     _, inside = struct.unpack("<II", start)
     if inside > MAX_VARIABLE:
         raise ValueError(f"{name} takes {inside:,} bytes, more than {MAX_VARIABLE:,}")
-    return start + expand.decompress(expand.unconsumed_tail, max(inside, 1))  # 0 would mean without a limit
+    return start + expand.decompress(expand.unconsumed_tail, max(inside, 1))  # to zlib 0 means no limit

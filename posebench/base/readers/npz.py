@@ -1,6 +1,6 @@
-"""npz archives from strangers: headers first, then one array at a time; and the same bytes for the same arrays when writing.
+"""npz archives from outside, read one array at a time; and archives whose bytes depend on their arrays alone, written.
 
-Nothing is unpickled. An array is read only after its header, its declared size and the archive's own record of that size agree.
+Nothing is unpickled. An array is read only after its header agrees with the size that the archive records for it.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from posebench.base.errors import PosebenchError
+from posebench.base.readers.npy import ArrayHeader, read_array_header
 
 MAX_ENTRIES = 1_000_000
-_HEADER_READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 _ADVICE = "write the file again, with numpy.savez or posebench.save_predictions"
 
 
@@ -38,7 +38,7 @@ class Npz:
 
     Attributes:
         shapes: shape and type of each array by key, in file order.
-        duplicated: keys that stand in the archive more than once.
+        duplicated: keys that are in the archive more than once.
     """
 
     def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
@@ -57,45 +57,41 @@ class Npz:
             self._entries[key] = entry
         self._starts: dict[str, int] = {}
         for key, entry in self._entries.items():
-            self.shapes[key] = self._judge(key, entry)
+            self.shapes[key] = self._checked_header(key, entry)
 
-    def _judge(self, key: str, entry: zipfile.ZipInfo) -> tuple[tuple[int, ...], np.dtype[Any]]:
-        """Shape and type out of a member's header, which must agree with the archive's record of its size."""
+    def _checked_header(self, key: str, entry: zipfile.ZipInfo) -> tuple[tuple[int, ...], np.dtype[Any]]:
+        """Shape and type in a member's header, which must agree with the size that the archive records."""
         if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            # zipfile inflates the others without a bound on memory, and numpy writes neither.
+            # zipfile decompresses the others without a bound on memory, and numpy writes none of them.
             raise PosebenchError(f"{self._path}: {key} is compressed by method {entry.compress_type}", "stored or deflated arrays", _ADVICE)
         try:
             with self._archive.open(entry) as file:
-                version = np.lib.format.read_magic(file)
-                if version not in _HEADER_READERS:
-                    raise ValueError(f"npy format {version}")
-                shape, fortran, dtype = _HEADER_READERS[version](file)
-                header = self._starts[key] = file.tell()
+                header = read_array_header(file)
+                start = self._starts[key] = file.tell()
         except Exception as error:  # zipfile, zlib and numpy's parser raise a dozen kinds on damaged bytes
             raise PosebenchError(f"{self._path}: {key} has no readable npy header ({error})", "plain arrays", _ADVICE) from error
-        if dtype.hasobject or fortran:
+        shape, dtype, column_major = header
+        if dtype.hasobject or column_major:
             kind = "an object array, which only pickle can read" if dtype.hasobject else "column-major data"
             raise PosebenchError(f"{self._path}: {key} is {kind}", "plain row-major arrays of numbers; nothing is unpickled", _ADVICE)
-        shape = tuple(map(int, shape))
         if any(n < 0 for n in shape) or math.prod(max(n, 1) for n in shape) * dtype.itemsize >= 2**63:
             raise PosebenchError(f"{self._path}: {key} says {shape} {dtype}", "a shape that an array can have", _ADVICE)
-        promised = math.prod(shape) * dtype.itemsize
-        if entry.file_size != header + promised:
+        if entry.file_size != start + header.nbytes:
             raise PosebenchError(
-                f"{self._path}: {key} says {shape} {dtype}, {promised:,} bytes, and holds {entry.file_size - header:,}",
+                f"{self._path}: {key} says {shape} {dtype}, {header.nbytes:,} bytes, and holds {entry.file_size - start:,}",
                 "as many bytes as the header says",
-                "the file is damaged or made up: write it again",
+                "the file is damaged or forged: write it again",
             )
         return shape, dtype
 
     def read(self, key: str) -> npt.NDArray[Any]:
-        """One array, read-only. Judge ``shapes[key]`` before: this takes as much memory as it says.
+        """One array, read-only. Check ``shapes[key]`` first: this takes as much memory as it says.
 
         Raises:
             PosebenchError: the data is damaged or cut off.
         """
         shape, dtype = self.shapes[key]
-        size = math.prod(shape) * dtype.itemsize
+        size = ArrayHeader(shape, dtype, column_major=False).nbytes
         try:
             with self._archive.open(self._entries[key]) as file:
                 file.read(self._starts[key])
@@ -118,7 +114,7 @@ class Npz:
             raise PosebenchError(f"{self._path}: {found}", f"{key}: one JSON string", _ADVICE)
         data = self.read(key).tobytes()
         try:
-            # Not str(): numpy makes strings of impossible characters, on which Python itself stumbles.
+            # Not str(): numpy makes strings of characters that do not exist, and Python raises an error of another kind on them.
             return data.decode("utf-8" if dtype.kind == "S" else "utf-32-be" if dtype.byteorder == ">" else "utf-32-le").rstrip("\0")
         except UnicodeDecodeError as error:
             raise PosebenchError(f"{self._path}: {key} is no text ({error})", f"{key}: one JSON string", _ADVICE) from error

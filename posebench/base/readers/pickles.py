@@ -1,8 +1,11 @@
-"""Pickles in dataset archives that the owner names: read as plain data, without running anything that they say.
+"""Pickles in dataset archives that the user names: read as plain data, without running anything in them.
 
-**Convention.** Admitted are numpy arrays, numpy scalars, dicts, lists, tuples, strings, bytes and numbers. A pickle is a program for a
-small machine; here the machine knows only the instructions that build those values, every global it may name is replaced by a
-function of ours, and arrays are put together by :func:`numpy.frombuffer` from checked sizes, not by numpy's own ``__setstate__``.
+**Convention.** Read are numpy arrays, numpy scalars, dicts, lists, tuples, strings, bytes and numbers. A pickle is a program for a
+stack machine. This reader executes only the instructions that build those values, replaces every global that it knows by a function of
+its own, and builds arrays by :func:`numpy.frombuffer` from checked sizes, not by numpy's own ``__setstate__``.
+
+It subclasses Python's own ``pickle._Unpickler`` and replaces its private table ``dispatch``. A test names the Python version that
+this was written for, and fails on a version whose unpickler works otherwise.
 
 Sources: the pickle protocol as Python's ``pickletools`` documents it; numpy's ``ndarray.__reduce__`` for protocols 2 to 5, under the
 module paths of numpy 1 (``numpy.core``) and numpy 2 (``numpy._core``).
@@ -21,14 +24,15 @@ import numpy as np
 import numpy.typing as npt
 
 from posebench.base.errors import PosebenchError
+from posebench.base.readers.npy import open_file, read_array_header
 from posebench.base.readers.npz import open_zip
 
-#: More than any of the archives (H36M's 2D joints of all subjects: 0.3 GB); bounds what a zip bomb can unpack to.
+#: Above the size of any known archive (2D joints of all H36M subjects: 0.3 GB); bounds what a zip bomb can expand to.
 MAX_BYTES = 4 * 2**30
-#: An array takes some forty instructions, an archive of all H36M clips some forty thousand.
+#: An array takes about 40 instructions, an archive of all H36M clips about 40,000.
 MAX_INSTRUCTIONS = 5_000_000
 MAX_DEPTH = 32
-_ADVICE = "get the archive again from its source; nothing of this one was run"
+_ADVICE = "get the archive again from its source; nothing in this one was run"
 
 _INSTRUCTIONS = (
     "PROTO FRAME STOP MARK POP POP_MARK DUP NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT BINFLOAT STRING "
@@ -39,11 +43,11 @@ _INSTRUCTIONS = (
 
 
 class _Refused(Exception):  # noqa: N818 - the message says what was refused
-    """The pickle asks for something that is not admitted."""
+    """The pickle contains something that is not read."""
 
 
-class _Maker:
-    """A function of ours that stands for a global; it has no attributes that a pickle could set."""
+class _Replacement:
+    """A function that is called in place of a global; it has no attributes that a pickle could set."""
 
     __slots__ = ("_make",)
 
@@ -58,6 +62,8 @@ class _Maker:
 
 
 class _Dtype:
+    """Stands in for :class:`numpy.dtype`: numbers, strings, bytes and objects, no structures."""
+
     __slots__ = ("code", "order")
 
     def __init__(self, code: object, *_align_and_copy: object) -> None:
@@ -76,7 +82,7 @@ class _Dtype:
 
 
 class _Array:
-    """An array whose parts are known and which is not put together yet."""
+    """The parts of an array before it is built: data, type, shape and memory order."""
 
     __slots__ = ("data", "dtype", "order", "shape")
 
@@ -91,29 +97,29 @@ class _Array:
 
 
 def _bytes_of(text: object, encoding: object = "latin1") -> bytes:
-    """What ``_codecs.encode`` stands for in pickles of protocol 2: bytes as text."""
+    """Stands in for ``_codecs.encode``, by which protocol 2 stores bytes as text."""
     if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
-        raise _Refused("_codecs.encode of something that is no bytes")
+        raise _Refused("_codecs.encode of something other than bytes")
     return text.encode("latin-1")
 
 
-_ADMITTED: dict[tuple[str, str], _Maker] = {
-    ("numpy", "ndarray"): _Maker(lambda *_: _Array()),
-    ("numpy", "dtype"): _Maker(_Dtype),
-    ("_codecs", "encode"): _Maker(_bytes_of),
-    ("__builtin__", "bytes"): _Maker(lambda: b""),  # empty bytes in protocol 2
+_GLOBALS: dict[tuple[str, str], _Replacement] = {
+    ("numpy", "ndarray"): _Replacement(lambda *_: _Array()),
+    ("numpy", "dtype"): _Replacement(_Dtype),
+    ("_codecs", "encode"): _Replacement(_bytes_of),
+    ("__builtin__", "bytes"): _Replacement(lambda: b""),  # empty bytes in protocol 2
 }
 for _core in ("numpy.core", "numpy._core"):
-    _ADMITTED[f"{_core}.multiarray", "_reconstruct"] = _Maker(lambda *_: _Array())
-    _ADMITTED[f"{_core}.multiarray", "scalar"] = _Maker(lambda dtype, data=b"": _Array(data, dtype, None))
-    _ADMITTED[f"{_core}.numeric", "_frombuffer"] = _Maker(_Array)
+    _GLOBALS[f"{_core}.multiarray", "_reconstruct"] = _Replacement(lambda *_: _Array())
+    _GLOBALS[f"{_core}.multiarray", "scalar"] = _Replacement(lambda dtype, data=b"": _Array(data, dtype, None))
+    _GLOBALS[f"{_core}.numeric", "_frombuffer"] = _Replacement(_Array)
 
 
 class _Instructions(dict[int, Callable[[Any], None]]):
-    """The admitted instructions; it counts what is looked up in it."""
+    """Instruction code to method, for the instructions that are executed; counts the look-ups, of which each instruction makes one."""
 
-    def __init__(self, admitted: dict[int, Callable[[Any], None]]) -> None:
-        super().__init__(admitted)
+    def __init__(self, methods: dict[int, Callable[[Any], None]]) -> None:
+        super().__init__(methods)
         self.left = MAX_INSTRUCTIONS
 
     def __getitem__(self, code: int) -> Callable[[Any], None]:
@@ -130,9 +136,9 @@ def _bytearray(machine: Any) -> None:
     machine.append(machine.read(size))
 
 
-# The machine in Python, not the one in C: its memo is a dict (the other allocates whatever index a pickle states), and the set of its
-# instructions can be cut.
 class _Reader(pickle._Unpickler):
+    """Python's unpickler, restricted. The one in C has no table to restrict, and allocates a memo of any size that a pickle states."""
+
     def __init__(self, file: IO[bytes]) -> None:
         super().__init__(file, encoding="latin1")
         codes = {name: cast(bytes, getattr(pickle, name))[0] for name in _INSTRUCTIONS.split()}
@@ -142,30 +148,34 @@ class _Reader(pickle._Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         try:
-            return _ADMITTED[module, name]
+            return _GLOBALS[module, name]
         except KeyError:
             raise _Refused(f"the global {module}.{name}") from None
 
 
-def _settle(value: object, done: dict[int, tuple[object, object]], depth: int = 0) -> object:
-    """The value with its arrays put together. ``done`` keeps what was settled, and the original, so that no id is used twice."""
+def _built(value: object, done: dict[int, tuple[object, object]], depth: int = 0) -> object:
+    """The value with its arrays built.
+
+    ``done`` maps the id of each original to the original, kept alive so that its id stays unique, and to what was built from it. A value
+    that is referred to many times is built once.
+    """
     if isinstance(value, str | bytes | int | float | complex | None):
         return value
     if depth > MAX_DEPTH:
         raise _Refused(f"values nested deeper than {MAX_DEPTH}")
     if id(value) in done:
         return done[id(value)][1]
-    settled: object
+    built: object
     if isinstance(value, _Array):
-        settled = _put_together(value, done, depth)
+        built = _array(value, done, depth)
     elif isinstance(value, dict):
-        settled = {_key(_settle(key, done, depth + 1)): _settle(item, done, depth + 1) for key, item in value.items()}
+        built = {_key(_built(key, done, depth + 1)): _built(item, done, depth + 1) for key, item in value.items()}
     elif isinstance(value, list | tuple):
-        settled = type(value)(_settle(item, done, depth + 1) for item in value)
+        built = type(value)(_built(item, done, depth + 1) for item in value)
     else:
         raise _Refused(f"a value of type {type(value).__name__}")
-    done[id(value)] = (value, settled)
-    return settled
+    done[id(value)] = (value, built)
+    return built
 
 
 def _key(key: object) -> object:
@@ -174,7 +184,7 @@ def _key(key: object) -> object:
     return key
 
 
-def _put_together(parts: _Array, done: dict[int, tuple[object, object]], depth: int) -> object:
+def _array(parts: _Array, done: dict[int, tuple[object, object]], depth: int) -> object:
     if not isinstance(parts.dtype, _Dtype):
         raise _Refused("an array without a type")
     dtype = parts.dtype.dtype()
@@ -189,7 +199,7 @@ def _put_together(parts: _Array, done: dict[int, tuple[object, object]], depth: 
             raise _Refused("an array of objects without its objects")
         flat = np.empty(size, dtype=object)
         for k, item in enumerate(data):
-            flat[k] = _settle(item, done, depth + 1)
+            flat[k] = _built(item, done, depth + 1)
         return flat.reshape(shape, order=order)
     if not isinstance(data, bytes | bytearray) or len(data) != size * dtype.itemsize:
         raise _Refused(f"an array {shape} {dtype} without its {size * dtype.itemsize:,} bytes")
@@ -199,24 +209,24 @@ def _put_together(parts: _Array, done: dict[int, tuple[object, object]], depth: 
 
 def _read(file: IO[bytes], place: str) -> object:
     try:
-        return _settle(_Reader(file).load(), {})
+        return _built(_Reader(file).load(), {})
     except _Refused as refused:
         raise PosebenchError(
             f"{place} holds a pickle with {refused}",
             "numpy arrays, dicts, lists, tuples, strings, bytes and numbers, and nothing else",
             _ADVICE,
         ) from None
-    except Exception as error:  # whatever a damaged stream makes of the machine: EOFError, UnpicklingError, KeyError, zlib.error ...
+    except Exception as error:  # EOFError, UnpicklingError, KeyError, zlib.error ...: damaged bytes
         raise PosebenchError(f"{place} is damaged ({type(error).__name__}: {error})", "a whole pickle", "copy the file again") from error
 
 
 def read_pickle(path: Path, *, max_bytes: int = 64 * 2**20) -> object:
     """The value in a pickle file of at most ``max_bytes``.
 
-    **Convention.** Arrays are read-only views of the file's bytes; scalars of numpy stay numpy scalars.
+    **Convention.** Arrays are read-only views of the file's bytes; numpy scalars stay numpy scalars.
 
     Raises:
-        PosebenchError: it is too large, damaged, or names anything but plain data (the message says what; nothing is run).
+        PosebenchError: it is too large, damaged, or contains anything but plain data (the message names it; nothing is run).
     """
     try:
         size = path.stat().st_size
@@ -248,11 +258,10 @@ def read_object(path: Path, key: str, *, max_bytes: int = MAX_BYTES) -> object:
             )
         try:
             with archive.open(entry) as stream:
-                version = np.lib.format.read_magic(stream)
-                header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-                shape, _, dtype = header(stream)
-                if shape != () or dtype != np.dtype(object):
-                    raise PosebenchError(f"{path}: {key} is {dtype} {shape}", "one object (a dict)", "name an archive of this layout")
+                header = read_array_header(stream)
+                if header.shape != () or header.dtype != np.dtype(object):
+                    found = f"{path}: {key} is {header.dtype} {header.shape}"
+                    raise PosebenchError(found, "one object (a dict)", "name an archive of this layout")
                 value = _read(stream, f"{path}: {key}")
                 # numpy pickles the array, not the object in it.
                 return value[()] if isinstance(value, np.ndarray) and value.shape == () else value
@@ -260,18 +269,6 @@ def read_object(path: Path, key: str, *, max_bytes: int = MAX_BYTES) -> object:
             raise
         except Exception as error:  # zipfile, zlib and numpy's parser raise a dozen kinds on damaged bytes
             raise PosebenchError(f"{path}: {key} is damaged ({error})", "a whole npz archive", "copy the file again") from error
-
-
-def open_file(path: Path) -> IO[bytes]:
-    """The file, opened for reading.
-
-    Raises:
-        PosebenchError: it cannot be read.
-    """
-    try:
-        return path.open("rb")
-    except OSError as error:
-        raise PosebenchError(f"{path}: {error.strerror or error}", "a file that can be read", "check the path") from error
 
 
 def numbers(value: object, shape: tuple[int | None, ...], place: str) -> npt.NDArray[np.floating]:

@@ -1,22 +1,21 @@
-"""The page of one entry: values, comparisons, values by action and joint, diagnostics, provenance, commands."""
+"""The page of one entry: values, comparisons, errors by action and joint, provenance, and the commands that make it again."""
 
 from __future__ import annotations
 
 import pandas as pd
 
 from posebench.board.entry import BY_JOINT, Entry
-from posebench.board.pages.provenance import DIAGNOSTICS_PAGE
-from posebench.board.pages.tables import metric_cell, metrics_of
-from posebench.board.rank import PRIMARY, Ranking
+from posebench.board.pages.tables import metric_cell
+from posebench.board.rank import PRIMARY, Ranking, metrics_of
 from posebench.data.registry import needs_root
-from posebench.display.table import table
+from posebench.display.tables import markdown_table
 from posebench.lifters import simple_lifters
 from posebench.metrics.behaviour import BEHAVIOUR
 from posebench.networks.recipe import baselines
 from posebench.scoring.protocol import Protocol
 from posebench.scoring.sums import group_means
 
-#: Shown by action, where the method has them.
+#: Shown by action, if the method has them.
 _BY_ACTION = (PRIMARY, "N-MPJPE", "MPJPE")
 
 
@@ -24,21 +23,22 @@ def entry_page(ranking: Ranking, number: int, protocol: Protocol) -> str:
     """The page of the ``number``-th entry of a ranking, in markdown."""
     entry, seed, row = ranking.entries[number], ranking.shown[number], ranking.frame.iloc[number]
     up = "../" * (1 + len(protocol.id.split("/")))
-    chosen = "" if len(entry.seeds) == 1 else f" Tables of one seed show seed {_seed_number(entry, seed)}, of median {PRIMARY}."
+    chosen = (
+        "" if len(entry.seeds) == 1 else f" Where one seed is shown, it is number {_seed_number(entry, seed)}, the one of median {PRIMARY}."
+    )
     parts = [
         f"# {entry.label} on `{protocol.id}`, keypoints `{entry.keypoints}`\n",
         f"Made by `posebench board render` from [{entry.name}.json]({entry.name}.json); do not edit by hand."
         f" All rows of this table: [leaderboard]({up}README.md).\n",
-        f"Supervision (3D seen in training): {entry.supervision}. Scale of the poses: {entry.scale}."
-        f" Protocol version {entry.protocol['version']}, digest `{entry.protocol['digest']}`."
-        f" Data: {entry.data['name']} {entry.data['version']}, fingerprint"
+        f"Supervision: {entry.supervision}. Scale of its poses: {entry.scale}. Protocol version {entry.protocol['version']}, digest"
+        f" `{entry.protocol['digest']}`. Data: {entry.data['name']} {entry.data['version']}, fingerprint"
         f" `{entry.data['fingerprint'][:16]}`, {len({take for take, _, _ in entry.takes})} takes. Seeds: {len(entry.seeds)}.{chosen}\n",
         f"## Values\n\nAverage by {entry.protocol['headline']}; in brackets the 95 % interval over takes.\n",
         _values(ranking, entry, row, protocol),
         *_against(ranking, entry),
         *_by_action(entry, seed),
         *_by_joint(entry, seed),
-        *_diagnostics(entry, seed, up),
+        *_behaviour(entry, seed),
         *_provenance(entry),
         _commands(entry, protocol),
     ]
@@ -56,7 +56,7 @@ def _values(ranking: Ranking, entry: Entry, row: pd.Series, protocol: Protocol) 
         if metric in ranking.frame and (text := metric_cell(row, metric, interval=True)):
             spread = f"{row[f'{metric} seed low']:.1f} to {row[f'{metric} seed high']:.1f}" if len(entry.seeds) > 1 else ""
             lines.append([metric, entry.units[metric], text, spread])
-    return table(lines, ["metric", "unit", "value", "range over seeds"], right=(2,), form="markdown") + "\n"
+    return markdown_table(lines, ["metric", "unit", "value", "over seeds"], right=(2,)) + "\n"
 
 
 def _against(ranking: Ranking, entry: Entry) -> list[str]:
@@ -73,9 +73,9 @@ def _against(ranking: Ranking, entry: Entry) -> list[str]:
         return []
     unit = entry.units[PRIMARY]
     return [
-        f"## Comparisons\n\n{PRIMARY} of this method minus the other's, paired over takes, with the 95 % interval of the pair. Below 0 this"
-        " method is better. Significance is with Holm correction over all pairs of the table.\n",
-        table(lines, ["other", f"difference [{unit}]", "significant"], right=(1,), form="markdown") + "\n",
+        f"## Against the other rows\n\n{PRIMARY} of this row minus that of the other, paired over takes, with the pair's own interval."
+        " Below 0 this row is better; the verdict is Holm-adjusted over all pairs of the table.\n",
+        markdown_table(lines, ["other", f"difference [{unit}]", "separable"], right=(1,)) + "\n",
     ]
 
 
@@ -86,9 +86,9 @@ def _by_action(entry: Entry, seed: int) -> list[str]:
     lines = []
     for action in actions:
         takes = len({take for take, _, its in entry.takes if its == action})
-        lines.append([action, takes, *(_one_decimal(means[metric].get(action)) for metric in metrics)])
+        lines.append([action, takes, *(_one(means[metric].get(action)) for metric in metrics)])
     heads = ["action", "takes", *(f"{metric} [{entry.units[metric]}]" for metric in metrics)]
-    return ["## By action\n\nFrame-weighted.\n", table(lines, heads, right=range(1, len(heads)), form="markdown") + "\n"]
+    return ["## By action\n\nFrame-weighted.\n", markdown_table(lines, heads, right=range(1, len(heads))) + "\n"]
 
 
 def _by_joint(entry: Entry, seed: int) -> list[str]:
@@ -97,113 +97,108 @@ def _by_joint(entry: Entry, seed: int) -> list[str]:
     if not values:
         return []
     joints = list(dict.fromkeys(joint for found in values.values() for joint in found))
-    lines = [[joint, *(_one_decimal(found.get(joint)) for found in values.values())] for joint in joints]
+    lines = [[joint, *(_one(found.get(joint)) for found in values.values())] for joint in joints]
     heads = ["joint", *(f"{metric} [{entry.units[metric]}]" for metric in values)]
-    return [f"## By joint\n\nAverage by {kind}.\n", table(lines, heads, right=range(1, len(heads)), form="markdown") + "\n"]
+    return [f"## By joint\n\nAverage by {kind}.\n", markdown_table(lines, heads, right=range(1, len(heads))) + "\n"]
 
 
-def _one_decimal(value: float | None) -> str:
+def _one(value: float | None) -> str:
     return "" if value is None else f"{value:.1f}"
 
 
-def _diagnostics(entry: Entry, seed: int, up: str) -> list[str]:
-    diagnostics = entry.seeds[seed].behaviour
-    if not diagnostics:
+def _behaviour(entry: Entry, seed: int) -> list[str]:
+    tables = entry.seeds[seed].behaviour
+    if not tables:
         return []
-    lines = [[name, *(f"{values[name]:.2f}" if name in values else "" for values in diagnostics.values())] for name in BEHAVIOUR]
-    about = f"## Diagnostics\n\nWithout ground truth; [what each number shows]({up}{DIAGNOSTICS_PAGE}).\n"
-    return [about, table(lines, ["diagnostic", *diagnostics], right=range(1, 1 + len(BEHAVIOUR)), form="markdown") + "\n"]
+    lines = [[name, *(f"{table[name]:.2f}" if name in table else "" for table in tables.values())] for name in BEHAVIOUR]
+    about = "## Diagnostics\n\nThey need no true poses and are never ranked; docs/training.md explains them.\n"
+    return [about, markdown_table(lines, ["diagnostic", *tables], right=range(1, 1 + len(tables))) + "\n"]
 
 
 def _provenance(entry: Entry) -> list[str]:
-    """The training of all seeds as a table, then a line for each seed."""
-    parts = ["## Provenance\n"]
+    parts = ["## Where it comes from\n"]
     made = entry.seeds[0].provenance
     if made:
         facts = {
             "recipe, preset": f"{made.recipe}, {made.preset}",
             "trained on": f"{made.trained_on}, keypoints {made.trained_keypoints}",
-            "training poses": f"{made.poses_seen:,} in {made.epochs} epochs",
+            "poses seen": f"{made.poses_seen:,} in {made.epochs} epochs",
             "parameters": f"{made.parameters:,}",
-            "context [frames]": made.context,
+            "frames of context": made.context,
             "flip averaging": "yes" if made.flip_averaging else "no",
-            "side information": "; ".join(made.side_information) or "none",
+            "side information": "; ".join(made.side_information) or "nothing",
             "extra data": "; ".join(made.extra_data) or "none",
-            **({"teacher": made.common.teacher} if made.teacher else {}),
+            **({"taught by": made.common.teacher} if made.teacher else {}),
         }
-        parts.append(table([[name, fact] for name, fact in facts.items()], ["", "all seeds"], form="markdown") + "\n")
-    return [*parts, *(_seed_line(entry, number) for number in range(len(entry.seeds))), ""]
-
-
-def _seed_line(entry: Entry, number: int) -> str:
-    seed = entry.seeds[number]
-    facts = seed.training
-    trained = [f"{float(facts['cpu_seconds']) / 60:.1f} CPU minutes"] if "cpu_seconds" in facts else []
-    trained += [f"{float(facts['teacher_cpu_seconds']) / 60:.1f} of them for its teacher"] if "teacher_cpu_seconds" in facts else []
-    trained += [f"{name} {facts[name]}" for name in ("device", "processor", "threads", "torch") if name in facts]
-    trained += [f"commit {facts['code']}"] if "code" in facts else []
-    trained += [f"teacher {seed.provenance.teacher}"] if seed.provenance and seed.provenance.teacher else []
-    training = f" Trained: {', '.join(trained)}." if trained else ""
-    scored = "posebench {posebench}, Python {python}, numpy {numpy}, {platform}".format_map(seed.environment)
-    value = _one_decimal(entry.value(PRIMARY, entry.protocol["headline"], number))
-    return (
-        f"* Seed {_seed_number(entry, number)}: {value} {entry.units[PRIMARY]} {PRIMARY}."
-        f" Predictions sha256 `{seed.predictions}`.{training} Scored with {scored}."
-    )
+        parts.append(markdown_table([[name, fact] for name, fact in facts.items()], ["", "of all seeds"]) + "\n")
+    for number, seed in enumerate(entry.seeds):
+        spent = seed.training
+        trained = [f"{float(spent['cpu_seconds']) / 60:.1f} CPU minutes"] if "cpu_seconds" in spent else []
+        trained += [f"{float(spent['teacher_cpu_seconds']) / 60:.1f} of them its teacher's"] if "teacher_cpu_seconds" in spent else []
+        trained += [f"{name} {spent[name]}" for name in ("device", "processor", "threads", "torch") if name in spent]
+        trained += [f"commit {spent['code']}"] if "code" in spent else []
+        trained += [f"taught by {seed.provenance.teacher}"] if seed.provenance and seed.provenance.teacher else []
+        scored = "posebench {posebench}, Python {python}, numpy {numpy}, {platform}".format_map(seed.environment)
+        training = f" Trained: {', '.join(trained)}." if trained else ""
+        parts.append(
+            f"* Seed {_seed_number(entry, number)}: {_one(entry.value(PRIMARY, entry.protocol['headline'], number))}"
+            f" {entry.units[PRIMARY]} {PRIMARY}. Predictions sha256 `{seed.predictions}`.{training} Scored with {scored}."
+        )
+    return [*parts, ""]
 
 
 def _commands(entry: Entry, protocol: Protocol) -> str:
-    """The commands that make the entry again; for predictions from elsewhere, those that score them."""
-    if entry.method in baselines() and entry.seeds[0].provenance:
-        note = "With the same number of threads on the same machine, a training on the CPU gives the same bytes each time."
-        lines, results = _training_commands(entry, protocol)
-    elif entry.method in simple_lifters():
-        note = "No random numbers are used."
-        file, results = f"{entry.name}.npz", [f"{entry.name}-r.json"]
-        lines = [f"posebench predict {entry.method} {_data_options(entry, protocol)} -o {file}", _score_command(protocol, file, results[0])]
-    else:
-        note = "The predictions come from the method's authors. The digests above identify the files that were scored."
-        results = [f"{entry.name}-r{number}.json" for number in range(len(entry.seeds))]
-        lines = [_score_command(protocol, f"PREDICTIONS{number}.npz", result) for number, result in enumerate(results)]
-    lines.append("posebench board add " + " ".join(results) + " && posebench board render")
-    return "\n".join([f"## Reproduce\n\n{note}\n", "```bash", *lines, "```\n"])
-
-
-def _training_commands(entry: Entry, protocol: Protocol) -> tuple[list[str], list[str]]:
-    """Commands that train and score every seed, and the results that they write."""
+    """The commands that make the entry again, or that score predictions which posebench did not make."""
     made = entry.seeds[0].provenance
-    assert made is not None, "only trained entries come here"
+    if made and entry.method in baselines():
+        commands = [_training_commands(entry, number, protocol) for number in range(len(entry.seeds))]
+        lines, results = [line for lines, _ in commands for line in lines], [result for _, result in commands]
+        remark = "On one machine, with the same number of threads, a training on the CPU gives the same bytes each time."
+    elif not made and entry.method in simple_lifters():
+        result = f"{entry.name}-r.json"
+        predict = f"posebench predict {entry.method} {_dataset_options(entry, protocol)} -o {entry.name}.npz"
+        lines, results = [predict, _score_command(f"{entry.name}.npz", protocol, result)], [result]
+        remark = "Nothing is drawn at random."
+    else:
+        results = [f"{entry.name}-r{number}.json" for number in range(len(entry.seeds))]
+        lines = [_score_command(f"PREDICTIONS{number}.npz", protocol, result) for number, result in enumerate(results)]
+        remark = "The predictions come from the method's authors, not from posebench. The digests above identify the scored files."
+    lines.append("posebench board add " + " ".join(results) + " && posebench board render")
+    return "\n".join([f"## To make it again\n\n{remark}\n", "```bash", *lines, "```\n"])
+
+
+def _training_commands(entry: Entry, number: int, protocol: Protocol) -> tuple[list[str], str]:
+    """The commands that make seed ``number`` again, and the result file that they leave."""
+    made = entry.seeds[number].provenance
+    assert made is not None, "all seeds of an entry have provenance, or none"
+    seed = _seed_number(entry, number)
+    run = f"runs/{entry.name}-s{seed}"
     same_data = entry.learnt_on == entry.data["name"]
-    # With two datasets DIR is the folder of the test data, and the training data have a name of their own.
     root = "" if not needs_root(entry.learnt_on) else " --root DIR" if same_data else f" --root {entry.learnt_on.upper()}"
     recipe = "" if made.recipe == "default" else f" --recipe {made.recipe}"
-    lines, results = [], []
-    for number, seed in enumerate(entry.seeds):
-        run = f"runs/{entry.name}-s{_seed_number(entry, number)}"
-        threads = f" --threads {seed.training['threads']}" if seed.training.get("threads") else ""
-        lines.append(
-            f"posebench train {entry.method} --dataset {entry.learnt_on}{root} --keypoints {made.trained_keypoints}{recipe}"
-            f" --preset {made.preset} --seed {_seed_number(entry, number)}{threads} -o {run}"
-        )
-        # A training scores itself on its own dataset under the usual protocol; anything else takes more commands.
-        predictions, result = f"{run}/predictions.npz", f"{run}/result.json"
-        if not same_data:
-            predictions = f"{run}/{protocol.dataset}.npz"
-            lines.append(f"posebench predict {run} {_data_options(entry, protocol)} -o {predictions}")
-        if not same_data or protocol.id != protocol.dataset:
-            result = f"{run}/{protocol.id.replace('/', '-')}.json"
-            lines.append(_score_command(protocol, predictions, result))
-        results.append(result)
-    return lines, results
+    stated_threads = entry.seeds[number].training.get("threads")
+    threads = f" --threads {stated_threads}" if stated_threads else ""
+    lines = [
+        f"posebench train {entry.method} --dataset {entry.learnt_on}{root} --keypoints {made.trained_keypoints}{recipe}"
+        f" --preset {made.preset} --seed {seed}{threads} -o {run}"
+    ]
+    # A run scores itself on its own dataset under the dataset's usual protocol; for anything else it takes further commands.
+    if same_data and protocol.id == protocol.dataset:
+        return lines, f"{run}/result.json"
+    predictions, result = f"{run}/predictions.npz", f"{run}/{protocol.id.replace('/', '-')}.json"
+    if not same_data:
+        predictions = f"{run}/{protocol.dataset}.npz"
+        lines.append(f"posebench predict {run} {_dataset_options(entry, protocol)} -o {predictions}")
+    return [*lines, _score_command(predictions, protocol, result)], result
 
 
 def _root_option(protocol: Protocol) -> str:
     return " --root DIR" if needs_root(protocol.dataset) else ""
 
 
-def _data_options(entry: Entry, protocol: Protocol) -> str:
+def _dataset_options(entry: Entry, protocol: Protocol) -> str:
     return f"--dataset {protocol.dataset}{_root_option(protocol)} --keypoints {entry.keypoints}"
 
 
-def _score_command(protocol: Protocol, predictions: str, result: str) -> str:
+def _score_command(predictions: str, protocol: Protocol, result: str) -> str:
     return f"posebench score {predictions} --protocol {protocol.id}{_root_option(protocol)} -o {result}"

@@ -1,4 +1,4 @@
-"""The reconciliation page: numbers as sites list them and what they are, comparable numbers, and reported and reproduced ones."""
+"""The reconciliation page: what the numbers on results sites really are, comparable numbers side by side, reported against reproduced."""
 
 from __future__ import annotations
 
@@ -8,42 +8,42 @@ from posebench.board.entry import Entry
 from posebench.board.published.reproduction import official, reproduced
 from posebench.board.published.tables import UNITS, cell, data_of, marks_legend, reported_tables, tags_legend
 from posebench.board.published.types import DATASETS, KEYPOINTS, METRICS, Filing, Published, Row
-from posebench.display.table import table
+from posebench.display.tables import markdown_table
 
-#: Papers that are compared wherever two of them share data, metric and 2D source.
+#: Papers whose numbers are compared wherever they share data, metric and 2D source.
 COMPARED = ("chen2019", "repnet", "ites")
 
-_HEAD = """# Reconciliation: what published numbers mean
+_HEAD = """# Reconciliation: what published numbers really are
 
 Made by `posebench board render` from `published.toml` and the files under `entries/`; do not edit by hand.
 
-In this field one number has several names, and one name is used for several numbers. "Protocol #1" and "#2" mean MPJPE and PA-MPJPE in
-some papers, and a choice of cameras or frames in others. Methods without scale rescale each pose by the ground truth in one of four ways
-before they report an "MPJPE". Some choose the better of each pose and its mirror image. This page states what each number is, how certain
-that is, and why. Errors are in mm, PCK and AUC in %.
+In this field one number is filed under several names, and one name covers several numbers. "Protocol #1" and "#2" mean MPJPE and PA-MPJPE
+in one line of papers and camera or frame choices in others; methods that do not know the scale rescale each pose by the truth in one of
+four ways before they print an "MPJPE"; and some choose, pose by pose, the better of a pose and its mirror image. This page says what
+each number is, how sure that is and why. Errors are in mm, PCK and AUC in %.
 
 **2D source.** `gt`: the truth projected; `sh`: Stacked Hourglass, fine-tuned or not; `cpn_ft_h36m_dbb`: CPN fine-tuned on Human3.6M;
 `detected`: by a detector, not stated which; `image`: the method reads images.
 
-**Letters in round brackets** state how a number was aligned. PA-MPJPE without one is a similarity alignment without reflection, MPJPE
+**Letters in round brackets** say how a number was aligned. PA-MPJPE without one is a similarity alignment without reflection, MPJPE
 without one is relative to the root, scaled MPJPE without one is N-MPJPE (least-squares scale).
 
 {marks}
 
-**Tags in square brackets** state the source of a number. Numbers in *italics* have the tag [M] or [L]: they are unverified and are shown on
-this page only. Do not quote them.
+**Tags in square brackets** say where a number was read. Numbers in *italics* carry [M] or [L]: they are not
+checked and appear on this page only; do not quote them.
 
 {tags}
 """
 
 
 def reconciliation(published: Published, entries: Sequence[Entry]) -> str:
-    """The whole page, in markdown."""
+    """The whole page."""
     return "\n".join(
         [
             _HEAD.format(marks=marks_legend(), tags=tags_legend()),
             _filings(published),
-            _comparable(published),
+            _like_for_like(published),
             reproduced(published, entries),
             official(published),
             _reported(published),
@@ -54,10 +54,10 @@ def reconciliation(published: Published, entries: Sequence[Entry]) -> str:
 
 def _filings(published: Published) -> str:
     parts = [
-        """## Numbers as sites list them, and what they are
+        """## What sites file, and what it is
 
-`wizwand.com` and `paperswithcode.com` were read in stored copies. `aggregator` is a list of unknown address with the labels of wizwand.com.
-*Confidence* is ours, in what the number is.
+`wizwand.com` and `paperswithcode.com` were read in stored copies; `aggregator` is a list with the labels of wizwand.com that reached us
+without its address. *Sure* is our confidence in what the number is.
 """
     ]
     for paper in published.papers.values():
@@ -76,7 +76,7 @@ def _filings(published: Published) -> str:
                 ]
                 for filing in filings
             ]
-            parts.append(table(lines, ["listed as", "value", "the label is", "what it is", "confidence", "why"], form="markdown") + "\n")
+            parts.append(markdown_table(lines, ["filed under", "value", "the label is", "what it is", "sure", "why"]) + "\n")
     return "\n".join(parts)
 
 
@@ -91,13 +91,13 @@ def _truth(published: Published, filing: Filing) -> str:
     return f"{filing.metric} ({aligned}) on {data_of(row)}; 2D {row.keypoints}{variant}: {part}{cell(value)}"
 
 
-def _comparable(published: Published) -> str:
+def _like_for_like(published: Published) -> str:
     names = [published.papers[id].name for id in COMPARED if id in published.papers]
     parts = [
-        f"""## Comparable numbers: {", ".join(names)}
+        f"""## Like for like: {", ".join(names)}
 
-A line holds numbers of one dataset, metric and 2D source. Numbers of different lines are not comparable. Numbers of one line are
-comparable only if the last column says so.
+A line holds numbers of one dataset, metric and 2D source. Numbers of different lines are not comparable, however near they are.
+Within a line they are like for like only if the last column says so.
 """
     ]
     lines = []
@@ -110,7 +110,7 @@ comparable only if the last column says so.
                     cells = [_cells([row for row in line if row.paper == id], metric) for id in COMPARED]
                     if any(cells):
                         lines.append([where, f"{metric} [{UNITS[metric]}]", keypoints, *cells, _verdict(line, metric)])
-    parts.append(table(lines, ["data", "metric", "2D", *names, "comparable?"], form="markdown") + "\n")
+    parts.append(markdown_table(lines, ["data", "metric", "2D", *names, "like for like?"]) + "\n")
     return "\n".join(parts)
 
 
@@ -119,7 +119,7 @@ def _cells(rows: Sequence[Row], metric: str) -> str:
 
 
 def _verdict(rows: Sequence[Row], metric: str) -> str:
-    """Whether the compared methods' own numbers in a line are of one alignment; reproductions by others are left out."""
+    """Whether the compared methods' own numbers in a line are comparable; reproductions by others are left out."""
     compared = [row for row in rows if row.paper in COMPARED and "reproduced" not in row.variant]
     if len({row.paper for row in compared}) < 2:
         return "nothing to compare"
@@ -134,7 +134,8 @@ def _reported(published: Published) -> str:
     parts = [
         """## Every reported number
 
-In order of supervision and year, not ranked, with sources; unverified numbers included. Confidence is high unless stated.
+In order of supervision and year, not ranked; with its source, and with the numbers that are only recalled.
+Confidence is high where nothing else is said.
 """
     ]
     for dataset, title in DATASETS.items():

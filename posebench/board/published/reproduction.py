@@ -1,4 +1,4 @@
-"""Reported and reproduced numbers: the paper's, other people's code on our data, and our baselines' entries."""
+"""Reported against reproduced: a paper's numbers, other people's code on our data, and our baselines' entries."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from statistics import median_high
 from posebench.board.entry import Entry
 from posebench.board.published.tables import cell, data_of, who
 from posebench.board.published.types import MEASURES, Measured, Paper, Published, Row
-from posebench.display.table import table
+from posebench.display.tables import markdown_table
 from posebench.scoring.protocol import load_protocol
 
 #: Columns of the tables of reproduced numbers: heading -> metric of an entry.
@@ -22,18 +22,16 @@ _COLUMNS = {
 
 
 def reproduced(published: Published, entries: Sequence[Entry]) -> str:
-    """For each method with a baseline or a run of its official code: reported and reproduced numbers, and why they differ."""
+    """For each method with a baseline or a run: the reported numbers, those of other code, those of our baseline, and why they differ."""
     parts = [
-        """## Reported and reproduced
+        """## Reported against reproduced
 
-* *reported*: as printed in the paper, on the paper's data.
-* *run by us*: other people's code on our data, one seed, one CPU core, trained as long as stated.
-* *ours*: this project's baseline, from its entries. Of several seeds the median is shown (of an even number the worse of the middle two),
-  and the range in brackets.
-
-Only rows with the same data, joints and 2D source are comparable. A Human3.6M number cannot be reproduced on `cmu`; only the order of
-methods and the effect of a rule can. Runs and entries are averaged over frames, and their scaled MPJPE is N-MPJPE. Differences below about
-5 mm between single runs are ties.
+*reported* is what is printed, on the data that it was printed for; *run by us* is other people's code on our data, with one seed and the
+work stated, and on one CPU core; *ours* is this project's baseline, from its entries on the board. Only rows on the same data, joints and
+2D source can be compared. A Human3.6M number cannot be reproduced on `cmu`; only the order of methods and the effect of
+a rule can. Runs and entries are averaged over frames (the board's headline is another average where the protocol says so), and their
+scaled MPJPE is N-MPJPE. An entry with several seeds shows its median (of an even number the worse of the middle two), with the range in
+brackets. Differences under about 5 mm between single runs are ties.
 """
     ]
     for paper in published.papers.values():
@@ -52,13 +50,13 @@ def _against(published: Published, paper: Paper, runs: Sequence[Measured], entri
     own = [entry for entry in entries if entry.method in paper.methods]
     lines += [_entry_line(entry) for entry in own]
     if paper.methods and not own:
-        lines.append(["ours: no entry yet", *[""] * (3 + len(_COLUMNS)), ""])
-    return table(lines, ["what", "data", "2D", "joints", *_COLUMNS, "work"], form="markdown")
+        lines.append(["ours: no entry on the board yet", *[""] * (3 + len(_COLUMNS)), ""])
+    return markdown_table(lines, ["what", "data", "2D", "joints", *_COLUMNS, "work"])
 
 
 def _reported_line(published: Published, row: Row) -> list[str]:
     aligned = row.get("PA-MPJPE")
-    # The better of a pose and its depth flip, both aligned, is nearly an alignment with reflection: only perspective differs.
+    # The better of two flips after alignment is, but for perspective, an alignment that may reflect.
     reflected = aligned is not None and (aligned.alignment == "similarity+reflection" or aligned.oracle != "none")
     values = [None if reflected else aligned, aligned if reflected else None, row.get("scaled MPJPE"), row.get("MPJPE")]
     joints = "" if row.joints == "unstated" else row.joints
@@ -94,7 +92,7 @@ def _work(entry: Entry) -> str:
 
 
 def official(published: Published) -> str:
-    """A table of all runs of other people's code, with all their metrics."""
+    """Every run of other people's code, with all its metrics."""
     runs = published.measured
     metrics = [metric for metric in MEASURES if any(metric in run.values for run in runs)]
     lines = [
@@ -109,11 +107,12 @@ def official(published: Published) -> str:
     notes = "\n".join(f"* **{run.what}**: {run.notes}" for run in runs if run.notes)
     return f"""## Other people's code on our data
 
-Official repositories, changed only as a CPU, library versions and our data require. Released hyper-parameters, last epoch, one seed, 11 to
-28 minutes on one CPU core: about 1 % of the steps of a paper. Averages are over frames unless the heading says `by take`. The best-of-flip
-columns are scored as in ITES: Procrustes scale, the better of the pose and its mirror image. Rows with 16 and 17 joints are not comparable.
+Official repositories with the smallest edits that a CPU, library versions and our data need; released hyper-parameters, last epoch, one
+seed, 11 to 28 minutes of one CPU core, about 1 % of a paper's number of steps. Read a row as "this code with this much work".
+Averages are over frames unless the heading says `by take`. The best-of-flip columns are ITES's own way of scoring: Procrustes scale, the
+better of the pose and its mirror image. Rows with 16 and with 17 joints are not comparable.
 
-{table(lines, ["code", "data", "work", *metrics], right=range(3, 3 + len(metrics)), form="markdown")}
+{markdown_table(lines, ["code", "data", "work", *metrics], right=range(3, 3 + len(metrics)))}
 
 {notes}
 """

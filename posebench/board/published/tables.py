@@ -1,13 +1,13 @@
-"""Tables of published numbers: unranked, in the order of the file, one table per 2D source."""
+"""Tables of published numbers: unranked, in the order of their file, one table for each 2D source."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from posebench.board.published.types import DATASETS, KEYPOINTS, METRICS, TAGS, Published, Row, Value
-from posebench.display.table import table
+from posebench.display.tables import markdown_table
 
-#: Letter after a number -> how it was aligned; without a letter it is aligned as its metric's name says.
+#: Letter after a number -> its alignment. A number without a letter is aligned as its metric's name says.
 MARKS = {
     "r": "a reflection is allowed in the alignment",
     "f": "the better of the pose and its mirror image in depth was chosen against the truth",
@@ -36,7 +36,7 @@ _TITLES = {
 
 
 def cell(value: Value | None) -> str:
-    """A number with its marks and tag, ``59.8 (f) [2]``; in italics if unverified; empty for None."""
+    """A number with its marks and tag, ``59.8 (f) [2]``; in italics if it is unverified; empty for None."""
     if value is None:
         return ""
     number = value.printed if value.verified else f"*{value.printed}*"
@@ -49,12 +49,12 @@ def _marks(value: Value) -> list[str]:
 
 
 def marks_legend() -> str:
-    """A list of the letters in round brackets and their meanings."""
+    """What the letters in round brackets mean."""
     return "\n".join(f"* ({mark}) {meaning}" for mark, meaning in MARKS.items())
 
 
 def tags_legend() -> str:
-    """A list of the tags in square brackets and their meanings."""
+    """What the tags in square brackets mean."""
     return "\n".join(f"* [{tag}] {meaning}" for tag, meaning in TAGS.items())
 
 
@@ -64,14 +64,14 @@ def who(published: Published, row: Row) -> str:
 
 
 def data_of(row: Row) -> str:
-    """The dataset, and the training data if they are another dataset."""
+    """The dataset, and what the method was trained on where that is not the same."""
     if row.trained_on == row.dataset:
         return DATASETS[row.dataset]
     return f"{DATASETS[row.dataset]}, trained on {DATASETS.get(row.trained_on, 'data not stated')}"
 
 
 def published_section(published: Published, protocol: str) -> str:
-    """The verified numbers whose nearest protocol is this one, as a section of the leaderboard; empty where there are none."""
+    """The verified numbers under a protocol or nearest to it, as a section of the board's page; empty where there are none."""
     rows = [row for row in published.rows if row.protocol == protocol and any(value.verified for value in row.values)]
     if not rows:
         return ""
@@ -79,23 +79,24 @@ def published_section(published: Published, protocol: str) -> str:
     used = {mark for value in values for mark in _marks(value)}
     letters = [f"({mark}) {meaning}" for mark, meaning in MARKS.items() if mark in used]
     tags = [f"[{tag}] {meaning}" for tag, meaning in TAGS.items() if tag in {value.tag for value in values}]
-    head = f"""### Published under `{protocol}` or a similar protocol: not measured here, not ranked
+    head = f"""### Published under `{protocol}` or nearest to it: not measured here, not ranked
 
-Copied from papers and from texts that cite them, in order of supervision and year. These rows were not scored with posebench, so their
-differences may come from the evaluation. [reconciliation.md](reconciliation.md) gives every source, and unverified numbers.
+Copied from papers and from what cites them, in order of supervision and year; not scored with posebench. A difference between two of
+them, or to a measured row, need not be a difference between the methods. [reconciliation.md](reconciliation.md) gives every source,
+and the numbers that are only recalled.
 
-Alignment: {"; ".join(letters)}; no letter: as in the protocol. Source: {"; ".join(tags)}.
+How a number was aligned: {"; ".join(letters)}; no letter: as the protocol aligns. Where from: {"; ".join(tags)}.
 """
     return "\n".join([head, *reported_tables(published, rows, unverified=False, level=4)])
 
 
 def reported_tables(published: Published, rows: Sequence[Row], *, unverified: bool, level: int) -> list[str]:
-    """A heading and a table for each 2D source among ``rows``, each with remarks on its rows.
+    """For each 2D source among ``rows`` a heading, a table, and remarks on its rows.
 
     Args:
-        published: the file's content.
-        rows: rows to show, in this order.
-        unverified: also show unverified values, and each row's source.
+        published: where the rows come from.
+        rows: what to show, in this order.
+        unverified: also show values that are only recalled, and each row's source.
         level: of the headings.
     """
     parts = []
@@ -117,7 +118,7 @@ def _shown(row: Row, unverified: bool) -> list[Value]:
 
 def _rows(published: Published, rows: Sequence[Row], unverified: bool) -> str:
     metrics = [metric for metric in METRICS if any(value.metric == metric for row in rows for value in _shown(row, unverified))]
-    # Most methods train on Human3.6M: the column is shown only where some do not.
+    # Most methods train on Human3.6M; the column is shown only where one does not.
     trained = ["trained on"] if any(row.trained_on != "h36m" for row in rows) else []
     lines = []
     for row in rows:
@@ -134,7 +135,7 @@ def _rows(published: Published, rows: Sequence[Row], unverified: bool) -> str:
             ]
         )
     heads = ["method", "3D and side information", *trained, *(f"{metric} [{UNITS[metric]}]" for metric in metrics), "joints", "average"]
-    return table(lines, heads, right=range(len(heads) - len(metrics) - 2, len(heads)), form="markdown")
+    return markdown_table(lines, heads, right=range(len(heads) - len(metrics) - 2, len(heads)))
 
 
 def _stated(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Make one cell of the grid under its lock: train or resume, score, publish, and write the entry after its last seed."""
+"""One cell of the grid: lock it, train or resume it, publish it, and write its entry once all seeds are there."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from functools import cache
 from pathlib import Path
 
 from posebench.base.errors import PosebenchError
-from posebench.board.entry_files import add, entry_of, load_entry
+from posebench.board.admission import entry_of
+from posebench.board.entry_files import add, load_entry
 from posebench.board.regeneration.freshness import Digests, changed, digests_of, locked, publish, record_start, status_of
 from posebench.board.regeneration.grid import Cell
 from posebench.data import DATASETS, open_dataset
@@ -27,10 +28,9 @@ from posebench.training.folder import RECIPE, RESULT
 from posebench.training.run import train
 
 LOG = "regenerate.jsonl"
-#: A cell whose process dies this often in one call counts as failed. Dask gives up a task after four deaths, and joblib would then wait
-#: for it without end.
-MAX_DEATHS = 3
-#: Cells share PyTorch's random state, so a process makes one cell at a time, even where a cluster gives it several threads.
+#: How often one call starts a cell whose process dies. Dask gives a task up after four deaths, and joblib would then wait for it forever.
+MAX_STARTS = 3
+#: Cells share PyTorch's random numbers, so a process makes one at a time, however many threads a cluster gives it.
 _ONE_AT_A_TIME = threading.Lock()
 
 Progress = Callable[[int, int], None]
@@ -38,16 +38,16 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class GridContext:
-    """Folders and options of one call of ``regenerate``; it is sent to the workers.
+    """Where the cells of a grid are made, and how; it is sent to the worker processes.
 
     Attributes:
-        board: folder of the leaderboard.
-        runs: folder that holds the run folders.
-        roots: dataset name to the dataset's folder on this machine.
-        device: as in ``posebench train``.
-        threads: CPU threads of each cell; 0 is PyTorch's default.
-        adopt: accept finished runs of ``posebench train`` as made by the present code.
-        token: identifies one call of :func:`regenerate`.
+        board: folder of the board.
+        runs: folder of the run folders.
+        roots: dataset name to the folder of its files.
+        device: ``auto``, ``cpu`` or ``cuda``, as of ``posebench train``.
+        threads: CPU threads of each cell; 0 leaves the number to PyTorch.
+        adopt: accept finished runs of ``posebench train`` as runs of the present code.
+        token: identifies one call of :func:`posebench.regenerate`.
     """
 
     board: Path
@@ -59,20 +59,52 @@ class GridContext:
     token: str = ""
 
     def open(self, name: str) -> Dataset:
-        """Open a dataset.
+        """Open a dataset by name.
 
         Raises:
-            PosebenchError: its folder is needed and not given.
+            PosebenchError: it needs a folder, and none was given.
         """
         if DATASETS[name].needs_root and name not in self.roots:
             obtain = f"to obtain it: {DATASETS[name].obtain}"
             raise PosebenchError(f"no folder for dataset {name}", f"--root {name}=DIR", obtain)
         return open_dataset(name, self.roots.get(name))
 
+    def make_run(self, cell: Cell, progress: Progress | None) -> None:
+        """Fill the run folder of a cell: train, from the checkpoint if there is one, predict and score."""
+        folder, root = self.runs / cell.name, self.roots.get(cell.dataset)
+        if not cell.trained:
+            dataset = self.open(cell.dataset)
+            protocol = DATASETS[cell.dataset].protocol_for(dataset)
+            predict_and_score(simple_lifters()[cell.method](dataset), folder, dataset, cell.keypoints, protocol, root=root)
+            return
+        if folder.exists() and not (folder / RECIPE).is_file():  # the process was killed before its first file was complete
+            shutil.rmtree(folder)
+        train(
+            cell.method,
+            cell.dataset,
+            root=root,
+            keypoints=cell.keypoints,
+            seed=cell.seed or 0,
+            preset=cell.preset,
+            recipe=cell.recipe,
+            output=folder,
+            resume=folder.exists(),
+            device=self.device,
+            threads=self.threads,
+            progress=progress,
+        )
+
 
 @dataclass(frozen=True)
 class Outcome:
-    """Result of a cell: ``done``, ``up to date`` or ``failed``; the reason or a note; and the seconds that it took."""
+    """What happened to a cell.
+
+    Attributes:
+        cell: its name.
+        status: ``done``, ``up to date`` or ``failed``.
+        note: the reason of a failure, or what became of the entry.
+        seconds: wall time.
+    """
 
     cell: str
     status: str
@@ -80,40 +112,16 @@ class Outcome:
     seconds: float = 0.0
 
 
-def make_run(cell: Cell, context: GridContext, progress: Progress | None) -> None:
-    """Train the cell and score it, from its checkpoint where there is one."""
-    folder, root = context.runs / cell.name, context.roots.get(cell.dataset)
-    if not cell.trained:
-        dataset = context.open(cell.dataset)
-        protocol = DATASETS[cell.dataset].protocol_for(dataset)
-        predict_and_score(simple_lifters()[cell.method](dataset), folder, dataset, cell.keypoints, protocol, root=root)
-        return
-    if folder.exists() and not (folder / RECIPE).is_file():  # killed before its first file was complete
-        shutil.rmtree(folder)
-    train(
-        cell.method,
-        cell.dataset,
-        root=root,
-        keypoints=cell.keypoints,
-        seed=cell.seed or 0,
-        preset=cell.preset,
-        recipe=cell.recipe,
-        output=folder,
-        resume=folder.exists(),
-        device=context.device,
-        threads=context.threads,
-        progress=progress,
-    )
-
-
 def run_cell(cell: Cell, seeds: Sequence[Cell], wanted: Digests, context: GridContext, progress: Progress | None = None) -> Outcome:
-    """Make one cell unless it is fresh, and write its entry if all seeds are finished. Errors of a cell are in the outcome, never raised.
+    """Make one cell unless it is fresh, publish it, and write its entry if this was the last missing seed.
+
+    An error of the cell is never raised; the outcome states it.
 
     Args:
         cell: the cell.
         seeds: every cell of its entry.
-        wanted: digests of the caller's code and data; the cell fails if this process has others.
-        context: folders and options.
+        wanted: digests of the caller's code and data; the cell fails if those of this machine differ.
+        context: where and how.
         progress: called with (steps done, steps in all).
     """
     started = time.monotonic()
@@ -123,51 +131,52 @@ def run_cell(cell: Cell, seeds: Sequence[Cell], wanted: Digests, context: GridCo
             digests = digests_of(cell, open_)
             differing = changed(wanted, digests)
             if differing:
-                found = f"{', '.join(differing)} on {socket.gethostname()}: another version than on the calling machine"
-                raise PosebenchError(found, "one checkout and one copy of the data on every machine", "update them to the same version")
-            updated = _update(cell, digests, context, progress)
+                found = f"{', '.join(differing)} on {socket.gethostname()}: another version than where the call was made"
+                raise PosebenchError(found, "one checkout and one copy of the data on every machine", "bring them to one state")
+            made = _make(cell, digests, context, progress)
             note = _write_entry(cell, seeds, digests, context)
-        return Outcome(cell.name, "done" if updated else "up to date", note, time.monotonic() - started)
+        return Outcome(cell.name, "done" if made else "up to date", note, time.monotonic() - started)
     except Exception as error:
-        reason = str(error) if isinstance(error, PosebenchError) else f"{type(error).__name__}: {error}"
+        message = str(error) if isinstance(error, PosebenchError) else f"{type(error).__name__}: {error}"
         trace = "" if isinstance(error, PosebenchError) else traceback.format_exc()
-        _write_log(context, cell.name, "failed", reason, trace)
-        return Outcome(cell.name, "failed", reason, time.monotonic() - started)
+        _write_log(context, cell.name, "failed", message, trace)
+        return Outcome(cell.name, "failed", message, time.monotonic() - started)
 
 
-def _update(cell: Cell, digests: Digests, context: GridContext, progress: Progress | None) -> bool:
-    """Make the cell if it is not fresh; returns whether it was made."""
+def _make(cell: Cell, digests: Digests, context: GridContext, progress: Progress | None) -> bool:
+    """Make and publish a cell under its lock; False if it is fresh already."""
     with locked(cell.name, context.runs) as lock:
-        now = status_of(cell, digests, context.runs)
-        folder = context.runs / cell.name
-        if now.state == "fresh":
+        status = status_of(cell, digests, context.runs)
+        if status.state == "fresh":
             return False
-        if now.state == "foreign" and not context.adopt:
-            advice = "--adopt if the present code made it; or --runs ANOTHER; or remove the folder"
-            raise PosebenchError(now.why, "a run of posebench regenerate, or no run folder", advice)
-        if now.state == "stale":
-            # Renamed first: a kill in the middle of the removal would leave what looks like an interrupted run.
-            old = context.runs / f".{cell.name}.old"
-            shutil.rmtree(old, ignore_errors=True)
-            folder.rename(old)
-            shutil.rmtree(old)
-        if record_start(lock, digests, context.token) >= MAX_DEATHS:
-            raise PosebenchError(
-                f"its process, or another one of its pool, died {MAX_DEATHS} times",
-                "enough memory",
-                "run it alone: --cell " + cell.name,
-            )
-        _write_log(context, cell.name, {"interrupted": "resumed", "foreign": "adopted"}.get(now.state, "begun"), now.why)
-        if now.state == "rescore":
+        if status.state == "foreign" and not context.adopt:
+            advice = "--adopt if the present code made it, or --runs ANOTHER, or remove it"
+            raise PosebenchError(status.why, "a run that posebench regenerate made, or no folder", advice)
+        folder = context.runs / cell.name
+        if status.state == "stale":
+            _remove(folder)
+        elif status.state == "rescore":
             (folder / RESULT).unlink(missing_ok=True)
-        make_run(cell, context, progress)
+        if record_start(lock, digests, context.token) >= MAX_STARTS:
+            found = f"its process died {MAX_STARTS} times, or that of a cell in the same pool did"
+            raise PosebenchError(found, "enough memory for it", "run it alone: --cell " + cell.name)
+        _write_log(context, cell.name, {"interrupted": "resumed", "foreign": "adopted"}.get(status.state, "begun"), status.why)
+        context.make_run(cell, progress)
         publish(cell, digests, context.runs)
         _write_log(context, cell.name, "published")
         return True
 
 
+def _remove(folder: Path) -> None:
+    """Remove a run folder; renamed first, since a half removed run would look like one to resume."""
+    old = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    folder.rename(old)
+    shutil.rmtree(old)
+
+
 def _write_entry(cell: Cell, seeds: Sequence[Cell], digests: Digests, context: GridContext) -> str:
-    """Write the entry if all its seeds are fresh and the board lacks it; returns a note for the outcome, which may be empty."""
+    """Write the entry if all its seeds are fresh and the board does not hold it yet; returns a note for the outcome."""
     waiting = [seed.name for seed in seeds if status_of(seed, digests, context.runs).state != "fresh"]
     if waiting:
         return "its entry waits for " + ", ".join(waiting)
@@ -177,19 +186,19 @@ def _write_entry(cell: Cell, seeds: Sequence[Cell], digests: Digests, context: G
         first = entry_of(results[0], names[0])
         path = context.board / "entries" / first.protocol["id"] / f"{first.name}.json"
         try:
-            there = load_entry(path, context.board)
-            same = (there.protocol, there.data) == (first.protocol, first.data)
-            if same and [s.predictions for s in there.seeds] == [r.predictions["sha256"] for r in results]:
+            known = load_entry(path, context.board)
+            same = (known.protocol, known.data) == (first.protocol, first.data)
+            if same and [s.predictions for s in known.seeds] == [r.predictions.sha256 for r in results]:
                 return ""
         except PosebenchError:
-            pass  # no entry, or one of an older posebench
+            pass  # there is none, or it is of an older posebench
         add(context.board, results, names)
         _write_log(context, cell.entry, "entry written")
         return f"wrote {path}"
 
 
 def _write_log(context: GridContext, cell: str, event: str, why: str = "", trace: str = "") -> None:
-    """Append one line to the log that all workers share. A single append, so that several processes may write at once."""
+    """Append one line to the log of all workers, in one write, so that several processes may log at once."""
     line = {
         "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "host": socket.gethostname(),

@@ -1,15 +1,15 @@
 """Whether a cell of the grid is up to date: digests of what its numbers depend on, and the record of a finished cell.
 
-**Convention.** ``cell.json`` in a run folder is written last, by an atomic rename. Where it exists, the cell is finished, with the code and
-data whose digests it holds. ``.<cell>.claim``, next to the run folder, is locked while a process works on the cell. It holds the digests
-that this process started with, so that after a kill the next process knows whether it may resume from the checkpoint.
+**Convention.** ``cell.json`` in a run folder is written last, by an atomic rename. A cell with this file is published; the file holds the
+digests of the code and data that made the cell. ``.<cell>.claim`` next to the run folder is the cell's lock file. A process locks it while
+it works on the cell and writes its digests there, so that after a kill the next process knows whether the checkpoint is still usable.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
@@ -28,18 +28,17 @@ from posebench.training.folder import PREDICTIONS, RESULT
 
 RECORD = "cell.json"
 SCHEMA = 1
-#: The files that an entry is made from.
+#: The files that a board entry is made of.
 ENTRY_FILES = (PREDICTIONS, RESULT, "result.sums.npz")
-
-#: What only the scores depend on: where nothing else changed, the training is kept and its test split is scored again.
-_SCORING = ("posebench/metrics", "posebench/scoring", "protocol ")
+#: Code that turns predictions into numbers. A change leaves weights and predictions as they are: the cell is only scored again.
+SCORING_CODE = ("posebench/metrics", "posebench/scoring")
 
 Digests = dict[str, str]
 Opener = Callable[[str], Dataset]
 
 
 def digest_of_folder(folder: Traversable) -> str:
-    """Digest of the names and bytes of a folder's files; pages (``.md``), caches and hidden files are ignored."""
+    """Digest of the names and bytes of a folder's files, without pages (``.md``), caches and hidden files."""
     digest = hashlib.sha256()
     for name, file in sorted(_files(folder, ""), key=lambda item: item[0]):
         content = file.read_bytes()
@@ -59,22 +58,22 @@ def _files(folder: Traversable, prefix: str) -> Iterator[tuple[str, Traversable]
 
 
 def digests_of(cell: Cell, open_: Opener | None) -> Digests:
-    """Digests of everything that a cell's numbers depend on, by the name that messages use.
+    """Digests of all that a cell's numbers depend on, by the names that messages use.
 
     Args:
         cell: the cell.
         open_: opens a dataset by name; None leaves data and protocol out.
     """
     library = files("posebench")
-    folders = ["metrics", "scoring", "lifters", *(("networks", "training") if cell.trained else ())]
+    folders = ["lifters", "metrics", "scoring", *(["networks", "training"] if cell.trained else [])]
     digests = {f"posebench/{folder}": digest_of_folder(library / folder) for folder in folders}
     data = [cell.dataset]
     if cell.trained:
         digests[f"baselines/{cell.method}"] = digest_of_folder(files("posebench.baselines") / cell.method)
         content, where = read_method(cell.method)
         settings = resolve(content, load_baseline(cell.method).Settings, where=where, recipe=cell.recipe, preset=cell.preset)
-        if settings.taught_by:
-            teacher = settings.taught_by[0]
+        if settings.teacher_baseline:
+            teacher = settings.teacher_baseline[0]
             digests[f"baselines/{teacher}"] = digest_of_folder(files("posebench.baselines") / teacher)
         data += [settings.extra_data] if settings.extra_data else []
     if open_ is not None:
@@ -87,53 +86,58 @@ def digests_of(cell: Cell, open_: Opener | None) -> Digests:
 
 
 def changed(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """Names of the digests that differ; where ``now`` was made without opening the data, data and protocol count as unchanged."""
-    opened = any(name.startswith("data ") for name in now)
-    names = {name for name in {*before, *now} if opened or not name.startswith(("data ", "protocol "))}
+    """Names of the digests that differ. Where ``now`` leaves data and protocol out, they count as unchanged."""
+    with_data = any(name.startswith("data ") for name in now)
+    names = {name for name in {*before, *now} if with_data or not name.startswith(("data ", "protocol "))}
     return sorted(name for name in names if before.get(name) != now.get(name))
 
 
-@dataclass(frozen=True)
-class Status:
-    """State of a cell: ``fresh``, ``missing``, ``stale``, ``rescore``, ``interrupted`` or ``foreign``, and the reason as text.
+def _only_scoring(names: Sequence[str]) -> bool:
+    """Whether digests of these names leave the predictions valid."""
+    return bool(names) and all(name.startswith("protocol ") or name in SCORING_CODE for name in names)
 
-    ``rescore``: stale, but only the protocol, the metrics or the scoring code changed. ``foreign``: a run folder that ``posebench
-    regenerate`` did not make.
+
+@dataclass(frozen=True)
+class CellStatus:
+    """State of a cell in the folder of runs, and the reason in words.
+
+    Attributes:
+        state: ``fresh``; ``missing``; ``stale``, of other code or data; ``rescore``, stale only in what its predictions are scored with;
+            ``interrupted``; or ``foreign``, a run folder that ``posebench regenerate`` did not make.
+        why: the reason; empty where the state needs none.
     """
 
     state: str
     why: str = ""
 
 
-def status_of(cell: Cell, digests: Digests, runs: Path) -> Status:
-    """State of a cell in the folder of runs."""
+def status_of(cell: Cell, digests: Digests, runs: Path) -> CellStatus:
+    """Compare what the folder of runs holds of a cell with the digests of today."""
     folder = runs / cell.name
     record = _read(folder / RECORD)
     if record is not None:
-        differing = changed(record["digests"], digests)
-        if differing and _only_scores(differing):
-            return Status("rescore", f"{', '.join(differing)} changed")
-        differing += [
-            name for name in ENTRY_FILES if not (folder / name).is_file() or sha256_of(folder / name) != record["files"].get(name)
-        ]
-        return Status("stale", f"{', '.join(differing)} changed") if differing else Status("fresh")
+        return _status_of_published(folder, record, digests)
     if not folder.exists() or not any(folder.iterdir()):
-        return Status("missing")
-    begun = _read(lock_path(cell.name, runs))
-    if begun is None:
-        return Status("foreign", f"{folder} holds a run that posebench regenerate did not make")
-    differing = changed(begun["digests"], digests)
+        return CellStatus("missing")
+    started = _read(lock_path(cell.name, runs))
+    if started is None:
+        return CellStatus("foreign", f"{folder} holds a run that posebench regenerate did not make")
+    differing = changed(started["digests"], digests)
     if not differing:
-        return Status("interrupted")
-    return Status("rescore" if _only_scores(differing) else "stale", f"{', '.join(differing)} changed since it was interrupted")
+        return CellStatus("interrupted")
+    return CellStatus("rescore" if _only_scoring(differing) else "stale", f"{', '.join(differing)} changed since it was interrupted")
 
 
-def _only_scores(differing: list[str]) -> bool:
-    return all(name.startswith(_SCORING) for name in differing)
+def _status_of_published(folder: Path, record: dict[str, Any], digests: Digests) -> CellStatus:
+    differing = changed(record["digests"], digests)
+    if _only_scoring(differing):
+        return CellStatus("rescore", f"{', '.join(differing)} changed")
+    differing += [name for name in ENTRY_FILES if not (folder / name).is_file() or sha256_of(folder / name) != record["files"].get(name)]
+    return CellStatus("stale", f"{', '.join(differing)} changed") if differing else CellStatus("fresh")
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    """A record, or None where there is none that this version can read: the cell then counts as missing."""
+    """A record, or None where there is none that this version can read; the cell then counts as not made."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -143,7 +147,7 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def publish(cell: Cell, digests: Digests, runs: Path) -> None:
-    """Write the record of a finished cell: from then on the cell is finished.
+    """Write the record of a finished cell; from then on the cell is published.
 
     Raises:
         PosebenchError: the result was not computed from the predictions in the same folder.
@@ -158,18 +162,18 @@ def publish(cell: Cell, digests: Digests, runs: Path) -> None:
 
 
 def lock_path(name: str, runs: Path) -> Path:
-    """The file that is locked for a cell or entry."""
+    """The lock file of a cell or entry."""
     return runs / f".{name}.claim"
 
 
 @contextmanager
 def locked(name: str, runs: Path) -> Iterator[IO[str]]:
-    """Hold the lock of a cell or entry; waits while another process holds it. Gives the open lock file.
+    """Hold the lock of a cell or entry, after waiting for any other process that holds it; gives the open lock file.
 
-    The operating system releases the lock of a dead process, also on a network file system. Nothing has to be cleaned up after a kill.
+    The operating system releases the lock of a dead process, on a network file system too; no file has to be cleaned up after a kill.
 
     Raises:
-        PosebenchError: the file system does not support locks.
+        PosebenchError: the file system does not lock files.
     """
     import fcntl
 
@@ -178,16 +182,21 @@ def locked(name: str, runs: Path) -> Iterator[IO[str]]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX)
         except OSError as error:
-            found = f"{runs}: cannot lock a file ({error.strerror})"
+            found = f"{runs}: files cannot be locked ({error.strerror})"
             raise PosebenchError(found, "a file system that locks files", "choose another folder with --runs") from error
         yield file
 
 
 def record_start(lock: IO[str], digests: Digests, token: str) -> int:
-    """Write the digests that the work starts with into a held lock file.
+    """Write into a held lock file which digests the work starts with.
+
+    Args:
+        lock: the open lock file of the cell.
+        digests: of today's code and data.
+        token: of one call of :func:`posebench.regenerate`.
 
     Returns:
-        How often this call of ``regenerate`` (``token``) started the same cell before: so often its process died.
+        How often this call started the cell before.
     """
     lock.seek(0)
     try:
@@ -196,7 +205,7 @@ def record_start(lock: IO[str], digests: Digests, token: str) -> int:
     except (ValueError, KeyError, TypeError):
         count = 0
     content = {"posebench_cell": SCHEMA, "digests": digests, "files": {}, "begun": {"token": token, "count": count + 1}}
-    # Written in place: a renamed file would not be the locked one.
+    # Rewritten in place: a renamed file would not be the locked one.
     lock.seek(0)
     lock.truncate()
     lock.write(json.dumps(content))

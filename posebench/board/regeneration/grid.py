@@ -1,8 +1,7 @@
-"""The grid: every training behind the leaderboard's rows, read from ``grid.toml``.
+"""The grid, ``grid.toml``: every training that the board's rows are made of.
 
-**Convention.** A *cell* is one training (or one lifter without training) on one dataset, keypoint source and seed. Cells that differ only
-in their seed become one *entry* of the leaderboard. A cell's name is the name of its run folder; an entry's name is the same without the
-seed.
+**Convention.** A *cell* is one training (or one lifter that needs none) on one dataset, keypoint source and seed. Cells that differ only in
+their seed become one *entry* of the board. A cell is named as its run folder; an entry's name is the same without the seed.
 """
 
 from __future__ import annotations
@@ -23,13 +22,13 @@ _ADVICE = "correct the grid: docs/regenerate.md"
 
 @dataclass(frozen=True)
 class Cell:
-    """One training, or one lifter without training.
+    """One training, or one lifter that needs none.
 
     Attributes:
-        method: id of a baseline, or ``flat`` or ``mean-pose``.
-        dataset: the dataset of training and test.
-        keypoints: keypoint source of training and test.
-        recipe: recipe of the method.
+        method: id of a baseline, ``flat`` or ``mean-pose``.
+        dataset: name of the dataset that it learns from and is scored on.
+        keypoints: 2D source of both.
+        recipe: name of the recipe.
         preset: training budget; empty where nothing is trained.
         seed: None where nothing is trained.
     """
@@ -43,18 +42,18 @@ class Cell:
 
     @property
     def trained(self) -> bool:
-        """Whether the cell is a training."""
+        """Whether the cell needs a training."""
         return bool(self.preset)
 
     @property
     def entry(self) -> str:
-        """Name of the entry that the cell is a seed of."""
+        """Name of its entry."""
         variant = "" if self.recipe == "default" else f"+{self.recipe}"
         return f"{self.method}{variant}-{self.dataset}-{self.keypoints}" + (f"-{self.preset}" if self.trained else "")
 
     @property
     def name(self) -> str:
-        """Name of the cell and of its run folder, as ``posebench train`` names it by default.
+        """Name of the cell, and of its run folder: as ``posebench train`` names it by default.
 
         Example:
             >>> Cell("chen2019", "cmu", "gt", "blind", "quick", 0).name, Cell("flat", "cmu", "gt").name
@@ -66,11 +65,11 @@ class Cell:
 def read_grid(path: Path) -> list[Cell]:
     """The cells of a grid file, in its order.
 
-    A ``[[grid]]`` table expands to every combination of its lists ``methods``, ``recipes`` (``default`` if absent), ``datasets``,
+    A ``[[grid]]`` table stands for every combination of its lists ``methods``, ``recipes`` (``default`` if absent), ``datasets``,
     ``keypoints``, ``presets`` and ``seeds``; the last two are absent where its methods need no training.
 
     Raises:
-        PosebenchError: the file cannot be read, names something that does not exist, or names a cell twice.
+        PosebenchError: it cannot be read, names something unknown, or names a cell twice.
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -91,12 +90,12 @@ def read_grid(path: Path) -> list[Cell]:
 
 def _cells(table: Fields) -> list[Cell]:
     simple = list(simple_lifters())
-    methods = _at_least_one(table, "methods", [*baselines(), *simple])
-    datasets, keypoints = _at_least_one(table, "datasets", list(DATASETS)), _at_least_one(table, "keypoints")
+    methods = _some(table, "methods", [*baselines(), *simple])
+    datasets, keypoints = _some(table, "datasets", list(DATASETS)), _some(table, "keypoints")
     untrained = [method for method in methods if method in simple]
     if untrained:
         if len(untrained) < len(methods):
-            raise table.wrong("methods", list(methods), f"a separate table for {', '.join(untrained)}, which need no training")
+            raise table.wrong("methods", list(methods), f"a table of its own for {', '.join(untrained)}, which need no training")
         table.finish()
         return [Cell(method, dataset, source) for method in methods for dataset in datasets for source in keypoints]
     recipes = table.texts("recipes") or ("default",)
@@ -105,7 +104,7 @@ def _cells(table: Fields) -> list[Cell]:
         for recipe in recipes:
             if recipe not in known:
                 raise table.wrong("recipes", recipe, f"recipes of {method}: {', '.join(known)}")
-    presets, seeds = _at_least_one(table, "presets", PRESETS), table.counts("seeds")
+    presets, seeds = _some(table, "presets", PRESETS), table.counts("seeds")
     if not seeds:
         raise table.wrong("seeds", [], "at least one")
     table.finish()
@@ -120,7 +119,7 @@ def _cells(table: Fields) -> list[Cell]:
     ]
 
 
-def _at_least_one(table: Fields, key: str, choices: Sequence[str] | None = None) -> tuple[str, ...]:
+def _some(table: Fields, key: str, choices: Sequence[str] | None = None) -> tuple[str, ...]:
     values = table.texts(key, choices)
     if not values:
         raise table.wrong(key, [], "at least one" + ("" if choices is None else " of " + ", ".join(choices)))
@@ -128,10 +127,10 @@ def _at_least_one(table: Fields, key: str, choices: Sequence[str] | None = None)
 
 
 def select(cells: Sequence[Cell], names: Sequence[str] = (), dataset: str | None = None) -> list[Cell]:
-    """The cells with these names (all if none are given) and of this dataset.
+    """The cells of these names (all if none are given) and of this dataset.
 
     Raises:
-        PosebenchError: a name is not in the grid, or no cell is left.
+        PosebenchError: a name that the grid lacks, or nothing is left.
     """
     known = [cell.name for cell in cells]
     for name in names:
@@ -140,5 +139,5 @@ def select(cells: Sequence[Cell], names: Sequence[str] = (), dataset: str | None
     chosen = [cell for cell in cells if (not names or cell.name in names) and dataset in (None, cell.dataset)]
     if not chosen:
         found = ", ".join(sorted({cell.dataset for cell in cells}))
-        raise PosebenchError(f"no cell of dataset {dataset!r}", f"one of {found}", "posebench regenerate --list")
+        raise PosebenchError(f"no such cell of dataset {dataset!r}", f"one of {found}", "posebench regenerate --list")
     return chosen

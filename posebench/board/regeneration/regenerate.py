@@ -1,8 +1,8 @@
-"""``posebench regenerate``: make every cell of the grid that is missing or stale, and write the finished entries.
+"""``posebench regenerate``: make every cell of the grid that is missing or stale, and put the finished entries on the board.
 
-**Convention.** Cells are independent: each is locked, made, and published by one atomic rename. The process that finishes the last seed of
-an entry writes the entry. A loop, a pool of processes, a cluster and a job array therefore give the same result. Each may be killed at any
-moment and started again.
+**Convention.** Cells are independent: each is locked, made, and published by one atomic rename, by any process on any machine. The process
+that finishes the last seed of an entry writes the entry. So a loop, a pool of processes, a cluster and a job array give the same board.
+Each may be killed at any moment and run again.
 """
 
 from __future__ import annotations
@@ -15,27 +15,25 @@ from functools import cache, partial
 from pathlib import Path
 
 from posebench.base.errors import PosebenchError
-from posebench.board.regeneration.cells import MAX_DEATHS, GridContext, Outcome, run_cell
+from posebench.board.regeneration.cells import MAX_STARTS, GridContext, Outcome, run_cell
 from posebench.board.regeneration.freshness import digests_of, status_of
 from posebench.board.regeneration.grid import Cell, read_grid, select
-from posebench.board.regeneration.workers import run_parallel
+from posebench.board.regeneration.workers import parallel
 from posebench.data import DATASETS
 
 
 def overview(cells: Sequence[Cell], context: GridContext) -> list[tuple[Cell, str, str]]:
-    """Each cell with its state and the reason, for ``--list``. Nothing is run; data whose folder is not given are not checked.
-
-    Returns:
-        (cell, ``up to date``, ``missing``, ``stale``, ``interrupted`` or ``foreign``, note).
-    """
+    """Each cell with its state and the reason, for ``--list``. Nothing is run; data that need a folder are skipped where none is given."""
     open_, rows = cache(context.open), []
     for cell in cells:
-        without_data = DATASETS[cell.dataset].needs_root and cell.dataset not in context.roots
-        now = status_of(cell, digests_of(cell, None if without_data else open_), context.runs)
-        note = f"data not checked: no --root {cell.dataset}=DIR" if without_data and now.state == "fresh" else now.why
-        if now.state == "missing" and _entry_of(cell, context.board).is_file():
-            note = f"its entry is on the leaderboard; its run is not in {context.runs}"
-        rows.append((cell, {"fresh": "up to date", "rescore": "stale"}.get(now.state, now.state), note))
+        no_folder = DATASETS[cell.dataset].needs_root and cell.dataset not in context.roots
+        status = status_of(cell, digests_of(cell, None if no_folder else open_), context.runs)
+        note = status.why
+        if no_folder and status.state == "fresh":
+            note = f"data not checked: no --root {cell.dataset}=DIR"
+        if status.state == "missing" and _entry_of(cell, context.board).is_file():
+            note = f"its entry is on the board; its run is not in {context.runs}"
+        rows.append((cell, {"fresh": "up to date", "rescore": "stale"}.get(status.state, status.state), note))
     return rows
 
 
@@ -61,20 +59,20 @@ def regenerate(
         grid: the grid file.
         cells: names of cells; empty for all.
         dataset: only the cells of this dataset.
-        context: folders and options; by default ``runs`` and the grid's folder.
-        jobs: number of processes on this machine.
+        context: where and how; by default the board is the grid's folder, and runs are below ``runs``.
+        jobs: processes on this machine.
         dask: address of a dask scheduler, instead of ``jobs``; its workers need the same files under the same paths.
-        progress: called with (name of the cell, steps done, steps in all); only where cells are made one by one in this process.
-        log: called with one line per cell.
+        progress: called with (name of the cell, steps done, steps in all); only with one job on this machine.
+        log: called with a line for each cell.
 
     Raises:
-        PosebenchError: a grid that cannot be read, a name that it lacks, or a cluster that cannot be reached. The error
-            of a cell is in its outcome.
+        PosebenchError: a grid that cannot be read, a name that it lacks, or a cluster that cannot be reached. The error of a cell is
+            in its outcome.
     """
     known = read_grid(Path(grid))
     chosen = select(known, cells, dataset)
     context = context or GridContext(Path(grid).parent, Path("runs"), {})
-    # Workers may run in another working directory.
+    # Workers have working directories of their own.
     roots = {name: str(Path(root).absolute()) for name, root in context.roots.items()}
     context = replace(context, board=context.board.absolute(), runs=context.runs.absolute(), roots=roots, token=uuid.uuid4().hex)
     open_ = cache(context.open)
@@ -91,7 +89,7 @@ def regenerate(
     if dask is None and jobs == 1:
         done = (task(progress=partial(progress, name) if progress else None) for name, task in tasks.items())
     else:
-        done = _run_and_restart(tasks, jobs, dask)
+        done = _run_parallel(tasks, jobs, dask)
     for outcome in done:
         outcomes.append(outcome)
         log(f"{len(outcomes)} of {len(chosen)}: {outcome.cell}: {outcome.status}" + (f": {outcome.note}" if outcome.note else ""))
@@ -99,12 +97,12 @@ def regenerate(
     return sorted(outcomes, key=lambda outcome: order.index(outcome.cell))
 
 
-def _run_and_restart(tasks: dict[str, partial[Outcome]], jobs: int, dask: str | None) -> Iterator[Outcome]:
-    """Run tasks on several processes. Where the death of one breaks the pool, run the remaining tasks in a new pool."""
+def _run_parallel(tasks: dict[str, partial[Outcome]], jobs: int, dask: str | None) -> Iterator[Outcome]:
+    """Run tasks on several processes. If a dead process ends the pool, the remaining tasks continue in another pool."""
     deaths = 0
     while tasks:
         try:
-            for outcome in run_parallel(list(tasks.values()), jobs, dask):
+            for outcome in parallel(list(tasks.values()), jobs, dask):
                 del tasks[outcome.cell]
                 deaths = 0
                 yield outcome
@@ -112,7 +110,8 @@ def _run_and_restart(tasks: dict[str, partial[Outcome]], jobs: int, dask: str | 
             raise
         except Exception as error:
             deaths += 1
-            if deaths > MAX_DEATHS:
-                reason = f"the workers died ({type(error).__name__}: {str(error).splitlines()[0]}); run it again: finished cells are kept"
-                yield from [Outcome(name, "failed", reason) for name in tasks]
+            if deaths > MAX_STARTS:
+                reason = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+                note = f"the workers died ({reason}); run it again: finished cells are kept"
+                yield from [Outcome(name, "failed", note) for name in tasks]
                 return

@@ -35,13 +35,13 @@ def run(args: Namespace) -> int:
         save_predictions(
             args.output,
             poses,
-            skeleton=lifter.skeleton,
-            unit="mm" if lifter.scale == "metric" else None,
-            scale=lifter.scale,
-            method=lifter.id,
+            skeleton=lifter.info.skeleton,
+            unit=lifter.info.unit,
+            scale=lifter.info.scale,
+            method=lifter.info.id,
             keypoints=args.keypoints,
-            supervision=lifter.supervision,
-            provenance=getattr(lifter, "provenance", None),
+            supervision=lifter.info.supervision,
+            provenance=lifter.info.provenance,
         )
-    print(f"{args.output}: {lifter.id} on {dataset.name} {args.split}, keypoints {args.keypoints}")
+    print(f"{args.output}: {lifter.info.id} on {dataset.name} {args.split}, keypoints {args.keypoints}")
     return 0

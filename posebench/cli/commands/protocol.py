@@ -38,9 +38,9 @@ def run_list(args: Namespace) -> int:
 
 def run_show(args: Namespace) -> int:
     """One protocol, as resolved."""
-    from posebench import load_protocol
+    from posebench.scoring.protocol import describe, load_protocol
 
-    print(load_protocol(args.id).describe())
+    print(describe(load_protocol(args.id)))
     return 0
 
 

@@ -32,7 +32,7 @@ def run(args: Namespace) -> int:
 def _compare(args: Namespace) -> int:
     from posebench import load_record
     from posebench.board.pages.speed import changes_text
-    from posebench.lifters.timing.record import changes
+    from posebench.lifters.timing.comparison import changes
 
     if args.lifters or args.output:
         raise PosebenchError("--compare with lifters or -o", "two records and nothing to time", "leave the others out")

@@ -40,7 +40,7 @@ class Bone:
         parent: index in :attr:`Body.bones`, -1 at the root.
         direction: unit vector in the world frame of the zero pose.
         length: in the file's unit.
-        axis: degrees, the joint's own frame against the world's.
+        axis: degrees, rotation of the joint's frame relative to the world.
         dof: channels in file order, a subset of ``rx ry rz``; a channel that is absent is 0.
     """
 
@@ -54,7 +54,7 @@ class Bone:
 
 @dataclass(frozen=True)
 class Body:
-    """An ASF skeleton: bones with parents before children, and the millimetres of one length unit."""
+    """An ASF skeleton: bones, parents before children, and the millimetres per length unit."""
 
     bones: tuple[Bone, ...]
     mm_per_unit: float
@@ -79,7 +79,12 @@ class Body:
 
 @dataclass(frozen=True, eq=False)
 class Motion:
-    """AMC values (F, channels) in the order of :attr:`Body.columns`, and where the frame numbers leave 1, 2, 3, ... (or empty)."""
+    """The frames of an AMC file.
+
+    Attributes:
+        values: (F, channels) in the order of :attr:`Body.columns`.
+        renumbered: the first frame whose number is not that of 1, 2, 3, ..., in words; empty if there is none.
+    """
 
     values: Array
     renumbered: str = ""

@@ -26,7 +26,6 @@ import numpy.typing as npt
 from posebench.base.cameras import Camera, rotation_from_quaternion
 from posebench.base.errors import PosebenchError
 from posebench.base.readers.pickles import read_pickle
-from posebench.data.h36m.layouts.martinez import read_item
 from posebench.data.h36m.metadata import read_metadata
 from posebench.data.h36m.names import CAMERAS, SIZES, SUBJECTS
 
@@ -122,16 +121,16 @@ def _distortion(entry: Mapping[str, Any]) -> tuple[npt.NDArray[np.float64], npt.
 
 
 def _from_martinez(path: Path) -> Iterator[tuple[str, str, Camera]]:
-    import h5py
+    from posebench.base.readers.hdf5 import open_hdf5
 
-    with h5py.File(path, "r") as file:
+    with open_hdf5(path, ADVICE) as file:
         for subject in SUBJECTS:
             for index, default in enumerate(CAMERAS, 1):
                 place = f"subject{subject[1:]}/camera{index}"
                 if place not in file:
                     continue
-                entry = {key: read_item(file, f"{place}/{key}", _MAX_ITEM) for key in ("R", "T", "f", "c", "k", "p")}
-                codes = read_item(file, f"{place}/Name", _MAX_ITEM) if f"{place}/Name" in file else np.zeros(0)
+                entry = {key: file.numbers(f"{place}/{key}", _MAX_ITEM) for key in ("R", "T", "f", "c", "k", "p")}
+                codes = file.numbers(f"{place}/Name", _MAX_ITEM) if f"{place}/Name" in file else np.zeros(0)
                 # Martinez stores the id as character codes.
                 stated = "".join(chr(int(code)) for code in codes.ravel() if 0 < code < 128)
                 name = stated if stated in CAMERAS else default

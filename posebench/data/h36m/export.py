@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from posebench.base.errors import PosebenchError
+from posebench.base.errors import PosebenchError, needs
 from posebench.base.files import write_text
 from posebench.base.skeletons import joint_map, skeleton
 from posebench.data.clip import Array, Clip, Dataset
@@ -124,10 +124,8 @@ def to_cdf(dataset: Dataset, destination: Path) -> None:
 
 
 def _write_cdf(path: Path, values: Array) -> None:
-    try:
+    with needs("writing the official format"):
         cdfwrite = importlib.import_module("cdflib.cdfwrite")
-    except ModuleNotFoundError as error:
-        raise PosebenchError("no package cdflib", "cdflib, which writes the official format", "pip install cdflib") from error
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = np.ascontiguousarray(values.reshape(len(values), -1), dtype=np.float32)
     variable = {
@@ -145,7 +143,7 @@ def _write_cdf(path: Path, values: Array) -> None:
 
 
 def to_martinez(dataset: Dataset, destination: Path) -> None:
-    """``S9/MyPoses/3D_positions/*.h5``, ``S9/StackedHourglass/*.h5`` (from ``gauss5``, where there is one) and ``cameras.h5``."""
+    """``S9/MyPoses/3D_positions/*.h5``, ``S9/StackedHourglass/*.h5`` (from ``gauss5``, if the dataset has it) and ``cameras.h5``."""
     import h5py
 
     dataset = _prepare(dataset, destination)

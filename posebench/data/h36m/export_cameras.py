@@ -9,10 +9,9 @@ from xml.sax.saxutils import escape
 
 import numpy as np
 
-from posebench.base.cameras import Array, Camera
+from posebench.base.cameras import Array, Camera, euler_from_rotation
 from posebench.base.files import replacing, write_text
 from posebench.data.h36m.cameras import Cameras
-from posebench.data.h36m.metadata import euler_of_rotation
 from posebench.data.h36m.names import CAMERAS
 
 #: Actions by number in the table of metadata.xml, from 2 on; number 1 is a calibration take.
@@ -112,7 +111,7 @@ def write_metadata(path: Path, cameras: Cameras, mapped: Mapping[tuple[str, str,
     for name in CAMERAS:
         for subject in _ALL_SUBJECTS:
             camera = cameras.get((subject, name))
-            w0 += [0.0] * 6 if camera is None else [*euler_of_rotation(camera.rotation).tolist(), *camera.position.tolist()]
+            w0 += [0.0] * 6 if camera is None else [*euler_from_rotation(camera.rotation).tolist(), *camera.position.tolist()]
     for name in CAMERAS:
         lens = _lens(cameras, name)
         w0 += np.concatenate([lens.focal, lens.centre, lens.radial, lens.tangential]).tolist()

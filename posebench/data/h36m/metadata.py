@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from posebench.base.cameras import Camera
+from posebench.base.cameras import Camera, rotation_from_euler
 from posebench.base.errors import PosebenchError
 from posebench.data.h36m.names import CAMERAS, SIZES, action_of, take_name
 
@@ -54,30 +54,9 @@ class Metadata:
             lens = self.w0[_LENSES + 9 * index :][:9]
             for subject in range(_SUBJECTS):
                 six = self.w0[6 * (index * _SUBJECTS + subject) :][:6]
-                rotation = rotation_of_euler(six[:3])
+                rotation = rotation_from_euler(six[:3])
                 out[f"S{subject + 1}", index] = Camera(rotation, six[3:], lens[:2], lens[2:4], SIZES[name], lens[4:7], lens[7:9])
         return out
-
-
-def rotation_of_euler(angles: npt.ArrayLike) -> Array:
-    """``Rx(a) Ry(b) Rz(c)`` (3, 3) of angles (3,) in radians, each a counter-clockwise turn about its axis.
-
-    Example:
-        >>> (rotation_of_euler([0.0, 0.0, np.pi / 2]) @ [1.0, 0.0, 0.0]).round(12).tolist()
-        [0.0, 1.0, 0.0]
-    """
-    (ca, cb, cc), (sa, sb, sc) = np.cos(np.asarray(angles, dtype=np.float64)), np.sin(np.asarray(angles, dtype=np.float64))
-    about_x = np.array([[1.0, 0.0, 0.0], [0.0, ca, -sa], [0.0, sa, ca]])
-    about_y = np.array([[cb, 0.0, sb], [0.0, 1.0, 0.0], [-sb, 0.0, cb]])
-    about_z = np.array([[cc, -sc, 0.0], [sc, cc, 0.0], [0.0, 0.0, 1.0]])
-    out: Array = about_x @ about_y @ about_z
-    return out
-
-
-def euler_of_rotation(rotation: npt.ArrayLike) -> Array:
-    """Angles (3,) in radians such that :func:`rotation_of_euler` gives ``rotation`` (3, 3) again."""
-    r = np.asarray(rotation, dtype=np.float64)
-    return np.array([np.arctan2(-r[1, 2], r[2, 2]), np.arctan2(r[0, 2], np.hypot(r[0, 0], r[0, 1])), np.arctan2(-r[0, 1], r[0, 0])])
 
 
 def read_metadata(path: Path) -> Metadata:

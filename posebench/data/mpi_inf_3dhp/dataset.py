@@ -22,7 +22,7 @@ import numpy as np
 
 from posebench.base.errors import PosebenchError, first_ten
 from posebench.data.clip import Clip, Dataset
-from posebench.data.mpi_inf_3dhp.official import TEST, TEST_FOLDER, TEST_FPS, TRAIN, Recording, test_recording, train_recordings
+from posebench.data.mpi_inf_3dhp.official import TEST, TEST_FOLDER, TEST_FPS, TRAIN, Recording, open_test_sequence, open_training_folder
 from posebench.data.mpi_inf_3dhp.pstmo import TEST_FILE, TRAIN_FILE, archive_recordings
 
 #: Called with (files looked at, files in all).
@@ -114,11 +114,11 @@ def _release_recordings(root: Path, train: list[Path], test: Path | None, annota
         raise PosebenchError(f"{root} without {first_ten(missing)}", "all six test sequences, or none of them", _ADVICE)
     found: list[Recording] = []
     for done, folder in enumerate(train):
-        found += train_recordings(folder, annotation)
+        found += open_training_folder(folder, annotation)
         if progress:
             progress(done + 1, len(train) + len(files))
     for done, (sequence, path) in enumerate(files.items(), len(train)):
-        found.append(test_recording(path, sequence, annotation))
+        found.append(open_test_sequence(path, sequence, annotation))
         if progress:
             progress(done + 1, len(train) + len(files))
     return found

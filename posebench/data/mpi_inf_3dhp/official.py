@@ -8,9 +8,8 @@ Sources: the official ``mpii_get_joints.m`` and P-STMO's readers of both files; 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -26,7 +25,7 @@ from posebench.base.skeletons import joint_map
 from posebench.data.clip import ClipInfo
 
 if TYPE_CHECKING:
-    import h5py
+    from posebench.base.readers.hdf5 import HDF5File
 
 Array = npt.NDArray[np.float64]
 
@@ -63,7 +62,7 @@ TEST_FOLDER = "mpi_inf_3dhp_test_set"
 
 _ADVICE = "the file is damaged, or not that of the release: get it again (docs/3dhp.md)"
 _MAX_FRAMES = 1_000_000
-_MAX_CHUNK = 2**24
+_MAX_BYTES = _MAX_FRAMES * 17 * 3 * 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,15 +76,15 @@ class Recording:
     labels: npt.NDArray[np.str_] | None = None
 
 
-def test_recording(path: Path, sequence: str, annotation: str) -> Recording:
+def open_test_sequence(path: Path, sequence: str, annotation: str) -> Recording:
     """The recording of one ``annot_data.mat``; shapes, valid frames and activities are read now, poses when the clip is loaded.
 
     Raises:
         PosebenchError: the file is missing or damaged, an array has another shape, or a valid frame has no activity.
     """
     with _open(path) as file:
-        frames = _shape(path, file, annotation, 3)
-        if _shape(path, file, "annot2", 2) != frames:
+        frames = _frames(path, file, annotation, 3)
+        if _frames(path, file, "annot2", 2) != frames:
             raise PosebenchError(f"{path}: annot2 and {annotation} of different lengths", f"{frames} frames in both", _ADVICE)
         valid = _column(path, file, "valid_frame", frames)
         activity = _column(path, file, "activity_annotation", frames)
@@ -103,60 +102,36 @@ def test_recording(path: Path, sequence: str, annotation: str) -> Recording:
 
 def _read_test(path: Path, annotation: str, frames: int) -> tuple[Array, Array, None]:
     with _open(path) as file:
-        if {_shape(path, file, annotation, 3), _shape(path, file, "annot2", 2)} != {frames}:
+        if {_frames(path, file, annotation, 3), _frames(path, file, "annot2", 2)} != {frames}:
             raise PosebenchError(f"{path} has changed", f"{frames} frames, as when it was opened", "run the command again")
-        pose, keypoints = (np.asarray(file[name][:, 0], dtype=np.float64) for name in (annotation, "annot2"))
+        pose, keypoints = (file.numbers(name, _MAX_BYTES)[:, 0].astype(np.float64) for name in (annotation, "annot2"))
     return pose, keypoints, None
 
 
-@contextmanager
-def _open(path: Path) -> Iterator[h5py.File]:
-    import h5py
+def _open(path: Path) -> AbstractContextManager[HDF5File]:
+    from posebench.base.readers.hdf5 import open_hdf5
 
-    with ExitStack() as stack:
-        try:
-            file = stack.enter_context(h5py.File(path, "r"))
-        except Exception as error:  # OSError and whatever else h5py makes of damaged bytes
-            raise PosebenchError(f"{path}: {error}", "a whole MATLAB 7.3 (HDF5) file", _ADVICE) from error
-        try:
-            yield file
-        except PosebenchError:
-            raise
-        except Exception as error:
-            raise PosebenchError(f"{path}: damaged data ({error})", "a whole MATLAB 7.3 (HDF5) file", _ADVICE) from error
+    return open_hdf5(path, _ADVICE)
 
 
-def _dataset(path: Path, file: h5py.File, name: str) -> h5py.Dataset:
-    """A plain numeric dataset in the file itself, of bounded size."""
-    import h5py
-
-    if not isinstance(file.get(name, getlink=True), h5py.HardLink) or not isinstance(file[name], h5py.Dataset):
-        raise PosebenchError(f"{path}: no array {name}", "annot2, annot3, univ_annot3, valid_frame and activity_annotation", _ADVICE)
-    data = file[name]
-    if data.external or data.is_virtual or data.shape is None or data.dtype.kind not in "fiu":
-        raise PosebenchError(f"{path}: {name} is stored outside the file or holds {data.dtype}", "plain numbers in the file", _ADVICE)
-    size = math.prod(data.shape) * data.dtype.itemsize
-    if size > _MAX_FRAMES * 17 * 3 * 8 or math.prod(data.chunks or ()) * data.dtype.itemsize > max(_MAX_CHUNK, size):
-        raise PosebenchError(f"{path}: {name} of size {data.shape}, chunks {data.chunks}", f"at most {_MAX_FRAMES:,} frames", _ADVICE)
-    return data
-
-
-def _shape(path: Path, file: h5py.File, name: str, axes: int) -> int:
+def _frames(path: Path, file: HDF5File, name: str, axes: int) -> int:
     """The number of frames of an array (N, 1, 17, axes)."""
-    shape = _dataset(path, file, name).shape
+    shape = file.shape(name)
     if len(shape) != 4 or shape[1:] != (1, 17, axes) or not shape[0]:
         raise PosebenchError(f"{path}: {name} of shape {shape} (axes as h5py gives them)", f"(frames, 1, 17, {axes})", _ADVICE)
-    return int(shape[0])
+    if shape[0] > _MAX_FRAMES:
+        raise PosebenchError(f"{path}: {name} of shape {shape}", f"at most {_MAX_FRAMES:,} frames", _ADVICE)
+    return shape[0]
 
 
-def _column(path: Path, file: h5py.File, name: str, frames: int) -> Array:
-    data = _dataset(path, file, name)
-    if sorted(data.shape) != sorted((frames, 1)):
-        raise PosebenchError(f"{path}: {name} of shape {data.shape}", f"one number for each of {frames} frames", _ADVICE)
-    return np.asarray(data[...], dtype=np.float64).ravel()
+def _column(path: Path, file: HDF5File, name: str, frames: int) -> Array:
+    shape = file.shape(name)
+    if sorted(shape) != sorted((frames, 1)):
+        raise PosebenchError(f"{path}: {name} of shape {shape}", f"one number for each of {frames} frames", _ADVICE)
+    return file.numbers(name, _MAX_BYTES).astype(np.float64).ravel()
 
 
-def train_recordings(folder: Path, annotation: str) -> list[Recording]:
+def open_training_folder(folder: Path, annotation: str) -> list[Recording]:
     """The recordings of one ``S1/Seq1`` folder, one per camera; only the headers of the arrays are read now.
 
     **Convention.** The cameras are those of :data:`CAMERAS` that ``cameras`` in the file lists; cell k belongs to camera k.

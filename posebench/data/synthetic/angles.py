@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from posebench.base.cameras import rotation_xyz
+from posebench.base.cameras import rotation_about, rotation_xyz
 from posebench.data.cmu.acclaim import Body, Bone, forward_kinematics
 from posebench.data.cmu.amc import read_amc
 from posebench.data.cmu.asf import read_asf
 from posebench.data.cmu.dataset import SPLITS, Take, find_files, takes, world_pose
-from posebench.data.synthetic.body import BALLS, CHANNELS, DIRECTIONS, HINGES, LIMBS, SKELETON, WELDED, Array, columns, rotation_about
+from posebench.data.synthetic.body import BALLS, CHANNELS, DIRECTIONS, HINGES, LIMBS, SKELETON, WELDED, Array, columns
 
 STRIDE = 2
 FPS = 60.0

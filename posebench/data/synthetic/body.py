@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from posebench.base.cameras import rotation_about, rotation_from_vector
 from posebench.base.skeletons import skeleton
 
 Array = npt.NDArray[np.float64]
@@ -68,29 +69,6 @@ class Shape:
 
     lengths: dict[str, float]
     rest: dict[str, Array]
-
-
-def rotation_from_vector(vector: npt.ArrayLike) -> Array:
-    """Rotations (..., 3, 3) of rotation vectors (..., 3), rad (Rodrigues).
-
-    Example:
-        >>> rotation_from_vector([0.0, 0.0, np.pi / 2]).round(12).tolist()
-        [[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
-    """
-    vector = np.asarray(vector, dtype=np.float64)
-    x, y, z = np.moveaxis(vector, -1, 0)
-    zero = np.zeros_like(x)
-    cross = np.stack([np.stack(row, axis=-1) for row in ([zero, -z, y], [z, zero, -x], [-y, x, zero])], axis=-2)
-    angle = np.linalg.norm(vector, axis=-1)[..., None, None]
-    out: Array = np.eye(3) + np.sinc(angle / np.pi) * cross + 0.5 * np.sinc(angle / (2 * np.pi)) ** 2 * (cross @ cross)
-    return out
-
-
-def rotation_about(axis: int, angle: Array) -> Array:
-    """Rotations (T, 3, 3) by ``angle`` (T,) rad about x (0), y (1) or z (2)."""
-    vector = np.zeros((len(angle), 3))
-    vector[:, axis] = angle
-    return rotation_from_vector(vector)
 
 
 def direction(swing: Array, rest: Array) -> Array:

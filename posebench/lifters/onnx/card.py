@@ -1,4 +1,4 @@
-"""The TOML beside an ONNX file: what the network takes and gives. Every field is in ``docs/lifters.md``."""
+"""The TOML file of an ONNX network: what the network takes and gives. ``docs/lifters.md`` explains every field."""
 
 from __future__ import annotations
 
@@ -21,14 +21,24 @@ from posebench.networks.windows import BATCHES
 from posebench.predictions.archive import SUPERVISIONS
 
 MAX_BYTES = 2**20
-#: More frames than the longest published receptive field, times ten.
+#: Ten times the longest published receptive field.
 MAX_WINDOW = 4096
 _ADVICE = "docs/lifters.md lists the fields, with an example for each kind of network"
 
 
 @dataclass(frozen=True, eq=False)
 class Card:
-    """All that the TOML states; the attributes are the lifter's (:class:`posebench.lifters.Lifter`)."""
+    """The content of the TOML.
+
+    Attributes:
+        id: as in :class:`posebench.lifters.LifterInfo`.
+        supervision: as there.
+        skeleton: joint order of the dataset's keypoints and of the poses.
+        window: frames that the network sees for one window.
+        flip_averaging: posebench lifts the mirror image too and takes the mean.
+        input: preprocessing.
+        output: postprocessing.
+    """
 
     id: str
     supervision: str
@@ -58,25 +68,25 @@ def read_card(path: Path) -> Card:
     id = fields.text("id")
     if not id.strip() or not id.isprintable():
         raise fields.wrong("id", id, "a name, printable and in one line")
-    kind = SKELETONS[fields.choice("skeleton", SKELETONS)]
+    skeleton = SKELETONS[fields.choice("skeleton", SKELETONS)]
     window = fields.whole("window", default=1)
     if window > MAX_WINDOW:
         raise fields.wrong("window", window, f"at most {MAX_WINDOW} frames")
     card = Card(
         id=id,
         supervision=fields.choice("supervision", SUPERVISIONS),
-        skeleton=kind,
+        skeleton=skeleton,
         window=window,
         flip_averaging=fields.flag("flip_averaging", default=False),
-        input=_input(fields.table("input"), kind, window),
-        output=_output(fields.table("output"), kind, window),
+        input=_input(fields.table("input"), skeleton, window),
+        output=_output(fields.table("output"), skeleton, window),
     )
     fields.finish()
     return card
 
 
-def _input(fields: Fields, kind: Skeleton, window: int) -> Input:
-    joints = _joints(fields, kind)
+def _input(fields: Fields, skeleton: Skeleton, window: int) -> Input:
+    joints = _joints(fields, skeleton)
     shapes = ((), (2,), (len(joints), 2))
     std = np.array(fields.nested("std", shapes, default=1.0), dtype=np.float64)
     if not (std > 0).all():
@@ -96,28 +106,28 @@ def _input(fields: Fields, kind: Skeleton, window: int) -> Input:
     return table
 
 
-def _output(fields: Fields, kind: Skeleton, window: int) -> Output:
-    shape_of = fields.choice("kind", ("pose", "depth"), default="pose")
+def _output(fields: Fields, skeleton: Skeleton, window: int) -> Output:
+    kind = fields.choice("kind", ("pose", "depth"), default="pose")
     frames = fields.choice("frames", BATCHES, default="centre")
     if frames != "window" and window % 2 == 0:
         raise fields.wrong("frames", frames, f"'window', since a window of {window} frames has no middle one")
     if frames != "centre" and window == 1:
         raise fields.wrong("frames", frames, "'centre', since the window is one frame")
-    joints = _joints(fields, kind)
-    left_out = {name for i, name in enumerate(kind.joints) if i not in joints}
-    if left_out - ({kind.root} if shape_of == "pose" else set()):
-        wanted = f"every joint of {kind.id}" + (", of which only the root may be left out" if shape_of == "pose" else "")
+    joints = _joints(fields, skeleton)
+    left_out = {name for i, name in enumerate(skeleton.joints) if i not in joints}
+    if left_out - ({skeleton.root} if kind == "pose" else set()):
+        wanted = f"every joint of {skeleton.id}" + (", of which only the root may be left out" if kind == "pose" else "")
         raise fields.wrong("joints", f"none for {', '.join(sorted(left_out))}", wanted)
     unit = fields.choice("unit", (*MM_PER_UNIT, "unknown"))
     fields.choice("frame", ("camera",), default="camera")
-    count = 1 if shape_of == "depth" else 3
-    shapes = ((), (len(joints),)) if shape_of == "depth" else ((), (3,), (len(joints), 3))
+    count = 1 if kind == "depth" else 3
+    shapes = ((), (len(joints),)) if kind == "depth" else ((), (3,), (len(joints), 3))
 
     def vector(key: str, default: float) -> Array:
         value = np.array(fields.nested(key, shapes, default=default), dtype=np.float64)
         return value[:, None] if count == 1 and value.ndim == 1 else value
 
-    layout = _layout(fields, ("bj" if shape_of == "depth" else "bjc") + ("t" if frames != "centre" else ""))
+    layout = _layout(fields, ("bj" if kind == "depth" else "bjc") + ("t" if frames != "centre" else ""))
     table = Output(
         name=fields.text("name") if "name" in fields.names() else None,
         layout=layout,
@@ -125,8 +135,8 @@ def _output(fields: Fields, kind: Skeleton, window: int) -> Output:
         joints=joints,
         std=vector("std", 1.0),
         mean=vector("mean", 0.0),
-        kind=shape_of,
-        distance=fields.number("distance") if shape_of == "depth" else 0.0,
+        kind=kind,
+        distance=fields.number("distance") if kind == "depth" else 0.0,
         axes=_axes(fields, "xyz"),
         to_mm=mm_per(unit) if unit in MM_PER_UNIT else 1.0,
         scale="unknown" if unit == "unknown" else "metric",
@@ -135,12 +145,13 @@ def _output(fields: Fields, kind: Skeleton, window: int) -> Output:
     return table
 
 
-def _joints(fields: Fields, kind: Skeleton) -> list[int]:
-    """The field ``joints``, names in the network's order; the skeleton's own order if absent."""
-    return [kind.index(name) for name in fields.texts("joints", kind.joints) or kind.joints]
+def _joints(fields: Fields, skeleton: Skeleton) -> list[int]:
+    """The field ``joints``, names in the network's order, as indices; the skeleton's own order if absent."""
+    return [skeleton.index(name) for name in fields.texts("joints", skeleton.joints) or skeleton.joints]
 
 
 def _layout(fields: Fields, needed: str) -> Layout:
+    """The field ``layout``, which must name at least the axes ``needed``."""
     text = fields.text("layout")
     try:
         layout = Layout.parse(text)
@@ -153,7 +164,7 @@ def _layout(fields: Fields, needed: str) -> Layout:
 
 
 def _axes(fields: Fields, names: str) -> Axes:
-    """The field ``axes``: one signed letter for each of right, down (and forward); as they are if absent."""
+    """The field ``axes``: a signed letter for each of right, down (and forward); no change if absent."""
     text: Any = fields.text("axes", default=" ".join(names))
     words = text.split()
     letters = [word.removeprefix("-") for word in words]

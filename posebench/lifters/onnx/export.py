@@ -1,4 +1,4 @@
-"""A finished run as an ONNX file with its TOML, for :mod:`posebench.lifters.onnx.model` and for whoever runs ONNX elsewhere."""
+"""Export of a finished run: an ONNX file and its TOML, for :mod:`posebench.lifters.onnx.model` and for other programs."""
 
 from __future__ import annotations
 
@@ -20,28 +20,27 @@ from posebench.base.cameras import Camera
 from posebench.base.errors import PosebenchError
 from posebench.base.files import replacing
 from posebench.base.skeletons import skeleton
-from posebench.lifters import Lifter
-from posebench.lifters.flip import FlipAveraged
+from posebench.lifters import Lifter, LifterInfo
 from posebench.lifters.onnx.model import open_onnx
-from posebench.lifters.run import Trained, open_run
+from posebench.lifters.run import open_run, without_flip_averaging
 from posebench.networks.method import Method
-from posebench.predictions.provenance import Provenance
+from posebench.networks.weights import About
 
-#: Made-up poses on which the file must agree with the run before it is kept.
-PROBES = 256
-#: How far apart the two may be, as a share of the largest coordinate: some hundred times the precision of float32.
+#: Random poses on which the exported network must agree with the run before it is kept.
+CHECKED_POSES = 256
+#: Largest difference of the two, as a share of the largest coordinate: some hundred times the precision of float32.
 TOLERANCE = 1e-5
 
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written.
+    """The files of an export.
 
     Attributes:
         network: the ONNX file.
-        card: the TOML beside it.
-        difference: largest, between the file in ONNX Runtime and the run in PyTorch on :data:`PROBES` made-up poses, as a share of the
-            largest coordinate.
+        card: its TOML.
+        difference: largest difference between ONNX Runtime and PyTorch on :data:`CHECKED_POSES` random poses, as a share of the largest
+            coordinate.
     """
 
     network: Path
@@ -50,53 +49,53 @@ class Exported:
 
 
 def export_run(folder: str | Path, path: str | Path) -> Exported:
-    """Write the lifter of a finished run as ``path`` (``.onnx``) and the TOML of the same name beside it.
+    """Write the lifter of a finished run as ``path`` (``.onnx``) and a TOML of the same name.
 
     **Convention.** The network takes image coordinates of unit focal length, (px - principal point) / focal, (B, J, 2) float32, and gives
-    poses (B, J, 3) as the run does, B free. Flips are averaged outside it, where the TOML says so. Both files are opened again and
-    compared with the run before anything is put in place; the old TOML goes before the new network comes, so that at no moment a network
-    stands beside what is said of another.
+    the run's poses (B, J, 3), B free. Flip averaging is not part of the network; the TOML asks for it. Both files are opened again and
+    compared with the run before they are put in place. The old TOML is removed before the new network is put in place, so that a network
+    never has the TOML of another one.
 
     Args:
         folder: of a finished run.
         path: the file to write, replaced if it is there.
 
     Raises:
-        PosebenchError: no finished run, a method that looks at several frames, a path that cannot be written, or a network that ONNX
-            cannot express to within :data:`TOLERANCE`.
+        PosebenchError: no finished run, a method with a context of several frames, a path that cannot be written, or a network that
+            ONNX cannot express to within :data:`TOLERANCE`.
     """
     path = Path(path)
     if path.suffix != ".onnx" or path.is_dir():
         raise PosebenchError(f"output {path}", "a file name that ends in .onnx", "posebench export RUN -o model.onnx")
     lifter = open_run(folder)
-    trained = lifter.inner if isinstance(lifter, FlipAveraged) else lifter
-    assert isinstance(trained, Trained)
-    if trained.context > 1:
+    trained = without_flip_averaging(lifter)
+    assert trained is not None
+    if trained.info.context > 1:
         raise PosebenchError(
-            f"{folder}: a pose of {trained.id} is told from {trained.context} frames",
+            f"{folder}: a pose of {trained.info.id} depends on {trained.info.context} frames",
             "a lifter of single frames",
             f"use the run itself: posebench predict {folder} ...",
         )
     with tempfile.TemporaryDirectory() as scratch:
-        made = Path(scratch) / path.name
-        made.write_bytes(_network(trained.method, len(skeleton(trained.skeleton))))
-        made.with_suffix(".toml").write_text(_card(lifter, trained.provenance, trained.about.nominal), encoding="utf-8")
-        difference = _compare(lifter, open_onnx(made, threads=1), trained.about.nominal)
-        if not difference <= TOLERANCE:  # NaN is not
+        exported_network = Path(scratch) / path.name
+        exported_network.write_bytes(_network(trained.method, len(skeleton(trained.skeleton))))
+        exported_network.with_suffix(".toml").write_text(_card(lifter.info, trained.about), encoding="utf-8")
+        difference = _largest_difference(lifter, open_onnx(exported_network, threads=1), trained.about.nominal)
+        if not difference <= TOLERANCE:  # also where the difference is NaN
             found = f"the export of {folder} differs from the run by {difference:.1e} of the largest coordinate"
             raise PosebenchError(
                 found, f"at most {TOLERANCE:.0e} of it", f"use the run itself: posebench predict {folder} ...", exit_code=1
             )
         card = path.with_suffix(".toml")
         with replacing(card) as new_card, replacing(path) as new_network:
-            shutil.copyfile(made, new_network)
-            shutil.copyfile(made.with_suffix(".toml"), new_card)
+            shutil.copyfile(exported_network, new_network)
+            shutil.copyfile(exported_network.with_suffix(".toml"), new_card)
             card.unlink(missing_ok=True)
     return Exported(path, card, difference)
 
 
 class _Lift(nn.Module):
-    """What the exporter follows: the way from keypoints to poses at test time."""
+    """The module that the exporter traces: a method's lift as ``forward``."""
 
     def __init__(self, method: Method) -> None:
         super().__init__()
@@ -107,7 +106,7 @@ class _Lift(nn.Module):
 
 
 def _network(method: Method, joints: int) -> bytes:
-    """The ONNX file of a method's lift, weights within, nothing said of the machine it was made on."""
+    """Bytes of an ONNX file of a method's lift with its weights, without any path of this machine."""
     batch = torch.export.Dim("batch")
     with _quiet():
         try:
@@ -130,10 +129,10 @@ def _network(method: Method, joints: int) -> bytes:
                 "operations that ONNX has",
                 "use the run itself: posebench predict RUN ...",
             ) from error
-    assert program is not None, "the exporter gives a program where it is given no path"
+    assert program is not None, "the exporter returns a program if it is given no path"
     model = program.model_proto
     for node in model.graph.node:
-        # The exporter's notes hold stack traces, with the paths of whoever exports.
+        # The exporter's notes hold stack traces with paths of this machine.
         node.ClearField("metadata_props")
         node.ClearField("doc_string")
     content: bytes = model.SerializeToString(deterministic=True)
@@ -142,12 +141,12 @@ def _network(method: Method, joints: int) -> bytes:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep to itself what the exporter says about itself."""
+    """Silence the exporter's messages about itself."""
     log = logging.getLogger("torch.onnx")
     level = log.level
-    log.setLevel(logging.ERROR)  # it warns that torchvision, whose operators no lifter has, is not installed
+    log.setLevel(logging.ERROR)  # it warns that torchvision is not installed, whose operators no lifter has
     with warnings.catch_warnings():
-        # torch 2.13 copies its own tree specifications, in a way that torch 2.13 calls out of date.
+        # torch 2.13 uses a function of its own that it warns is deprecated.
         warnings.filterwarnings("ignore", r".isinstance\(treespec, LeafSpec\). is deprecated", FutureWarning)
         try:
             yield
@@ -155,21 +154,22 @@ def _quiet() -> Iterator[None]:
             log.setLevel(level)
 
 
-def _card(lifter: Lifter, made: Provenance, nominal: Camera) -> str:
-    """The text of the TOML: the fields of ``docs/lifters.md``, and in comments what they cannot say."""
-    focal, centre = (", ".join(f"{value:.6g}" for value in pair) for pair in (nominal.focal, nominal.centre))
-    unit = "mm" if lifter.scale == "metric" else "unknown"
+def _card(info: LifterInfo, about: About) -> str:
+    """The text of the TOML: the fields of ``docs/lifters.md``, and as comments what they cannot express."""
+    provenance = about.provenance
+    focal, centre = (", ".join(f"{value:.6g}" for value in pair) for pair in (about.nominal.focal, about.nominal.centre))
     return f"""\
-# Written by `posebench export`; the fields are told in docs/lifters.md.
-# Trained on {made.trained_on}; keypoints {made.trained_keypoints}; recipe {made.recipe}, preset {made.preset}, seed {made.seed}.
-id = {json.dumps(lifter.id)}
-supervision = {json.dumps(lifter.supervision)}
-skeleton = {json.dumps(lifter.skeleton)}
+# Written by `posebench export`; docs/lifters.md explains the fields.
+# Trained on {provenance.trained_on}; keypoints {provenance.trained_keypoints}; \
+recipe {provenance.recipe}, preset {provenance.preset}, seed {provenance.seed}.
+id = {json.dumps(info.id)}
+supervision = {json.dumps(info.supervision)}
+skeleton = {json.dumps(info.skeleton)}
 window = 1
-flip_averaging = {json.dumps(lifter.flip_averaging)}
+flip_averaging = {json.dumps(info.flip_averaging)}
 
-# (px - principal point) / focal length; lens distortion stays in. A clip without a camera is refused; the run itself lifts it as
-# if seen by a camera of focal length {focal} px and principal point {centre} px.
+# (px - principal point) / focal length; lens distortion is not removed. A clip without a camera is refused; the run itself assumes a
+# camera of focal length {focal} px and principal point {centre} px for it.
 [input]
 coordinates = "camera"
 layout = "b j c"
@@ -177,15 +177,15 @@ layout = "b j c"
 # Root-relative: the root is the origin.
 [output]
 layout = "b j c"
-unit = "{unit}"
+unit = "{info.unit or "unknown"}"
 """
 
 
-def _compare(run: Lifter, exported: Lifter, camera: Camera) -> float:
-    """The largest difference between two lifters on made-up keypoints, as a share of the largest coordinate."""
+def _largest_difference(run: Lifter, exported: Lifter, camera: Camera) -> float:
+    """The largest difference between two lifters on random keypoints, as a share of the largest coordinate."""
     random = np.random.default_rng(0)
-    body = random.normal(0.0, 0.1, (PROBES, len(skeleton(run.skeleton)), 2))
-    place = random.normal(0.0, 0.2, (PROBES, 1, 2))
+    body = random.normal(0.0, 0.1, (CHECKED_POSES, len(skeleton(run.info.skeleton)), 2))
+    place = random.normal(0.0, 0.2, (CHECKED_POSES, 1, 2))
     keypoints = (body + place) * camera.focal + camera.centre
-    ours, theirs = run.lift(keypoints, camera), exported.lift(keypoints, camera)
-    return float(np.abs(ours - theirs).max() / np.abs(ours).max())
+    expected, actual = run.lift(keypoints, camera), exported.lift(keypoints, camera)
+    return float(np.abs(expected - actual).max() / np.abs(expected).max())

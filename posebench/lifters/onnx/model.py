@@ -1,38 +1,40 @@
-"""A network in an ONNX file as a lifter: run by ONNX Runtime in batches, between the ends that its TOML states."""
+"""A network in an ONNX file as a lifter: ONNX Runtime runs it in batches, with the pre- and postprocessing that its TOML states."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from posebench.base.cameras import Array, Camera
 from posebench.base.errors import PosebenchError
-from posebench.lifters import Lifter
+from posebench.lifters import Lifter, LifterInfo
 from posebench.lifters.flip import FlipAveraged
 from posebench.lifters.onnx.card import Card, read_card
 from posebench.lifters.onnx.layout import Layout
 from posebench.lifters.onnx.session import one_line, open_session
 from posebench.networks.windows import BATCHES
 
-#: Poses (frames that go in) at a time: the activations of a network 1024 wide then take some MiB a layer.
-TILE = 1024
+#: Input frames in a batch: the activations of a network 1024 wide then take some MiB a layer.
+MAX_BATCH_FRAMES = 1024
+_ADVICE = "correct the TOML, or export the network again (docs/lifters.md)"
 _TYPES: dict[str, npt.DTypeLike] = {"tensor(float)": np.float32, "tensor(double)": np.float64}
 
 
 def open_onnx(path: Path, *, threads: int = 0) -> Lifter:
-    """The network at ``path``, with the TOML of the same name beside it, as a lifter.
+    """The network at ``path`` as a lifter; the TOML file of the same name describes it.
 
     Args:
         path: the ONNX file.
-        threads: that one operator may use; 0 for as many as there are cores.
+        threads: for each operator; 0 for as many as there are cores.
 
     Raises:
-        PosebenchError: ONNX Runtime is not installed; the TOML or the file cannot be used, or do not agree; nothing has been run then.
+        PosebenchError: ONNX Runtime is not installed; the TOML or the network cannot be used, or they do not fit together. The network
+            has not been run then.
     """
     if threads < 0:
         raise PosebenchError(f"{threads} threads", "a whole number from 0", "correct --threads")
@@ -41,16 +43,27 @@ def open_onnx(path: Path, *, threads: int = 0) -> Lifter:
     card = read_card(path.with_suffix(".toml"))
     session = open_session(path, threads)
     try:
-        found = _judge(path, card, session)
+        interface = _check_interface(path, card, session)
     except UnicodeDecodeError as error:  # raised where ONNX Runtime hands a name to Python
         raise PosebenchError(f"{path}: a name that is no text ({error})", "an ONNX file", "export the network again") from error
-    lifter = OnnxLifter(path, card, session, *found)
+    lifter = OnnxLifter(path, card, session, *interface)
     return FlipAveraged(lifter) if card.flip_averaging else lifter
 
 
 @dataclass(frozen=True, eq=False)
 class OnnxLifter:
-    """A network between its two ends. Poses with a number that is not finite are passed on: the scorer counts them."""
+    """An ONNX network with the pre- and postprocessing that its TOML states.
+
+    Poses with a number that is not finite are passed on: the scorer counts them.
+
+    Attributes:
+        path: the ONNX file.
+        card: its TOML.
+        session: an ``onnxruntime.InferenceSession``.
+        dtype: of the network's input.
+        output: name of the output that holds the poses.
+        batch: the network's batch size where it is fixed; None where it is free.
+    """
 
     path: Path
     card: Card
@@ -60,28 +73,10 @@ class OnnxLifter:
     batch: int | None
 
     @property
-    def id(self) -> str:  # noqa: D102
-        return self.card.id
-
-    @property
-    def skeleton(self) -> str:  # noqa: D102
-        return self.card.skeleton.id
-
-    @property
-    def supervision(self) -> str:  # noqa: D102
-        return self.card.supervision
-
-    @property
-    def scale(self) -> str:  # noqa: D102
-        return self.card.output.scale
-
-    @property
-    def context(self) -> int:  # noqa: D102
-        return self.card.window
-
-    @property
-    def flip_averaging(self) -> bool:  # noqa: D102
-        return False
+    def info(self) -> LifterInfo:
+        """What the TOML states; flip averaging is added by :class:`posebench.lifters.flip.FlipAveraged` around this lifter."""
+        card = self.card
+        return LifterInfo(card.id, card.skeleton.id, card.supervision, card.output.scale, context=card.window)
 
     def lift(self, keypoints: Array, camera: Camera | None) -> Array:
         """Keypoints (T, J, 2) px of one clip to poses (T, J, 3) mm (any unit where the scale is unknown), root at the origin.
@@ -89,82 +84,118 @@ class OnnxLifter:
         Raises:
             PosebenchError: the network needs a camera and there is none; it failed, or gave an array of another shape than it should.
         """
-        card, kind = self.card, self.card.skeleton
-        # A pose without extent, or numbers too large for float32: not finite, and counted as that.
+        card, joints = self.card, self.card.skeleton
+        # A pose without extent, or numbers too large for float32, give numbers that are not finite: the scorer counts those poses.
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            points = card.input.points(keypoints, camera, kind)
-            values = card.input.values(points).astype(self.dtype)
-            given = np.empty((len(values), len(card.output.joints), card.output.coordinates))
-            tile = TILE if self.batch is None else self.batch * card.window
-            for batch in BATCHES[card.output.frames](len(values), card.window, tile):
-                given[batch.put] = self._run(values[batch.frames], batch.given)[batch.take[:, 0], batch.take[:, 1]]
-            return card.output.poses(given, points, kind)
+            points = card.input.normalised(keypoints, camera, joints)
+            frames = card.input.array(points).astype(self.dtype)
+            outputs = np.empty((len(frames), len(card.output.joints), card.output.coordinates))
+            batch_frames = MAX_BATCH_FRAMES if self.batch is None else self.batch * card.window
+            for batch in BATCHES[card.output.frames](len(frames), card.window, batch_frames):
+                window, frame_in_window = batch.take.T
+                outputs[batch.put] = self._run(frames[batch.frames], batch.given)[window, frame_in_window]
+            return card.output.poses(outputs, points, joints)
 
-    def _run(self, values: npt.NDArray[Any], frames: int) -> npt.NDArray[Any]:
-        """What the network gives (B, T', J, C) for ``values`` (B, T, J, C), T' = ``frames``."""
+    def _run(self, windows: npt.NDArray[Any], output_frames: int) -> npt.NDArray[Any]:
+        """The network's output (B, T', J, C) for ``windows`` (B, T, J, C) of its input, T' = ``output_frames``."""
         if self.batch is not None:
-            # A network of a fixed batch size: the last batch is filled up with its last window, whose poses nobody takes.
-            values = np.concatenate([values, np.repeat(values[-1:], self.batch - len(values), axis=0)])
+            # A network of a fixed batch size: the last batch is filled up with copies of its last window, whose output is not used.
+            windows = np.concatenate([windows, np.repeat(windows[-1:], self.batch - len(windows), axis=0)])
         output = self.card.output
-        sizes = {"b": len(values), "t": frames, "j": len(output.joints), "c": output.coordinates}
+        sizes = {"b": len(windows), "t": output_frames, "j": len(output.joints), "c": output.coordinates}
         name = self.session.get_inputs()[0].name
-        packed = np.ascontiguousarray(self.card.input.layout.pack(values))
+        packed = np.ascontiguousarray(self.card.input.layout.pack(windows))
         try:
-            (given,) = self.session.run([self.output], {name: packed})
-        except Exception as error:  # ONNX Runtime has a dozen kinds, all straight from Exception
+            (array,) = self.session.run([self.output], {name: packed})
+        except Exception as error:  # ONNX Runtime has a dozen exception classes, all derived from Exception
             raise PosebenchError(
                 f"{self.path} failed on an input of shape {packed.shape}: {one_line(error)}",
                 "a network that runs as its TOML states",
                 "compare window, layout and joints with the network (docs/lifters.md)",
             ) from error
-        if given.shape != output.layout.shape(sizes):
+        if array.shape != output.layout.shape(sizes):
             raise PosebenchError(
-                f"{self.path}: an output of shape {given.shape} for an input of shape {packed.shape}",
+                f"{self.path}: an output of shape {array.shape} for an input of shape {packed.shape}",
                 f"shape {output.layout.shape(sizes)} for layout '{output.layout}'",
                 "correct layout, joints, window or frames in the TOML (docs/lifters.md)",
             )
-        return output.layout.unpack(given, sizes)
+        return output.layout.unpack(array, sizes)
 
 
-def _judge(path: Path, card: Card, session: Any) -> tuple[npt.DTypeLike, str, int | None]:
-    """The input's type, the output's name and the batch size (None where it is free), after names, types and shapes were compared."""
-    advice = "correct the TOML, or export the network again (docs/lifters.md)"
-    inputs, outputs = session.get_inputs(), session.get_outputs()
-    if len(inputs) != 1:
-        raise PosebenchError(f"{path}: inputs {_names(inputs)}", "one input, the keypoints", advice)
-    named = [one for one in outputs if card.output.name in (None, one.name)]
-    if len(named) != 1:
-        wanted = "one output, or its name as `name` in [output]" if card.output.name is None else f"an output {card.output.name!r}"
-        raise PosebenchError(f"{path}: outputs {_names(outputs)}", wanted, advice)
-    for one, what in ((inputs[0], "input"), (named[0], "output")):
-        if one.type not in _TYPES:
-            raise PosebenchError(f"{path}: {what} {one.name!r} of type {one.type}", "one of " + ", ".join(_TYPES), advice)
+class _Port(NamedTuple):
+    """What a session says of one input or output."""
+
+    name: str
+    shape: list[Any]
+    type: str
+
+
+class _Interface(NamedTuple):
+    """What is left to know of a network whose card fits."""
+
+    dtype: npt.DTypeLike
+    output: str
+    batch: int | None
+
+
+def _check_interface(path: Path, card: Card, session: Any) -> _Interface:
+    """Compare names, types and shapes of a network's input and output with its card.
+
+    Raises:
+        PosebenchError: they differ.
+    """
+    taken, given = _only_input(path, session.get_inputs()), _chosen_output(path, session.get_outputs(), card.output.name)
+    for port, what in ((taken, "input"), (given, "output")):
+        if port.type not in _TYPES:
+            raise PosebenchError(f"{path}: {what} {port.name!r} of type {port.type}", "one of " + ", ".join(_TYPES), _ADVICE)
     slides = card.output.frames == "slide"
-    taken: dict[str, int | None] = {
+    input_sizes: dict[str, int | None] = {
         "b": None,
         "t": None if slides else card.window,
         "j": len(card.input.joints),
         "c": 3 if card.input.confidence else 2,
     }
-    given = taken | {"t": {"slide": None, "window": card.window, "centre": 1}[card.output.frames]}
-    given |= {"j": len(card.output.joints), "c": card.output.coordinates}
-    free = {"t"} if slides else set()
-    batch = _judge_shape(f"{path}: input {inputs[0].name!r}", inputs[0].shape, card.input.layout, taken, free, advice)
-    _judge_shape(f"{path}: output {named[0].name!r}", named[0].shape, card.output.layout, given, free, advice)
+    output_sizes: dict[str, int | None] = {
+        "b": None,
+        "t": {"slide": None, "window": card.window, "centre": 1}[card.output.frames],
+        "j": len(card.output.joints),
+        "c": card.output.coordinates,
+    }
+    must_be_free = {"t"} if slides else set()
+    batch = _check_shape(f"{path}: input {taken.name!r}", taken.shape, card.input.layout, input_sizes, must_be_free)
+    _check_shape(f"{path}: output {given.name!r}", given.shape, card.output.layout, output_sizes, must_be_free)
     if slides and batch not in (None, 1):
-        raise PosebenchError(f"{path}: a fixed batch of {batch}", "a free batch or one of 1, since frames = 'slide'", advice)
-    return _TYPES[inputs[0].type], named[0].name, None if slides else batch
+        raise PosebenchError(f"{path}: a fixed batch of {batch}", "a free batch or one of 1, since frames = 'slide'", _ADVICE)
+    return _Interface(_TYPES[taken.type], given.name, None if slides else batch)
 
 
-def _judge_shape(where: str, shape: list[Any], layout: Layout, sizes: Mapping[str, int | None], free: set[str], advice: str) -> int | None:
-    """Compare a declared shape with a layout; a dimension with a name in place of a length agrees with all. The batch size is returned."""
+def _only_input(path: Path, inputs: Sequence[Any]) -> _Port:
+    if len(inputs) != 1:
+        raise PosebenchError(f"{path}: inputs {_names(inputs)}", "one input, the keypoints", _ADVICE)
+    return _Port(inputs[0].name, inputs[0].shape, inputs[0].type)
+
+
+def _chosen_output(path: Path, outputs: Sequence[Any], name: str | None) -> _Port:
+    """The output called ``name``; the only one where it is None."""
+    chosen = [output for output in outputs if name in (None, output.name)]
+    if len(chosen) != 1:
+        wanted = "one output, or its name as `name` in [output]" if name is None else f"an output {name!r}"
+        raise PosebenchError(f"{path}: outputs {_names(outputs)}", wanted, _ADVICE)
+    return _Port(chosen[0].name, chosen[0].shape, chosen[0].type)
+
+
+def _check_shape(where: str, shape: list[Any], layout: Layout, sizes: Mapping[str, int | None], must_be_free: set[str]) -> int | None:
+    """Compare a declared shape with a layout, and return its batch size, None where it is free.
+
+    A dimension with a name in place of a length is free: it fits every length. Axes of ``must_be_free`` may not have a fixed one.
+    """
     wanted = layout.shape(sizes)
     lengths = [n if isinstance(n, int) else None for n in shape]
     fits = len(lengths) == len(wanted) and all(None in (have, want) or have == want for have, want in zip(lengths, wanted, strict=True))
-    fixed = [have for have, group in zip(lengths, layout.groups, strict=False) if have is not None and free & set(group)]
+    fixed = any(have is not None and must_be_free & set(group) for have, group in zip(lengths, layout.groups, strict=False))
     if not fits or fixed:
         shown = ", ".join("any" if n is None else str(n) for n in wanted)
-        raise PosebenchError(f"{where} of shape ({', '.join(map(str, shape))})", f"({shown}) for layout '{layout}'", advice)
+        raise PosebenchError(f"{where} of shape ({', '.join(map(str, shape))})", f"({shown}) for layout '{layout}'", _ADVICE)
     return lengths[layout.groups.index(("b",))]
 
 

@@ -1,4 +1,4 @@
-"""ONNX files, judged before ONNX Runtime is given them. They may come from strangers.
+"""ONNX files, checked before ONNX Runtime loads them: they may come from untrusted sources.
 
 A file is run on the CPU with the operators that come with ONNX Runtime and no others; weights outside the file are read from its own
 folder only.
@@ -11,25 +11,28 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from posebench.base.errors import PosebenchError
+from posebench.base.errors import PosebenchError, needs
 
 #: The largest published lifters hold 0.2 GiB of weights.
 MAX_BYTES = 2**30
 
 
 def open_session(path: Path, threads: int) -> Any:
-    """The file, judged and loaded: an ``onnxruntime.InferenceSession`` on the CPU.
+    """Check and load an ONNX file.
+
+    Args:
+        path: the file.
+        threads: for each operator; 0 for as many as there are cores.
+
+    Returns:
+        An ``onnxruntime.InferenceSession`` on the CPU.
 
     Raises:
         PosebenchError: onnx or ONNX Runtime is not installed, or the file cannot be used.
     """
-    try:
+    with needs(f"the network {path}", extra="baselines"):
         import onnx
         import onnxruntime
-    except ImportError as error:
-        raise PosebenchError(
-            f"no package {error.name}, which runs {path}", "onnx and onnxruntime", 'pip install -c constraints.txt -e ".[baselines]"'
-        ) from error
     advice = "export the network again; docs/lifters.md shows how"
     try:
         size = path.stat().st_size
@@ -40,51 +43,51 @@ def open_session(path: Path, threads: int) -> Any:
         raise PosebenchError(f"{path}: {error.strerror or error}", "an ONNX file", "correct the path") from error
     except PosebenchError:
         raise
-    except Exception as error:  # protobuf's own kinds
+    except Exception as error:  # protobuf's own exception classes
         raise PosebenchError(f"{path}: {one_line(error)}", "an ONNX file", advice) from error
-    _judge_outside_data(path, _tensors(model), onnx.TensorProto.EXTERNAL, advice)
+    _check_external_data(path, _tensors(model), onnx.TensorProto.EXTERNAL, advice)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = 4  # its errors are raised; it need not print them too
+    options.log_severity_level = 4  # its errors are raised; they need not be printed too
     try:
-        # Without its fallback, which would print and try the same again.
+        # Its fallback would print a message and try the same again.
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"], enable_fallback=0)
     except Exception as error:
         wanted = "a network of ONNX's own operators, which ONNX Runtime can load"
         raise PosebenchError(f"{path}: {one_line(error)}", wanted, advice) from error
 
 
-def _judge_outside_data(path: Path, tensors: Iterable[Any], external: int, advice: str) -> None:
-    """Refuse weights outside the file that do not lie in its folder, or are too large."""
-    places = {
-        os.fsdecode(entry.value)  # bytes where they are no UTF-8
+def _check_external_data(path: Path, tensors: Iterable[Any], external: int, advice: str) -> None:
+    """Refuse weights in files that are not in the network's folder, or too large."""
+    locations = {
+        os.fsdecode(entry.value)  # bytes if it is not UTF-8
         for tensor in tensors
         if tensor.data_location == external
         for entry in tensor.external_data
         if entry.key == "location"
     }
     total = 0
-    for place in sorted(places):
-        size = _size_inside(path.parent.resolve(), place)
+    for location in sorted(locations):
+        size = _size_inside(path.parent.resolve(), location)
         if size is None:
-            raise PosebenchError(f"{path}: weights in {place!r}", f"weights in the file itself, or in a file in {path.parent}", advice)
+            raise PosebenchError(f"{path}: weights in {location!r}", f"weights in the file itself, or in a file in {path.parent}", advice)
         total += size
     if total > MAX_BYTES:
         raise PosebenchError(f"{path}: {total:,} bytes of weights", f"at most {MAX_BYTES:,}", advice)
 
 
-def _size_inside(folder: Path, place: str) -> int | None:
-    """Size of a file below ``folder``, links followed; None where it lies elsewhere or is no file."""
+def _size_inside(folder: Path, location: str) -> int | None:
+    """Size of a file below ``folder``, links followed; None if it lies elsewhere or is not a file."""
     try:
-        file = (folder / place).resolve()
+        file = (folder / location).resolve()
         return file.stat().st_size if file.is_relative_to(folder) and file.is_file() else None
-    except (OSError, ValueError, RuntimeError):  # a name that no file can have, links in a circle
+    except (OSError, ValueError, RuntimeError):  # not a possible file name, or a loop of links
         return None
 
 
 def _tensors(model: Any) -> Iterator[Any]:
-    """Every tensor of a model that may lie outside the file: of its graph, of graphs within graphs, of its functions."""
+    """Every tensor of a model that may be stored outside the file: in its graph, in nested graphs, in its functions."""
     nodes = [node for function in model.functions for node in function.node]
     graphs = [model.graph]
     while graphs or nodes:
@@ -101,5 +104,5 @@ def _tensors(model: Any) -> Iterator[Any]:
 
 
 def one_line(error: Exception) -> str:
-    """The start of an error's text, in one line."""
+    """The first 300 characters of an error's message, in one line."""
     return " ".join(str(error).split())[:300]

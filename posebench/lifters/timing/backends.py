@@ -1,4 +1,4 @@
-"""The ways to run one lifter that are timed beside each other."""
+"""Backends: the ways to run one lifter that are timed and compared."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from posebench.lifters import Lifter
 from posebench.lifters.flip import FlipAveraged
 from posebench.lifters.onnx.model import open_onnx
 from posebench.lifters.onnx.session import one_line
-from posebench.lifters.run import Trained
+from posebench.lifters.run import Trained, without_flip_averaging
 from posebench.lifters.timing.clock import Timer, wall
-from posebench.lifters.timing.reach import clip_length
+from posebench.lifters.timing.receptive_field import clip_length
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class Backend:
 
     Attributes:
         name: as in :class:`posebench.lifters.timing.record.Case`.
-        timer: of lifting keypoints (T, J, 2) px seen by a camera, ended only when the poses are there.
-        lift: the same as a lifter, to compare its poses; None where it gives no others than ``inference``.
-        batches: predicate of the batches that it is timed at.
+        timer: makes a timer that lifts keypoints (T, J, 2) px of a camera and stops when the poses have been computed.
+        lift: as of a lifter, to compare its poses; None if they are those of ``inference``.
+        batches: whether it is timed at a batch size.
     """
 
     name: str
@@ -42,12 +42,22 @@ class Backend:
 
 
 def backends(path: str, lifter: Lifter, scratch: Path, *, device: str, threads: int) -> tuple[list[Backend], list[str]]:
-    """The ways to run ``lifter``, opened from ``path``, and notes on those that there are not.
+    """The ways to run ``lifter``.
 
-    **Convention.** All but two begin with pixels and end with float64 in main memory, as a prediction does. ``resident`` and ``graph``, on
-    a CUDA device, begin and end with tensors there; they are timed by the device's own events, ``graph`` as the replay of a captured graph.
+    **Convention.** As in prediction, calls take pixels and return float64 poses in main memory. Only ``resident`` and ``graph``, on a
+    CUDA device, take and return tensors there; they are timed by CUDA events, ``graph`` as the replay of a captured graph.
+
+    Args:
+        path: what the lifter was opened from.
+        lifter: the lifter.
+        scratch: an empty folder, for an exported network.
+        device: the PyTorch device that it is on.
+        threads: for ONNX Runtime.
+
+    Returns:
+        The backends, and a note for each that cannot be used.
     """
-    trained = inner(lifter)
+    trained = without_flip_averaging(lifter)
     if trained is None:
         return [_plain("own", lifter)], []
     modes: dict[str, Callable[[], AbstractContextManager[object]]]
@@ -55,8 +65,8 @@ def backends(path: str, lifter: Lifter, scratch: Path, *, device: str, threads: 
     notes = []
     try:
         with modes["bf16"]():
-            trained.method.lift(torch.zeros(clip_length(trained.context), len(skeleton(trained.skeleton)), 2, device=device))
-    except RuntimeError as error:  # operations that do not take two precisions at once
+            trained.method.lift(torch.zeros(clip_length(trained.method.context), len(skeleton(trained.skeleton)), 2, device=device))
+    except RuntimeError as error:  # an operation that does not accept two precisions at once
         del modes["bf16"]
         notes.append(f"bf16: {one_line(error)}")
     found = [_plain(name, _with(lifter, replace(trained, mode=mode))) for name, mode in modes.items()]
@@ -69,33 +79,27 @@ def backends(path: str, lifter: Lifter, scratch: Path, *, device: str, threads: 
             notes.append(f"onnx: no module {error.name}")
     else:
         found.append(Backend("resident", partial(_resident, trained), None))
-        if trained.context == 1:
+        if trained.method.context == 1:
             found.append(Backend("graph", partial(_graph, trained), None, lambda batch: batch == 1))
     return found, notes
 
 
-def inner(lifter: Lifter) -> Trained | None:
-    """The trained network in a lifter, out of the flip averaging; None where there is none."""
-    one = lifter.inner if isinstance(lifter, FlipAveraged) else lifter
-    return one if isinstance(one, Trained) else None
-
-
 def parameters(lifter: Lifter) -> int | None:
-    """Numbers in the weights of a trained lifter; None for any other."""
-    trained = inner(lifter)
+    """Number of weights of a trained lifter; None for any other."""
+    trained = without_flip_averaging(lifter)
     return None if trained is None else sum(weight.numel() for weight in trained.method.lifter.parameters())
 
 
 def multiply_adds(lifter: Lifter, keypoints: Array, camera: Camera | None) -> int | None:
-    """Multiply-adds a pose of a trained lifter, in matrix products and convolutions, over one call.
+    """Multiply-adds per pose of a trained lifter, in matrix products and convolutions, measured over one call.
 
-    None for any other lifter, and for networks with recurrent layers, which the counter does not see.
+    None for any other lifter, and for networks with recurrent layers, which PyTorch's counter does not count.
     """
-    trained = inner(lifter)
+    trained = without_flip_averaging(lifter)
     if trained is None or any(isinstance(part, nn.RNNBase) for part in trained.method.lifter.modules()):
         return None
     counter = FlopCounterMode(display=False)
-    # In inference mode a linear layer reaches the counter whole, and it does not know it.
+    # Not in inference mode: there a linear layer is one operation, which the counter does not know.
     with counter:
         _with(lifter, replace(trained, mode=torch.enable_grad)).lift(keypoints, camera)
     return int(counter.get_total_flops()) // 2 // len(keypoints)
@@ -135,21 +139,22 @@ def _resident(trained: Trained, keypoints: Array, camera: Camera | None) -> Time
 
 
 def _graph(trained: Trained, keypoints: Array, camera: Camera | None) -> Timer:
-    points, graph, aside = trained.points(keypoints, camera), torch.cuda.CUDAGraph(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    points = trained.points(keypoints, camera)
+    graph, side_stream = torch.cuda.CUDAGraph(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
     with torch.inference_mode():
-        # A few runs on a stream of its own, as PyTorch's manual asks for, so that nothing is set up while the graph is taken.
-        aside.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(aside):
+        # A few runs on a side stream, as PyTorch's manual asks for, so that nothing is set up while the graph is captured.
+        side_stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side_stream):
             for _ in range(3):
                 trained.method.lift(points)
-        torch.cuda.current_stream().wait_stream(aside)
+        torch.cuda.current_stream().wait_stream(side_stream)
         with torch.cuda.graph(graph):
             trained.method.lift(points)
     return events(graph.replay)
 
 
 def events(call: Callable[[], object]) -> Timer:
-    """A timer of ``call`` by events of the CUDA device, which stand between its kernels."""
+    """A timer of ``call`` by CUDA events, which are recorded between its kernels."""
 
     def timed() -> float:
         start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""Calls timed in turn, with a calibration kernel between them that tells how far the machine can be trusted meanwhile."""
+"""Timed calls, all cases in turn, with a calibration kernel between them that measures how noisy the machine is."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from posebench.lifters.timing.record import Noise
 
-#: Fewer calls than this tell no 99th percentile.
+#: Fewest calls for a 99th percentile.
 CALLS_FOR_P99 = 100
 _MOST_CALLS = 500
 
@@ -36,7 +36,7 @@ class Timing:
 
     @property
     def p99(self) -> float | None:
-        """99th percentile; None where too few calls were made to tell."""
+        """99th percentile; None for fewer calls than :data:`CALLS_FOR_P99`."""
         return float(np.quantile(self.calls, 0.99)) if len(self.calls) >= CALLS_FOR_P99 else None
 
     @property
@@ -61,10 +61,10 @@ def kernel() -> Callable[[], tuple[float, float]]:
     values = np.linspace(0.0, 1.0, 20_000)
 
     def timed() -> tuple[float, float]:
-        start, used = time.perf_counter(), time.thread_time()
+        wall_start, cpu_start = time.perf_counter(), time.thread_time()
         for _ in range(50):
             np.sqrt(values * values + 1.0).sum()
-        return time.perf_counter() - start, time.thread_time() - used
+        return time.perf_counter() - wall_start, time.thread_time() - cpu_start
 
     return timed
 
@@ -77,40 +77,44 @@ def alternate(
     calibrate: Callable[[], tuple[float, float]] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[list[Timing], Noise]:
-    """Time all cases in turn, round by round, so that what the machine does meanwhile meets them alike.
+    """Time all cases in turn, round by round, so that other work on the machine affects all of them alike.
 
     Args:
-        cases: a timer each; each is called twice to warm up, and once more at the beginning of every turn.
-        rounds: how often it is each case's turn.
-        seconds: that a case gets in all rounds together, as far as one call a round allows.
-        calibrate: gives wall and CPU seconds of a fixed piece of work; by default :func:`kernel`. It has its turn before every case.
+        cases: a timer for each case; each is called twice to warm up, and once more at the beginning of every turn.
+        rounds: turns of each case.
+        seconds: budget of a case in all rounds together; it is called at least once a round.
+        calibrate: wall and CPU seconds of a fixed piece of work, run before every turn; by default :func:`kernel`.
         progress: called with (turns done, turns in all).
+
+    Returns:
+        The timing of each case, and the noise of the machine.
     """
     calibrate = calibrate or kernel()
     calibrate()
-    counts = []
+    calls_per_round = []
     for case in cases:
         case()
-        counts.append(int(np.clip(seconds / rounds / max(case(), 1e-9), 1, _MOST_CALLS)))
-    found: list[list[tuple[float, ...]]] = [[] for _ in cases]
-    quiet: list[tuple[float, float]] = []
+        calls_per_round.append(int(np.clip(seconds / rounds / max(case(), 1e-9), 1, _MOST_CALLS)))
+    times: list[list[tuple[float, ...]]] = [[] for _ in cases]
+    calibrations: list[tuple[float, float]] = []
     for turn in range(rounds):
-        for number, (case, count) in enumerate(zip(cases, counts, strict=True)):
-            quiet.append(calibrate())
-            case()  # the processor's caches hold what the case before left
-            found[number].append(tuple(case() for _ in range(count)))
+        for number, (case, calls) in enumerate(zip(cases, calls_per_round, strict=True)):
+            calibrations.append(calibrate())
+            case()  # warm up again: the processor's caches hold the data of the previous case
+            times[number].append(tuple(case() for _ in range(calls)))
             if progress:
                 progress(turn * len(cases) + number + 1, rounds * len(cases))
-    return [Timing(tuple(part)) for part in found], noise_of(quiet)
+    return [Timing(tuple(case_times)) for case_times in times], noise_of(calibrations)
 
 
 def noise_of(kernel_times: Sequence[tuple[float, float]]) -> Noise:
-    """What wall and CPU seconds of the kernel's runs say.
+    """The machine's noise, from wall and CPU seconds of the calibration kernel's runs.
 
     Example:
         >>> noise_of([(1.0, 1.0), (1.0, 0.5), (1.0, 0.5)])
         Noise(spread=0.0, waiting=0.5)
     """
-    passed, used = np.array(kernel_times).T
-    low, middle, high = np.quantile(passed, [0.25, 0.5, 0.75])
-    return Noise(float((high - low) / middle), float(np.median(np.maximum(0.0, 1.0 - used / passed))))
+    wall_s, cpu_s = np.array(kernel_times).T
+    low, median, high = np.quantile(wall_s, [0.25, 0.5, 0.75])
+    waiting = np.maximum(0.0, 1.0 - cpu_s / wall_s)
+    return Noise(spread=float((high - low) / median), waiting=float(np.median(waiting)))

@@ -20,14 +20,14 @@ _STATUS = Path("/proc/self/status")
 
 
 class Peak(NamedTuple):
-    """Most memory in MiB: once the lifter is open, and once it has lifted the largest batch."""
+    """Peak memory in MiB: after the lifter was opened, and after it has lifted the largest batch."""
 
     opened: float
     lifted: float
 
 
 def peak_memory(name: str, keypoints: Array, camera: Camera | None, threads: int) -> Peak | None:
-    """Open the lifter ``name`` in a fresh process and lift ``keypoints`` once; None where the system does not tell.
+    """Open the lifter ``name`` in a fresh process and lift ``keypoints`` once; None on a system without ``/proc``.
 
     Raises:
         PosebenchError: the process failed, though this one opened the same lifter.
@@ -36,25 +36,25 @@ def peak_memory(name: str, keypoints: Array, camera: Camera | None, threads: int
         return None
     with tempfile.TemporaryDirectory() as folder:
         arrays = {"keypoints": keypoints} | ({} if camera is None else {"focal": camera.focal, "centre": camera.centre})
-        write_npz(Path(folder) / "probe.npz", arrays.items())
+        write_npz(Path(folder) / "clip.npz", arrays.items())
         command = [sys.executable, "-m", "posebench.lifters.timing.memory", name, folder, str(threads)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        told = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
+        message = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
         raise PosebenchError(
-            f"{name} failed in a process of its own: {told[0]}", "a lifter that opens twice", "posebench predict shows more"
+            f"{name} failed in a process of its own: {message[0]}", "a lifter that opens twice", "posebench predict shows more"
         )
     return Peak(*json.loads(done.stdout.splitlines()[-1]))
 
 
-def most() -> float:
-    """MiB that this process has held at most; ``getrusage`` would count the process that started this one, too."""
+def peak_mib() -> float:
+    """Peak memory of this process in MiB. ``getrusage`` would include the process that started this one."""
     line = next(line for line in _STATUS.read_text(encoding="utf-8").splitlines() if line.startswith("VmHWM:"))
     return round(int(line.split()[1]) / 2**10, 1)
 
 
 def main(name: str, folder: str, threads: str) -> None:
-    """What runs in the process: prints the two peaks as JSON."""
+    """Runs in the process of its own: prints the two peaks as JSON."""
     from posebench.lifters.choose import open_lifter
 
     lifter = open_lifter(name, open_dataset("synthetic"), threads=int(threads))
@@ -62,12 +62,12 @@ def main(name: str, folder: str, threads: str) -> None:
         import torch
 
         torch.set_num_threads(int(threads))
-    with np.load(Path(folder) / "probe.npz", allow_pickle=False) as probe:
-        keypoints = probe["keypoints"]
-        camera = Camera(np.eye(3), np.zeros(3), probe["focal"], probe["centre"], (0, 0)) if "focal" in probe else None
-    opened = most()
+    with np.load(Path(folder) / "clip.npz", allow_pickle=False) as clip:
+        keypoints = clip["keypoints"]
+        camera = Camera(np.eye(3), np.zeros(3), clip["focal"], clip["centre"], (0, 0)) if "focal" in clip else None
+    opened = peak_mib()
     lifter.lift(keypoints, camera)
-    print(json.dumps([opened, most()]))
+    print(json.dumps([opened, peak_mib()]))
 
 
 if __name__ == "__main__":

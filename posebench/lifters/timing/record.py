@@ -1,40 +1,34 @@
-"""Records of `posebench speed`: what was timed, on which machine, and how far to trust it; their files, and the comparison of two."""
+"""Timing records of `posebench speed`: what was timed, on which machine, and how noisy that machine was; and their JSON files."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
-
-import numpy as np
-import numpy.typing as npt
 
 from posebench.base.errors import PosebenchError
 from posebench.base.files import write_text
 from posebench.base.schema import Fields
 
 FORMAT = 1
-#: Spread of the calibration kernel (quartiles apart, as a share of the median) beyond which timings are not trusted.
+#: Largest trusted spread of the calibration kernel: interquartile range over median.
 SPREAD = 0.10
-#: Share of its wall time that the kernel may wait for a processor.
+#: Largest trusted share of its wall time that the kernel waits for a processor.
 WAITING = 0.05
-#: The backends whose poses a prediction file holds: a trained lifter's own way, and the only way of any other.
+#: The backends whose poses a prediction file holds: of a trained lifter, and of any other.
 USUAL = ("inference", "own")
-_RESAMPLES = 1000
 _MAX_BYTES = 2**24
-_ADVICE = "write it again: posebench speed LIFTER ... -o speed.json"
+ADVICE = "write it again: posebench speed LIFTER ... -o speed.json"
 
 
 @dataclass(frozen=True)
 class Noise:
-    """What a small fixed piece of work, timed between all others, says about the machine.
+    """How noisy the machine was: statistics of the calibration kernel, a small fixed piece of work that is timed between all others.
 
     Attributes:
-        spread: its quartiles' distance as a share of its median.
-        waiting: share of its wall time in which it did not run, in the median.
+        spread: its interquartile range over its median.
+        waiting: share of its wall time in which it did not run, median.
     """
 
     spread: float
@@ -42,7 +36,7 @@ class Noise:
 
     @property
     def trusted(self) -> bool:
-        """The machine was quiet enough for the timings to be believed."""
+        """Whether the machine was quiet enough for the timings to be trusted."""
         return self.spread <= SPREAD and self.waiting <= WAITING
 
 
@@ -51,11 +45,11 @@ class Case:
     """Timings of one backend at one batch.
 
     Attributes:
-        backend: ``eager``, ``inference``, ``bf16``, ``onnx``, ``resident``, ``graph``; ``own`` of a lifter that has one way only.
+        backend: ``eager``, ``inference``, ``bf16``, ``onnx``, ``resident``, ``graph``; ``own`` for a lifter with one backend only.
         batch: frames handed over in one call, as one clip.
         calls: how often it was called.
         p50: median seconds of a call.
-        p99: 99th percentile; None where too few calls were made to tell.
+        p99: 99th percentile; None if there were too few calls for one.
         rounds: median seconds of a call in each round.
     """
 
@@ -73,14 +67,14 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Shift:
-    """How far a backend's poses lie from those of eager float32, on the probe.
+class BackendDifference:
+    """How far a backend's poses lie from those of eager float32, on the timing clip.
 
     Attributes:
         backend: its name.
-        mean: distance of a joint, mm; of a lifter of unknown scale once its poses are as large as the true ones.
+        mean: mean distance of a joint, mm; poses of unknown scale are scaled to the size of the true ones.
         largest: the largest such distance.
-        pa_mpjpe: change of the probe's PA-MPJPE, mm.
+        pa_mpjpe: change of PA-MPJPE, mm.
     """
 
     backend: str
@@ -95,13 +89,13 @@ class Timed:
 
     Attributes:
         name: its id, with recipe and preset where it was trained: the row's name on a board.
-        context: frames that one pose is told from, as the lifter states.
+        context: number of frames that the prediction of one frame depends on, as the lifter states.
         back: earlier frames that a pose was seen to depend on.
         ahead: later frames that it was seen to depend on: what it has to wait for.
         flip_averaging: every call lifts twice.
-        parameters: numbers in its weights; None where it does not tell.
+        parameters: numbers in its weights; None if unknown.
         multiply_adds: of one pose, in matrix products and convolutions, at the largest batch; None where they cannot be counted.
-        opened: most memory in MiB once the lifter is open (of the process, or of the CUDA device); None where the system does not tell.
+        opened: most memory in MiB once the lifter is open (of the process, or of the CUDA device); None if the system does not report it.
         lifted: most memory once it has lifted the largest batch.
         notes: what could not be timed, and why.
     """
@@ -116,11 +110,11 @@ class Timed:
     opened: float | None
     lifted: float | None
     cases: tuple[Case, ...]
-    shifts: tuple[Shift, ...]
+    shifts: tuple[BackendDifference, ...]
     notes: tuple[str, ...]
 
     def usual(self, batch: int) -> Case | None:
-        """The timing of what prediction does, at one batch."""
+        """The timing of the backend that prediction uses, at one batch; None if it was not timed."""
         return next((case for case in self.cases if case.backend in USUAL and case.batch == batch), None)
 
 
@@ -130,8 +124,8 @@ class Record:
 
     Attributes:
         machine: processor, cores, threads, device and versions.
-        fps: frame rate of the probe, which turns frames of delay into seconds.
-        rounds: turns that each case had.
+        fps: frame rate of the timing clip, to express delays in seconds.
+        rounds: how often each case was timed in turn.
     """
 
     machine: dict[str, str]
@@ -157,13 +151,13 @@ def load_record(path: str | os.PathLike[str]) -> Record:
     """
     try:
         if Path(path).stat().st_size > _MAX_BYTES:
-            raise PosebenchError(f"{path}: more than {_MAX_BYTES:,} bytes", "a record of timings", _ADVICE)
+            raise PosebenchError(f"{path}: more than {_MAX_BYTES:,} bytes", "a record of timings", ADVICE)
         content = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise PosebenchError(f"{path}: {error}", "a record that posebench speed wrote", _ADVICE) from error
+        raise PosebenchError(f"{path}: {error}", "a record that posebench speed wrote", ADVICE) from error
     if not isinstance(content, dict) or content.get("posebench_speed") != FORMAT:
-        raise PosebenchError(f"{path}: no record of timings of format {FORMAT}", "a file that posebench speed wrote", _ADVICE)
-    fields = Fields(content, str(path), _ADVICE)
+        raise PosebenchError(f"{path}: no record of timings of format {FORMAT}", "a file that posebench speed wrote", ADVICE)
+    fields = Fields(content, str(path), ADVICE)
     fields.whole("posebench_speed")
     machine, noise = fields.table("machine"), fields.table("noise")
     record = Record(
@@ -190,7 +184,7 @@ def _timed(fields: Fields) -> Timed:
         opened=fields.number("opened") if fields.present("opened") else None,
         lifted=fields.number("lifted") if fields.present("lifted") else None,
         cases=tuple(_case(one) for one in fields.tables("cases")),
-        shifts=tuple(_shift(one) for one in fields.tables("shifts")),
+        shifts=tuple(_difference(one) for one in fields.tables("shifts")),
         notes=fields.texts("notes"),
     )
     fields.finish()
@@ -210,67 +204,7 @@ def _case(fields: Fields) -> Case:
     return case
 
 
-def _shift(fields: Fields) -> Shift:
-    shift = Shift(fields.text("backend"), fields.number("mean"), fields.number("largest"), fields.number("pa_mpjpe"))
+def _difference(fields: Fields) -> BackendDifference:
+    difference = BackendDifference(fields.text("backend"), fields.number("mean"), fields.number("largest"), fields.number("pa_mpjpe"))
     fields.finish()
-    return shift
-
-
-class Change(NamedTuple):
-    """One case in two records: the time of the second over that of the first, and its 95 % interval."""
-
-    lifter: str
-    backend: str
-    batch: int
-    ratio: float
-    low: float
-    high: float
-
-    @property
-    def verdict(self) -> str:
-        """What the interval says."""
-        return "slower" if self.low > 1.0 else "faster" if self.high < 1.0 else "no difference seen"
-
-
-def changes(first: Record, second: Record) -> list[Change]:
-    """Every case that both records hold, in the order of the first.
-
-    Raises:
-        PosebenchError: they have none in common.
-    """
-    held = {(one.name, case.backend, case.batch): case for one in second.lifters for case in one.cases}
-    found = [
-        Change(one.name, case.backend, case.batch, *ratio_interval(held[one.name, case.backend, case.batch].rounds, case.rounds))
-        for one in first.lifters
-        for case in one.cases
-        if (one.name, case.backend, case.batch) in held
-    ]
-    if not found:
-        names = [", ".join(one.name for one in record.lifters) or "nothing" for record in (first, second)]
-        raise PosebenchError(f"timings of {names[0]} and of {names[1]}", "two records of the same lifters", _ADVICE)
-    return found
-
-
-def differing(first: Record, second: Record) -> list[str]:
-    """What is said of the machine in two records where they differ, apart from the code: such records are not comparable."""
-    keys = dict.fromkeys([*first.machine, *second.machine])
-    told = [(key, first.machine.get(key, "unknown"), second.machine.get(key, "unknown")) for key in keys if key != "code"]
-    return [f"{key} {one} and {other}" for key, one, other in told if one != other]
-
-
-def ratio_interval(one: Sequence[float], other: Sequence[float]) -> tuple[float, float, float]:
-    """Median of ``one`` over that of ``other``, and its 95 % bootstrap interval; the rounds of the two are drawn apart.
-
-    Example:
-        >>> ratio_interval([2.0, 2.0, 2.0], [1.0, 1.0, 1.0])
-        (2.0, 2.0, 2.0)
-    """
-    low, high = np.quantile(_medians(one, 0) / _medians(other, 1), [0.025, 0.975])
-    return float(np.median(one) / np.median(other)), float(low), float(high)
-
-
-def _medians(values: Sequence[float], stream: int) -> npt.NDArray[np.float64]:
-    random = np.random.RandomState(20190412 + stream)
-    drawn = random.randint(0, len(values), (_RESAMPLES, len(values)))
-    out: npt.NDArray[np.float64] = np.median(np.asarray(values)[drawn], axis=1)
-    return out
+    return difference

@@ -1,4 +1,4 @@
-"""The work of `posebench speed`: open lifters, look at each, time all of them in turn."""
+"""`posebench speed`: open lifters, measure each, and time all of them in turn."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import platform
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -17,14 +17,14 @@ from posebench.base.errors import PosebenchError
 from posebench.data import open_dataset
 from posebench.lifters import Lifter
 from posebench.lifters.choose import open_lifter
-from posebench.lifters.timing.backends import Backend, backends, inner, multiply_adds, parameters
+from posebench.lifters.run import without_flip_averaging
+from posebench.lifters.timing.backends import Backend, backends, multiply_adds, parameters
+from posebench.lifters.timing.clip import TimingClip, backend_difference, timing_clip
 from posebench.lifters.timing.clock import Timer, alternate
 from posebench.lifters.timing.memory import Peak, peak_memory
-from posebench.lifters.timing.probe import Probe, probe_for, shift_of
-from posebench.lifters.timing.reach import clip_length, reach_of
-from posebench.lifters.timing.record import Case, Record, Shift, Timed
+from posebench.lifters.timing.receptive_field import clip_length, receptive_field
+from posebench.lifters.timing.record import BackendDifference, Case, Record, Timed
 from posebench.networks.machine import machine
-from posebench.predictions.provenance import Provenance
 
 #: Frames on which the poses of backends are compared.
 COMPARED = 1024
@@ -32,14 +32,24 @@ _LIBRARIES = ("numpy", "onnxruntime")
 
 
 @dataclass(frozen=True)
-class _Opened:
-    """A lifter with the clip that it is timed on, the ways to run it, and what is known of it so far."""
+class _Candidate:
+    """A lifter to time, with its timing clip, its backends, and notes on backends that it lacks."""
 
     path: str
     lifter: Lifter
-    probe: Probe
+    clip: TimingClip
     backends: list[Backend]
     notes: list[str]
+
+
+@dataclass(frozen=True)
+class _TimedCase:
+    """One backend of one lifter (by number) at one batch."""
+
+    lifter: int
+    backend: str
+    batch: int
+    timer: Timer
 
 
 def speed(
@@ -52,18 +62,19 @@ def speed(
     seconds: float = 2.0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Record:
-    """Time lifters beside each other.
+    """Time lifters in turn, so that their times can be compared.
 
-    **Convention.** A call hands over a clip of ``batch`` frames in pixels and ends when the poses are there as float64. All cases take
-    turns, round by round, each warmed up before its turn. The clip is one of the embedded dataset, so that nobody needs data.
+    **Convention.** A call takes a clip of ``batch`` frames in pixels and ends when the poses are there as float64. All cases (backend and
+    batch of a lifter) are timed in turn, round by round, each warmed up before its turn. The clip is one of the embedded dataset, so that
+    no dataset is needed.
 
     Args:
         lifters: as :func:`posebench.open_lifter` takes them.
-        device: ``cpu`` or ``cuda``; lifters that are no training runs stay on the CPU.
-        threads: that PyTorch and ONNX Runtime may use; they are set back afterwards.
-        batches: frames a call.
-        rounds: turns of each case: what intervals are drawn from.
-        seconds: of timed calls a case, as far as one call a round allows.
+        device: ``cpu`` or ``cuda``; lifters other than training runs always run on the CPU.
+        threads: for PyTorch and ONNX Runtime; PyTorch's setting is restored afterwards.
+        batches: frames in a call.
+        rounds: turns of each case; intervals are resampled from them.
+        seconds: budget of a case in all rounds together; it is called at least once a round.
         progress: called with (turns done, turns in all).
 
     Raises:
@@ -76,41 +87,48 @@ def speed(
     if device == "cuda" and not torch.cuda.is_available():
         raise PosebenchError("no CUDA device that PyTorch can use", "a device", "leave --device out, or use --device cpu")
     batches = sorted(set(batches))
-    with _threads(threads), tempfile.TemporaryDirectory() as scratch:
-        dataset = open_dataset("synthetic")
-        lifted = {path: open_lifter(path, dataset, threads=threads, device=device) for path in lifters}
-        names = [name_of(lifter) for lifter in lifted.values()]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise PosebenchError(f"two lifters called {twice[0]}", "lifters of different names", "time them apart")
-        opened = []
-        for number, (path, lifter) in enumerate(lifted.items()):
-            folder = Path(scratch) / str(number)
-            folder.mkdir()
-            ways, notes = backends(path, lifter, folder, device=device if inner(lifter) else "cpu", threads=threads)
-            opened.append(_Opened(path, lifter, probe_for(lifter, dataset), ways, notes))
-        keys, timers = [], []
-        for number, one in enumerate(opened):
-            for backend, batch, timer in _cases(one, batches):
-                keys.append((number, backend, batch))
-                timers.append(timer)
-        about = [_about(one, max(batches), device, threads) for one in opened]
-        timings, noise = alternate(timers, rounds=rounds, seconds=seconds, progress=progress)
-        told = machine(device) | _versions()
-    cases: list[list[Case]] = [[] for _ in opened]
-    for (number, backend, batch), timing in zip(keys, timings, strict=True):
-        cases[number].append(Case(backend, batch, len(timing.calls), timing.p50, timing.p99, timing.medians))
+    with _torch_threads(threads), tempfile.TemporaryDirectory() as scratch:
+        candidates = _open(lifters, Path(scratch), device=device, threads=threads)
+        cases = [case for number, candidate in enumerate(candidates) for case in _cases(number, candidate, batches)]
+        facts = [_facts(candidate, max(batches), device, threads) for candidate in candidates]
+        timings, noise = alternate([case.timer for case in cases], rounds=rounds, seconds=seconds, progress=progress)
+        machine_facts = machine(device) | _versions()
+    results: list[list[Case]] = [[] for _ in candidates]
+    for case, timing in zip(cases, timings, strict=True):
+        results[case.lifter].append(Case(case.backend, case.batch, len(timing.calls), timing.p50, timing.p99, timing.medians))
     return Record(
-        machine=told,
-        fps=opened[0].probe.fps,
+        machine=machine_facts,
+        fps=candidates[0].clip.fps,
         rounds=rounds,
         noise=noise,
-        lifters=tuple(facts(tuple(timed)) for facts, timed in zip(about, cases, strict=True)),
+        lifters=tuple(replace(one, cases=tuple(measured)) for one, measured in zip(facts, results, strict=True)),
     )
 
 
+def _open(paths: Sequence[str], scratch: Path, *, device: str, threads: int) -> list[_Candidate]:
+    """Open lifters and their backends; ``scratch`` is an empty folder.
+
+    Raises:
+        PosebenchError: a lifter cannot be opened, or two have one name.
+    """
+    dataset = open_dataset("synthetic")
+    lifters = {path: open_lifter(path, dataset, threads=threads, device=device) for path in paths}
+    names = [name_of(lifter) for lifter in lifters.values()]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise PosebenchError(f"two lifters called {repeated[0]}", "lifters of different names", "time them apart")
+    candidates = []
+    for number, (path, lifter) in enumerate(lifters.items()):
+        folder = scratch / str(number)
+        folder.mkdir()
+        own_device = device if without_flip_averaging(lifter) else "cpu"
+        found, notes = backends(path, lifter, folder, device=own_device, threads=threads)
+        candidates.append(_Candidate(path, lifter, timing_clip(lifter, dataset), found, notes))
+    return candidates
+
+
 def _versions() -> dict[str, str]:
-    """Of Python, and of the libraries that are there."""
+    """Versions of Python and of the libraries that are installed."""
     found = {"python": platform.python_version()}
     for name in _LIBRARIES:
         with suppress(importlib.metadata.PackageNotFoundError):
@@ -119,71 +137,70 @@ def _versions() -> dict[str, str]:
 
 
 def name_of(lifter: Lifter) -> str:
-    """What a record calls a lifter: its id, and recipe and preset of a trained one, as a board does."""
-    made: Provenance | None = getattr(lifter, "provenance", None)
-    return made.named(lifter.id) if made else lifter.id
+    """A lifter's name in a record: its id, with recipe and preset for a trained one, as on the leaderboard."""
+    info = lifter.info
+    return info.provenance.named(info.id) if info.provenance else info.id
 
 
-def _cases(one: _Opened, batches: Sequence[int]) -> Iterator[tuple[str, int, Timer]]:
-    for backend in one.backends:
+def _cases(number: int, candidate: _Candidate, batches: Sequence[int]) -> Iterator[_TimedCase]:
+    for backend in candidate.backends:
         for batch in batches:
             if backend.batches(batch):
-                yield backend.name, batch, backend.timer(one.probe.frames(batch), one.probe.camera)
+                timer = backend.timer(candidate.clip.frames(batch), candidate.clip.camera)
+                yield _TimedCase(number, backend.name, batch, timer)
 
 
-def _about(one: _Opened, largest: int, device: str, threads: int) -> Callable[[tuple[Case, ...]], Timed]:
-    """All that is known of a lifter but its timings, and waits for these."""
-    lifter, probe = one.lifter, one.probe
-    reach = reach_of(lambda points: lifter.lift(points, probe.camera), probe.frames(clip_length(lifter.context)))
-    keypoints = probe.frames(largest)
-    peak = _on_device(one, keypoints) if device == "cuda" and inner(lifter) else peak_memory(one.path, keypoints, probe.camera, threads)
-    adds = multiply_adds(lifter, keypoints, probe.camera)
-    shifts = tuple(_shifts(one))
-
-    def timed(cases: tuple[Case, ...]) -> Timed:
-        return Timed(
-            name=name_of(lifter),
-            context=lifter.context,
-            back=reach.back,
-            ahead=reach.ahead,
-            flip_averaging=lifter.flip_averaging,
-            parameters=parameters(lifter),
-            multiply_adds=adds,
-            opened=peak.opened if peak else None,
-            lifted=peak.lifted if peak else None,
-            cases=cases,
-            shifts=shifts,
-            notes=tuple(one.notes),
-        )
-
-    return timed
+def _facts(candidate: _Candidate, largest_batch: int, device: str, threads: int) -> Timed:
+    """All that a record holds of a lifter but its timings: ``cases`` is empty."""
+    lifter, clip = candidate.lifter, candidate.clip
+    field = receptive_field(lambda points: lifter.lift(points, clip.camera), clip.frames(clip_length(lifter.info.context)))
+    keypoints = clip.frames(largest_batch)
+    if device == "cuda" and without_flip_averaging(lifter):
+        peak: Peak | None = _peak_on_device(candidate, keypoints)
+    else:
+        peak = peak_memory(candidate.path, keypoints, clip.camera, threads)
+    return Timed(
+        name=name_of(lifter),
+        context=lifter.info.context,
+        back=field.back,
+        ahead=field.ahead,
+        flip_averaging=lifter.info.flip_averaging,
+        parameters=parameters(lifter),
+        multiply_adds=multiply_adds(lifter, keypoints, clip.camera),
+        opened=peak.opened if peak else None,
+        lifted=peak.lifted if peak else None,
+        cases=(),
+        shifts=tuple(_differences(candidate)),
+        notes=tuple(candidate.notes),
+    )
 
 
-def _on_device(one: _Opened, keypoints: Array) -> Peak:
-    """Memory that PyTorch took on the CUDA device: before, and at most while the clip was lifted."""
+def _peak_on_device(candidate: _Candidate, keypoints: Array) -> Peak:
+    """Memory of PyTorch on the CUDA device: before, and at most while the clip was lifted."""
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated() / 2**20
-    one.lifter.lift(keypoints, one.probe.camera)
+    candidate.lifter.lift(keypoints, candidate.clip.camera)
     return Peak(round(before, 1), round(torch.cuda.max_memory_allocated() / 2**20, 1))
 
 
-def _shifts(one: _Opened) -> Iterator[Shift]:
-    """Every backend but the first, against it: it is eager float32."""
-    first, *others = [backend for backend in one.backends if backend.lift]
-    count = min(COMPARED, len(one.probe.keypoints))
-    keypoints, truth = one.probe.keypoints[:count], one.probe.truth[:count]
-    assert first.lift
-    eager = first.lift(keypoints, one.probe.camera) if others else None
-    for backend in others:
-        assert backend.lift
-        assert eager is not None
-        poses = backend.lift(keypoints, one.probe.camera)
-        yield shift_of(backend.name, poses, eager, truth, metric=one.lifter.scale == "metric")
+def _differences(candidate: _Candidate) -> Iterator[BackendDifference]:
+    """The poses of every other backend against those of the first, which is eager float32."""
+    clip = candidate.clip
+    lifts = {backend.name: backend.lift for backend in candidate.backends if backend.lift}
+    if len(lifts) < 2:
+        return
+    count = min(COMPARED, len(clip.keypoints))
+    keypoints, truth = clip.keypoints[:count], clip.truth[:count]
+    (_, lift_eager), *others = lifts.items()
+    eager = lift_eager(keypoints, clip.camera)
+    for name, lift in others:
+        poses = lift(keypoints, clip.camera)
+        yield backend_difference(name, poses, eager, truth, metric=candidate.lifter.info.scale == "metric")
 
 
 @contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """PyTorch on ``count`` threads for a while."""
+def _torch_threads(count: int) -> Iterator[None]:
+    """PyTorch on ``count`` threads within the block."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:

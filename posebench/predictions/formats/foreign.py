@@ -1,4 +1,4 @@
-"""What a foreign file is turned into: the same :class:`posebench.predictions.archive.Predictions` that our own files give."""
+"""Files of other projects as :class:`posebench.predictions.archive.Predictions`, and what their readers share."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from posebench.data.h36m.names import take_name
 from posebench.predictions.archive import FRAMES_SUFFIX, Meta, Predictions
 from posebench.predictions.finding import Finding
 
-#: Distance from root to head of a person, mm. A median outside of it in millimetres and in metres leaves the unit open.
+#: Distance from root to head of a person, mm. If the median is outside of it both in mm and in m, the unit is not clear.
 ROOT_TO_HEAD = (300.0, 1200.0)
 _SAMPLE = 16
-#: How findings write a unit.
-WORD = {"m": "metres", "mm": "millimetres"}
+#: Units in words, for findings.
+UNIT_WORDS = {"m": "metres", "mm": "millimetres"}
 
 
 class KnownClips(Protocol):
-    """The clips that a file may be about: where clip ids are looked up, and frames found by their truth."""
+    """The clips that a file may be about, to look up clip ids and to find frames by their truth (a scoring scope, for example)."""
 
     @property
     def clips(self) -> Mapping[str, ClipInfo]:
@@ -43,9 +43,8 @@ class KnownClips(Protocol):
     def spacing(self) -> int:
         """Frames of the dataset's definition from one frame of this copy to the next."""
 
-    @property
-    def truth(self) -> Callable[[str], npt.NDArray[np.floating]]:
-        """Clip id to true poses (T, J, 3) mm of the whole clip, camera frame."""
+    def truth(self, clip: str) -> npt.NDArray[np.floating]:
+        """True poses (T, J, 3) mm of the whole clip, camera frame."""
 
     def frames(self, clip: str) -> npt.NDArray[np.int64]:
         """0-based numbers of the clip's frames that are scored, as the dataset's definition counts."""
@@ -53,13 +52,13 @@ class KnownClips(Protocol):
 
 @dataclass(frozen=True)
 class Reading:
-    """How to read a file that is not ours.
+    """How to read a file of another project.
 
     Attributes:
-        format: an id of :data:`posebench.predictions.formats.registry.FORMATS`; None where the file shall tell.
+        format: an id of :data:`posebench.predictions.formats.registry.FORMATS`; None to recognise it from the file.
         clip: the clip id of a file that holds one clip and no id.
         ids: a file that gives the clip and frame of each pose (mmpose's annotation npz).
-        unit: ``mm`` or ``m``, where the file's own is not the format's or not clear.
+        unit: ``mm`` or ``m``, where the file does not follow its format or is not clear.
     """
 
     format: str | None = None
@@ -73,43 +72,48 @@ class Reading:
 
 
 @dataclass(frozen=True, eq=False)
-class Stored:
-    """An array that is read when it is asked for."""
+class LazyArray:
+    """An array that is read when it is needed."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     read: Callable[[], npt.NDArray[Any]]
 
 
-def held(array: npt.NDArray[Any]) -> Stored:
+def in_memory(array: npt.NDArray[Any]) -> LazyArray:
     """An array that is already in memory."""
-    return Stored(array.shape, array.dtype, lambda: array)
+    return LazyArray(array.shape, array.dtype, lambda: array)
 
 
 @dataclass(frozen=True, eq=False)
-class Foreign:
-    """A foreign file as read: what was stated or found out, the poses by clip id, frame numbers of sparse clips, and what to tell the user.
+class ForeignFile:
+    """A file of another project, as read.
 
-    ``used`` names the options that the reading made use of; any other that was given is an error.
+    Attributes:
+        meta: what the format or the user states.
+        clips: poses by clip id.
+        finding: how the file was read, for the user.
+        frames: frame numbers of sparse clips.
+        used: options of :class:`Reading` that were used; any other that was given is an error.
     """
 
     meta: Meta
-    clips: dict[str, Stored]
+    clips: dict[str, LazyArray]
     finding: Finding
     frames: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)
     used: tuple[str, ...] = ("unit",)
 
-    def store(self) -> Store:
-        """As :class:`posebench.predictions.archive.Predictions` wants it."""
+    def store(self) -> ArrayStore:
+        """In the form that :class:`posebench.predictions.archive.Predictions` reads."""
         arrays = dict(self.clips)
-        arrays |= {clip + FRAMES_SUFFIX: held(numbers) for clip, numbers in self.frames.items()}
-        return Store(self.meta.dump(), arrays)
+        arrays |= {clip + FRAMES_SUFFIX: in_memory(numbers) for clip, numbers in self.frames.items()}
+        return ArrayStore(self.meta.dump(), arrays)
 
 
-class Store:
+class ArrayStore:
     """Poses by clip id in memory, or read from foreign files one by one."""
 
-    def __init__(self, meta_text: str, arrays: dict[str, Stored]) -> None:
+    def __init__(self, meta_text: str, arrays: dict[str, LazyArray]) -> None:
         self.meta_text = meta_text
         self.shapes = {key: (stored.shape, stored.dtype) for key, stored in arrays.items()}
         self.duplicated: list[str] = []
@@ -121,7 +125,7 @@ class Store:
 
 
 class ForeignPredictions(Predictions):
-    """Predictions read from a foreign file or folder: ``path`` and hash are those of what was sent."""
+    """Predictions read from a foreign file or folder; ``path`` and hash are those of the original."""
 
     def sha256(self) -> str:
         """Hash of the file's bytes, or of the names and bytes of all files in a folder."""
@@ -134,13 +138,13 @@ class ForeignPredictions(Predictions):
         return digest.hexdigest()
 
 
-def note(format: str, text: str, *, severity: str = "note", clips: Iterable[str] = ()) -> Finding:
-    """The finding that says how the file was read."""
+def reading_note(format: str, text: str, *, severity: str = "note", clips: Iterable[str] = ()) -> Finding:
+    """The finding that states how the file was read."""
     fix = "none needed, if that is what the file holds; otherwise state it with --from and --unit, or write posebench's own format"
     return Finding("format", severity, f"read as {format}: {text}", fix, tuple(clips))
 
 
-def wanted_clip(path: Path, format: str, reading: Reading, known: KnownClips | None) -> str:
+def stated_clip(path: Path, format: str, reading: Reading, known: KnownClips | None) -> str:
     """The clip id that the user gave for a file without any.
 
     Raises:
@@ -149,13 +153,13 @@ def wanted_clip(path: Path, format: str, reading: Reading, known: KnownClips | N
     if reading.clip is None:
         example = "S9/Greeting 1/54138969" if known is None else next(iter(known.clips))
         raise PosebenchError(
-            f"{path}: {format} holds one clip and does not say which", "the clip id", f"add --clip '{example}' with the clip that it is"
+            f"{path}: {format} holds one clip without its id", "the clip id", f"add --clip '{example}' with the clip that it is"
         )
     return reading.clip
 
 
-def told_unit(path: Path, poses: Iterable[npt.NDArray[np.floating]], order: str, reading: Reading) -> tuple[str, str]:
-    """The unit, and how it is known: stated by the user, or told by the people's size.
+def find_unit(path: Path, poses: Iterable[npt.NDArray[np.floating]], order: str, reading: Reading) -> tuple[str, str]:
+    """The unit, and how it is known: stated by the user, or inferred from the size of the people.
 
     **Convention.** The median distance from root to head is between 0.3 and 1.2 metres, or between 300 and 1200 millimetres.
 
@@ -175,15 +179,15 @@ def told_unit(path: Path, poses: Iterable[npt.NDArray[np.floating]], order: str,
     low, high = ROOT_TO_HEAD
     for unit in ("mm", "m"):
         if low <= size * mm_per(unit) <= high:
-            return unit, f"told by the size: root to head {size:.3g}"
+            return unit, f"inferred from the size: root to head {size:.3g}"
     raise PosebenchError(
         f"{path}: poses whose median distance from root to head is {size:.4g}",
-        "a person's, 0.3 to 1.2 (metres) or 300 to 1200 (millimetres), to tell the unit by",
+        "a person's, 0.3 to 1.2 (metres) or 300 to 1200 (millimetres)",
         "state it: --unit mm or --unit m",
     )
 
 
-def sampled(clips: dict[str, Stored]) -> Iterable[npt.NDArray[np.floating]]:
+def sampled(clips: dict[str, LazyArray]) -> Iterable[npt.NDArray[np.floating]]:
     """The poses of a few clips, evenly spaced over all."""
     stored = list(clips.values())
     return (one.read() for one in stored[:: max(1, len(stored) // _SAMPLE)])
@@ -192,9 +196,9 @@ def sampled(clips: dict[str, Stored]) -> Iterable[npt.NDArray[np.floating]]:
 def clip_from_name(name: str, known: KnownClips | None) -> str | None:
     """The clip id in a relative path or file name without its ending; None where there is none.
 
-    **Convention.** ``subject/take/camera`` as it stands, ``subject_take_camera`` and mmpose's ``subject_take.camera``, in any mix with
-    folders. A known id that differs in its separators only is the one that is meant. Without known clips an underscore between an
-    action's word and its number is a space (Human3.6M's ``Greeting 1``), and any other in a take stands.
+    **Convention.** ``subject/take/camera``, ``subject_take_camera`` or mmpose's ``subject_take.camera``, in any mix with folders. A known
+    id that differs in its separators only is taken. Without known clips an underscore between an action's word and its number is a space
+    (Human3.6M's ``Greeting 1``), and any other underscore in a take is kept.
 
     Example:
         >>> clip_from_name("S9_Greeting_1.54138969", None), clip_from_name("S07_07_01_c0", None)

@@ -15,26 +15,27 @@ from posebench.base.errors import PosebenchError, first_ten
 from posebench.base.skeletons import joint_map
 from posebench.data.h36m.names import take_name
 from posebench.predictions.archive import Meta
-from posebench.predictions.formats.foreign import WORD, Foreign, KnownClips, Reading, Stored, note
+from posebench.predictions.formats.foreign import UNIT_WORDS, ForeignFile, LazyArray, Reading, reading_note
 
 MAX_FILES = 100_000
 MAGIC = b"\x89HDF\r\n\x1a\n"
 _KEY = "3D_positions"
+_ADVICE = "copy the file again"
 _JOINTS = list(joint_map("h36m32", "h36m17"))
 
 
-def read_martinez(path: Path, reading: Reading, known: KnownClips | None) -> Foreign:  # noqa: ARG001 - every reader takes the known clips
+def read_martinez(path: Path, reading: Reading) -> ForeignFile:
     """``S9/MyPoses/3D_positions/Greeting 1.54138969.h5`` with ``3D_positions`` (96, n): millimetres, h36m32, of which 17 are taken by name.
 
     **Convention.** Row 3 j + c is coordinate c of joint j. The subject is a folder (or group), the file's name take and camera; an
-    underscore in the take is a space. Camera frame by assumption, since Martinez' own files are in the world's: the checks
-    tell when they are.
+    underscore in the take is a space. The camera frame is assumed; Martinez' own files are in world coordinates, which the
+    checks report.
     Source: una-dinosauria/3d-pose-baseline, ``src/data_utils.py``. That repository exports no predictions; users write them in its layout.
 
     Raises:
         PosebenchError: a path without subject, take and camera, a clip twice, or another shape.
     """
-    clips: dict[str, Stored] = {}
+    clips: dict[str, LazyArray] = {}
     for name, file, key, shape, dtype in _datasets(path):
         if len(shape) != 2 or shape[0] != 96 or dtype.kind != "f":
             raise PosebenchError(
@@ -43,21 +44,21 @@ def read_martinez(path: Path, reading: Reading, known: KnownClips | None) -> For
         clip = clip_of(name)
         if clip is None:
             raise PosebenchError(
-                f"{path}: {name}, which does not say subject, take and camera (Martinez' own files hold world coordinates and no camera)",
+                f"{path}: {name}, without subject, take and camera (Martinez' own files hold world coordinates and no camera)",
                 "paths such as 'S9/MyPoses/3D_positions/Greeting 1.54138969.h5'",
                 "write the poses of each camera, in its frame, under such a path",
             )
         if clip in clips:
             raise PosebenchError(f"{path}: {clip} twice, the second time as {name}", "each clip once", "take one of them away")
-        clips[clip] = Stored((shape[1], 17, 3), dtype, partial(_read, file, key))
+        clips[clip] = LazyArray((shape[1], 17, 3), dtype, partial(_read, file, key))
     if not clips:
         raise PosebenchError(f"{path}: no dataset {_KEY}", "(96, n) floats under that name", "see docs/formats.md")
     unit = reading.unit or "mm"
     text = (
-        f"{WORD[unit]}, h36m32 taken to h36m17 by name, camera frame by assumption;"
+        f"{UNIT_WORDS[unit]}, h36m32 taken to h36m17 by name, camera frame by assumption;"
         f" {len(clips)} clips by their paths ({first_ten(list(clips)[:2])} ...)"
     )
-    return Foreign(Meta("h36m17", unit), clips, note("martinez-h5", text))
+    return ForeignFile(Meta("h36m17", unit), clips, reading_note("martinez-h5", text))
 
 
 def clip_of(name: str) -> str | None:
@@ -94,15 +95,15 @@ def _datasets(path: Path) -> Iterator[tuple[str, Path, str, tuple[int, ...], np.
 
 
 def _shapes(file: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
-    from posebench.predictions.formats.tree import open_tree
+    from posebench.base.readers.hdf5 import open_hdf5
 
-    with open_tree(file) as tree:
-        return tree.shapes
+    with open_hdf5(file, _ADVICE) as stored:
+        return stored.shapes
 
 
 def _read(file: Path, key: str) -> npt.NDArray[np.floating]:
-    from posebench.predictions.formats.tree import open_tree
+    from posebench.base.readers.hdf5 import open_hdf5
 
-    with open_tree(file) as tree:
-        poses: npt.NDArray[np.floating] = tree.read(key).reshape(32, 3, -1).transpose(2, 0, 1)[:, _JOINTS]
+    with open_hdf5(file, _ADVICE) as stored:
+        poses: npt.NDArray[np.floating] = stored.read(key).reshape(32, 3, -1).transpose(2, 0, 1)[:, _JOINTS]
         return np.ascontiguousarray(poses)

@@ -1,4 +1,4 @@
-"""mmpose's two JSON exports: the result file of a 0.x test run, and what the 1.x demo and inferencer write for display."""
+"""Two JSON formats of mmpose: the result file of a 0.x test run, and the display output of the 1.x demo and inferencer."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from posebench.base.readers.npy import read_json
 from posebench.base.readers.npz import Npz, open_zip
 from posebench.data.h36m.names import take_name
 from posebench.predictions.archive import Meta
-from posebench.predictions.formats.foreign import WORD, Foreign, KnownClips, Reading, held, note, wanted_clip
+from posebench.predictions.formats.foreign import UNIT_WORDS, ForeignFile, KnownClips, Reading, in_memory, reading_note, stated_clip
 
 MAX_IMAGES = 10_000_000
 _MAX_NAME_BYTES = 4 * 256
 _ADVICE = "see docs/formats.md for what mmpose writes"
 _IMAGE = re.compile(r"(?P<subject>S\d+)_(?P<take>.+)\.(?P<camera>\d+)_(?P<number>\d+)\.\w+|(?P<sequence>TS\d)_(?P<index>\d+)\.\w+")
-#: What the demo does for display, (x, y, z) -> (-x, z, -y), undone: row by row the camera's x, y, z out of the stored numbers.
+#: Undoes the demo's display axes (x, y, z) -> (-x, z, -y): each row gives one of the camera's axes from the stored numbers.
 _DISPLAY_TO_CAMERA = np.array([[-1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 
 
-def read_result(path: Path, reading: Reading, known: KnownClips | None) -> Foreign:  # noqa: ARG001 - every reader takes the known clips
+def read_result(path: Path, reading: Reading) -> ForeignFile:
     """``result_keypoints.json`` of 0.x: a list of {keypoints [17][3], target_id}; metres, camera frame, root-relative.
 
     **Convention.** ``target_id`` counts the rows of the annotation npz that the run was tested on (``--ids``), whose ``imgname`` gives clip
@@ -59,17 +59,17 @@ def read_result(path: Path, reading: Reading, known: KnownClips | None) -> Forei
     if len(orders) != 1:
         raise PosebenchError(f"{path}: {'images of two datasets' if orders else 'no pose'}", "poses of one dataset", "split the file")
     (order,) = orders
-    clips = {clip: held(poses[[row for _, row in sorted(frames.items())]]) for clip, frames in rows.items()}
+    clips = {clip: in_memory(poses[[row for _, row in sorted(frames.items())]]) for clip, frames in rows.items()}
     numbers = {clip: np.array(sorted(frames), dtype=np.int64) for clip, frames in rows.items()}
     unit = reading.unit or "m"
     text = (
-        f"{WORD[unit]}, {order}, camera frame; clips and frames by imgname of {Path(reading.ids).name},"
+        f"{UNIT_WORDS[unit]}, {order}, camera frame; clips and frames by imgname of {Path(reading.ids).name},"
         f" whose image numbers count from 1; {len(clips)} clips"
     )
-    return Foreign(Meta(order, unit), clips, note("mmpose-result-json", text), numbers, used=("unit", "ids"))
+    return ForeignFile(Meta(order, unit), clips, reading_note("mmpose-result-json", text), numbers, used=("unit", "ids"))
 
 
-def read_demo(path: Path, reading: Reading, known: KnownClips | None) -> Foreign:
+def read_demo(path: Path, reading: Reading, known: KnownClips | None) -> ForeignFile:
     """What the 1.x demo and inferencer save: {meta_info, instance_info: [{frame_id, instances: [{keypoints [17][3], ...}]}]}.
 
     **Convention.** Made for display: the axes are (-x, z, -y) of the camera's, in metres, and every pose is shifted in height until its
@@ -80,7 +80,7 @@ def read_demo(path: Path, reading: Reading, known: KnownClips | None) -> Foreign
     Raises:
         PosebenchError: no clip id given, several people in a frame, frames whose first number is neither 0 nor 1, or another shape.
     """
-    clip = wanted_clip(path, "mmpose-demo-json", reading, known)
+    clip = stated_clip(path, "mmpose-demo-json", reading, known)
     frames = _listed(path, _field(path, read_json(path), "instance_info"))
     numbers, keypoints = [], []
     for item in frames:
@@ -91,7 +91,7 @@ def read_demo(path: Path, reading: Reading, known: KnownClips | None) -> Foreign
         if len(people) > 1:
             raise PosebenchError(
                 f"{path}: {len(people)} people in frame {number}",
-                "one person, since nothing says who is who",
+                "one person, since the file does not identify people",
                 "leave the one that the clip is of",
             )
         if people:
@@ -106,10 +106,12 @@ def read_demo(path: Path, reading: Reading, known: KnownClips | None) -> Foreign
     first = numbers[0]
     sparse = {} if numbers == list(range(first, first + len(numbers))) else {clip: np.array(numbers, dtype=np.int64) - first}
     text = (
-        f"{WORD[unit]}, h36m17, display axes (-x, z, -y) turned back into the camera frame; the height that"
+        f"{UNIT_WORDS[unit]}, h36m17, display axes (-x, z, -y) turned back into the camera frame; the height that"
         f" the demo shifts each pose by cannot be known and went with the root; frames count from {first}; the clip is {clip}, as stated"
     )
-    return Foreign(Meta("h36m17", unit), {clip: held(poses)}, note("mmpose-demo-json", text), sparse, used=("unit", "clip"))
+    return ForeignFile(
+        Meta("h36m17", unit), {clip: in_memory(poses)}, reading_note("mmpose-demo-json", text), sparse, used=("unit", "clip")
+    )
 
 
 def image_frame(name: str) -> tuple[str, int]:
@@ -165,7 +167,7 @@ def _field(path: Path, item: object, key: str) -> Any:
 
 
 def _poses(path: Path, keypoints: list[Any]) -> npt.NDArray[np.float64]:
-    # Judged before numpy sees them: it makes texts of everything where there is one text, each as long as the longest.
+    # Checked before numpy converts them: one string among the numbers would turn all of them into strings of its length.
     for number, pose in enumerate(keypoints):
         if not (
             isinstance(pose, list)

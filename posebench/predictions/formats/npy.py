@@ -11,23 +11,23 @@ from posebench.base.errors import PosebenchError, first_ten
 from posebench.base.readers.npy import npy_header, read_npy
 from posebench.predictions.archive import Meta
 from posebench.predictions.formats.foreign import (
-    WORD,
-    Foreign,
+    UNIT_WORDS,
+    ForeignFile,
     KnownClips,
+    LazyArray,
     Reading,
-    Stored,
     clip_from_name,
-    note,
+    find_unit,
+    reading_note,
     sampled,
-    told_unit,
-    wanted_clip,
+    stated_clip,
 )
 
 MAX_FILES = 100_000
 _ORDER = "h36m17"
 
 
-def read_videopose3d(path: Path, reading: Reading, known: KnownClips | None) -> Foreign:
+def read_videopose3d(path: Path, reading: Reading, known: KnownClips | None) -> ForeignFile:
     """``run.py --viz-export``: metres, camera frame, h36m17, one clip a file, no id.
 
     Source: facebookresearch/VideoPose3D, ``run.py``. The root is near the origin, or carries the trajectory; it is subtracted either way.
@@ -36,38 +36,40 @@ def read_videopose3d(path: Path, reading: Reading, known: KnownClips | None) -> 
         PosebenchError: no (n, 17, 3) floats, or no clip id given.
     """
     stored = _one(path)
-    clip = wanted_clip(path, "videopose3d-npy", reading, known)
+    clip = stated_clip(path, "videopose3d-npy", reading, known)
     unit = reading.unit or "m"
-    text = f"{WORD[unit]}, {_ORDER}, camera frame; the clip is {clip}, as stated"
-    return Foreign(Meta(_ORDER, unit), {clip: stored}, note("videopose3d-npy", text), used=("unit", "clip"))
+    text = f"{UNIT_WORDS[unit]}, {_ORDER}, camera frame; the clip is {clip}, as stated"
+    return ForeignFile(Meta(_ORDER, unit), {clip: stored}, reading_note("videopose3d-npy", text), used=("unit", "clip"))
 
 
-def read_motionbert(path: Path, reading: Reading, known: KnownClips | None) -> Foreign:
-    """``X3D.npy`` of MotionBERT's ``infer_wild.py``: image units or pixels, so that scale is unknown; one clip, no id.
+def read_motionbert(path: Path, reading: Reading, known: KnownClips | None) -> ForeignFile:
+    """``X3D.npy`` of MotionBERT's ``infer_wild.py``: image units or pixels, so the scale is unknown; one clip, no id.
 
-    Source: Walter0807/MotionBERT. The poses live in the 2.5D frame of the image: an orthographic view in which depth is in the unit of the
-    picture. In-camera truth differs from it by about 35 mm for people off the optical axis.
+    Source: Walter0807/MotionBERT. Poses are in the 2.5D frame of the image: an orthographic view, with depth in the unit of the image.
+    True poses in the camera frame differ from it by about 35 mm for people off the optical axis.
 
     Raises:
         PosebenchError: no (n, 17, 3) floats, no clip id given, or a unit stated.
     """
     stored = _one(path)
-    clip = wanted_clip(path, "motionbert-npy", reading, known)
+    clip = stated_clip(path, "motionbert-npy", reading, known)
     text = (
         f"scale unknown (image units or pixels, not mm), {_ORDER}, the 2.5D frame of the image; the clip is {clip}, as stated. Poses in"
         " this frame differ from camera-frame truth by some 35 mm even where the method is right, since perspective is not undone"
     )
-    return Foreign(Meta(_ORDER, None, "unknown"), {clip: stored}, note("motionbert-npy", text, severity="warning"), used=("clip",))
+    return ForeignFile(
+        Meta(_ORDER, None, "unknown"), {clip: stored}, reading_note("motionbert-npy", text, severity="warning"), used=("clip",)
+    )
 
 
-def read_folder(path: Path, reading: Reading, known: KnownClips | None) -> Foreign:
-    """A folder of one (n, 17, 3) file a clip: camera frame, h36m17, clip ids from the paths, the unit stated or told by the people's size.
+def read_folder(path: Path, reading: Reading, known: KnownClips | None) -> ForeignFile:
+    """A folder of one (n, 17, 3) file a clip: camera frame, h36m17, clip ids from the paths, unit stated or inferred.
 
     Raises:
-        PosebenchError: a name holds no clip id, two hold the same, a shape is another, or the unit is not clear.
+        PosebenchError: a name holds no clip id, two hold the same, a file has another shape, or the unit is not clear.
     """
     files = npy_files(path)
-    clips: dict[str, Stored] = {}
+    clips: dict[str, LazyArray] = {}
     names: dict[str, str] = {}
     for file in files:
         name = file.relative_to(path).as_posix()
@@ -83,9 +85,10 @@ def read_folder(path: Path, reading: Reading, known: KnownClips | None) -> Forei
         clips[clip], names[clip] = _one(file), name
     if not clips:
         raise PosebenchError(f"{path}: no npy file in it", "a folder with one npy file a clip", "check the path")
-    unit, how = told_unit(path, sampled(clips), _ORDER, reading)
-    text = f"{WORD[unit]} ({how}), {_ORDER}, camera frame; {len(clips)} clips by the names of the files ({first_ten(list(clips)[:2])} ...)"
-    return Foreign(Meta(_ORDER, unit), clips, note("npy-folder", text))
+    unit, how = find_unit(path, sampled(clips), _ORDER, reading)
+    examples = first_ten(list(clips)[:2])
+    text = f"{UNIT_WORDS[unit]} ({how}), {_ORDER}, camera frame; {len(clips)} clips by the names of the files ({examples} ...)"
+    return ForeignFile(Meta(_ORDER, unit), clips, reading_note("npy-folder", text))
 
 
 def npy_files(folder: Path) -> list[Path]:
@@ -104,15 +107,15 @@ def root_at_origin(path: Path) -> bool:
 
 
 def fits(path: Path) -> bool:
-    """Whether the file holds (n, 17, 3) floats; raises where it is no sound npy file."""
+    """Whether the file holds (n, 17, 3) floats; raises for a damaged npy file."""
     shape, dtype = npy_header(path)
     return dtype.kind == "f" and len(shape) == 3 and shape[1:] == (17, 3)
 
 
-def _one(path: Path) -> Stored:
+def _one(path: Path) -> LazyArray:
     shape, dtype = npy_header(path)
     if not fits(path):
         raise PosebenchError(
             f"{path}: {dtype} {shape}", "(n, 17, 3) floats in the order of h36m17", "write other joint orders in posebench's own format"
         )
-    return Stored(shape, dtype, partial(read_npy, path))
+    return LazyArray(shape, dtype, partial(read_npy, path))

@@ -1,4 +1,4 @@
-"""PoseBench3D's ``Predictions_<dataset>/<model>.npz``: poses without ids, found again by the truth that stands beside them."""
+"""PoseBench3D's ``Predictions_<dataset>/<model>.npz``: poses without ids, identified by the true poses in the same file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from posebench.base.readers.npz import Npz, open_zip
 from posebench.base.skeletons import joint_map
 from posebench.base.units import mm_per
 from posebench.predictions.archive import Meta
-from posebench.predictions.formats.foreign import WORD, Foreign, KnownClips, Reading, held, note, told_unit
+from posebench.predictions.formats.foreign import UNIT_WORDS, ForeignFile, KnownClips, Reading, find_unit, in_memory, reading_note
 
 Array = npt.NDArray[np.float64]
 
@@ -24,25 +24,25 @@ _ORDERS = {17: "h36m17", 16: "h36m16"}
 _ADVICE = "write posebench's own format from PoseBench3D's loader, which knows the clips"
 
 
-def read_posebench3d(path: Path, reading: Reading, known: KnownClips | None) -> Foreign:
-    """``targets3D`` and ``outputs3D`` (N, J, 3), root-centred: h36m17, or h36m16 where J = 16; the unit is told by the targets' size.
+def read_posebench3d(path: Path, reading: Reading, known: KnownClips | None) -> ForeignFile:
+    """``targets3D`` and ``outputs3D`` (N, J, 3), root-centred: h36m17, or h36m16 where J = 16; the unit is inferred from the targets.
 
-    **Convention.** The file names no clip, its order is the loader's and its tail is dropped. Each row is assigned to the frame of
-    the known clips whose root-relative truth equals its target to 0.01 mm in every coordinate; where several do (a person who stands
-    still), to the one that follows the row before. Source: bryanjvela/PoseBench3D.
+    **Convention.** The file names no clip; its rows are in the order of PoseBench3D's loader, which leaves out the last ones. Each row is
+    assigned to the frame of the known clips whose root-relative truth equals its target to 0.01 mm in every coordinate. If several do
+    (a person who stands still), it is the frame that follows the previous row's. Source: bryanjvela/PoseBench3D.
 
     Raises:
         PosebenchError: there are no known clips to find the truth in, a target is found nowhere, or two rows are the same frame.
     """
     if known is None:
         raise PosebenchError(
-            f"{path}: poses without clip ids, which are found again by their truth",
+            f"{path}: poses without clip ids, which are identified by their truth",
             "the true poses to find them in",
             "score it directly: posebench score FILE --from posebench3d-npz --protocol ID with --root or --truth",
         )
     arrays = _arrays(path)
     order = _ORDERS[arrays[POSES].shape[1]]
-    unit, how = told_unit(path, [arrays[TRUTH]], order, reading)
+    unit, how = find_unit(path, [arrays[TRUTH]], order, reading)
     targets = arrays[TRUTH].astype(np.float64) * mm_per(unit)
     clips, frames, truth = _truth(known, order)
     row_of = _matched(path, targets - targets[:, :1], truth)
@@ -52,14 +52,14 @@ def read_posebench3d(path: Path, reading: Reading, known: KnownClips | None) -> 
         rows = np.flatnonzero(clips[row_of] == at)
         rows = rows[np.argsort(frames[row_of[rows]])]
         numbers[names[at]] = frames[row_of[rows]]
-        stored[names[at]] = held(np.ascontiguousarray(arrays[POSES][rows]))
+        stored[names[at]] = in_memory(np.ascontiguousarray(arrays[POSES][rows]))
         if (np.diff(numbers[names[at]]) == 0).any():
             raise PosebenchError(f"{path}: two rows are the same frame of {names[at]}", "each frame once", _ADVICE)
     text = (
-        f"{WORD[unit]} ({how}), {order}, camera frame, root-relative; all {len(targets):,} rows were found in"
+        f"{UNIT_WORDS[unit]} ({how}), {order}, camera frame, root-relative; all {len(targets):,} rows were found in"
         f" {len(stored)} clips by their targets, to {SAME} mm"
     )
-    return Foreign(Meta(order, unit), stored, note("posebench3d-npz", text), numbers)
+    return ForeignFile(Meta(order, unit), stored, reading_note("posebench3d-npz", text), numbers)
 
 
 def _arrays(path: Path) -> dict[str, npt.NDArray[np.floating]]:

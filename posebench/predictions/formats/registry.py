@@ -1,7 +1,7 @@
-"""Predictions in the formats of other projects: told apart, read with unit, joint order and frame stated, and written as ours.
+"""Predictions in the formats of other projects: recognised, read with unit, joint order and frame stated, and converted to our format.
 
-:data:`FORMATS` lists them, ``docs/formats.md`` explains them. What a file is read as, and what was undone, stands in a finding of the check
-and of the result. Sources: the producers' code, as named at each reader.
+:data:`FORMATS` lists them, ``docs/formats.md`` explains them. A finding of the check and of the result states how a file was read, and
+what was undone. Sources: the producers' code, as named at each reader.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from posebench.base.readers.npy import NPY_MAGIC, first_bytes
 from posebench.predictions.archive import META_KEY, Predictions, save_predictions
 from posebench.predictions.finding import Finding
 from posebench.predictions.formats import martinez, mmpose, npy, posebench3d, pstmo
-from posebench.predictions.formats.foreign import Foreign, ForeignPredictions, KnownClips, Reading
+from posebench.predictions.formats.foreign import ForeignFile, ForeignPredictions, KnownClips, Reading
 
 __all__ = ["FORMATS", "Format", "Reading", "convert", "foreign_format", "read_foreign", "recognise"]
 
@@ -26,20 +26,30 @@ _PEEK = 2**16
 
 @dataclass(frozen=True)
 class Format:
-    """What a file of this format looks like, and what reads it: (path, how to read, the known clips or None) -> :class:`Foreign`."""
+    """A format of another project.
+
+    Attributes:
+        looks: what a file looks like, for messages.
+        read: reads a file, given its path, how to read it, and the clips that it may be about (None where they are not known).
+    """
 
     looks: str
-    read: Callable[[Path, Reading, KnownClips | None], Foreign]
+    read: Callable[[Path, Reading, KnownClips | None], ForeignFile]
+
+
+def _by_itself(read: Callable[[Path, Reading], ForeignFile]) -> Callable[[Path, Reading, KnownClips | None], ForeignFile]:
+    """A reader whose files identify their clips by themselves."""
+    return lambda path, reading, _known: read(path, reading)
 
 
 FORMATS = {
     "videopose3d-npy": Format("one .npy (n, 17, 3), root at the origin, from VideoPose3D --viz-export", npy.read_videopose3d),
     "npy-folder": Format("a folder with one .npy (n, 17, 3) a clip", npy.read_folder),
-    "p-stmo-mat": Format("a MATLAB v5 file with TS1 ... TS6, 3x17x1xn", pstmo.read_pstmo),
-    "mmpose-result-json": Format("a JSON list of {keypoints, target_id}", mmpose.read_result),
+    "p-stmo-mat": Format("a MATLAB v5 file with TS1 ... TS6, 3x17x1xn", _by_itself(pstmo.read_pstmo)),
+    "mmpose-result-json": Format("a JSON list of {keypoints, target_id}", _by_itself(mmpose.read_result)),
     "mmpose-demo-json": Format("a JSON object {meta_info, instance_info}", mmpose.read_demo),
     "motionbert-npy": Format("one .npy (n, 17, 3) called X3D.npy, or with a moving root", npy.read_motionbert),
-    "martinez-h5": Format("HDF5 with 3D_positions (96, n), a file a clip or all in one", martinez.read_martinez),
+    "martinez-h5": Format("HDF5 with 3D_positions (96, n), a file a clip or all in one", _by_itself(martinez.read_martinez)),
     "posebench3d-npz": Format("an .npz with inputs2D, targets3D, outputs3D", posebench3d.read_posebench3d),
 }
 
@@ -74,11 +84,11 @@ def recognise(path: str | os.PathLike[str]) -> list[str]:
 def foreign_format(path: str | os.PathLike[str], reading: Reading) -> str | None:
     """The format to read a file in: the one stated, or the only one that fits; None for posebench's own.
 
-    A file that is missing counts as ours, and so does an archive that nothing else fits: opening it says what is wrong with it.
+    A missing file counts as our own format, and so does an archive that no other format fits: opening it shows what is wrong with it.
 
     Raises:
-        PosebenchError: the stated format is none of :data:`FORMATS`, several fit, none does, or a file of ours comes with options for
-            others.
+        PosebenchError: the stated format is none of :data:`FORMATS`, several fit, none does, or options for other formats are given with
+            a file in our own.
     """
     path = Path(path)
     if reading.format is not None:
@@ -100,14 +110,14 @@ def foreign_format(path: str | os.PathLike[str], reading: Reading) -> str | None
         kind = "a directory" if path.is_dir() else f"a file that begins with {first_bytes(path, 16)!r}"
         known = "; ".join(f"{id}: {format.looks}" for id, format in FORMATS.items())
         raise PosebenchError(
-            f"{path}, {kind}, in no format that is known",
+            f"{path}, {kind}, in no known format",
             f"posebench's own .npz or .h5, or {known}",
             "state the format with --from, or see docs/formats.md",
         )
     given = [name for name in ("clip", "ids", "unit") if getattr(reading, name) is not None]
     if given:
         raise PosebenchError(
-            f"--{given[0]} with {path}, which is in posebench's own format and states everything itself",
+            f"--{given[0]} with {path}, which is in posebench's own format and states this itself",
             "no such option",
             f"drop --{given[0]}",
         )
@@ -117,25 +127,25 @@ def foreign_format(path: str | os.PathLike[str], reading: Reading) -> str | None
 def read_foreign(
     path: str | os.PathLike[str], format: str, reading: Reading, known: KnownClips | None = None
 ) -> tuple[Predictions, Finding]:
-    """A foreign file as predictions, and the finding that says how it was read; poses are read a clip at a time where the format allows.
+    """A foreign file as predictions, and the finding that states how it was read; poses are read a clip at a time where the format allows.
 
     Args:
         path: the file, or the folder.
         format: an id of :data:`FORMATS`, as :func:`foreign_format` found it.
-        reading: what the user said of the file.
-        known: where clip ids are looked up, and frames found by their truth.
+        reading: what the user stated about the file.
+        known: the clips it may be about, to look up clip ids and to find frames by their truth.
 
     Raises:
-        PosebenchError: the file does not hold what the format says, lacks what only the user can state, or an option is of no use here.
+        PosebenchError: the file does not fit the format, the user must state something that it lacks, or an option does not apply.
     """
     path = Path(path)
     try:
         foreign = FORMATS[format].read(path, reading, known)
     except OSError as error:
         raise PosebenchError(f"{path}: {error.strerror or error}", f"a file in {format}", "check the path") from error
-    idle = [name for name in ("clip", "ids", "unit") if getattr(reading, name) is not None and name not in foreign.used]
-    if idle:
-        raise PosebenchError(f"--{idle[0]} with {path}, read as {format}", "only what that format leaves open", f"drop --{idle[0]}")
+    unused = [name for name in ("clip", "ids", "unit") if getattr(reading, name) is not None and name not in foreign.used]
+    if unused:
+        raise PosebenchError(f"--{unused[0]} with {path}, read as {format}", "only options that this format needs", f"drop --{unused[0]}")
     return ForeignPredictions(path, foreign.store()), foreign.finding
 
 
@@ -148,18 +158,18 @@ def convert(
     keypoints: str = "",
     supervision: str = "unstated",
 ) -> Finding:
-    """Write a foreign file or folder in posebench's own format. Returns the finding that says how it was read.
+    """Write a foreign file or folder in posebench's own format. Returns the finding that states how it was read.
 
     Args:
         source: a file or folder in one of :data:`FORMATS`.
         target: ``.npz`` or ``.h5``; replaced only when the new file is complete.
-        reading: the format's id, or all that is known of the file; None where the file shall tell.
-        method: what made the poses; foreign files do not say, and a board needs to know.
-        keypoints: the 2D source it was given.
-        supervision: what its training saw: ``none``, ``unpaired 3D``, ``paired 3D``.
+        reading: the format's id, or a :class:`Reading`; None to recognise the format from the file.
+        method: the method's name; foreign files do not hold it, and the leaderboard needs it.
+        keypoints: keypoint source that it was given.
+        supervision: the 3D that its training saw: ``none``, ``unpaired 3D``, ``paired 3D``.
 
     Raises:
-        PosebenchError: as :func:`foreign_format` and :func:`read_foreign`; or the file is ours already.
+        PosebenchError: as :func:`foreign_format` and :func:`read_foreign`; or the file is in our own format already.
     """
     reading = Reading(reading) if isinstance(reading, str) else reading or Reading()
     format = foreign_format(source, reading)
@@ -195,7 +205,7 @@ def _has_targets(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    except Exception:  # whatever zipfile makes of damaged bytes: opening it as ours says so
+    except Exception:  # zipfile on damaged bytes; opening it as our own format reports the damage
         return False
     return META_KEY + ".npy" not in names and {"targets3D.npy", "outputs3D.npy"} <= set(names)
 
@@ -207,9 +217,9 @@ def _has_positions(path: Path) -> bool:
         with h5py.File(path, "r") as file:
             if META_KEY in file.attrs:
                 return False
-        from posebench.predictions.formats.tree import open_tree
+        from posebench.base.readers.hdf5 import open_hdf5
 
-        with open_tree(path) as tree:
-            return any(key.endswith("3D_positions") or (len(shape) == 2 and shape[0] == 96) for key, (shape, _) in tree.shapes.items())
+        with open_hdf5(path, "") as stored:
+            return any(key.endswith("3D_positions") or (len(shape) == 2 and shape[0] == 96) for key, (shape, _) in stored.shapes.items())
     except Exception:  # as above
         return False

@@ -1,4 +1,4 @@
-"""npz archives from strangers: whatever the bytes, an array or a PosebenchError, and no memory or code on their word."""
+"""npz archives from outside: any bytes give an array or a PosebenchError, run no code, and take no memory that is only claimed."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_shapes_are_known_before_any_array_is_read(archive, monkeypatch):
         assert Npz(path, opened).shapes == {"x": ((4, 17, 3), np.dtype("<f4")), "y": ((3,), np.dtype("<f8"))}
 
 
-def test_keys_that_stand_twice_are_told_and_the_last_one_counts(tmp_path):
+def test_duplicate_keys_are_listed_and_the_last_one_counts(tmp_path):
     path = tmp_path / "a.npz"
     with zipfile.ZipFile(path, "w") as file:
         file.writestr("x.npy", npy(np.zeros(2)))
@@ -175,7 +175,7 @@ def test_a_bare_pickle_as_member_is_refused(archive, tmp_path):
         (npy(descr="'<U0'", shape="()"), "damaged"),
     ],
 )
-def test_a_member_that_is_not_what_it_says_is_refused(archive, data, message):
+def test_a_member_whose_header_disagrees_with_its_data_is_refused(archive, data, message):
     with pytest.raises(PosebenchError) as error:
         read_all(archive(("S1/Walk/c0.npy", data)))
     assert message in str(error.value)
@@ -192,9 +192,9 @@ def test_a_declared_giant_takes_no_memory(archive):
     assert peak < 2**20
 
 
-def test_a_deflate_bomb_is_not_inflated_on_opening(tmp_path):
+def test_a_deflate_bomb_is_not_expanded_on_opening(tmp_path):
     path = tmp_path / "bomb.npz"
-    size = 2**28
+    size = 2**26
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file, file.open("x.npy", "w") as member:
         member.write(npy(shape=f"({size // 8},)"))
         for _ in range(size // 2**22):
@@ -210,9 +210,9 @@ def test_a_deflate_bomb_is_not_inflated_on_opening(tmp_path):
 
 
 def test_a_stream_longer_than_the_archive_says_is_not_read_past_its_size(tmp_path):
-    # The central directory claims the 16 bytes that the header promises; the deflate stream holds 64 MiB.
-    path = tmp_path / "liar.npz"
-    honest, long = npy(shape="(2,)", body=bytes(16)), npy(shape="(2,)", body=bytes(2**26))
+    # The central directory claims the 16 bytes that the header promises; the deflate stream holds 16 MiB.
+    path = tmp_path / "long.npz"
+    honest, long = npy(shape="(2,)", body=bytes(16)), npy(shape="(2,)", body=bytes(2**24))
     squeezed = zlib.compressobj(9, zlib.DEFLATED, -15)
     stream = squeezed.compress(long) + squeezed.flush()
     fields = (20, 0, 8, 0, 0x21, zlib.crc32(honest), len(stream), len(honest), 5, 0)
@@ -258,7 +258,7 @@ def test_a_changed_byte_in_the_data_is_noticed(archive):
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_a_damaged_archive_gives_arrays_or_our_own_error(tmp_path, compression, data):
+def test_a_damaged_archive_gives_arrays_or_a_posebench_error(tmp_path, compression, data):
     path = tmp_path / "fuzz.npz"
     with zipfile.ZipFile(path, "w", compression) as file:
         for name in ("S1/Walk/c0", "S1/Walk/c1"):

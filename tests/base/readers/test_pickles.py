@@ -1,4 +1,4 @@
-"""Pickles of strangers: plain data comes out, nothing runs."""
+"""Pickles from outside: plain data is read, nothing runs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def read(tmp_path):
 
 
 class Malice:
-    """Unpickled the usual way, it makes a folder."""
+    """Makes a folder when it is unpickled in the usual way."""
 
     def __init__(self, marker):
         self.marker = marker
@@ -124,7 +124,7 @@ def test_code_in_an_npz_is_refused_where_numpy_would_run_it(tmp_path):
         (b"cnumpy._core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I99999999999\ntS'b'\ntR.", "without a type"),
         (b"cnumpy._core.multiarray\n_reconstruct\n(tR(I1\n(I99999999999\ntcnumpy\ndtype\n(S'f8'\ntRI00\nS''\ntb.", "without its"),
         (b"cnumpy._core.multiarray\n_reconstruct\n(tR(I1\n(I-1\ntcnumpy\ndtype\n(S'f8'\ntRI00\nS''\ntb.", "impossible shape"),
-        (b"cnumpy\ndtype\n.", "a value of type _Maker"),
+        (b"cnumpy\ndtype\n.", "a value of type _Replacement"),
         (b"cnumpy\ndtype\n(S'f4'\ntR.", "a value of type _Dtype"),
         (b"]" * 50 + b"a" * 49 + b".", "nested deeper"),
         (b"]q\x00h\x00a.", "nested deeper"),
@@ -144,12 +144,30 @@ def test_an_impossible_memo_index_costs_nothing(read):
     assert read(b"]r\xfe\xff\xff\x7f.") == []
 
 
-def test_a_value_shared_many_times_over_is_settled_once(read):
+def test_a_value_that_is_referred_to_many_times_is_built_once(read):
     nested: list[object] = []
     for _ in range(25):
         nested = [nested, nested]
     out = read(pickle.dumps(nested))
     assert out[0] is out[1]
+
+
+def test_the_private_table_of_instructions_that_the_reader_replaces_is_there():
+    """Written for the unpickler of Python 3.11. Where this fails, ``_Unpickler.load`` must be read again before ``_Reader`` is trusted."""
+    unpickler = pickle._Unpickler
+    assert issubclass(pickles._Reader, unpickler)
+    assert unpickler.dispatch[pickle.GLOBAL[0]] is unpickler.load_global
+    assert "dispatch" in unpickler.load.__code__.co_names, "load() looks instructions up in the instance's table"
+    assert "find_class" in unpickler.load_global.__code__.co_names
+
+
+def test_instructions_are_looked_up_in_the_restricted_table_alone(read, monkeypatch):
+    """A pickle of one instruction that is not executed: were Python's own table used, it would be."""
+    ran = []
+    monkeypatch.setitem(pickle._Unpickler.dispatch, pickle.INST[0], lambda machine: ran.append(machine))
+    with pytest.raises(PosebenchError, match="the pickle instruction b'i'"):
+        read(b"(ios\nmkdir\n.")
+    assert ran == []
 
 
 def test_too_many_instructions_are_refused(read, monkeypatch):
@@ -159,7 +177,7 @@ def test_too_many_instructions_are_refused(read, monkeypatch):
 
 
 @given(st.binary(max_size=200), st.integers(0, 300), st.integers(0, 255))
-def test_damaged_bytes_give_an_error_of_ours_or_plain_data(tmp_path_factory, noise, place, value):
+def test_damaged_bytes_give_a_posebench_error_or_plain_data(tmp_path_factory, noise, place, value):
     good = bytearray(pickle.dumps({"S9": {"Walking 1": [np.arange(6.0).reshape(2, 3), "x"]}}, protocol=4))
     good[place % len(good)] = value
     path = tmp_path_factory.mktemp("noise") / "x.pkl"

@@ -1,150 +1,163 @@
-"""The student: its graph, what its losses are nothing of, and that every recipe trains."""
+"""The student: its graph network, its losses against networks that know the answer, and that every recipe trains."""
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 pytest.importorskip("torch", reason="the baselines need the extra [baselines]")
 
 import torch
 
-from posebench.base.cameras import Camera
 from posebench.base.errors import PosebenchError
 from posebench.base.skeletons import skeleton
 from posebench.baselines.ites import Settings, build
 from posebench.baselines.ites.network import GROUPS, GraphNetwork, NonLocal, SemanticConvolution, neighbours
 from posebench.networks.recipe import read_method, resolve
-from posebench.networks.samples import TrainingData
-from posebench.networks.views import project_at_distance
+from posebench.networks.views import project_at_distance, rotate
 from posebench.training.loop import fit
 
 H36M = skeleton("h36m17")
 SMALL = ["width=8", "epochs=2", "samples=64", "batch=16"]
 CONTENT, WHERE = read_method("ites")
 RECIPES = ["default", *CONTENT["recipes"]]
+FRAMES = torch.arange(16)
 
 
-def method(recipe="default", *changes):
+def make_method(recipe="default", *changes):
     torch.manual_seed(0)
     return build(resolve(CONTENT, Settings, where=WHERE, recipe=recipe, preset="smoke", changes=[*SMALL, *changes]), "h36m17")
 
 
-def told(player, keypoints):
-    """Poses of a made-up teacher of the player's own camera, for keypoints (N, 17, 2): each joint's depth follows its height."""
-    camera = player.lifter.camera
+def depth_by_height(image):
+    """The rule of a simple teacher: a joint's depth is twice its height in the image."""
+    return 2.0 * (image[..., 1] - image[:, :1, 1])
+
+
+def teacher_poses(method, keypoints):
+    """Poses of that teacher for keypoints (N, 17, 2), on the rays of the method's camera."""
+    camera = method.lifter.camera
     camera.fit(keypoints)
     seen = camera(keypoints)
-    depth = 2.0 * (seen.image[..., 1] - seen.image[:, :1, 1])
-    return camera.back(seen, camera.on_rays(seen.image, depth))
+    return camera.back(seen, camera.on_rays(seen.image, depth_by_height(seen.image)))
 
 
 @pytest.fixture(scope="module")
-def data(walker):
+def data(walker_samples):
     """Four takes of a walker, each seen by one of four cameras: keypoints only."""
-    points = np.concatenate([(pose := walker(60, seed=take, camera=take))[..., :2] / pose[..., 2:] for take in range(4)])
-    keypoints = torch.from_numpy(points).float()
-    number = torch.arange(len(keypoints))
-    lens = Camera(np.eye(3), np.zeros(3), np.ones(2), np.zeros(2), (1, 1))
-    return TrainingData(H36M, keypoints, None, number // 60 * 60, number // 60 * 60 + 59, number, 30.0, lens)
+    return walker_samples()
 
 
 def prepared(data, recipe="default", *changes):
-    player = method(recipe, *changes)
-    taught = replace(data, teacher_poses=told(player, data.keypoints)) if player.settings.taught_by else data
-    player.prepare(taught)
-    return player, taught
+    """A method that is ready to train, and its data with the teacher's poses if it has a teacher."""
+    method = make_method(recipe, *changes)
+    if method.settings.teacher_baseline:
+        data = replace(data, teacher_poses=teacher_poses(method, data.keypoints))
+    method.prepare(data)
+    return method, data
+
+
+def loss_values(method, data, frames=FRAMES):
+    ((name, terms),) = method.losses(data, frames, 0)
+    assert name == "lifter"
+    return {name: float(value.detach()) for name, value in terms.items()}
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_every_recipe_trains_and_lifts_finite_poses(data, tmp_path, recipe):
-    player, taught = prepared(data, recipe)
-    before = {name: value.clone() for name, value in player.named_parameters()}
-    fit(player, taught, player.settings, tmp_path)
+    method, with_teacher = prepared(data, recipe)
+    before = {name: value.clone() for name, value in method.named_parameters()}
+    fit(method, with_teacher, method.settings, tmp_path)
     with torch.no_grad():
-        poses = player.lift(data.keypoints[:60])
+        poses = method.lift(data.keypoints[:60])
     assert poses.shape == (60, 17, 3)
     assert torch.isfinite(poses).all()
     assert float(poses[:, 0].abs().max()) == pytest.approx(0.0, abs=1e-6)
-    still = {name for name, value in player.named_parameters() if torch.equal(before[name], value)}
-    # A depth that is the same for all joints is taken away with the root's.
-    assert still <= {"lifter.network.last.bias"}, "every layer learns"
-
-
-def test_lifted_poses_are_seen_where_the_keypoints_are(data):
-    for recipe in ("default", "paper"):
-        player, _ = prepared(data, recipe)
-        player.eval()
-        with torch.no_grad():
-            camera = player.lifter.camera
-            points = camera.turned(camera(data.keypoints), player.lift(data.keypoints))
-            torch.testing.assert_close(project_at_distance(points, camera.distance), player.seen.image, rtol=0, atol=1e-6)
-
-
-def test_what_the_teacher_tells_is_learnt_as_depth_in_the_students_camera(data, monkeypatch):
-    player, taught = prepared(data, "default", "mirror=false", "equivariance=0.0")
-    torch.testing.assert_close(player.taught, 2.0 * (player.seen.image[..., 1] - player.seen.image[:, :1, 1]), rtol=0, atol=1e-5)
-    frames = torch.arange(16)
-    monkeypatch.setattr(player.lifter, "tell", lambda image: player.taught[frames] + 0.1)  # noqa: ARG005
-    ((_, terms),) = player.losses(taught, frames, 0)
-    assert {name: float(value) for name, value in terms.items()} == pytest.approx({"distillation": 0.5}, rel=1e-5)
-
-
-def test_a_mirrored_image_is_taught_the_mirrored_pose(data, monkeypatch):
-    """A student that knows the teacher's rule, depth by height, pays nothing for a mirror image either."""
-    player, taught = prepared(data, "default", "mirror=true", "equivariance=0.0")
-    monkeypatch.setattr(player.lifter, "tell", lambda image: 2.0 * (image[..., 1] - image[:, :1, 1]))
-    ((_, terms),) = player.losses(taught, torch.arange(240), 0)
-    assert float(terms["distillation"]) == pytest.approx(0.0, abs=1e-5)
+    unchanged = {name for name, value in method.named_parameters() if torch.equal(before[name], value)}
+    # The last bias adds the same depth to all joints, and the root's depth is subtracted.
+    assert unchanged <= {"lifter.network.last.bias"}, "every layer learns"
 
 
 @pytest.mark.parametrize("recipe", ["default", "paper"])
-def test_a_rigid_body_that_is_known_from_every_side_pays_nothing_in_the_cycle(data, monkeypatch, recipe):
-    """The lifter stands in for one that knows: it is asked for the input's depths, then for those of the turned body."""
-    player, taught = prepared(data, recipe)
-    asked = []
-    import posebench.baselines.ites.method as model
-
-    turned = []
-    real = model.rotate
-    monkeypatch.setattr(model, "rotate", lambda rotation, points: turned.append(real(rotation, points)) or turned[-1])
-
-    def tell(image):
-        asked.append(len(image))
-        return player.taught[:16] if len(asked) % 2 else turned[-1][..., 2]
-
-    monkeypatch.setattr(player.lifter, "tell", tell)
-    ((_, terms),) = player.losses(taught, torch.arange(16), 0)
-    assert asked == [16, 16 * player.settings.rotations]
-    assert float(terms["equivariance"]) == pytest.approx(0.0, abs=1e-5)
-    # The rotations are about the vertical: heights of the level frame stay.
-    monkeypatch.setattr(player.lifter, "tell", lambda image: torch.zeros(len(image), 17))
-    ((_, terms),) = player.losses(taught, torch.arange(16), 0)
-    assert float(terms["equivariance"]) > 0.01, "one that says flat of every view pays"
+def test_lifted_poses_project_to_the_keypoints(data, recipe):
+    method, _ = prepared(data, recipe)
+    method.eval()
+    with torch.no_grad():
+        camera = method.lifter.camera
+        points = camera.turned(camera(data.keypoints), method.lift(data.keypoints))
+        torch.testing.assert_close(project_at_distance(points, camera.distance), method.views.image, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("change", ["distance=5.0", "views=camera"])
-def test_a_teacher_of_another_camera_is_refused(data, change):
-    player = method("default", change, "tilt=0.0")
-    taught = replace(data, teacher_poses=told(method(), data.keypoints))
+def test_distillation_is_the_mean_absolute_difference_from_the_teachers_depths_in_the_students_camera(data, monkeypatch):
+    method, with_teacher = prepared(data, "default", "mirror=false", "equivariance=0.0")
+    image = method.views.image[FRAMES]
+    monkeypatch.setattr(method.lifter, "predict_depths", depth_by_height)
+    assert loss_values(method, with_teacher) == pytest.approx({"distillation": 0.0}, abs=1e-5)
+    for error in (0.1, -0.1):
+        monkeypatch.setattr(method.lifter, "predict_depths", lambda image, error=error: depth_by_height(image) + error)
+        assert loss_values(method, with_teacher) == pytest.approx({"distillation": 5.0 * 0.1}, rel=1e-4)
+    monkeypatch.setattr(method.lifter, "predict_depths", lambda image: -depth_by_height(image))
+    expected = 5.0 * 2.0 * float(depth_by_height(image).abs().mean())
+    assert loss_values(method, with_teacher) == pytest.approx({"distillation": expected}, rel=1e-4)
+
+
+def test_the_target_of_a_mirror_image_is_the_mirrored_pose(data, monkeypatch):
+    """A student that knows the teacher's rule pays nothing for mirror images either."""
+    method, with_teacher = prepared(data, "default", "mirror=true", "equivariance=0.0")
+    images = []
+    monkeypatch.setattr(method.lifter, "predict_depths", lambda image: (images.append(image), depth_by_height(image))[1])
+    assert loss_values(method, with_teacher, torch.arange(240)) == pytest.approx({"distillation": 0.0}, abs=1e-5)
+    changed = (images[0] != method.views.image).flatten(1).any(dim=1)
+    assert 0.3 < changed.float().mean() < 0.7
+
+
+@pytest.mark.parametrize("recipe", ["default", "paper"])
+def test_the_equivariance_loss_is_the_distance_between_the_lifted_view_and_the_rotated_pose(data, monkeypatch, recipe):
+    """An oracle, which knows the depths of the inputs and of the rotated poses, pays nothing; a flat lifter pays the distance."""
+    import posebench.baselines.ites.method as module
+
+    method, with_teacher = prepared(data, recipe, "mirror=false")
+    rotated, batches = [], []
+    monkeypatch.setattr(module, "rotate", lambda rotation, points: (rotated.append(rotate(rotation, points)), rotated[-1])[1])
+
+    def depths(of_view):
+        def predict(image):
+            batches.append(len(image))
+            return method.teacher_depths[FRAMES] if len(batches) % 2 else of_view(image)
+
+        return predict
+
+    monkeypatch.setattr(method.lifter, "predict_depths", depths(lambda image: rotated[-1][..., 2]))  # noqa: ARG005
+    found = loss_values(method, with_teacher)
+    assert batches == [16, 16 * method.settings.rotations]
+    assert found == pytest.approx({"distillation": 0.0, "equivariance": 0.0}, abs=1e-5)
+
+    monkeypatch.setattr(method.lifter, "predict_depths", depths(lambda image: torch.zeros(len(image), 17)))
+    found = loss_values(method, with_teacher)["equivariance"]
+    flat = method.lifter.camera.on_rays(project_at_distance(rotated[-1], method.settings.distance), torch.zeros(len(rotated[-1]), 17))
+    assert found == pytest.approx(float((flat - rotated[-1]).norm(dim=-1).mean()), rel=1e-4)
+    assert found > 0.01
+
+
+@pytest.mark.parametrize("change", ["distance=5.0", "rotation_axis=camera"])
+def test_a_teacher_with_another_camera_is_refused(data, change):
+    method = make_method("default", change, "tilt=0.0")
+    with_teacher = replace(data, teacher_poses=teacher_poses(make_method(), data.keypoints))
     with pytest.raises(PosebenchError, match=r"off the student's rays.*Next: choose another recipe"):
-        player.prepare(taught)
+        method.prepare(with_teacher)
 
 
-def test_ablations_leave_out_what_they_say(data):
+def test_ablations_leave_out_the_loss_in_their_name(data):
     for recipe, terms in (
         ("no-equivariance", {"distillation"}),
         ("no-distillation", {"equivariance"}),
         ("default", {"distillation", "equivariance"}),
     ):
-        player, taught = prepared(data, recipe)
-        ((_, told_terms),) = player.losses(taught, torch.arange(16), 0)
-        assert set(told_terms) == terms
-    assert method("no-distillation").settings.taught_by is None
-    assert method("paper").settings.taught_by == ("ites_teacher", "paper")
+        assert set(loss_values(*prepared(data, recipe))) == terms
+    assert make_method("no-distillation").settings.teacher_baseline is None
+    assert make_method("paper").settings.teacher_baseline == ("ites_teacher", "paper")
 
 
-def test_a_convolution_hears_of_neighbours_only_and_its_weights_sum_to_one():
+def test_a_convolution_reaches_neighbours_only_and_its_weights_sum_to_one():
     mask = neighbours(H36M)
     assert int(mask.sum()) == 17 + 2 * 16
     torch.manual_seed(0)
@@ -161,8 +174,8 @@ def test_a_convolution_hears_of_neighbours_only_and_its_weights_sum_to_one():
     torch.testing.assert_close(layer(same), layer.others(same), rtol=0, atol=1e-5)
 
 
-def test_the_products_are_the_sums_that_the_paper_writes():
-    """Joint by joint, in loops: the convolution of Zhao et al., and the attention over pooled pairs."""
+def test_convolution_and_attention_are_the_papers_sums():
+    """Compared with loops over joints: the convolution of Zhao et al., and the attention over pooled pairs."""
     torch.manual_seed(1)
     mask, features = neighbours(H36M), torch.randn(1, 17, 6)
     layer = SemanticConvolution(6, 4, mask)
@@ -175,9 +188,9 @@ def test_the_products_are_the_sums_that_the_paper_writes():
     assert sorted(joint for pair in pairs for joint in pair) == [joint for joint in range(17) if joint != H36M.index("neck_nose")]
     phi, value = (torch.stack([part(features)[0, list(pair)].amax(dim=0) for pair in pairs]) for part in (branch.phi, branch.value))
     for joint in range(17):
-        heard = mask[joint].nonzero()[:, 0].tolist()
-        weight = layer.edges[joint, heard].softmax(dim=0)
-        expected = sum(w * (layer.own if j == joint else layer.others)(features[0, j]) for w, j in zip(weight, heard, strict=True))
+        linked = mask[joint].nonzero()[:, 0].tolist()
+        weight = layer.edges[joint, linked].softmax(dim=0)
+        expected = sum(w * (layer.own if j == joint else layer.others)(features[0, j]) for w, j in zip(weight, linked, strict=True))
         expected = expected + layer.bias
         torch.testing.assert_close(layer(features)[0, joint], expected, rtol=1e-4, atol=1e-5)
         theta = branch.theta(features[0, joint])
@@ -185,7 +198,7 @@ def test_the_products_are_the_sums_that_the_paper_writes():
         torch.testing.assert_close(branch(features)[0, joint], branch.out((scores * value).sum(dim=0)), rtol=1e-4, atol=1e-4)
 
 
-def test_without_the_non_local_branch_far_joints_are_heard_of_by_way_of_neighbours_only():
+def test_only_the_non_local_branch_reaches_joints_further_away_than_the_layers():
     near, far = (GraphNetwork(H36M, width=8, blocks=1, norm=False, non_local=flag) for flag in (False, True))
     for part in far.modules():
         if isinstance(part, NonLocal):
@@ -200,19 +213,19 @@ def test_without_the_non_local_branch_far_joints_are_heard_of_by_way_of_neighbou
 
 
 @pytest.mark.parametrize(
-    ("change", "named"),
+    ("change", "message"),
     [
-        ("views=side", "views = 'side'; it must be one of vertical, camera"),
+        ("rotation_axis=side", "rotation_axis = 'side'; it must be one of vertical, camera"),
         ("rotations=0", "rotations = 0"),
         ("distance=0.5", "distance = 0.5"),
-        ("tilt=6.2", "tilt needs views = 'vertical'"),
+        ("tilt=6.2", "tilt needs rotation_axis = 'vertical'"),
     ],
 )
-def test_settings_that_do_not_fit_are_refused(change, named):
-    with pytest.raises(PosebenchError, match=named):
-        method("paper", change)
+def test_settings_that_contradict_each_other_are_refused(change, message):
+    with pytest.raises(PosebenchError, match=message):
+        make_method("paper", change)
 
 
 def test_a_student_that_learns_nothing_is_refused():
     with pytest.raises(PosebenchError, match="there is nothing to learn"):
-        method("default", "distillation=0.0", "equivariance=0.0")
+        make_method("default", "distillation=0.0", "equivariance=0.0")

@@ -1,4 +1,4 @@
-"""The exponential map: value and gradient everywhere, at zero and near pi too."""
+"""The exponential map: values and gradients at all angles, at zero and near pi too."""
 
 import math
 
@@ -16,7 +16,7 @@ from posebench.baselines.ites_teacher.rotation import exponential, random_rotati
 
 numbers = st.floats(-4.0, 4.0)
 vectors = st.tuples(numbers, numbers, numbers)
-#: Angles where a careless formula fails: none, where the series ends, and about half a turn and a whole one.
+#: Angles where a careless formula fails: zero, where the series ends, half a turn and a whole turn.
 ANGLES = [0.0, 1e-12, 1e-8, 1e-4, 0.0999, 0.1, 0.1001, 1.0, math.pi - 1e-9, math.pi, math.pi + 1e-9, 2 * math.pi - 1e-6, 2 * math.pi]
 AXIS = torch.tensor([2.0, -1.0, 3.0], dtype=torch.float64) / math.sqrt(14.0)
 
@@ -37,7 +37,7 @@ def test_the_value_is_right_at_every_angle(angle, dtype, tolerance):
 
 @pytest.mark.parametrize("angle", ANGLES)
 def test_the_gradient_is_right_at_every_angle(angle):
-    """Held against the matrix exponential of PyTorch, which knows no angle, and against differences."""
+    """Compared with the gradient of PyTorch's matrix exponential, which computes no angle, and with finite differences."""
     generators = torch.tensor([[[0, 0, 0], [0, 0, -1], [0, 1, 0]], [[0, 0, 1], [0, 0, 0], [-1, 0, 0]], [[0, -1, 0], [1, 0, 0], [0, 0, 0]]])
     weights = torch.randn(3, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     ours, theirs = (angle * AXIS).clone().requires_grad_(), (angle * AXIS).clone().requires_grad_()
@@ -57,7 +57,7 @@ def test_random_rotations_are_rotations_by_up_to_half_a_turn_about_every_axis():
     torch.manual_seed(0)
     drawn = Rotation.from_matrix(random_rotations(4000, torch.zeros(1, dtype=torch.float64)).numpy())
     angles = np.linalg.norm(drawn.as_rotvec(), axis=1)
-    # Even from 0 to pi: mean and deviation of the uniform distribution, four standard errors wide.
+    # Uniform between 0 and pi: mean and deviation of the uniform distribution, four standard errors wide.
     assert angles.mean() == pytest.approx(math.pi / 2, abs=4 * math.pi / math.sqrt(12 * 4000))
     assert angles.std() == pytest.approx(math.pi / math.sqrt(12), rel=0.05)
     axes = drawn.as_rotvec() / angles[:, None]

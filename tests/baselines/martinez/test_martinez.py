@@ -1,4 +1,4 @@
-"""Martinez et al. 2017: shapes, the mirror, the limit on weights, and that it learns."""
+"""Martinez et al. 2017: shapes, losses, mirror images, the max-norm constraint, and that it learns."""
 
 import pytest
 
@@ -6,33 +6,36 @@ pytest.importorskip("torch", reason="the baselines need the extra [baselines]")
 
 import torch
 
-from posebench.base.cameras import Camera
+import posebench.baselines.martinez.method as module
 from posebench.base.errors import PosebenchError
 from posebench.base.skeletons import skeleton
 from posebench.baselines.martinez import Settings, build
+from posebench.networks.mirror import mirror_where
 from posebench.networks.recipe import load_baseline, read_method, resolve
-from posebench.networks.samples import TrainingData
 from posebench.training.loop import fit
 
 H36M = skeleton("h36m17")
 SMALL = {"epochs": 1, "batch": 32, "learning_rate": 1e-3, "width": 32, "dropout": 0.0}
 
 
-def method(**changes):
+def make(**changes):
     torch.manual_seed(0)
     return build(Settings(**{**SMALL, **changes}), "h36m17")
 
 
 @pytest.fixture(scope="module")
-def data(walker):
-    """Four takes of a walker, each from one of four cameras: 240 frames."""
-    import numpy as np
+def data(walker_samples):
+    return walker_samples(poses=True)
 
-    poses = torch.from_numpy(np.concatenate([walker(60, seed=take, camera=take) for take in range(4)])).float()
-    number = torch.arange(len(poses))
-    lens = Camera(np.eye(3), np.zeros(3), np.ones(2), np.zeros(2), (1, 1))
-    first = number // 60 * 60
-    return TrainingData(H36M, poses[..., :2] / poses[..., 2:], poses, first, first + 59, number, 30.0, lens)
+
+@pytest.fixture
+def prepared(data):
+    def prepare(**changes):
+        method = make(**changes).eval()
+        method.prepare(data)
+        return method
+
+    return prepare
 
 
 def relative(poses):
@@ -49,114 +52,103 @@ def error_mm(lifter, data):
 @pytest.mark.parametrize("inputs", ["joints", "root-and-offsets"])
 def test_poses_have_the_joints_of_the_skeleton_and_their_root_at_zero(name, inputs):
     kind = skeleton(name)
-    lifter = build(Settings(**SMALL, inputs=inputs), name).eval()
-    poses = lifter.lift(torch.randn(5, len(kind), 2))
+    method = build(Settings(**SMALL, inputs=inputs), name).eval()
+    poses = method.lift(torch.randn(5, len(kind), 2))
     assert poses.shape == (5, len(kind), 3)
     assert (poses[:, kind.root_indices[0]] == 0.0).all()
-    assert (poses[:, lifter.lifter.others] != 0.0).all()
+    assert (poses[:, method.lifter.others] != 0.0).all()
 
 
-def test_more_frames_than_a_tile_are_lifted_as_one_by_one(data):
-    trained = method().eval()
-    trained.prepare(data)
-    many = data.keypoints.repeat(5, 1, 1)
-    assert len(many) > 1024
-    torch.testing.assert_close(trained.lift(many)[-7:], trained.lift(many[-7:]), rtol=1e-4, atol=1e-2)
+def test_a_clip_that_is_longer_than_a_tile_is_lifted_as_its_frames_are(data, prepared, monkeypatch):
+    monkeypatch.setattr("posebench.networks.method.TILE", 100)
+    method = prepared()
+    torch.testing.assert_close(method.lift(data.keypoints)[-7:], method.lift(data.keypoints[-7:]), rtol=1e-4, atol=1e-2)
 
 
-def test_a_network_that_says_nothing_gives_the_mean_pose_of_the_training_split(data):
-    trained = method().eval()
-    trained.prepare(data)
-    last = trained.lifter.network.layers[-1]
+def test_a_network_whose_output_is_zero_gives_the_mean_pose_of_the_training_split(data, prepared):
+    method = prepared()
+    last = method.lifter.network.layers[-1]
     torch.nn.init.zeros_(last.weight)
     torch.nn.init.zeros_(last.bias)
-    wanted = relative(data.poses).mean(dim=0)
-    torch.testing.assert_close(trained.lift(data.keypoints[:2]), wanted.expand(2, -1, -1), rtol=1e-4, atol=1e-2)
+    expected = relative(data.poses).mean(dim=0)
+    torch.testing.assert_close(method.lift(data.keypoints[:2]), expected.expand(2, -1, -1), rtol=1e-4, atol=1e-2)
 
 
-def test_offsets_are_from_the_root_which_stays_where_it_is(data):
-    arranged = method(inputs="root-and-offsets").lifter.arranged(data.keypoints)
+def test_offsets_are_relative_to_the_root_which_keeps_its_image_coordinates(data):
+    arranged = make(inputs="root-and-offsets").lifter.arranged(data.keypoints)
     torch.testing.assert_close(arranged[:, 0], data.keypoints[:, 0])
     torch.testing.assert_close(arranged[:, 1:], data.keypoints[:, 1:] - data.keypoints[:, :1])
-    assert torch.equal(method(inputs="joints").lifter.arranged(data.keypoints), data.keypoints)
+    assert torch.equal(make(inputs="joints").lifter.arranged(data.keypoints), data.keypoints)
 
 
-def test_the_mirror_shows_the_projection_of_the_mirrored_person_for_about_half_of_the_samples(data):
-    torch.manual_seed(0)
-    keypoints, poses = method(mirror=True)._mirrored(data.keypoints, data.poses)
-    torch.testing.assert_close(keypoints, poses[..., :2] / poses[..., 2:])
-    changed = (poses != data.poses).any(dim=(1, 2))
-    assert 0.35 < changed.float().mean() < 0.65
-    assert torch.equal(keypoints[~changed], data.keypoints[~changed])
-    wanted = data.poses[changed][:, list(H36M.mirror)] * torch.tensor([-1.0, 1.0, 1.0])
-    assert torch.equal(poses[changed], wanted)
+def test_keypoints_and_poses_of_a_sample_are_mirrored_together(data, prepared, monkeypatch):
+    """A network that knows the mirrored poses from the mirrored keypoints pays nothing."""
+    chosen = torch.arange(len(data.keypoints)) % 3 == 0
+    monkeypatch.setattr(module, "draw_half", lambda count, device: chosen[:count].to(device))
+    method = prepared(mirror=True)
+    poses = mirror_where(chosen, data.poses, H36M.mirror)
+
+    def oracle(keypoints):
+        torch.testing.assert_close(keypoints, poses[..., :2] / poses[..., 2:])
+        return method.lifter.pose(method.lifter.relative(poses))
+
+    monkeypatch.setattr(method.lifter, "standardised", oracle)
+    ((_, terms),) = method.losses(data, data.usable, 0)
+    assert float(terms["squared error"]) == 0.0
 
 
-def test_mirroring_twice_gives_the_samples_back(data, monkeypatch):
-    trained = method(mirror=True)
-    monkeypatch.setattr(torch, "rand", lambda *size, **_: torch.zeros(*size))
-    once = trained._mirrored(data.keypoints, data.poses)
-    assert not torch.equal(once[1], data.poses)
-    again = trained._mirrored(*once)
-    assert torch.equal(again[0], data.keypoints)
-    assert torch.equal(again[1], data.poses)
+def test_without_mirror_no_sample_is_mirrored(data, prepared, monkeypatch):
+    monkeypatch.setattr(module, "draw_half", lambda *_: pytest.fail("a mirror image was drawn"))
+    list(prepared(mirror=False).losses(data, torch.arange(8), 0))
 
 
-@pytest.mark.parametrize("mirror", [True, False])
-def test_samples_are_mirrored_where_the_recipe_says_so_and_only_there(data, monkeypatch, mirror):
-    trained = method(mirror=mirror)
-    trained.prepare(data)
-    calls = []
-    monkeypatch.setattr(type(trained), "_mirrored", lambda _, *both: calls.append(1) or both)
-    list(trained.losses(data, torch.arange(8), 0))
-    assert bool(calls) is mirror
-
-
-@pytest.mark.parametrize(("loss", "factor"), [("squared", None), ("distance", 0.01)])
-def test_the_loss_is_what_its_name_says(data, loss, factor):
-    trained = method(loss=loss).eval()
-    trained.prepare(data)
-    ((player, terms),) = trained.losses(data, data.usable, 0)
-    found = trained.lift(data.keypoints)[:, 1:] - relative(data.poses)[:, 1:]
-    wanted = (found / trained.lifter.pose.deviation).square().mean() if factor is None else factor * found.norm(dim=-1).mean()
-    assert player == "lifter"
-    (value,) = terms.values()
-    torch.testing.assert_close(value, wanted, rtol=1e-4, atol=1e-4)
+@pytest.mark.parametrize(("loss", "term"), [("squared", "squared error"), ("distance", "distance")])
+def test_the_loss_is_the_one_that_the_setting_names(data, prepared, loss, term):
+    method = prepared(loss=loss)
+    ((network, terms),) = method.losses(data, data.usable, 0)
+    error = method.lift(data.keypoints)[:, 1:] - relative(data.poses)[:, 1:]
+    expected = {
+        "squared": (error / method.lifter.pose.deviation).square().mean(),
+        "distance": 0.01 * error.norm(dim=-1).mean(),  # in units of 100 mm
+    }
+    assert network == "lifter"
+    assert list(terms) == [term]
+    torch.testing.assert_close(terms[term], expected[loss], rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("limit", [1.0, 0.0])
-def test_no_row_of_weights_is_above_the_limit_after_a_step_where_there_is_one(data, tmp_path, limit):
-    trained = method(max_norm=limit, learning_rate=0.05)
-    trained.prepare(data)
+def test_after_a_step_no_row_of_weights_is_longer_than_the_limit_if_there_is_one(data, tmp_path, limit):
+    method = make(max_norm=limit, learning_rate=0.05)
+    method.prepare(data)
 
-    def largest():
-        return max(part.weight.detach().norm(dim=1).max().item() for part in trained.lifter.modules() if isinstance(part, torch.nn.Linear))
+    def longest():
+        return max(part.weight.detach().norm(dim=1).max().item() for part in method.lifter.modules() if isinstance(part, torch.nn.Linear))
 
-    assert largest() > 1.5  # as drawn
-    fit(trained, data, trained.settings, tmp_path)
-    assert (largest() <= 1.0 + 1e-5) is bool(limit)
+    assert longest() > 1.5, "as initialised"
+    fit(method, data, method.settings, tmp_path)
+    assert (longest() <= 1.0 + 1e-5) is bool(limit)
 
 
 @pytest.mark.parametrize("recipe", ["default", "paper"])
-def test_it_learns_a_few_takes_by_heart_far_below_the_mean_poses_error(data, tmp_path, recipe):
+def test_it_overfits_a_few_takes_to_a_quarter_of_the_mean_poses_error(data, tmp_path, recipe):
     torch.set_num_threads(1)
     content, where = read_method("martinez")
-    changes = ["width=64", "epochs=60", "batch=32", "samples=0", "dropout=0.0", "learning_rate=3e-3"]
+    changes = ["width=64", "epochs=40", "batch=32", "samples=0", "dropout=0.0", "learning_rate=3e-3"]
     settings = resolve(content, load_baseline("martinez").Settings, where=where, recipe=recipe, preset="smoke", changes=changes)
     torch.manual_seed(0)
-    trained = build(settings, "h36m17")
-    trained.prepare(data)
-    fit(trained, data, settings, tmp_path)
+    method = build(settings, "h36m17")
+    method.prepare(data)
+    fit(method, data, settings, tmp_path)
     mean_pose = (relative(data.poses) - relative(data.poses).mean(dim=0)).norm(dim=-1).mean().item()
     assert mean_pose > 100.0
-    assert error_mm(trained.lifter, data) < 0.25 * mean_pose
+    assert error_mm(method.lifter, data) < 0.25 * mean_pose
 
 
 @pytest.mark.parametrize("change", [{"inputs": "pixels"}, {"loss": "absolute"}])
-def test_a_choice_that_is_none_is_refused_by_name(change):
+def test_an_unknown_choice_is_refused_by_name(change):
     ((name, value),) = change.items()
     with pytest.raises(ValueError, match=f"{name} = '{value}'; it must be one of"):
-        method(**change)
+        make(**change)
 
 
 def test_an_unknown_skeleton_is_refused():

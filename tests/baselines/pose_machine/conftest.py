@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 SMALL = ["width=16", "embedding_width=16", "copy_width=16", "projector_width=16", "epochs=3", "samples=0", "batch=8"]
 
 
 @pytest.fixture(scope="session")
-def data(walker):
+def data(walker_samples):
     """Four takes of a walker, each seen by two cameras one after the other: 8 clips of 60 frames."""
-    import torch
-
-    from posebench.base.cameras import Camera
-    from posebench.base.skeletons import skeleton
-    from posebench.networks.samples import TrainingData
-
-    poses = torch.from_numpy(np.concatenate([walker(60, seed=take, camera=camera) for take in range(4) for camera in (0, 1)])).float()
-    number = torch.arange(len(poses))
-    lens = Camera(np.eye(3), np.zeros(3), np.ones(2), np.zeros(2), (1, 1))
-    first, points = number // 60 * 60, poses[..., :2] / poses[..., 2:]
-    return TrainingData(skeleton("h36m17"), points, poses, first, first + 59, number, 30.0, lens, take=number // 120)
+    return walker_samples([(take, camera) for take in range(4) for camera in (0, 1)], poses=True)
 
 
 @pytest.fixture(scope="session")
-def machine():
+def make_method():
     """Makes the untrained method of a recipe, small, with some settings changed."""
     import torch
 

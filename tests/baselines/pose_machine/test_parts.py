@@ -1,4 +1,4 @@
-"""What the pose machine's networks see, and how windows run over a clip."""
+"""The input of the pose machine's networks, its settings, and running windows over a clip."""
 
 import re
 
@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from posebench.base.errors import PosebenchError
 from posebench.base.skeletons import skeleton
 from posebench.baselines.pose_machine import Settings
-from posebench.baselines.pose_machine.running import in_windows, overlapping, run_over
-from posebench.baselines.pose_machine.views import Limits, look
+from posebench.baselines.pose_machine.inference import consecutive_windows, overlapping_windows, run_network
+from posebench.baselines.pose_machine.keypoints import MinMax, mark_visible
 
 H36M = skeleton("h36m17")
 LENGTHS = st.integers(1, 40)
@@ -26,112 +26,112 @@ def per_frame(windows):
     return 2.0 * windows.flatten(2) + 1.0
 
 
-def numbers_seen(windows):
-    """A network that tells, of every frame, the first and last number of its window."""
+def window_limits(windows):
+    """A network that gives, for every frame, the first and last number of its window."""
     flat = windows.flatten(2)
     return torch.cat([flat[:, :1], flat[:, -1:]], dim=2).expand(-1, windows.shape[1], -1)
 
 
 @given(LENGTHS, WINDOWS, st.integers(1, 12), st.sampled_from(["windows", "overlap", "whole"]))
-def test_every_frame_gets_its_own_outcome_whatever_the_clips_length(length, window, hop, how):
-    hop = min(hop, window)
+def test_every_frame_gets_its_own_output_for_any_length_of_the_clip(length, window, stride, how):
+    stride = min(stride, window)
     clip = torch.arange(2.0 * length).reshape(length, 2)
-    torch.testing.assert_close(run_over(per_frame, clip, how, window, hop), 2.0 * clip + 1.0)
+    torch.testing.assert_close(run_network(per_frame, clip, how, window, stride), 2.0 * clip + 1.0)
 
 
 @given(LENGTHS, WINDOWS)
-def test_windows_stand_one_after_the_other_and_end_with_the_clip(length, window):
-    seen = in_windows(numbers_seen, torch.arange(float(length))[:, None], window)
-    for frame, (first, last) in enumerate(seen.tolist()):
+def test_windows_follow_each_other_and_the_last_one_ends_with_the_clip(length, window):
+    found = consecutive_windows(window_limits, torch.arange(float(length))[:, None], window)
+    for frame, (first, last) in enumerate(found.tolist()):
         assert first <= frame <= last
         assert first == min(frame // window * window, max(length - window, 0))
         assert last == min(first + window, length) - 1
 
 
 @given(st.integers(13, 40), WINDOWS, st.integers(1, 2))
-def test_overlapping_outcomes_are_the_weighted_mean_over_the_windows_that_hold_a_frame(length, window, hop):
+def test_overlapping_windows_give_the_weighted_mean_over_the_windows_that_contain_a_frame(length, window, stride):
     clip = torch.arange(float(length), dtype=torch.float64)[:, None]
-    told = overlapping(numbers_seen, clip, window, hop)
-    starts = sorted({*range(0, length - window, hop), length - window})
+    averaged = overlapping_windows(window_limits, clip, window, stride)
+    starts = sorted({*range(0, length - window, stride), length - window})
     for frame in range(length):
         holding = [start for start in starts if start <= frame < start + window]
         weight = [min(frame - start + 1, window - frame + start) for start in holding]
         mean = sum(w * start for w, start in zip(weight, holding, strict=True)) / sum(weight)
-        torch.testing.assert_close(told[frame], torch.tensor([mean, mean + window - 1.0], dtype=torch.float64))
+        torch.testing.assert_close(averaged[frame], torch.tensor([mean, mean + window - 1.0], dtype=torch.float64))
 
 
-def test_the_pose_of_a_frame_is_told_from_the_whole_window_and_from_nothing_beyond(machine):
-    player = machine("default", "window=9", "hop=3", "running=windows").eval()
+def test_a_pose_depends_on_its_whole_window_and_on_no_other_frame(make_method):
+    method = make_method("default", "window=9", "inference_stride=3", "inference=windows").eval()
     points = torch.randn(27, 17, 2)
     with torch.no_grad():
-        before = player.lift(points)
+        before = method.lift(points)
         for changed in (9, 13, 17):
             other = points.clone()
             other[changed] += 1.0
-            moved = (player.lift(other) - before).abs().amax(dim=(1, 2)) > 0
+            moved = (method.lift(other) - before).abs().amax(dim=(1, 2)) > 0
             assert moved.tolist() == [False] * 9 + [True] * 9 + [False] * 9
 
 
-def test_state_is_reset_at_a_clips_ends(machine):
-    player = machine("default", "running=whole").eval()
+def test_state_is_reset_at_a_clips_ends(make_method):
+    method = make_method("default", "inference=whole").eval()
     points = torch.randn(30, 17, 2)
     with torch.no_grad():
-        first = player.lift(points)
-        player.lift(torch.randn(50, 17, 2))
-        assert torch.equal(player.lift(points), first)
+        first = method.lift(points)
+        method.lift(torch.randn(50, 17, 2))
+        assert torch.equal(method.lift(points), first)
 
 
 @pytest.mark.parametrize("name", ["h36m17", "h36m16", "sh16", "coco17", "mpi17"])
 @pytest.mark.parametrize("recipe", ["default", "paper"])
 @pytest.mark.parametrize("length", [1, 3, 70])
-def test_poses_have_the_joints_of_the_skeleton_and_their_root_at_zero(machine, name, recipe, length):
+def test_poses_have_the_joints_of_the_skeleton_and_their_root_at_zero(make_method, name, recipe, length):
     joints = skeleton(name)
-    player = machine(recipe, skeleton_id=name).eval()
-    poses = player.lift(torch.randn(length, len(joints), 2))
+    method = make_method(recipe, skeleton_id=name).eval()
+    poses = method.lift(torch.randn(length, len(joints), 2))
     assert poses.shape == (length, len(joints), 3)
     assert torch.isfinite(poses).all()
     assert (poses[:, joints.root_indices[0]] == 0.0).all()
 
 
-def test_a_hidden_joint_is_where_it_is_on_average_whatever_stood_there(machine, data):
-    player = machine()
-    player.prepare(data)
+def test_a_hidden_joint_is_at_its_mean_position_in_the_networks_input(make_method, data):
+    method = make_method()
+    method.prepare(data)
     points = data.keypoints[:20].clone()
     points[:, 5] = float("nan")
-    seen = look(points, 0)
-    inputs = player.lifter.inputs(seen).unflatten(-1, (17, 2))
+    found = mark_visible(points, 0)
+    inputs = method.lifter.inputs(found).unflatten(-1, (17, 2))
     assert (inputs[:, 5] == 0.0).all()
-    assert not seen.visible[:, 5].any()
+    assert not found.visible[:, 5].any()
     others = [i for i in range(17) if i != 5]
-    full = player.lifter.inputs(look(data.keypoints[:20], 0)).unflatten(-1, (17, 2))
+    full = method.lifter.inputs(mark_visible(data.keypoints[:20], 0)).unflatten(-1, (17, 2))
     torch.testing.assert_close(inputs[:, others], full[:, others])
 
 
-def test_a_frame_whose_root_is_hidden_is_hidden_altogether_and_still_gets_a_pose(machine, data):
-    player = machine().eval()
-    player.prepare(data)
+def test_a_frame_whose_root_is_hidden_is_hidden_entirely_and_still_gets_a_pose(make_method, data):
+    method = make_method().eval()
+    method.prepare(data)
     points = data.keypoints[:20].clone()
     points[7, 0] = float("inf")
-    seen = look(points, 0)
-    assert seen.visible.all(dim=1).tolist() == [frame != 7 for frame in range(20)]
-    assert (player.lifter.inputs(seen)[7] == 0.0).all()
+    found = mark_visible(points, 0)
+    assert found.visible.all(dim=1).tolist() == [frame != 7 for frame in range(20)]
+    assert (method.lifter.inputs(found)[7] == 0.0).all()
     with torch.no_grad():
-        assert torch.isfinite(player.lift(points)).all()
+        assert torch.isfinite(method.lift(points)).all()
 
 
 @given(st.floats(0.1, 10.0), st.floats(-5.0, 5.0))
 @settings(max_examples=20)
-def test_the_crop_forgets_where_and_how_large_a_person_is(scale, shift):
+def test_the_crop_does_not_depend_on_position_and_size_of_the_person(scale, shift):
     points = torch.randn(4, 17, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(look(scale * points + shift, 0).crop(0), look(points, 0).crop(0))
-    wide = look(points, 0).crop(0)
+    torch.testing.assert_close(mark_visible(scale * points + shift, 0).crop(0), mark_visible(points, 0).crop(0))
+    wide = mark_visible(points, 0).crop(0)
     assert torch.allclose((wide.amax(dim=1) - wide.amin(dim=1)).amax(dim=1), torch.ones(4, dtype=torch.float64))
 
 
-def test_limits_bring_the_training_split_to_between_zero_and_one_and_back():
+def test_min_max_scaling_maps_the_training_split_to_zero_to_one_and_back():
     samples = torch.randn(50, 3, 2) * 100.0
     samples[:, 1] = 7.0
-    limits = Limits(3, 2)
+    limits = MinMax(3, 2)
     limits.fit(samples)
     unit = limits(samples)
     assert (unit[:, [0, 2]].amin(dim=0) == 0.0).all()
@@ -140,24 +140,24 @@ def test_limits_bring_the_training_split_to_between_zero_and_one_and_back():
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
-        ("running=backwards", "running = 'backwards'; it must be one of windows, overlap, whole"),
+        ("inference=backwards", "inference = 'backwards'; it must be one of windows, overlap, whole"),
         ("correction=all", "correction = 'all'"),
         ("window=1", "window = 1; it must be at least 2"),
-        ("hop=30", "hop = 30; it must be at most the window, 27"),
-        ("withheld=1.0", "withheld = 1.0"),
+        ("inference_stride=30", "inference_stride = 30; it must be at most the window, 27"),
+        ("unlabelled_takes=1.0", "unlabelled_takes = 1.0"),
         ("stages=[0.5, 0.5, 0.5]", "stages"),
         ("epochs=2", "epochs = 2; each of the 3 stages"),
     ],
 )
-def test_settings_that_do_not_fit_are_refused_by_name(machine, change, told):
-    with pytest.raises(PosebenchError, match=re.escape(told)):
-        machine("default", change)
+def test_settings_that_contradict_each_other_are_refused_by_name(make_method, change, message):
+    with pytest.raises(PosebenchError, match=re.escape(message)):
+        make_method("default", change)
 
 
 @given(st.integers(3, 60), st.tuples(*[st.floats(0.05, 1.0)] * 3))
-def test_each_stage_has_its_epochs_and_its_own_fall_of_the_learning_rate(epochs, weights):
+def test_each_stage_has_epochs_and_a_learning_rate_that_falls_to_zero(epochs, weights):
     shares = tuple(weight / sum(weights) for weight in weights)
     chosen = Settings(epochs=epochs, batch=2, learning_rate=1.0, decay="cosine", stages=shares)
     stages = [chosen.stage(epoch) for epoch in range(epochs)]

@@ -1,4 +1,4 @@
-"""The stages of the pose machine's training: who learns what, from which frames, and what is never read."""
+"""The stages of the pose machine's training: which networks learn from which frames, and which poses are never read."""
 
 from dataclasses import replace
 
@@ -15,140 +15,150 @@ RECIPES = ["default", *read_method("pose_machine")[0]["recipes"]]
 PARTS = {"transformer": {"transformer"}, "projector": {"copy", "projector"}, "whole": {"transformer", "copy", "projector"}}
 
 
-def error_mm(player, data):
+def error_mm(method, data):
     """Mean distance of the joints over all clips, root-relative."""
-    poses = torch.cat([player.lift(clip) for clip in torch.split(data.keypoints, 60)])
+    poses = torch.cat([method.lift(clip) for clip in torch.split(data.keypoints, 60)])
     return (poses - (data.poses - data.poses[:, :1])).norm(dim=-1).mean().item()
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_every_recipe_trains_and_lifts_finite_poses(machine, data, tmp_path, recipe):
-    player = machine(recipe)
-    player.prepare(data)
-    before = {name: value.clone() for name, value in player.named_parameters()}
-    fit(player, data, player.settings, tmp_path)
+def test_every_recipe_trains_and_lifts_finite_poses(make_method, data, tmp_path, recipe):
+    method = make_method(recipe)
+    method.prepare(data)
+    before = {name: value.clone() for name, value in method.named_parameters()}
+    fit(method, data, method.settings, tmp_path)
     with torch.no_grad():
-        poses = player.lift(data.keypoints[:60])
+        poses = method.lift(data.keypoints[:60])
     assert poses.shape == (60, 17, 3)
     assert torch.isfinite(poses).all()
-    still = [name for name, value in player.named_parameters() if torch.equal(before[name], value)]
-    assert still == []
+    unchanged = [name for name, value in method.named_parameters() if torch.equal(before[name], value)]
+    assert unchanged == []
 
 
 @pytest.mark.parametrize(("epoch", "name"), [(0, "transformer"), (1, "projector"), (2, "whole")])
-def test_each_stage_moves_its_own_networks_and_no_others(machine, data, epoch, name):
-    player = machine("default", "joint_dropout=0.0")
-    player.prepare(data)
-    ((who, terms),) = player.losses(data, player.samples(data)[:8], epoch)
-    assert who == name
+def test_each_stage_moves_its_own_networks_and_no_others(make_method, data, epoch, name):
+    method = make_method("default", "joint_dropout=0.0")
+    method.prepare(data)
+    ((optimiser_name, terms),) = method.losses(data, method.samples(data)[:8], epoch)
+    assert optimiser_name == name
     sum(terms.values()).backward()
-    learning = {part.split(".")[1] for part, value in player.named_parameters() if value.grad is not None and value.grad.abs().sum() > 0}
+    learning = {part.split(".")[1] for part, value in method.named_parameters() if value.grad is not None and value.grad.abs().sum() > 0}
     assert learning == PARTS[name]
-    held = {id(part) for group in player.optimisers()[name].param_groups for part in group["params"]}
-    assert held == {id(value) for part, value in player.named_parameters() if part.split(".")[1] in PARTS[name]}
+    optimised = {id(part) for group in method.optimisers()[name].param_groups for part in group["params"]}
+    assert optimised == {id(value) for part, value in method.named_parameters() if part.split(".")[1] in PARTS[name]}
 
 
-def test_it_learns_a_few_takes_far_below_the_mean_poses_error(machine, data, tmp_path):
+def test_on_a_few_takes_it_learns_poses_far_better_than_the_mean_pose(make_method, data, tmp_path):
     torch.set_num_threads(1)
-    changes = ["width=64", "epochs=30", "batch=8", "stride=5", "learning_rate=3e-3", "withheld=0.0", "ema=0.9", "mixed_rate=0.1"]
-    player = machine("default", *changes)
-    player.prepare(data)
-    fit(player, data, player.settings, tmp_path)
+    changes = ["width=64", "epochs=30", "batch=8", "stride=5", "learning_rate=3e-3", "unlabelled_takes=0.0", "ema=0.9", "mixed_rate=0.1"]
+    method = make_method("default", *changes)
+    method.prepare(data)
+    fit(method, data, method.settings, tmp_path)
     relative = data.poses - data.poses[:, :1]
     mean_pose = (relative - relative.mean(dim=0)).norm(dim=-1).mean().item()
     with torch.no_grad():
-        assert error_mm(player, data) < 0.25 * mean_pose
+        assert error_mm(method, data) < 0.25 * mean_pose
 
 
-def test_withheld_poses_are_never_read_and_are_those_of_whole_takes(machine, data, tmp_path):
-    """NaN in their place gives the same weights to the bit."""
+def test_poses_of_unlabelled_takes_are_never_read(make_method, data, tmp_path):
+    """With NaN instead of them the weights are the same to the bit."""
     weights = []
-    for spoilt in (False, True):
-        player = machine("default", "withheld=0.5", "stride=10")
-        player.prepare(data)
-        learnt = data
-        assert player.paired.reshape(4, 120).float().mean(dim=1).sort().values.tolist() == [0.0, 0.0, 1.0, 1.0]
-        if spoilt:
+    for with_nan in (False, True):
+        method = make_method("default", "unlabelled_takes=0.5", "stride=10")
+        method.prepare(data)
+        training_data = data
+        assert method.labelled.reshape(4, 120).float().mean(dim=1).sort().values.tolist() == [0.0, 0.0, 1.0, 1.0]
+        if with_nan:
             poses = data.poses.clone()
-            poses[~player.paired] = float("nan")
-            learnt = replace(data, poses=poses)
-            player = machine("default", "withheld=0.5", "stride=10")
-            player.prepare(learnt)
-        fit(player, learnt, player.settings, tmp_path / str(spoilt) if (tmp_path / str(spoilt)).mkdir() is None else tmp_path)
-        weights.append(player.lifter.state_dict())
+            poses[~method.labelled] = float("nan")
+            training_data = replace(data, poses=poses)
+            method = make_method("default", "unlabelled_takes=0.5", "stride=10")
+            method.prepare(training_data)
+        folder = tmp_path / str(with_nan)
+        folder.mkdir()
+        fit(method, training_data, method.settings, folder)
+        weights.append(method.lifter.state_dict())
     assert all(torch.equal(one, weights[1][name]) for name, one in weights[0].items())
 
 
-def test_windows_without_3d_take_part_in_the_mixed_stage_only(machine, data):
-    player = machine("default", "withheld=0.5", "hidden=0.0", "mirror=false", "joint_dropout=0.0")
-    player.prepare(data)
-    without = player.samples(data)[~player.paired[player.samples(data)]][:8]
-    ((_, first),) = player.losses(data, without, 0)
+def test_windows_without_3d_take_part_in_the_mixed_stage_only(make_method, data):
+    method = make_method("default", "unlabelled_takes=0.5", "hidden_joints=0.0", "mirror=false", "joint_dropout=0.0")
+    method.prepare(data)
+    without = method.samples(data)[~method.labelled[method.samples(data)]][:8]
+    ((_, first),) = method.losses(data, without, 0)
     assert first["pose"] > 0.0
-    ((_, mixed),) = player.losses(data, without, 2)
+    ((_, mixed),) = method.losses(data, without, 2)
     assert mixed["pose"] == 0.0
     assert mixed["copy"] == 0.0
     assert mixed["projection"] > 0.0
 
 
-def test_samples_are_windows_inside_their_clips(machine, data):
-    player = machine("default", "stride=7", "window=27")
-    starts = player.samples(data)
-    windows = player._windows(data, starts)
+def test_samples_are_windows_inside_their_clips(make_method, data):
+    method = make_method("default", "stride=7", "window=27")
+    starts = method.samples(data)
+    windows = method.window_frames(data, starts)
     assert (windows[:, 1:] - windows[:, :-1] == 1).all()
     assert torch.equal(data.first[windows[:, 0]], data.first[windows[:, -1]])
     assert len(starts) == 8 * 5
 
 
-def test_a_clip_shorter_than_a_window_is_one_sample_continued_with_its_last_frame(machine, data):
-    player = machine("default", "window=80")
-    starts = player.samples(data)
+def test_a_clip_shorter_than_a_window_is_one_sample_continued_with_its_last_frame(make_method, data):
+    method = make_method("default", "window=80")
+    starts = method.samples(data)
     assert starts.tolist() == list(range(0, 480, 60))
-    assert player._windows(data, starts[:1])[0].tolist() == [*range(60), *[59] * 20]
+    assert method.window_frames(data, starts[:1])[0].tolist() == [*range(60), *[59] * 20]
 
 
-def test_mirrored_windows_show_the_projection_of_the_mirrored_person(machine, data):
-    player = machine("default", "mirror=true", "hidden=0.0", "withheld=0.0")
-    player.prepare(data)
-    windows = player._windows(data, player.samples(data))
+def test_mirrored_keypoints_are_the_projection_of_the_mirrored_poses(make_method, data):
+    method = make_method("default", "mirror=true", "hidden_joints=0.0", "unlabelled_takes=0.0")
+    method.prepare(data)
+    windows = method.window_frames(data, method.samples(data))
     torch.manual_seed(0)
-    seen, wanted, known = player._sample(data, windows)
+    keypoints, target, known = method.load_windows(data, windows)
     assert known.all()
-    changed = (seen.points != data.keypoints[windows]).flatten(1).any(dim=1)
+    changed = (keypoints.points != data.keypoints[windows]).flatten(1).any(dim=1)
     assert 0.2 < changed.float().mean() < 0.8
-    swap = list(player.joints.mirror)
+    swap = list(method.joints.mirror)
     relative = (data.poses[windows] - data.poses[windows][..., :1, :])[..., swap, :] * torch.tensor([-1.0, 1.0, 1.0])
-    torch.testing.assert_close(wanted[changed], relative[changed][..., 1:, :])
-    # Depth put back, the mirrored pose is seen where the mirrored keypoints are.
+    torch.testing.assert_close(target[changed], relative[changed][..., 1:, :])
+    # With the root at its depth again, the mirrored poses project to the mirrored keypoints.
     root = data.poses[windows][..., :1, :] * torch.tensor([-1.0, 1.0, 1.0])
-    whole = player.lifter.whole(wanted) + root
-    torch.testing.assert_close((whole[..., :2] / whole[..., 2:])[changed], seen.points[changed])
+    whole = method.lifter.with_root(target) + root
+    torch.testing.assert_close((whole[..., :2] / whole[..., 2:])[changed], keypoints.points[changed])
 
 
-def test_hidden_joints_are_drawn_in_the_stated_share_and_never_the_root(machine, data):
-    player = machine("default", "hidden=0.3")
-    player.prepare(data)
-    seen, _, _ = player._sample(data, player._windows(data, player.samples(data)))
-    assert seen.visible[..., 0].all()
-    assert 0.65 < seen.visible[..., 1:].float().mean() < 0.75
+def test_hidden_joints_are_drawn_in_the_stated_share_and_never_the_root(make_method, data):
+    method = make_method("default", "hidden_joints=0.3")
+    method.prepare(data)
+    keypoints, _, _ = method.load_windows(data, method.window_frames(data, method.samples(data)))
+    assert keypoints.visible[..., 0].all()
+    assert 0.65 < keypoints.visible[..., 1:].float().mean() < 0.75
 
 
-def test_the_norm_of_a_players_gradient_is_limited(machine, data):
-    player = machine("default", "clip=0.01")
-    player.prepare(data)
-    optimiser = player.optimisers()["transformer"]
-    ((_, terms),) = player.losses(data, player.samples(data)[:8], 0)
+def test_the_norm_of_a_stages_gradient_is_limited(make_method, data):
+    method = make_method("default", "gradient_clip=0.01")
+    method.prepare(data)
+    optimiser = method.optimisers()["transformer"]
+    ((_, terms),) = method.losses(data, method.samples(data)[:8], 0)
     sum(terms.values()).backward()
     optimiser.step()
     norm = torch.stack([part.grad.norm() for group in optimiser.param_groups for part in group["params"]]).norm()
     assert norm.item() == pytest.approx(0.01, rel=1e-4)
 
 
-def test_unusable_frames_are_no_supervision(machine, data):
-    player = machine("default", "withheld=0.0", "mirror=false", "hidden=0.0")
+def test_unusable_frames_do_not_supervise(make_method, data):
+    method = make_method("default", "unlabelled_takes=0.0", "mirror=false", "hidden_joints=0.0")
     poses = data.poses.clone()
     poses[30:60] = float("nan")
     partly = replace(data, poses=poses, usable=torch.cat([torch.arange(30), torch.arange(60, 480)]))
-    player.prepare(partly)
-    ((_, terms),) = player.losses(partly, torch.tensor([0, 20]), 0)
+    method.prepare(partly)
+    ((_, terms),) = method.losses(partly, torch.tensor([0, 20]), 0)
     assert all(torch.isfinite(term) for term in terms.values())
+
+
+def test_the_lifting_network_has_no_dropout_while_copy_network_and_projector_are_trained(make_method, data):
+    method = make_method()
+    method.prepare(data)
+    for epoch, dropout in ((0, True), (1, False), (2, True)):
+        next(method.losses(data, method.samples(data)[:8], epoch))
+        assert method.lifter.transformer.training == dropout

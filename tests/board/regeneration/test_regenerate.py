@@ -1,4 +1,4 @@
-"""Regenerate: which cells are made again, what happens to a cell that fails or whose process dies, and several processes."""
+"""Regenerating: what is made again and what is not, what happens to a cell that fails or dies, and on how many processes."""
 
 import json
 import os
@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,12 +17,12 @@ import pytest
 import posebench
 from posebench.base.errors import PosebenchError
 from posebench.board.entry_files import load_entries
-from posebench.board.regeneration import cells, freshness, workers
-from posebench.board.regeneration.cells import LOG, MAX_DEATHS, GridContext, run_cell
-from posebench.board.regeneration.freshness import RECORD, digest_of_folder
+from posebench.board.regeneration import freshness, workers
+from posebench.board.regeneration.cells import LOG, MAX_STARTS, GridContext, run_cell
+from posebench.board.regeneration.freshness import RECORD, digest_of_folder, digests_of
 from posebench.board.regeneration.grid import Cell
 from posebench.board.regeneration.regenerate import overview, regenerate
-from posebench.board.regeneration.workers import _require_single_threads
+from posebench.board.regeneration.workers import _one_thread_each
 from posebench.cli.main import main
 from posebench.networks.recipe import read_method
 from posebench.predictions.provenance import Provenance
@@ -39,7 +39,6 @@ seeds = [0, 1]
 """
 NAMES = [f"martinez-synthetic-{source}-smoke-s{seed}" for source in ("gt", "gauss5") for seed in (0, 1)]
 FIRST = NAMES[0]
-FIRST_CELL = Cell("martinez", "synthetic", "gt", "default", "smoke", 0)
 
 
 @pytest.fixture(scope="module")
@@ -70,37 +69,30 @@ def finished(tmp_path_factory):
     return base
 
 
-@pytest.fixture
-def stage(tmp_path, finished, monkeypatch):
-    """A function that returns a grid file and a context. Opening data costs nothing there, and ``make`` replaces the training.
+def stage(tmp_path, finished, make=None):
+    """A grid file and a context whose data cost nothing and whose trainings take no time.
 
-    The replaced functions are local, so that they reach other processes by value.
+    Everything is local to this function, so that it travels to other processes by value.
     """
 
-    def set_up(make=None, fingerprint="f" * 64, lives=MAX_DEATHS):
-        def copy(cell, context, _progress):
-            shutil.copytree(finished / cell.name, context.runs / cell.name, dirs_exist_ok=True)
+    def copy(cell, context):
+        shutil.copytree(finished / cell.name, context.runs / cell.name, dirs_exist_ok=True)
 
-        def opened(name, _root):
-            return SimpleNamespace(name=name, version="1", fingerprint=fingerprint, fps=50.0)
+    fill = make or copy
 
-        instead = {"make_run": make or copy, "open_dataset": opened, "MAX_DEATHS": lives}
+    @dataclass(frozen=True)
+    class Stage(GridContext):
+        fingerprint: str = "f" * 64
 
-        def run_replaced(*args, **options):
-            from posebench.board.regeneration import cells
+        def open(self, name):
+            return SimpleNamespace(name=name, version="1", fingerprint=self.fingerprint, fps=50.0)
 
-            vars(cells).update(instead)
-            return cells.run_cell(*args, **options)
+        def make_run(self, cell, progress):  # noqa: ARG002
+            fill(cell, self)
 
-        for name, value in instead.items():
-            monkeypatch.setattr(cells, name, value)
-        monkeypatch.setattr(f"{regenerate.__module__}.run_cell", run_replaced)
-        monkeypatch.setattr(f"{regenerate.__module__}.MAX_DEATHS", lives)
-        (tmp_path / "board").mkdir(exist_ok=True)
-        (tmp_path / "board" / "grid.toml").write_text(GRID)
-        return tmp_path / "board" / "grid.toml", GridContext(tmp_path / "board", tmp_path / "runs", {})
-
-    return set_up
+    (tmp_path / "board").mkdir(exist_ok=True)
+    (tmp_path / "board" / "grid.toml").write_text(GRID)
+    return tmp_path / "board" / "grid.toml", Stage(tmp_path / "board", tmp_path / "runs", {})
 
 
 def events(context, cell=None):
@@ -120,8 +112,8 @@ def statuses(outcomes):
     return [outcome.status for outcome in outcomes]
 
 
-def test_missing_cells_are_made_once_and_become_entries_with_all_their_seeds(stage, tmp_path):
-    grid, context = stage()
+def test_what_is_missing_is_made_and_put_on_the_board_with_all_its_seeds_and_only_once(tmp_path, finished):
+    grid, context = stage(tmp_path, finished)
     lines = []
     assert statuses(regenerate(grid, context=context, log=lines.append)) == ["done"] * 4
     entries = {entry.name: [seed.provenance.seed for seed in entry.seeds] for entry in load_entries(tmp_path / "board")}
@@ -133,8 +125,8 @@ def test_missing_cells_are_made_once_and_become_entries_with_all_their_seeds(sta
     assert published(context) == ONCE
 
 
-def test_an_entry_that_was_lost_is_written_again_without_a_training(stage, tmp_path):
-    grid, context = stage()
+def test_an_entry_that_was_lost_is_written_again_without_a_training(tmp_path, finished):
+    grid, context = stage(tmp_path, finished)
     regenerate(grid, context=context)
     shutil.rmtree(tmp_path / "board" / "entries")
     assert statuses(regenerate(grid, context=context)) == ["up to date"] * 4
@@ -142,8 +134,8 @@ def test_an_entry_that_was_lost_is_written_again_without_a_training(stage, tmp_p
     assert events(context).count("published") == 4
 
 
-def test_cells_may_be_made_one_by_one_and_the_last_one_writes_the_entry(stage, tmp_path):
-    grid, context = stage()
+def test_single_cells_may_be_made_apart_and_the_last_one_writes_the_entry(tmp_path, finished):
+    grid, context = stage(tmp_path, finished)
     for name in reversed(NAMES[:2]):
         assert load_entries(tmp_path / "board") == []
         assert statuses(regenerate(grid, cells=[name], context=context)) == ["done"]
@@ -151,62 +143,67 @@ def test_cells_may_be_made_one_by_one_and_the_last_one_writes_the_entry(stage, t
     assert [seed.provenance.seed for seed in entry.seeds] == [0, 1]
 
 
-def change(what, stage, monkeypatch):
-    """Change what a digest of a cell is made of: files of a folder, a protocol, or the data."""
-    if what == "data synthetic":
-        stage(fingerprint="e" * 64)
-    elif what == "protocol synthetic":
-        monkeypatch.setattr(freshness, "load_protocol", lambda _: SimpleNamespace(digest="newer"))
-    else:
-        monkeypatch.setattr(
-            freshness,
-            "digest_of_folder",
-            lambda folder: "newer" if folder.as_posix().endswith(what) else digest_of_folder(folder),
-        )
+def change(monkeypatch, context, what):
+    """The context after a change of ``what``: the digest of a folder of code, or the fingerprint of the data."""
+    if what.startswith("data "):
+        return replace(context, fingerprint="e" * 64)
+    monkeypatch.setattr(freshness, "digest_of_folder", lambda folder: "newer" if str(folder).endswith(what) else digest_of_folder(folder))
+    return context
 
 
-@pytest.mark.parametrize("what", ["baselines/martinez", "posebench/networks", "posebench/lifters", "posebench/training", "data synthetic"])
-@pytest.mark.parametrize("interrupted", [False, True])
-def test_a_cell_is_made_again_after_a_change_of_code_or_data_and_the_log_names_the_change(stage, monkeypatch, what, interrupted):
-    grid, context = stage()
+@pytest.mark.parametrize("what", ["baselines/martinez", "posebench/lifters", "posebench/training", "data synthetic"])
+@pytest.mark.parametrize("cut", [False, True])
+def test_changed_code_or_data_make_a_cell_anew_and_the_log_says_which(tmp_path, finished, monkeypatch, what, cut):
+    grid, context = stage(tmp_path, finished)
     regenerate(grid, cells=[FIRST], context=context)
     (context.runs / FIRST / "checkpoint").write_text("of the old code")
-    if interrupted:
+    if cut:
         (context.runs / FIRST / RECORD).unlink()
-    change(what, stage, monkeypatch)
-    assert overview([FIRST_CELL], context)[0][1] == "stale"
+    context = change(monkeypatch, context, what)
+    cell = Cell("martinez", "synthetic", "gt", "default", "smoke", 0)
+    assert overview([cell], context)[0][1] == "stale"
     assert statuses(regenerate(grid, cells=[FIRST], context=context)) == ["done"]
     assert not (context.runs / FIRST / "checkpoint").exists()
     last = [json.loads(line) for line in (context.runs / LOG).read_text().splitlines()][-2]
-    assert (last["event"], last["why"]) == ("begun", f"{what} changed" + (" since it was interrupted" if interrupted else ""))
+    assert (last["event"], last["why"]) == ("begun", f"{what} changed" + (" since it was interrupted" if cut else ""))
     assert statuses(regenerate(grid, cells=[FIRST], context=context)) == ["up to date"]
 
 
+def test_the_digests_change_with_the_data_of_the_cell(tmp_path, finished):
+    _, context = stage(tmp_path, finished)
+    cell = Cell("martinez", "synthetic", "gt", "default", "smoke", 0)
+    before, after = (digests_of(cell, one.open) for one in (context, replace(context, fingerprint="e" * 64)))
+    assert freshness.changed(before, after) == ["data synthetic"]
+    other_version = digests_of(cell, lambda _: SimpleNamespace(version="2", fingerprint="f" * 64, fps=50.0))
+    assert freshness.changed(before, other_version) == ["data synthetic"]
+    assert freshness.changed(before, digests_of(cell, None)) == []
+
+
 @pytest.mark.parametrize("what", ["protocol synthetic", "posebench/metrics", "posebench/scoring"])
-@pytest.mark.parametrize("interrupted", [False, True])
-def test_a_changed_protocol_or_scoring_code_scores_again_and_trains_nothing(stage, finished, monkeypatch, what, interrupted):
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_changed_protocol_or_changed_scoring_code_only_scores_again(tmp_path, finished, monkeypatch, what, cut):
     seen = []
 
-    def make(cell, context, _progress):
+    def make(cell, context):
         seen.append(sorted(path.name for path in (context.runs / cell.name).glob("*")))
         shutil.copytree(finished / cell.name, context.runs / cell.name, dirs_exist_ok=True)
 
-    grid, context = stage(make)
+    grid, context = stage(tmp_path, finished, make)
     regenerate(grid, cells=[FIRST], context=context)
-    if interrupted:
+    if cut:
         (context.runs / FIRST / RECORD).unlink()
-    change(what, stage, monkeypatch)
-    stage(make)
-    assert overview([FIRST_CELL], context)[0][1] == "stale"
+    if what.startswith("protocol"):
+        monkeypatch.setattr(freshness, "load_protocol", lambda _: SimpleNamespace(digest="newer"))
+    else:
+        change(monkeypatch, context, what)
     assert statuses(regenerate(grid, cells=[FIRST], context=context)) == ["done"]
-    assert seen == [[], [*([] if interrupted else [RECORD]), "predictions.npz", "result.sums.npz"]]
-    assert f"{what} changed" in (context.runs / LOG).read_text()
+    assert seen == [[], [*([] if cut else [RECORD]), "predictions.npz", "result.sums.npz"]]
     assert statuses(regenerate(grid, cells=[FIRST], context=context)) == ["up to date"]
 
 
 @pytest.mark.parametrize("name", ["predictions.npz", "result.json", "result.sums.npz"])
-def test_a_run_whose_files_were_edited_is_stale(stage, name):
-    grid, context = stage()
+def test_a_run_whose_files_were_edited_is_stale(tmp_path, finished, name):
+    grid, context = stage(tmp_path, finished)
     regenerate(grid, cells=[FIRST], context=context)
     with (context.runs / FIRST / name).open("ab") as file:
         file.write(b" ")
@@ -214,7 +211,7 @@ def test_a_run_whose_files_were_edited_is_stale(stage, name):
     assert f"{name} changed" in (context.runs / LOG).read_text()
 
 
-def test_a_digest_depends_on_names_and_contents_of_code_and_recipe_and_not_on_pages_or_caches(tmp_path):
+def test_a_digest_sees_code_and_recipe_by_name_and_content_and_neither_pages_nor_caches(tmp_path):
     (tmp_path / "part").mkdir()
     for name in ("model.py", "recipe.toml", "README.md", "part/losses.py"):
         (tmp_path / name).write_text(name)
@@ -231,8 +228,8 @@ def test_a_digest_depends_on_names_and_contents_of_code_and_recipe_and_not_on_pa
     assert digest_of_folder(tmp_path) != first
 
 
-def test_a_failed_cell_is_reported_does_not_stop_the_others_and_resumes_in_the_next_call(stage, tmp_path, finished):
-    def make(cell, context, _progress):
+def test_a_cell_that_fails_is_reported_the_others_are_made_and_it_resumes_later(tmp_path, finished):
+    def make(cell, context):
         folder = context.runs / cell.name
         if cell.name == FIRST and not folder.exists():
             folder.mkdir()
@@ -240,7 +237,7 @@ def test_a_failed_cell_is_reported_does_not_stop_the_others_and_resumes_in_the_n
             raise ValueError("no luck")
         shutil.copytree(finished / cell.name, folder, dirs_exist_ok=True)
 
-    grid, context = stage(make)
+    grid, context = stage(tmp_path, finished, make)
     outcomes = regenerate(grid, context=context)
     assert statuses(outcomes) == ["failed", "done", "done", "done"]
     assert outcomes[0].note == "ValueError: no luck"
@@ -252,8 +249,8 @@ def test_a_failed_cell_is_reported_does_not_stop_the_others_and_resumes_in_the_n
     assert published(context) == ONCE
 
 
-def test_a_run_of_posebench_train_is_left_alone_unless_adopted(stage, finished):
-    grid, context = stage()
+def test_a_run_of_another_command_is_left_alone_unless_adopted(tmp_path, finished):
+    grid, context = stage(tmp_path, finished)
     shutil.copytree(finished / FIRST, context.runs / FIRST)
     (context.runs / FIRST / "letter.txt").write_text("dear")
     (outcome,) = regenerate(grid, cells=[FIRST], context=context)
@@ -263,58 +260,50 @@ def test_a_run_of_posebench_train_is_left_alone_unless_adopted(stage, finished):
     assert (context.runs / FIRST / "letter.txt").read_text() == "dear"
 
 
-def test_a_result_that_was_not_computed_from_the_predictions_is_not_published(stage, finished):
-    def make(cell, context, _progress):
+def test_a_result_of_other_predictions_is_not_published(tmp_path, finished):
+    def make(cell, context):
         shutil.copytree(finished / cell.name, context.runs / cell.name)
         shutil.copy(finished / NAMES[1] / "predictions.npz", context.runs / cell.name)
 
-    grid, context = stage(make)
+    grid, context = stage(tmp_path, finished, make)
     (outcome,) = regenerate(grid, cells=[FIRST], context=context)
     assert "result.json is of other predictions" in outcome.note
     assert not (context.runs / FIRST / RECORD).exists()
 
 
-def test_a_worker_with_different_code_refuses_to_train(stage):
-    _, context = stage()
-    digests = freshness.digests_of(FIRST_CELL, context.open)
-    outcome = run_cell(FIRST_CELL, [FIRST_CELL], {**digests, "posebench/lifters": "other"}, context)
+def test_a_worker_with_other_code_makes_nothing(tmp_path, finished):
+    _, context = stage(tmp_path, finished)
+    cell = Cell("martinez", "synthetic", "gt", "default", "smoke", 0)
+    outcome = run_cell(cell, [cell], {**freshness.digests_of(cell, context.open), "posebench/lifters": "other"}, context)
     assert outcome.status == "failed"
     assert outcome.note.startswith("Found: posebench/lifters on ")
-    assert not (context.runs / FIRST).exists()
+    assert not (context.runs / cell.name).exists()
 
 
-def test_a_locked_cell_is_waited_for_and_then_found_done(stage):
-    grid, context = stage()
+def test_a_locked_cell_is_waited_for_and_then_found_done(tmp_path, finished):
+    grid, context = stage(tmp_path, finished)
     with freshness.locked(FIRST, context.runs):
         found = []
         other = threading.Thread(target=lambda: found.extend(regenerate(grid, cells=[FIRST], context=context)))
         other.start()
-        other.join(0.5)
+        other.join(1.0)
         assert other.is_alive()
         assert not (context.runs / FIRST).exists()
     other.join(30.0)
     assert statuses(found) == ["done"]
 
 
-def test_the_list_states_each_cell_and_which_missing_cells_have_an_entry(stage, tmp_path):
-    grid, context = stage()
+def test_the_list_shows_the_state_of_each_cell_and_entries_without_runs(tmp_path, finished):
+    grid, context = stage(tmp_path, finished)
     regenerate(grid, cells=NAMES[:2], context=context)
     cells = [Cell("martinez", "synthetic", source, "default", "smoke", seed) for source in ("gt", "gauss5") for seed in (0, 1)]
     assert [state for _, state, _ in overview(cells, context)] == ["up to date", "up to date", "missing", "missing"]
     fresh = overview(cells, replace(context, runs=tmp_path / "elsewhere"))
     assert [state for _, state, _ in fresh] == ["missing"] * 4
-    assert "its entry is on the leaderboard" in fresh[0][2]
+    assert "its entry is on the board" in fresh[0][2]
     assert fresh[2][2] == ""
 
 
-@pytest.fixture
-def short_takes(monkeypatch):
-    """`synthetic` with a third of its frames: one short take of each action. Shorter ones cannot be smoothed."""
-    monkeypatch.setattr("posebench.data.synthetic.dataset.FRAMES", (165, 170))
-    monkeypatch.setattr("posebench.data.synthetic.dataset.TAKES", (1,))
-
-
-@pytest.mark.usefixtures("short_takes")
 def test_an_interrupted_training_resumes_from_its_checkpoint(tmp_path, monkeypatch):
     content, where = read_method("martinez")
     content["presets"]["smoke"] = {"width": 16, "samples": 512, "epochs": 3}
@@ -339,8 +328,7 @@ def test_an_interrupted_training_resumes_from_its_checkpoint(tmp_path, monkeypat
     assert (entry.name, entry.seeds[0].provenance.preset) == ("martinez-gt-smoke", "smoke")
 
 
-@pytest.mark.usefixtures("short_takes")
-def test_the_command_reports_each_cell_and_fails_if_one_failed(tmp_path, capsys, monkeypatch):
+def test_the_command_makes_untrained_cells_reports_and_fails_where_a_cell_does(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "grid.toml").write_text('[[grid]]\nmethods = ["flat"]\ndatasets = ["synthetic", "cmu"]\nkeypoints = ["gt"]\n')
     assert main(["regenerate", "grid.toml"]) == 1
@@ -360,52 +348,52 @@ def test_the_command_reports_each_cell_and_fails_if_one_failed(tmp_path, capsys,
 
 
 @pytest.mark.parametrize(("package", "given"), [("joblib", {"jobs": 2}), ("distributed", {"dask": "tcp://127.0.0.1:1"})])
-def test_a_missing_package_is_named_with_what_installs_it(stage, monkeypatch, package, given):
+def test_a_missing_package_is_named_with_what_installs_it(tmp_path, finished, monkeypatch, package, given):
     pytest.importorskip("joblib", reason="joblib comes with the extra `scale`")
-    grid, context = stage()
+    grid, context = stage(tmp_path, finished)
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(PosebenchError, match=rf"no module {package}.*\[scale\]"):
+    with pytest.raises(PosebenchError, match=rf"no package {package}.*\[scale\]"):
         regenerate(grid, context=context, **given)
 
 
 def test_workers_of_several_threads_are_refused():
     with pytest.raises(PosebenchError, match=r"4 threads in worker b.*--nthreads 1"):
-        _require_single_threads({"a": 1, "b": 4})
-    _require_single_threads({"a": 1})
+        _one_thread_each({"a": 1, "b": 4})
+    _one_thread_each({"a": 1})
 
 
-def test_a_scheduler_that_does_not_answer_is_named_in_the_error(stage, monkeypatch):
+def test_a_scheduler_that_does_not_answer_is_reported_in_one_paragraph(tmp_path, finished, monkeypatch):
     pytest.importorskip("distributed", reason="dask comes with the extra `scale`")
-    monkeypatch.setattr(workers, "ANSWER", 0.2)
-    grid, context = stage()
+    monkeypatch.setattr(workers, "SCHEDULER_TIMEOUT_S", 1)
+    grid, context = stage(tmp_path, finished)
     with pytest.raises(PosebenchError, match=r"no dask scheduler at tcp://127.0.0.1:1"):
         regenerate(grid, context=context, dask="tcp://127.0.0.1:1")
 
 
-def test_a_cell_whose_process_always_dies_fails_and_the_others_are_made(stage, finished):
+def test_a_cell_that_kills_its_process_every_time_is_given_up_and_the_others_are_made(tmp_path, finished):
     pytest.importorskip("joblib", reason="joblib comes with the extra `scale`")
 
-    def make(cell, context, _progress):
-        if cell.name == FIRST:
-            while not (context.runs / NAMES[1] / "cell.json").is_file():
-                time.sleep(0.05)  # the other one first, so that it does not die with this one
+    def make(cell, context):
+        if cell.name == NAMES[3]:
+            while len([*context.runs.glob("*/cell.json")]) < 3:
+                time.sleep(0.05)  # the others first, so that none of them dies with it
             os.kill(os.getpid(), signal.SIGKILL)
         shutil.copytree(finished / cell.name, context.runs / cell.name)
 
-    grid, context = stage(make, lives=2)
-    outcomes = regenerate(grid, cells=NAMES[:2], context=context, jobs=2)
-    assert outcomes[0].status == "failed"
-    assert "its process, or another one of its pool, died 2 times" in outcomes[0].note
-    assert outcomes[1].status in ("done", "up to date")
-    assert published(context) == {NAMES[1]: 1}
-    assert events(context, FIRST) == ["begun", "begun", "failed"]
+    grid, context = stage(tmp_path, finished, make)
+    outcomes = regenerate(grid, context=context, jobs=2)
+    assert statuses(outcomes)[3] == "failed"
+    assert f"its process died {MAX_STARTS} times" in outcomes[3].note
+    assert set(statuses(outcomes)[:3]) <= {"done", "up to date"}
+    assert {name: count for name, count in published(context).items() if name in NAMES} == dict.fromkeys(NAMES[:3], 1)
+    assert events(context, NAMES[3]) == ["begun"] * MAX_STARTS + ["failed"]
 
 
-def test_every_cell_is_published_once_on_a_dask_cluster_that_loses_a_worker(stage, tmp_path, finished):
+def test_on_a_dask_cluster_that_loses_a_worker_every_cell_is_published_once(tmp_path, finished):
     distributed = pytest.importorskip("distributed", reason="dask comes with the extra `scale`")
     pytest.importorskip("joblib", reason="joblib comes with the extra `scale`")
 
-    def make(cell, context, _progress):
+    def make(cell, context):
         folder = context.runs / cell.name
         if cell.name == FIRST and not folder.exists():
             folder.mkdir()
@@ -416,7 +404,7 @@ def test_every_cell_is_published_once_on_a_dask_cluster_that_loses_a_worker(stag
         time.sleep(0.2)
         shutil.copytree(finished / cell.name, folder, dirs_exist_ok=True)
 
-    grid, context = stage(make)
+    grid, context = stage(tmp_path, finished, make)
 
     def kill():
         victim = context.runs / "victim"

@@ -23,11 +23,11 @@ NAMES = ("subjects/07/07.asf", "subjects/131/131.asf", "subjects/07/07_01.amc", 
 
 
 class Server(ThreadingHTTPServer):
-    """Serves ``body``; fails ``failures`` times first; tells ``lie`` more bytes than it sends (None: no length at all)."""
+    """Serves ``body`` after ``failures`` errors; announces ``excess`` more bytes than it sends (None: no length)."""
 
     body = b""
     failures = 0
-    lie: int | None = 0
+    excess: int | None = 0
     requests = 0
 
 
@@ -40,8 +40,8 @@ class Handler(BaseHTTPRequestHandler):
             self.send_error(503)
             return
         self.send_response(200)
-        if server.lie is not None:
-            self.send_header("Content-Length", str(len(server.body) + server.lie))
+        if server.excess is not None:
+            self.send_header("Content-Length", str(len(server.body) + server.excess))
         self.end_headers()
         self.wfile.write(server.body)
 
@@ -115,19 +115,19 @@ def test_a_server_that_fails_twice_is_asked_again(server, members, tmp_path):
     assert everything(tmp_path) == COMPLETE
 
 
-@pytest.mark.parametrize("lie", [1000, None], ids=["of a stated length", "of no stated length"])
-def test_a_download_cut_short_is_never_used(server, members, tmp_path, lie):
-    server.body, server.lie = zipped(members)[:-200], lie
+@pytest.mark.parametrize("excess", [1000, None], ids=["of a stated length", "of no stated length"])
+def test_a_download_cut_short_is_never_used(server, members, tmp_path, excess):
+    server.body, server.excess = zipped(members)[:-200], excess
     with pytest.raises(PosebenchError, match=r"which (could not be downloaded|is not a whole zip archive).*Next: "):
         fetch_cmu(tmp_path, server.url, progress=False)
     assert everything(tmp_path) == []
-    server.body, server.lie = zipped(members), 0
+    server.body, server.excess = zipped(members), 0
     fetch_cmu(tmp_path, server.url, progress=False)
     assert everything(tmp_path) == COMPLETE
 
 
 @pytest.mark.usefixtures("members")
-def test_a_server_that_is_down_is_told_in_one_paragraph(server, tmp_path):
+def test_a_server_that_is_down_gives_one_posebench_error(server, tmp_path):
     server.failures = 10
     with pytest.raises(PosebenchError, match=r"could not be downloaded .*503"):
         fetch_cmu(tmp_path, server.url, progress=False)

@@ -8,7 +8,7 @@ from posebench.lifters.timing.clock import CALLS_FOR_P99, Timing, alternate, ker
 
 
 def test_cases_take_turns_and_are_warm_before_each():
-    order, told = [], []
+    order, turns = [], []
 
     def case(name, seconds):
         def timed():
@@ -22,23 +22,23 @@ def test_cases_take_turns_and_are_warm_before_each():
         rounds=2,
         seconds=2.0,
         calibrate=lambda: order.append("kernel") or (1.0, 1.0),
-        progress=lambda done, total: told.append((done, total)),
+        progress=lambda done, total: turns.append((done, total)),
     )
     turn = ["kernel", *"aaa", "kernel", *"bb"]  # one call to warm up, then as many as the seconds of a round hold, or one
     assert order == ["kernel", *"aabb", *turn, *turn]
     assert [timing.rounds for timing in timings] == [((0.5, 0.5),) * 2, ((2.0,),) * 2]
-    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert turns == [(1, 4), (2, 4), (3, 4), (4, 4)]
     assert noise.trusted
 
 
-def test_a_percentile_is_told_only_by_enough_calls():
+def test_a_99th_percentile_needs_enough_calls():
     few, enough = (Timing((tuple(float(i) for i in range(1, n + 1)),)) for n in (CALLS_FOR_P99 - 1, CALLS_FOR_P99))
     assert few.p99 is None
     assert enough.p99 == pytest.approx(99.01)
     assert enough.p50 == 50.5
 
 
-def test_rounds_are_told_by_their_medians():
+def test_rounds_are_summarised_by_their_medians():
     assert Timing(((1.0, 2.0, 30.0), (4.0,))).medians == (2.0, 4.0)
 
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from posebench.base.errors import PosebenchError
 from posebench.board.pages.speed import changes_text, milliseconds, noise_text, record_text
 from posebench.cli.main import main
-from posebench.lifters.timing.record import Case, Noise, Record, Shift, Timed, changes, differing, load_record, ratio_interval
+from posebench.lifters.timing.comparison import changes, differing, ratio_interval
+from posebench.lifters.timing.record import BackendDifference, Case, Noise, Record, Timed, load_record
 
 QUIET = Noise(0.01, 0.0)
 
@@ -23,7 +24,7 @@ def case(backend="inference", batch=1, times=(0.001, 0.0011, 0.0009)):
 
 
 def record(*cases, name="m (quick)", noise=QUIET, **machine):
-    shift = Shift("bf16", 0.5, 2.0, -0.1)
+    shift = BackendDifference("bf16", 0.5, 2.0, -0.1)
     one = Timed(name, 27, 13, 13, True, 1000, 900, 100.0, 120.5, tuple(cases or [case()]), (shift,), ("onnx: none",))
     return Record({"processor": "P", "threads": "1", "code": "abc", **machine}, 30.0, 3, noise, (one,))
 
@@ -90,7 +91,7 @@ def test_a_comparison_says_what_else_differs_and_which_machine_was_noisy():
     first, second = record(), record(noise=Noise(0.4, 0.0), processor="Q", code="def")
     assert differing(first, second) == ["processor P and Q"]
     text = changes_text(first, second)
-    assert "need not be the code's doing" in text
+    assert "need not come from the code" in text
     assert "B: **The machine was too noisy" in text
     assert "A: " not in text
 

@@ -1,4 +1,4 @@
-"""Timing lifters: what is measured beside the times, which nothing here asserts."""
+"""Timing lifters. No time is asserted, only what is measured with it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from posebench.base.errors import PosebenchError
 from posebench.cli.main import main
 from posebench.lifters.choose import open_lifter
 from posebench.lifters.timing.backends import backends, multiply_adds, parameters
+from posebench.lifters.timing.clip import backend_difference, timing_clip
 from posebench.lifters.timing.memory import main as memory_main
-from posebench.lifters.timing.probe import probe_for, shift_of
 from posebench.lifters.timing.record import load_record
 from posebench.lifters.timing.run import name_of, speed
 
@@ -86,20 +86,20 @@ def test_other_backends_are_compared_with_eager_float32(record):
 
 def test_what_a_backend_gives_is_what_a_prediction_gets(run, dataset, tmp_path):
     lifter = open_lifter(str(run), dataset)
-    probe = probe_for(lifter, dataset)
+    clip = timing_clip(lifter, dataset)
     found, _ = backends(str(run), lifter, tmp_path, device="cpu", threads=1)
-    points = probe.frames(5)
+    points = clip.frames(5)
     (usual,) = [backend for backend in found if backend.name == "inference"]
-    np.testing.assert_array_equal(usual.lift(points, probe.camera), lifter.lift(points, probe.camera))
+    np.testing.assert_array_equal(usual.lift(points, clip.camera), lifter.lift(points, clip.camera))
 
 
-def test_recurrent_layers_are_not_counted_and_that_is_said_by_no_number(run, dataset):
+def test_a_network_with_recurrent_layers_has_no_count_of_multiply_adds(run, dataset):
     lifter = open_lifter(str(run), dataset)
     lifter.inner.method.lifter.memory = torch.nn.LSTM(2, 2)
     assert multiply_adds(lifter, np.zeros((1, 17, 2)), None) is None
 
 
-def test_a_network_that_bfloat16_cannot_run_is_timed_without_and_says_so(run, dataset, tmp_path, monkeypatch):
+def test_a_network_that_bfloat16_cannot_run_is_timed_without_it_and_noted(run, dataset, tmp_path, monkeypatch):
     lifter = open_lifter(str(run), dataset)
     kind = type(lifter.inner.method)
     whole = kind.lift
@@ -115,19 +115,19 @@ def test_a_network_that_bfloat16_cannot_run_is_timed_without_and_says_so(run, da
     assert "bf16: no two types" in notes
 
 
-def test_a_clip_shorter_than_the_batch_is_played_to_and_fro(dataset):
-    probe = probe_for(open_lifter("flat", dataset), dataset)
-    length = len(probe.keypoints)
-    points = probe.frames(3 * length)
-    np.testing.assert_array_equal(points[:length], probe.keypoints)
-    np.testing.assert_array_equal(points[length : 2 * length], probe.keypoints[::-1])
-    np.testing.assert_array_equal(points[2 * length :], probe.keypoints)
+def test_a_clip_shorter_than_the_batch_is_repeated_forwards_and_backwards(dataset):
+    clip = timing_clip(open_lifter("flat", dataset), dataset)
+    length = len(clip.keypoints)
+    points = clip.frames(3 * length)
+    np.testing.assert_array_equal(points[:length], clip.keypoints)
+    np.testing.assert_array_equal(points[length : 2 * length], clip.keypoints[::-1])
+    np.testing.assert_array_equal(points[2 * length :], clip.keypoints)
 
 
-def test_a_shift_of_unknown_scale_is_told_in_the_size_of_the_truth():
+def test_a_difference_of_unknown_scale_is_in_the_size_of_the_truth():
     truth = 100.0 * np.random.default_rng(0).normal(size=(20, 17, 3))
     moved = truth + np.array([1.0, 0.0, 0.0])
-    metric, unknown = (shift_of("b", k * moved, k * truth, truth, metric=m) for k, m in ((1.0, True), (1e-3, False)))
+    metric, unknown = (backend_difference("b", k * moved, k * truth, truth, metric=m) for k, m in ((1.0, True), (1e-3, False)))
     assert metric.mean == pytest.approx(1.0)
     assert unknown.mean == pytest.approx(1.0)
     assert metric.pa_mpjpe == pytest.approx(0.0, abs=1e-9)
@@ -148,7 +148,7 @@ def test_a_function_of_the_users_own_is_timed_too(tmp_path, monkeypatch, dataset
 
 
 def test_the_process_that_measures_memory_prints_two_numbers(tmp_path, capsys, dataset):
-    np.savez(tmp_path / "probe.npz", keypoints=probe_for(open_lifter("flat", dataset), dataset).frames(3))
+    np.savez(tmp_path / "clip.npz", keypoints=timing_clip(open_lifter("flat", dataset), dataset).frames(3))
     before = torch.get_num_threads()
     try:
         memory_main("flat", str(tmp_path), "1")

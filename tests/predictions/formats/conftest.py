@@ -79,8 +79,8 @@ def same_as_ours(scored, run, tmp_path):
     """Asserts that a foreign file scores as the same poses in our format do, directly and after ``posebench convert``."""
 
     def call(path, poses, truth, *options, rel=1e-12, unit="mm", skeleton="h36m17", convert=True, frames=None, empty=False):
-        said = {"scale": "unknown"} if unit is None else {"unit": unit}
-        ours = save_predictions(tmp_path / "ours.npz", poses, skeleton=skeleton, frames=frames, **said)
+        stated = {"scale": "unknown"} if unit is None else {"unit": unit}
+        ours = save_predictions(tmp_path / "ours.npz", poses, skeleton=skeleton, frames=frames, **stated)
         # A clip or frame that neither file has shall not stand in the way.
         wanted = scored(ours, truth, "--allow-partial", skeleton=skeleton)
         found = scored(path, truth, "--allow-partial", *options, skeleton=skeleton)

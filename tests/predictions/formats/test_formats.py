@@ -1,4 +1,4 @@
-"""Telling formats apart: one that fits is used and said, two are asked about, none is answered with the list."""
+"""Recognising formats: one that fits is used and reported, two need --from, none gives the list of formats."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_the_functions_take_a_format_or_all_that_is_known(tmp_path, poses, truth
     reading = Reading("videopose3d-npy", clip=CLIP, unit="mm")
     result = posebench.score(tmp_path / "p.npy", "pair-17j", truth=against, allow_partial=True, from_format=reading)
     findings = posebench.check(tmp_path / "p.npy", "pair-17j", truth=against, allow_partial=True, from_format=reading)
-    assert "format" in [finding["name"] for finding in result.findings]
+    assert "format" in [finding.name for finding in result.findings]
     assert "format" in [finding.name for finding in findings]
     with pytest.raises(PosebenchError, match="--clip"):
         convert(tmp_path / "p.npy", tmp_path / "q.npz", "videopose3d-npy")

@@ -72,7 +72,7 @@ def test_a_folder_scores_as_its_poses_do_whatever_its_names_look_like(tmp_path, 
     folder = save(tmp_path / "folder", {clip: pose * scale for clip, pose in poses.items()}, name)
     finding = same_as_ours(folder, poses, truth, rel=1e-9)
     assert recognise(folder) == ["npy-folder"]
-    assert re.search(rf"{unit} \(told by the size: root to head [\d.]+\), h36m17, camera frame; 4 clips", finding["message"])
+    assert re.search(rf"{unit} \(inferred from the size: root to head [\d.]+\), h36m17, camera frame; 4 clips", finding["message"])
 
 
 def test_column_major_arrays_are_read(tmp_path, poses, truth, same_as_ours):
@@ -120,7 +120,7 @@ def test_a_folder_with_a_nameless_file_or_a_clip_twice_is_refused(tmp_path, pose
     assert "result.npy, which holds no clip id" in refused(folder)
 
 
-def test_a_clip_short_is_an_error_that_says_how_much(tmp_path, poses, refused):
+def test_a_short_clip_is_an_error_with_both_lengths(tmp_path, poses, refused):
     folder = save(tmp_path / "folder", dict(list(poses.items())[:3]))
     assert "1 of 4 clips are missing" in refused(folder, code=1)
 

@@ -7,11 +7,9 @@ Stacked-Hourglass detections are ``poses`` (T, 16, 2) px, one file a clip (``Gre
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -82,35 +80,7 @@ def read_h5(path: Path, key: str) -> npt.NDArray[np.floating]:
     Raises:
         PosebenchError: no such array, stored elsewhere, of another type, too large, or damaged.
     """
-    import h5py
+    from posebench.base.readers.hdf5 import open_hdf5
 
-    try:
-        with h5py.File(path, "r") as file:
-            return read_item(file, key, _MAX_BYTES)
-    except Exception as error:  # OSError, KeyError, RuntimeError ...: h5py on damaged bytes
-        raise PosebenchError(f"{path}: {type(error).__name__}: {error}", f"an HDF5 file with {key}", "get the file again") from error
-
-
-def read_item(file: Any, key: str, max_bytes: int) -> npt.NDArray[np.floating]:
-    """One array of an open HDF5 file, if it lies in that file and is no larger than ``max_bytes``.
-
-    Raises:
-        KeyError: no such array.
-        ValueError: it lies elsewhere, is larger, or is no numbers.
-    """
-    import h5py
-
-    item = file
-    for part in key.split("/"):
-        link = item.get(part, getlink=True) if part in item else None
-        if link is not None and not isinstance(link, h5py.HardLink):
-            raise ValueError(f"{key} is a {type(link).__name__}")
-        item = item[part]
-    if not isinstance(item, h5py.Dataset) or item.external or item.is_virtual or item.dtype.kind not in "fiu":
-        raise ValueError(f"{key} is no array of numbers in the file itself")
-    # A chunk is read whole, whatever part of it the array needs.
-    size = max(item.size, math.prod(item.chunks or ())) * item.dtype.itemsize
-    if size > max_bytes:
-        raise ValueError(f"{key} of {size:,} bytes")
-    values = np.asarray(item[...])
-    return values.astype(np.float32 if values.dtype == np.float32 else np.float64, copy=False)
+    with open_hdf5(path, "get the file again from its source") as file:
+        return file.numbers(key, _MAX_BYTES)

@@ -18,8 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from posebench.base.errors import PosebenchError
+from posebench.base.readers.npy import open_file
 from posebench.base.readers.npz import Npz, open_zip
-from posebench.base.readers.pickles import numbers, open_file
+from posebench.base.readers.pickles import numbers
 from posebench.data.cache import CacheEntry, cached
 from posebench.data.h36m.copy import H36MCopy, Progress, trim
 from posebench.data.h36m.names import CAMERAS, SUBJECTS, Mapped, take_name

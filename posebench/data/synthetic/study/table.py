@@ -31,7 +31,7 @@ UNIT = 0.001
 LEVELS = np.linspace(-2.5, 2.5, 17)
 #: Principal components of the scores, and harmonics of the gait cycle.
 COMPONENTS, HARMONICS = 14, 4
-#: A foot that is lifted by less stands, mm: the difference is noise of the capture.
+#: Smaller lifts are set to 0, mm: they are noise of the capture.
 LOWEST_LIFT = 20.0
 #: Lifts are cut off here, mm: higher leaps follow the laws of flight, which the random process does not model.
 HIGHEST_LIFT = 300.0

@@ -1,0 +1,124 @@
+"""Findings from headers and frame numbers, before any pose is read: missing clips, wrong frame counts, another skeleton."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from posebench.base.errors import first_ten
+from posebench.base.skeletons import EQUATED
+from posebench.predictions.finding import Finding
+from posebench.scoring.submission import Submission
+
+
+def layout_findings(submission: Submission, *, allow_partial: bool = False) -> list[Finding]:
+    """How the file was read, and what its headers and frame numbers show.
+
+    What is missing is an error, or a warning if ``allow_partial`` is set.
+    """
+    partial = "warning" if allow_partial else "error"
+    return [
+        *submission.reading,
+        *_empty_file(submission),
+        *_duplicated(submission),
+        *_missing_clips(submission, partial),
+        *_extra_clips(submission, partial),
+        *_empty_clips(submission, partial),
+        *_frame_count(submission),
+        *_frame_index(submission),
+        *_missing_frames(submission, partial),
+        *_hypotheses(submission),
+        *_skeleton(submission),
+    ]
+
+
+def _about(clips: list[str], name: str, severity: str, message: str, fix: str) -> list[Finding]:
+    """One finding about ``clips``, which the message lists; none where there are no clips."""
+    return [Finding(name, severity, f"{message} ({first_ten(clips)})", fix, tuple(clips))] if clips else []
+
+
+def _example(submission: Submission) -> str:
+    """A clip id of the protocol."""
+    return next(iter(submission.scope.clips))
+
+
+def _empty_file(submission: Submission) -> list[Finding]:
+    if submission.file.shapes:
+        return []
+    return [Finding("empty-file", "error", "the file holds no clip", f"write poses under clip ids such as {_example(submission)}")]
+
+
+def _duplicated(submission: Submission) -> list[Finding]:
+    twice = submission.file.duplicated
+    return _about(twice, "duplicated-keys", "error", f"the file holds {len(twice)} clip ids more than once", "write each clip once")
+
+
+def _missing_clips(submission: Submission, severity: str) -> list[Finding]:
+    scope = submission.scope
+    missing = [clip for clip in scope.clips if clip not in submission.file.shapes]
+    if submission.file.shapes and not submission.clips:
+        severity = "error"  # a file without any clip of the protocol is no partial file
+    poses = sum(len(scope.frames(clip)) for clip in missing)
+    message = f"{len(missing)} of {len(scope.clips)} clips are missing, {poses:,} of {scope.pose_count:,} poses"
+    fix = "predict every clip of the protocol, or score the clips of the file with --allow-partial"
+    return _about(missing, "missing-clips", severity, message, fix)
+
+
+def _extra_clips(submission: Submission, severity: str) -> list[Finding]:
+    extra = [clip for clip in submission.file.shapes if clip not in submission.scope.clips]
+    fix = f"leave them out (clip ids look like {_example(submission)}), or ignore them with --allow-partial"
+    return _about(extra, "extra-clips", severity, f"{len(extra)} clips are not in the protocol", fix)
+
+
+def _empty_clips(submission: Submission, severity: str) -> list[Finding]:
+    empty = [clip for clip in submission.clips if submission.file.shapes[clip][-3] == 0]
+    severity = "error" if len(empty) == len(submission.clips) else severity
+    return _about(empty, "empty-clips", severity, f"{len(empty)} clips hold no pose", "predict every frame of these clips")
+
+
+def _frame_count(submission: Submission) -> list[Finding]:
+    wrong = [clip for clip in submission.clips if submission.file.shapes[clip][-3] and submission.numbers(clip) is None]
+    if not wrong:
+        return []
+    first = wrong[0]
+    stored, full = submission.file.shapes[first][-3], submission.scope.clips[first].frames
+    strided = len(submission.scope.frames(first))
+    wanted = f"{full}" if strided == full else f"{full} (whole clip) or {strided} (the frames that the protocol scores)"
+    message = f"{len(wrong)} clips have another number of frames than the truth, the first {stored} where {wanted} are wanted"
+    return _about(wrong, "frame-count", "error", message, "predict every frame, or store frame numbers under '<clip id>#frames'")
+
+
+def _frame_index(submission: Submission) -> list[Finding]:
+    faults = {clip: fault for clip in submission.clips if (fault := submission.misnumbered(clip))}
+    message = f"in {len(faults)} clips {next(iter(faults.values()), '')}"
+    fix = "number frames from 0 in the clip as the dataset defines it, ascending, each once"
+    return _about(list(faults), "frame-index", "error", message, fix)
+
+
+def _missing_frames(submission: Submission, severity: str) -> list[Finding]:
+    missing = {}
+    for clip in submission.clips:
+        numbers = submission.file.frames(clip)
+        if numbers is not None and not submission.misnumbered(clip):
+            count = len(np.setdiff1d(submission.scope.frames(clip), numbers))
+            if count:
+                missing[clip] = count
+    message = f"{sum(missing.values()):,} of {submission.scope.pose_count:,} poses are missing within {len(missing)} clips"
+    return _about(list(missing), "missing-frames", severity, message, "predict every frame of the protocol, or use --allow-partial")
+
+
+def _hypotheses(submission: Submission) -> list[Finding]:
+    shapes = submission.file.shapes
+    counts = {clip: shapes[clip][0] if len(shapes[clip]) == 4 else 1 for clip in submission.clips}
+    other = [clip for clip, count in counts.items() if count != submission.hypotheses]
+    message = f"{len(other)} clips have another number of hypotheses than {submission.hypotheses}"
+    return _about(other, "hypotheses", "error", message, "give every clip the same number of hypotheses")
+
+
+def _skeleton(submission: Submission) -> list[Finding]:
+    stored, wanted = submission.file.meta.skeleton, submission.scope.protocol.skeleton.id
+    if stored == wanted:
+        return []
+    equated = EQUATED.get((stored, wanted), {})
+    severity = "warning" if equated else "note"
+    message = f"joints are taken by name from {stored} to {wanted}" + "".join(f"; {a} stands for {b}" for a, b in equated.items())
+    return [Finding("skeleton", severity, message, "none needed, if that is what you meant")]

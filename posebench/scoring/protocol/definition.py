@@ -1,0 +1,81 @@
+"""A protocol in memory, and its digest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from posebench.base.skeletons import Skeleton
+from posebench.scoring.protocol.metric import EARLIER_ABSOLUTE, Metric
+
+AVERAGES = ("frame", "take", "action")
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A resolved protocol; ``protocols/README.md`` explains each field. ``excluded`` maps a take to the reason."""
+
+    id: str
+    version: int
+    title: str
+    dataset: str
+    dataset_version: str
+    annotation: str
+    subjects: tuple[str, ...]
+    actions: tuple[str, ...]
+    cameras: tuple[str, ...]
+    excluded: dict[str, str]
+    stride: int
+    fps: float
+    skeleton: Skeleton
+    root: tuple[str, ...]
+    root_counted: bool
+    headline: str
+    also: tuple[str, ...]
+    metrics: tuple[Metric, ...]
+    diagnostics: tuple[Metric, ...]
+    groups: dict[str, dict[str, tuple[str, ...]]]
+    aliases: tuple[str, ...] = field(compare=False)
+    sources: tuple[str, ...] = field(compare=False)
+    notes: str = field(compare=False)
+
+    @property
+    def averages(self) -> tuple[str, ...]:
+        """The headline average first, then the others shown."""
+        return (self.headline, *self.also)
+
+    @property
+    def root_indices(self) -> tuple[int, ...]:
+        """Joints whose mean is the root."""
+        return tuple(self.skeleton.index(joint) for joint in self.root)
+
+    @property
+    def digest(self) -> str:
+        """First 16 hex digits of the sha256 of everything that can change a number; prose is left out."""
+        content: dict[str, Any] = {
+            "id": self.id,
+            "version": self.version,
+            "dataset": [self.dataset, self.dataset_version],
+            "takes": [self.subjects, self.actions, self.cameras, sorted(self.excluded)],
+            "stride": self.stride,
+            "skeleton": [self.skeleton.joints, self.skeleton.parents],
+            "root": [self.root, self.root_counted],
+            "averages": self.averages,
+            "metrics": [_digested(metric) for metric in self.metrics],
+            "diagnostics": [_digested(metric) for metric in self.diagnostics],
+        }
+        if self.groups:
+            content["groups"] = self.groups
+        if self.fps:
+            content["fps"] = self.fps
+        if self.annotation:
+            content["annotation"] = self.annotation
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _digested(metric: Metric) -> list[Any]:
+    """What a digest holds of a metric."""
+    alignment = EARLIER_ABSOLUTE if metric.alignment == "absolute" else metric.alignment
+    return [alignment, metric.statistic, metric.joints, metric.threshold, metric.thresholds, metric.inclusive]

@@ -1,0 +1,214 @@
+"""Protocol files: found by id or alias, merged with what they extend, and read strictly.
+
+Every field is explained in ``protocols/README.md``. Unknown keys, joints or values are errors that name the file, the field and the
+choices.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+from posebench.base.errors import PosebenchError
+from posebench.base.schema import Fields
+from posebench.base.skeletons import SKELETONS, Skeleton, skeleton
+from posebench.scoring.protocol.definition import AVERAGES, Protocol
+from posebench.scoring.protocol.metric import ALIGNMENTS, EARLIER_ABSOLUTE, OF_RELATIVE_POSES, STATISTICS, Metric
+
+#: Groups that every result has; a protocol may state others.
+_OWN_GROUPS = ("action", "subject", "camera", "take", "joint")
+
+
+def protocol_ids() -> list[str]:
+    """Ids of the protocols that come with posebench, sorted."""
+    return sorted(_walk(resources.files("posebench.protocols"), ""))
+
+
+def _walk(folder: Traversable, prefix: str) -> list[str]:
+    ids: list[str] = []
+    for item in folder.iterdir():
+        if item.is_dir():
+            ids += _walk(item, f"{prefix}{item.name}/")
+        elif item.name.endswith(".toml"):
+            ids.append(prefix + item.name.removesuffix(".toml"))
+    return ids
+
+
+def load_protocol(id: str) -> Protocol:
+    """The protocol with this id, or the one in this file if ``id`` ends with ``.toml``.
+
+    Raises:
+        PosebenchError: no such protocol, or a field is wrong; the message names file, field and choices.
+
+    Example:
+        >>> load_protocol("pair-17j").headline
+        'frame'
+    """
+    return _build(_resolve(id, ()), id)
+
+
+def find_protocols(label: str) -> list[tuple[Protocol, str]]:
+    """Protocols that papers have cited under a label such as ``Protocol #2``, each with the alias that matched.
+
+    Case, ``#`` and spaces do not matter; a part of an alias, title or id matches.
+    """
+
+    def plain(text: str) -> str:
+        return "".join(c for c in text.casefold() if c.isalnum())
+
+    found = []
+    for protocol in map(load_protocol, protocol_ids()):
+        for text in (*protocol.aliases, protocol.title, protocol.id):
+            if plain(label) and plain(label) in plain(text):
+                found.append((protocol, text))
+    return found
+
+
+def _resolve(id: str, seen: tuple[str, ...]) -> dict[str, Any]:
+    """The file's content merged over what it extends: tables merge key by key, everything else replaces."""
+    if id in seen:
+        raise PosebenchError(f"protocol {id} extends itself through {' -> '.join(seen)}", "a chain that ends", "correct `extends`")
+    content = _read(id)
+    parent = content.pop("extends", None)
+    if parent is None:
+        return content
+    if not isinstance(parent, str):
+        raise PosebenchError(f"{id}: extends = {parent!r}", "the id of a protocol", "correct `extends`")
+    if parent.endswith(".toml") and id.endswith(".toml"):
+        # A path is relative to the file that states it, not to the current folder.
+        parent = str((Path(id).parent / parent).resolve())
+    base = _resolve(parent, (*seen, id))
+    # These belong to one protocol only: a child that inherited id and version could be mistaken for its parent.
+    for own in ("id", "version", "title", "notes", "aliases", "sources"):
+        base.pop(own, None)
+    return _merged(base, content)
+
+
+def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    out = dict(base)
+    for key, value in over.items():
+        out[key] = _merged(out[key], value) if isinstance(value, dict) and isinstance(out.get(key), dict) else value
+    return out
+
+
+def _read(id: str) -> dict[str, Any]:
+    try:
+        if id.endswith(".toml"):
+            text = Path(id).read_text(encoding="utf-8")
+        elif id in protocol_ids():
+            text = resources.files("posebench.protocols").joinpath(f"{id}.toml").read_text(encoding="utf-8")
+        else:
+            raise PosebenchError(
+                f"no protocol {id!r}", "one of " + ", ".join(protocol_ids()) + ", or the path of a .toml file", "posebench protocol list"
+            )
+        return tomllib.loads(text)
+    except (OSError, ValueError, RecursionError) as error:  # ValueError: bad UTF-8, bad TOML, a number of 5000 digits
+        raise PosebenchError(f"{id}: {error}", "a readable TOML file", "see protocols/README.md for every field") from error
+
+
+def _build(content: dict[str, Any], source: str) -> Protocol:
+    """The protocol that a file's resolved content states; ``source`` is its id or path."""
+    fields = Fields(content, source, "see protocols/README.md for every field")
+    id = fields.text("id")
+    if not source.endswith(".toml") and id != source:
+        raise fields.wrong("id", id, f"the file's own path, {source}")
+    joints = skeleton(fields.choice("skeleton", SKELETONS))
+    takes, frames, root, average = (fields.table(name) for name in ("takes", "frames", "root", "average"))
+    headline = average.choice("headline", AVERAGES)
+    root_joints = root.texts("joints", joints.joints)
+    if not root_joints:
+        raise root.wrong("joints", [], "at least one joint")
+    root_counted = root.flag("counted")
+    sets = _joint_sets(fields.table("joints"), joints, () if root_counted else root_joints)
+    protocol = Protocol(
+        id=id,
+        version=fields.whole("version"),
+        title=fields.text("title"),
+        dataset=fields.text("dataset"),
+        dataset_version=fields.text("dataset_version"),
+        annotation=fields.text("annotation", default=""),
+        subjects=takes.texts("subjects"),
+        actions=takes.texts("actions"),
+        cameras=takes.texts("cameras"),
+        excluded=_excluded(takes),
+        stride=frames.whole("stride"),
+        fps=frames.number("fps", default=0.0),
+        skeleton=joints,
+        root=root_joints,
+        root_counted=root_counted,
+        headline=headline,
+        also=average.texts("also", [name for name in AVERAGES if name != headline]),
+        metrics=tuple(_metric(item, sets, joints) for item in fields.tables("metrics")),
+        diagnostics=tuple(_metric(item, sets, joints) for item in fields.tables("diagnostics")),
+        groups=_groups(fields.table("groups")),
+        aliases=fields.texts("aliases"),
+        sources=fields.texts("sources"),
+        notes=fields.text("notes", default=""),
+    )
+    for part in (takes, frames, root, average, fields):
+        part.finish()
+    names = [metric.name for metric in (*protocol.metrics, *protocol.diagnostics)]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice or not protocol.metrics:
+        raise fields.wrong("metrics", twice or "none", "at least one metric, and each name once")
+    return protocol
+
+
+def _excluded(takes: Fields) -> dict[str, str]:
+    """Take to the reason why it is left out."""
+    excluded = {}
+    for item in takes.tables("excluded"):
+        excluded[item.text("take")] = item.text("reason")
+        item.finish()
+    return excluded
+
+
+def _groups(fields: Fields) -> dict[str, dict[str, tuple[str, ...]]]:
+    groups = {}
+    for name in fields.names():
+        if name in _OWN_GROUPS:
+            raise fields.wrong(name, "a group", "another name: every result has " + ", ".join(_OWN_GROUPS))
+        labels = fields.table(name)
+        groups[name] = {label: labels.texts(label) for label in labels.names()}
+    fields.finish()
+    return groups
+
+
+def _joint_sets(fields: Fields, bones: Skeleton, uncounted: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    sets = {"all": tuple(joint for joint in bones.joints if joint not in uncounted)}
+    for name in fields.names():
+        sets[name] = fields.texts(name, bones.joints)
+        if not sets[name]:
+            raise fields.wrong(name, "no joint", "at least one joint")
+    fields.finish()
+    return sets
+
+
+def _metric(fields: Fields, sets: dict[str, tuple[str, ...]], bones: Skeleton) -> Metric:
+    statistic = fields.choice("statistic", STATISTICS)
+    if statistic.startswith("bone"):
+        joint_set, joints = "all", bones.joints  # bones are taken over the whole skeleton, whatever joints are scored
+    else:
+        joint_set = fields.choice("joints", sets, default="all")
+        joints = sets[joint_set]
+    metric = Metric(
+        alignment="absolute" if statistic == "flip-rate" else _alignment(fields, statistic),
+        statistic=statistic,
+        joint_set=joint_set,
+        joints=joints,
+        threshold=fields.number("threshold") if statistic == "pck" else None,
+        thresholds=fields.grid("thresholds") if statistic in ("auc", "cps") else None,
+        inclusive=statistic == "pck" and fields.choice("compare", ("<", "<=")) == "<=",
+    )
+    fields.finish()
+    return metric
+
+
+def _alignment(fields: Fields, statistic: str) -> str:
+    choices = ALIGNMENTS[1:] if statistic in OF_RELATIVE_POSES else ALIGNMENTS
+    if "absolute" in choices and fields.text("alignment", default="") == EARLIER_ABSOLUTE:
+        return "absolute"
+    return fields.choice("alignment", choices)

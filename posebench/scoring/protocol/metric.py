@@ -1,0 +1,86 @@
+"""A metric as a protocol states it: an alignment, a joint set and a statistic. Its name follows from these."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+ALIGNMENTS = ("absolute", "root", "scale", "rigid", "similarity", "similarity+reflection")
+STATISTICS = ("mean", "pck", "auc", "cps", "velocity", "acceleration", "bone-length", "bone-symmetry", "flip-rate")
+#: Statistics of root-relative poses, aligned or not: they have no absolute form.
+OF_RELATIVE_POSES = ("velocity", "acceleration", "bone-length", "bone-symmetry")
+#: Earlier name of ``absolute``: still read, and what digests are made of.
+EARLIER_ABSOLUTE = "none"
+
+_BASE = {
+    "mean": "MPJPE",
+    "pck": "PCK",
+    "auc": "AUC",
+    "cps": "CPS",
+    "velocity": "MPJVE",
+    "acceleration": "ACCEL",
+    "bone-length": "BONE-LENGTH",
+    "bone-symmetry": "BONE-SYMMETRY",
+    "flip-rate": "flip-rate",
+}
+_UNIT = {"pck": "%", "auc": "%", "flip-rate": "%", "velocity": "mm/frame", "acceleration": "mm/frame^2"}
+_PREFIX = {"absolute": "ABS-", "root": "", "scale": "N-", "rigid": "PA-", "similarity": "PA-", "similarity+reflection": "PA-"}
+_SUFFIX = {"rigid": "-rigid", "similarity+reflection": "-reflection"}
+
+
+@dataclass(frozen=True)
+class Metric:
+    """An alignment, a joint set and a statistic with its numbers.
+
+    Attributes:
+        alignment: one of :data:`ALIGNMENTS`.
+        statistic: one of :data:`STATISTICS`.
+        joint_set: name of the joint set in the protocol's file.
+        joints: names of the scored joints.
+        threshold: mm; of ``pck`` only.
+        thresholds: first, last and step in mm; of ``auc`` and ``cps`` only.
+        inclusive: a joint at the threshold counts (``<=``); of ``pck`` only.
+    """
+
+    alignment: str
+    statistic: str
+    joint_set: str
+    joints: tuple[str, ...]
+    threshold: float | None = None
+    thresholds: tuple[float, float, float] | None = None
+    inclusive: bool = False
+
+    @property
+    def name(self) -> str:
+        """Derived from the other fields, so that no file can misname a metric: ``MPJPE PA-MPJPE N-MPJPE PCK@150 PA-PCK@150 CPS ...``.
+
+        CPS is defined after Procrustes, and so has no prefix there; PA with reflection or without scale has a suffix.
+        """
+        base = _BASE[self.statistic]
+        if self.threshold is not None:
+            base += f"@{self.threshold:g}" + ("-inclusive" if self.inclusive else "")
+        if self.statistic == "flip-rate":
+            return base
+        prefix = _PREFIX[self.alignment]
+        if self.statistic == "cps":
+            prefix = {"PA-": "", "": "ROOT-"}.get(prefix, prefix)
+        return prefix + base + _SUFFIX.get(self.alignment, "")
+
+    @property
+    def unit(self) -> str:
+        """``mm``, ``%``, ``mm/frame``, ``mm/frame^2``; CPS is an area in mm of threshold."""
+        return _UNIT.get(self.statistic, "mm")
+
+    @property
+    def absolute(self) -> bool:
+        """The metric needs metric scale, and is empty for a file whose scale is unknown."""
+        return self.alignment in ("absolute", "root", "rigid") and self.statistic != "flip-rate"
+
+
+def higher_is_better(metric: str) -> bool:
+    """Whether more is better under a metric's name: PCK, AUC and CPS, under any alignment.
+
+    Example:
+        >>> higher_is_better("PA-PCK@150"), higher_is_better("MPJPE")
+        (True, False)
+    """
+    return any(word in metric for word in ("PCK", "AUC", "CPS"))

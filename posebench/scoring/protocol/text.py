@@ -1,0 +1,48 @@
+"""Protocols as text for people: what ``posebench protocol show`` prints."""
+
+from __future__ import annotations
+
+from posebench.scoring.protocol.definition import Protocol
+from posebench.scoring.protocol.metric import Metric
+
+
+def describe(protocol: Protocol) -> str:
+    """Everything the protocol states, as text."""
+    counted = "counts in the mean" if protocol.root_counted else "does not count"
+    lines = [
+        f"{protocol.id}, version {protocol.version}, digest {protocol.digest}",
+        protocol.title,
+        "",
+        f"dataset    {protocol.dataset} {protocol.dataset_version}"
+        + (f", annotation {protocol.annotation}" if protocol.annotation else ""),
+        f"subjects   {', '.join(protocol.subjects) or 'all'}",
+        f"actions    {', '.join(protocol.actions) or 'all'}",
+        f"cameras    {', '.join(protocol.cameras) or 'all'}",
+        *(f"excluded   {take}: {reason}" for take, reason in protocol.excluded.items()),
+        f"frames     {_every(protocol.stride)}" + (f" at {protocol.fps:g} Hz" if protocol.fps else ""),
+        f"skeleton   {protocol.skeleton.id}, {len(protocol.skeleton)} joints",
+        f"root       {', '.join(protocol.root)}, {counted}",
+        *(f"group      {name}: {label}: {', '.join(who)}" for name, labels in protocol.groups.items() for label, who in labels.items()),
+        f"averages   {protocol.headline} (headline), {', '.join(protocol.also)}",
+        "",
+        *(f"metric     {describe_metric(metric)}" for metric in protocol.metrics),
+        *(f"diagnostic {describe_metric(metric)}" for metric in protocol.diagnostics),
+        "",
+        *(f"cited as   {alias}" for alias in protocol.aliases),
+        *(f"source     {source}" for source in protocol.sources),
+    ]
+    return "\n".join([*lines, "", protocol.notes.strip()]).rstrip()
+
+
+def describe_metric(metric: Metric) -> str:
+    """One line: name, unit, alignment, joints, statistic with its numbers."""
+    sign = "<=" if metric.inclusive else "<"
+    numbers = f" {sign} {metric.threshold:g} mm" if metric.threshold is not None else ""
+    if metric.thresholds is not None:
+        numbers = " at {:g}, ..., {:g} mm, every {:g}".format(*metric.thresholds)
+    align = "" if metric.statistic == "flip-rate" else f"; alignment {metric.alignment}"
+    return f"{metric.name} [{metric.unit}]: {metric.statistic}{numbers}{align}; joints {metric.joint_set} ({len(metric.joints)})"
+
+
+def _every(stride: int) -> str:
+    return "every one" if stride == 1 else f"every {stride}th"

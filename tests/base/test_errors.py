@@ -1,0 +1,41 @@
+"""Messages for input that cannot be accepted, and for packages that are not installed."""
+
+import doctest
+import sys
+
+import pytest
+
+from posebench.base import errors
+from posebench.base.errors import PosebenchError, needs
+
+
+def test_a_missing_package_is_named_with_its_purpose_and_the_commands_that_install_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "absent", None)
+    with pytest.raises(PosebenchError) as caught, needs("training", extra="baselines"):
+        import absent.inner  # noqa: F401
+    assert caught.value.found == "no package absent, which training needs"
+    assert caught.value.wanted == "the extra [baselines]"
+    assert 'pip install "posebench-lifting[baselines]"' in caught.value.next_step
+    assert 'pip install -c constraints.txt -e ".[baselines]"' in caught.value.next_step
+
+
+def test_a_missing_package_without_an_extra_is_installed_by_its_own_name(monkeypatch):
+    monkeypatch.setitem(sys.modules, "absent", None)
+    with pytest.raises(PosebenchError, match=r"pip install absent$"), needs("reading the official files"):
+        import absent  # noqa: F401
+
+
+def test_a_missing_module_of_posebench_is_a_defect_and_not_bad_input(monkeypatch):
+    monkeypatch.setitem(sys.modules, "posebench.units", None)
+    with pytest.raises(ModuleNotFoundError), needs("training", extra="baselines"):
+        import posebench.units  # noqa: F401
+
+
+def test_other_errors_pass_through():
+    with pytest.raises(ZeroDivisionError), needs("training", extra="baselines"):
+        _ = 1 / 0
+
+
+def test_the_examples_in_the_docstrings_run():
+    assert doctest.testmod(errors).failed == 0
+    assert doctest.testmod(errors).attempted > 0
