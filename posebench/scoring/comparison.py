@@ -171,7 +171,7 @@ def paired(metric: str, unit: str, headline: str, rows: Sequence[Row], sums: Map
 
 
 def _interval_and_p(
-    resampling: intervals.Resampling | None, a: intervals.Array | None, b: intervals.Array | None
+    resampling: intervals.Draw | None, a: intervals.Array | None, b: intervals.Array | None
 ) -> tuple[float | None, float | None, float | None]:
     """Interval and unadjusted p-value of a difference, from the averages of both methods in the same resamples."""
     if resampling is None or a is None or b is None:

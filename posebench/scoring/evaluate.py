@@ -153,7 +153,12 @@ def _averages(submission: Submission, metrics: list[Metric], sums: dict[str, Sum
 
 
 def _average(
-    unit: str, protocol: Protocol, rows: list[Row], sums: Sums | None, resampling: intervals.Resampling | None, curve: Curve | None
+    unit: str,
+    protocol: Protocol,
+    rows: list[Row],
+    sums: Sums | None,
+    resampling: intervals.Draw | None,
+    curve: Curve | None,
 ) -> MetricValue:
     """One metric from its sums; empty where there are none, since the file's scale is unknown."""
     if sums is None or not sums.count.any():
