@@ -18,7 +18,7 @@ from posebench.scoring.comparison import Difference, paired
 from posebench.scoring.protocol import Protocol, load_protocol
 from posebench.scoring.sums import Sums
 
-#: The metric that orders a table: every file has it, whatever its scale.
+#: The metric that orders a table: every method has it, also those of unknown scale.
 PRIMARY = "PA-MPJPE"
 
 #: (protocol id, protocol digest, data fingerprint, keypoint source): only entries with the same key are compared.

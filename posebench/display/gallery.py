@@ -27,21 +27,21 @@ def draw(
     count: int = 4,
     seed: int = 0,
 ) -> None:
-    """Draw the same random frames of a split under each prediction file, over the truth.
+    """Draw random frames of a split: a row per prediction file, over the ground truth.
 
     **Convention.** Frames are drawn uniformly, by ``numpy.random.RandomState(seed)``, before any prediction is read. Files of unknown
     scale are drawn at the scale that N-MPJPE gives each pose. The root is subtracted.
 
     Args:
-        predictions: name to file; each holds the split's clips whole.
+        predictions: name to file; each holds every frame of the split's clips.
         dataset: the opened dataset.
-        path: image file; the ending chooses the format.
-        split: of the dataset.
-        count: poses to draw.
-        seed: of the choice.
+        path: image file; its suffix gives the format.
+        split: name of a split of the dataset.
+        count: number of poses.
+        seed: of the random choice.
 
     Raises:
-        PosebenchError: a file of another skeleton, or without a chosen clip.
+        PosebenchError: a file has another skeleton or lacks a chosen clip.
     """
     clips = dataset.clip_ids(split)
     lengths = np.array([dataset.infos[id].frames for id in clips])
