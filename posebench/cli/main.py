@@ -64,5 +64,7 @@ def parser(wanted: Collection[str] = tuple(COMMANDS)) -> Parser:
 def _print_version() -> int:
     from importlib.metadata import version
 
-    print(f"posebench {version('posebench-lifting')}")
+    from posebench.metrics.alignment import KERNEL
+
+    print(f"posebench {version('posebench-lifting')} (kernel: {KERNEL})")
     return 0

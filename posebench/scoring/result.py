@@ -17,6 +17,7 @@ import numpy.typing as npt
 import posebench
 from posebench.base.errors import PosebenchError
 from posebench.base.files import sha256_of, write_text
+from posebench.metrics.alignment import KERNEL
 from posebench.predictions.finding import Finding
 from posebench.scoring.records import RecordError, from_json, to_json
 from posebench.scoring.sums import Row, Sums
@@ -125,18 +126,27 @@ class MetricValue:
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """The versions and the machine that numbers can depend on."""
+    """The versions and the machine that numbers can depend on.
+
+    ``kernel`` is what computed the alignments: ``numpy``, or ``c`` with the processor's instructions; empty in results that do not say.
+    """
 
     posebench: str
     python: str
     numpy: str
     platform: str
+    kernel: str = field(default="", metadata={"optional": True})
 
     @classmethod
     def current(cls) -> Environment:
         """Of this process."""
-        machine = f"{sys.platform} {platform.machine()}"
-        return cls(posebench=posebench.__version__, python=platform.python_version(), numpy=np.__version__, platform=machine)
+        return cls(
+            posebench=posebench.__version__,
+            python=platform.python_version(),
+            numpy=np.__version__,
+            platform=f"{sys.platform} {platform.machine()}",
+            kernel=KERNEL,
+        )
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)

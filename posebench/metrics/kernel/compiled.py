@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from posebench.metrics.buffers import Buffers
-from posebench.metrics.kernel import pose_kernel
+from posebench.metrics.kernel import pose_kernel  # type: ignore[attr-defined, unused-ignore]
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -33,7 +33,7 @@ def residuals(pred: Poses, truth: Poses, alignments: Iterable[str], buffers: Buf
     """Errors (N, J) by alignment and flips (N,), as :func:`posebench.metrics.kernel.blocked.residuals`."""
     pred, truth = _readable(pred), _readable(truth)
     count, joints = pred.shape[:2]
-    errors = {name: buffers.array(f"error {name}", joints, count) for name in alignments}
+    errors = {name: buffers.array(f"kernel error {name}", joints, count) for name in alignments}
     flipped = np.empty(count, dtype=np.uint8)
     pose_kernel.align(pred, truth, tuple(errors.get(name) for name in _ORDER), flipped, None, 0, None, True)
     return {name: error.T for name, error in errors.items()}, flipped.view(np.bool_)
