@@ -60,6 +60,12 @@ class Seed:
     joints: dict[str, Joints] = field(default_factory=dict)
     curves: dict[str, tuple[list[float], list[float]]] = field(default_factory=dict)
 
+    @property
+    def scored_with(self) -> str:
+        """Versions, machine and kernel of the scoring, in words."""
+        text = "posebench {posebench}, Python {python}, numpy {numpy}, {platform}".format_map(self.environment)
+        return text + (f", kernel {self.environment['kernel']}" if "kernel" in self.environment else "")
+
     def of(self, metric: str) -> Sums:
         """The sums of one metric, as one column."""
         total, count = self.sums[metric]

@@ -124,7 +124,12 @@ def _seed(fields: Fields, takes: int) -> Seed:
     environment, sums, curves = fields.table("environment"), fields.table("sums"), fields.table("curves")
     seed = Seed(
         predictions=fields.text("predictions"),
-        environment={key: environment.text(key) for key in ("posebench", "python", "numpy", "platform")},
+        environment={
+            # Entries of results that do not name their kernel have none.
+            key: environment.text(key)
+            for key in ("posebench", "python", "numpy", "platform", "kernel")
+            if key != "kernel" or environment.present(key)
+        },
         sums={metric: _two_columns(sums, metric, takes) for metric in sums.names()},
         provenance=read_provenance(fields.table("provenance")) if fields.present("provenance") else None,
         training=_training(fields.table("training")),

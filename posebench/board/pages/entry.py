@@ -139,7 +139,7 @@ def _provenance(entry: Entry) -> list[str]:
         trained += [f"{name} {spent[name]}" for name in ("device", "processor", "threads", "torch") if name in spent]
         trained += [f"commit {spent['code']}"] if "code" in spent else []
         trained += [f"teacher {seed.provenance.teacher}"] if seed.provenance and seed.provenance.teacher else []
-        scored = "posebench {posebench}, Python {python}, numpy {numpy}, {platform}".format_map(seed.environment)
+        scored = seed.scored_with
         training = f" Trained: {', '.join(trained)}." if trained else ""
         parts.append(
             f"* Seed {_seed_number(entry, number)}: {_one(entry.value(PRIMARY, entry.protocol['headline'], number))}"

@@ -16,11 +16,7 @@ DIAGNOSTICS_PAGE = "../docs/training.md#diagnostics"
 
 def machines(entries: Sequence[Entry]) -> str:
     """What the rows were scored with."""
-    used = {
-        "posebench {posebench}, Python {python}, numpy {numpy}, {platform}".format_map(seed.environment)
-        for entry in entries
-        for seed in entry.seeds
-    }
+    used = {seed.scored_with for entry in entries for seed in entry.seeds}
     return "Scored with " + "; ".join(sorted(used)) + "."
 
 
