@@ -65,10 +65,10 @@ class Lifter(Protocol):
 
 def simple_lifters() -> dict[str, Callable[[Dataset], Lifter]]:
     """The lifters that need no training run: id to a function that makes one, given the dataset whose training split it may use."""
-    from posebench.lifters.flat import Flat
+    from posebench.lifters.flat import flat_for
     from posebench.lifters.mean_pose import fit_mean_pose
 
-    return {"flat": lambda _: Flat(), "mean-pose": fit_mean_pose}
+    return {"flat": flat_for, "mean-pose": fit_mean_pose}
 
 
 def predict(
@@ -93,7 +93,10 @@ def predict(
     info = lifter.info
     if dataset.skeleton != info.skeleton:
         raise PosebenchError(
-            f"lifter {info.id} for {info.skeleton}", f"a lifter for {dataset.skeleton}", "choose another dataset or lifter"
+            f"lifter {info.id} for {info.skeleton}, dataset {dataset.name} of {dataset.skeleton}",
+            f"a lifter for {dataset.skeleton}: {', '.join(simple_lifters())}, a run trained on {dataset.name}, or a network or function"
+            f" that states skeleton {dataset.skeleton}",
+            f"train one: posebench train martinez --dataset {dataset.name} -o RUN; or lift a dataset of {info.skeleton}",
         )
     clips = dataset.clip_ids(split)
     for done, id in enumerate(clips):
