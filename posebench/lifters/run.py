@@ -15,6 +15,7 @@ from posebench.base.cameras import Array, Camera
 from posebench.base.errors import PosebenchError
 from posebench.lifters import Lifter, LifterInfo
 from posebench.lifters.flip import FlipAveraged
+from posebench.networks.machine import torch_threads
 from posebench.networks.method import Method
 from posebench.networks.recipe import Recipe, load_baseline, with_test_time_settings
 from posebench.networks.samples import image_coordinates
@@ -32,6 +33,7 @@ class Trained:
         skeleton: joint order.
         device: a torch device.
         mode: PyTorch context in which the network is called; timings call it in others than inference mode.
+        threads: CPU threads of PyTorch while it lifts; 0 for as many as PyTorch is set to.
     """
 
     method: Method
@@ -39,6 +41,7 @@ class Trained:
     skeleton: str
     device: str = "cpu"
     mode: Callable[[], AbstractContextManager[object]] = torch.inference_mode
+    threads: int = 1
 
     @property
     def info(self) -> LifterInfo:
@@ -54,7 +57,7 @@ class Trained:
 
     def lift(self, keypoints: Array, camera: Camera | None) -> Array:
         """Keypoints (T, J, 2) px of one clip to poses (T, J, 3), camera frame, root at the origin; mm where the scale is metric."""
-        with self.mode():
+        with torch_threads(self.threads), self.mode():
             poses = self.method.lift(self.points(keypoints, camera))
         return poses.detach().cpu().double().numpy()
 
@@ -64,12 +67,13 @@ class Trained:
         return torch.from_numpy(points).to(self.device)
 
 
-def open_run(folder: str | Path, *, device: str = "cpu", changes: Sequence[str] = ()) -> Trained | FlipAveraged:
+def open_run(folder: str | Path, *, device: str = "cpu", threads: int = 1, changes: Sequence[str] = ()) -> Trained | FlipAveraged:
     """The lifter of a finished run.
 
     Args:
         folder: of the run.
         device: a torch device.
+        threads: CPU threads of PyTorch while it lifts; 0 for as many as PyTorch is set to.
         changes: test-time settings, ``name=value``, in place of the run's own; the provenance names them.
 
     Raises:
@@ -88,7 +92,7 @@ def open_run(folder: str | Path, *, device: str = "cpu", changes: Sequence[str] 
         provenance = replace(about.provenance, recipe=recipe.recipe, context=method.context, side_information=side_information)
         about = replace(about, provenance=provenance)
     load_weights(folder, method.lifter)
-    lifter = Trained(method.to(device).eval(), about, recipe.skeleton, device)
+    lifter = Trained(method.to(device).eval(), about, recipe.skeleton, device, threads=threads)
     return FlipAveraged(lifter) if about.provenance.flip_averaging else lifter
 
 

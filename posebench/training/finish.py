@@ -47,7 +47,7 @@ def finish(
     with tempfile.TemporaryDirectory() as scratch:
         if tune:
             protocol = _tuning_protocol(Path(scratch), protocol, dataset.splits["test"])
-        lifter = open_run(folder, device=job.device)
+        lifter = open_run(folder, device=job.device, threads=job.threads)
         return predict_and_score(lifter, folder, dataset, job.recipe.keypoints, protocol, root=root, cameras=cameras, about=about)
 
 

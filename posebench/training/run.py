@@ -20,7 +20,7 @@ from posebench.base.files import write_text
 from posebench.data import DATASETS, open_dataset
 from posebench.data.clip import Dataset
 from posebench.lifters.run import build
-from posebench.networks.machine import machine
+from posebench.networks.machine import machine, torch_threads
 from posebench.networks.method import Method
 from posebench.networks.recipe import Recipe, load_baseline, read_method, resolve
 from posebench.networks.samples import TrainingData
@@ -55,7 +55,7 @@ def train(
     output: str | os.PathLike[str] | None = None,
     resume: bool = False,
     device: str = "auto",
-    threads: int = 0,
+    threads: int = 1,
     tune: bool = False,
     save_every_s: float = 60.0,
     progress: Progress | None = None,
@@ -83,7 +83,7 @@ def train(
         output: the run's folder; by default below ``runs``, named after method, recipe, dataset, keypoints, preset and seed.
         resume: continue an interrupted run; nothing of a finished one is repeated.
         device: ``cpu``, ``cuda``, or ``auto``: cuda if there is a device.
-        threads: CPU threads; 0 for PyTorch's choice.
+        threads: CPU threads of training and prediction; 0 for PyTorch's choice. PyTorch's own setting is restored afterwards.
         tune: leave the tuning subject (:class:`posebench.data.DatasetSpec`) out of the training and predict it instead of the test split.
         save_every_s: seconds between checkpoints.
         progress: called with (steps done, steps in all).
@@ -129,16 +129,16 @@ def train(
         teacher=None if teacher is None else Path(teacher),
         resume=resume,
         device=device,
+        threads=threads,
         save_every_s=save_every_s,
         progress=progress,
         log=log,
     )
-    claim(job.folder, resolved, resume=resume)
-    if threads:
-        torch.set_num_threads(threads)
-    if not (job.folder / ABOUT).is_file():
-        learn(job)
-    return finish(job, root=root, cameras=cameras, tune=tune)
+    with torch_threads(threads):
+        claim(job.folder, resolved, resume=resume)
+        if not (job.folder / ABOUT).is_file():
+            learn(job)
+        return finish(job, root=root, cameras=cameras, tune=tune)
 
 
 def _device(name: str) -> str:
@@ -204,7 +204,7 @@ def _training_data(job: Job, clips: list[str], posed_clips: list[str] | None, te
         job.log(f"taught by {teacher}")
         data = replace(data, teacher_poses=teacher.predict(data))
     unpaired = f", and {len(pool.poses):,} unpaired 3D poses," if pool else ""
-    job.log(f"{len(data.keypoints):,} training poses of {len(clips)} clips{unpaired} on {device}, {torch.get_num_threads()} threads")
+    job.log(f"{len(data.keypoints):,} training poses of {len(clips)} clips{unpaired} on {device}, {torch.get_num_threads()} thread(s)")
     return data
 
 

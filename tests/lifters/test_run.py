@@ -9,6 +9,7 @@ import torch
 
 from posebench.base.cameras import Camera
 from posebench.base.errors import PosebenchError
+from posebench.cli import main as cli
 from posebench.lifters.choose import lifter_maker
 from posebench.lifters.flip import FlipAveraged
 from posebench.lifters.run import Trained, build, open_run
@@ -124,3 +125,38 @@ def test_building_again_from_the_same_seed_draws_the_same_weights(run):
         drawn.append(build(recipe).lifter.network.layers[0].weight)
     assert torch.equal(drawn[0], drawn[1])
     assert not torch.equal(drawn[0], drawn[2])
+
+
+@pytest.fixture
+def two_threads():
+    """PyTorch is set to two threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_a_run_lifts_on_one_thread_or_as_many_as_are_stated(run, copies, tmp_path, monkeypatch):
+    seen, points = set(), Trained.points
+
+    def watched(self, keypoints, camera):
+        seen.add(torch.get_num_threads())
+        return points(self, keypoints, camera)
+
+    monkeypatch.setattr(Trained, "points", watched)
+    data = ["--dataset", "h36m", "--root", str(copies / "videopose3d")]
+    files = []
+    for given, wanted in (([], 1), (["--threads", "1"], 1), (["--threads", "3"], 3), (["--threads", "0"], 2)):
+        seen.clear()
+        files.append(tmp_path / f"{len(files)}.npz")
+        assert cli.main(["predict", str(run), *data, *given, "-o", str(files[-1])]) == 0
+        assert seen == {wanted}, given
+        assert torch.get_num_threads() == 2
+    assert len({path.read_bytes() for path in files}) == 1
+
+
+def test_a_negative_number_of_threads_is_refused(run, capsys):
+    for lifter in (str(run), "flat"):
+        assert cli.main(["predict", lifter, "--dataset", "synthetic", "--threads", "-1", "-o", "p.npz"]) == 2
+        assert "-1 threads" in capsys.readouterr().err

@@ -91,6 +91,20 @@ def test_the_result_holds_diagnostics_and_the_costs_of_the_training(finished):
     assert set(lines[0]["behaviour"]) == signs
 
 
+def test_a_training_takes_one_thread_and_restores_pytorchs_own(finished, copies, tmp_path):
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        result = train(
+            "martinez", "h36m", root=copies / "videopose3d", preset="smoke", changes=TINY, output=tmp_path / "run", log=lambda _: None
+        )
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert result.training["threads"] == "1"
+    assert (tmp_path / "run" / WEIGHTS).read_bytes() == (finished[0] / WEIGHTS).read_bytes()
+
+
 def test_the_predictions_hold_their_provenance(finished):
     with open_predictions(finished[0] / "predictions.npz") as file:
         meta, made = file.meta, file.meta.provenance

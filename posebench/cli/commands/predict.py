@@ -14,7 +14,8 @@ def configure(parser: ArgumentParser) -> None:
     add_dataset(parser)
     add_keypoints(parser, "to lift")
     parser.add_argument("--split", default="test", help="subjects to predict: train or test (default: %(default)s)")
-    parser.add_argument("--threads", metavar="N", type=int, default=0, help="threads for an ONNX model (default: as many as cores)")
+    threads = "CPU threads of a run or an ONNX model; 0 for the choice of PyTorch or ONNX Runtime (default: %(default)s)"
+    parser.add_argument("--threads", metavar="N", type=int, default=1, help=threads)
     override = "override a test-time setting of a trained run (may be given more than once)"
     parser.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help=override)
     parser.add_argument("-o", "--output", metavar="PREDS", required=True, help=".npz or .h5")

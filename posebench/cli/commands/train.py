@@ -24,7 +24,7 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("-o", "--output", metavar="RUN", help="the run's folder (default: a name below runs/)")
     parser.add_argument("--resume", action="store_true", help="continue an interrupted run from its checkpoint")
     add_device(parser)
-    parser.add_argument("--threads", type=int, default=0, metavar="N", help="CPU threads (default: PyTorch's choice)")
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="CPU threads; 0 for PyTorch's choice (default: %(default)s)")
     parser.add_argument("--save-every", type=float, default=60.0, metavar="S", help="seconds between checkpoints (default: %(default)s)")
     add_json(parser)
 

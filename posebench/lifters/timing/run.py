@@ -6,7 +6,7 @@ import importlib.metadata
 import platform
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from posebench.lifters.timing.clock import Timer, alternate
 from posebench.lifters.timing.memory import Peak, peak_memory
 from posebench.lifters.timing.receptive_field import clip_length, receptive_field
 from posebench.lifters.timing.record import BackendDifference, Case, Record, Timed
-from posebench.networks.machine import machine
+from posebench.networks.machine import machine, torch_threads
 
 #: Frames on which the poses of backends are compared.
 COMPARED = 1024
@@ -87,7 +87,7 @@ def speed(
     if device == "cuda" and not torch.cuda.is_available():
         raise PosebenchError("no CUDA device that PyTorch can use", "a device", "leave --device out, or use --device cpu")
     batches = sorted(set(batches))
-    with _torch_threads(threads), tempfile.TemporaryDirectory() as scratch:
+    with torch_threads(threads), tempfile.TemporaryDirectory() as scratch:
         candidates = _open(lifters, Path(scratch), device=device, threads=threads)
         cases = [case for number, candidate in enumerate(candidates) for case in _cases(number, candidate, batches)]
         facts = [_facts(candidate, max(batches), device, threads) for candidate in candidates]
@@ -196,14 +196,3 @@ def _differences(candidate: _Candidate) -> Iterator[BackendDifference]:
     for name, lift in others:
         poses = lift(keypoints, clip.camera)
         yield backend_difference(name, poses, eager, truth, metric=candidate.lifter.info.scale == "metric")
-
-
-@contextmanager
-def _torch_threads(count: int) -> Iterator[None]:
-    """PyTorch on ``count`` threads within the block."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
