@@ -204,7 +204,9 @@ def _training_data(job: Job, clips: list[str], posed_clips: list[str] | None, te
         job.log(f"taught by {teacher}")
         data = replace(data, teacher_poses=teacher.predict(data))
     unpaired = f", and {len(pool.poses):,} unpaired 3D poses," if pool else ""
-    job.log(f"{len(data.keypoints):,} training poses of {len(clips)} clips{unpaired} on {device}, {torch.get_num_threads()} thread(s)")
+    threads = torch.get_num_threads()
+    machine_words = f"{device}, {threads} thread{'' if threads == 1 else 's'}"
+    job.log(f"{len(data.keypoints):,} training poses of {len(clips)} clips{unpaired} on {machine_words}")
     return data
 
 

@@ -12,6 +12,8 @@ import pytest
 pytest.importorskip("torch", reason="runs need the extra [baselines]")
 pytest.importorskip("onnxscript", reason="export needs the extra [baselines]")
 
+import torch
+
 from posebench.base.errors import PosebenchError
 from posebench.cli import main as cli
 from posebench.lifters.onnx import export
@@ -92,6 +94,19 @@ def test_the_file_takes_any_number_of_poses(exported, run, clip, frames):
     ours, theirs = open_run(run).lift(points, clip.camera), open_onnx(exported, threads=1).lift(points, clip.camera)
     assert theirs.shape == (frames, 17, 3)
     close(theirs, ours)
+
+
+@pytest.mark.parametrize(("given", "wanted"), [([], 1), (["--threads", "3"], 3)])
+def test_the_export_takes_one_thread_or_as_many_as_are_stated(run, tmp_path, monkeypatch, given, wanted):
+    class Stop(Exception):  # noqa: N818 - no error
+        pass
+
+    def watched(*_):
+        raise Stop(torch.get_num_threads())
+
+    monkeypatch.setattr(export, "_network", watched)
+    with pytest.raises(Stop, match=f"^{wanted}$"):
+        cli.main(["export", str(run), *given, "-o", str(tmp_path / "model.onnx")])
 
 
 def test_the_toml_describes_the_run(exported):
