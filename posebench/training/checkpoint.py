@@ -49,7 +49,7 @@ def save(
     path: Path, state: TrainingState, method: nn.Module, average: nn.Module | None, optimisers: dict[str, Optimizer], order: Tensor
 ) -> None:
     """Write a checkpoint, atomically."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save as to_bytes
 
     tensors = {f"method/{name}": value for name, value in method.state_dict().items()}
     tensors |= {f"average/{name}": value for name, value in (average.state_dict() if average else {}).items()}
@@ -66,7 +66,8 @@ def save(
     # A network that is used twice has two names for one storage; safetensors wants separate tensors.
     separate = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     with replacing(path) as temporary:
-        save_file(separate, temporary, metadata={"state": json.dumps({**asdict(state), "groups": groups})})
+        # As bytes: safetensors' own save_file would make the file readable by its owner alone.
+        temporary.write_bytes(to_bytes(separate, metadata={"state": json.dumps({**asdict(state), "groups": groups})}))
 
 
 def load(

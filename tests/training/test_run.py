@@ -54,6 +54,12 @@ def test_a_run_leaves_its_eight_files_and_nothing_else(finished):
     assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_files_of_a_run_are_as_readable_as_the_umask_says(finished, tmp_path):
+    (tmp_path / "plain").touch()
+    modes = {path.name: oct(path.stat().st_mode) for path in finished[0].iterdir()}
+    assert modes == dict.fromkeys(modes, oct((tmp_path / "plain").stat().st_mode))
+
+
 def test_the_same_seed_gives_the_same_predictions(finished, copies, tmp_path):
     folder, result = finished
     again = small(copies, tmp_path / "again")
