@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,7 +49,9 @@ def finish(
         if tune:
             protocol = _tuning_protocol(Path(scratch), protocol, dataset.splits["test"])
         lifter = open_run(folder, device=job.device, threads=job.threads)
-        return predict_and_score(lifter, folder, dataset, job.recipe.keypoints, protocol, root=root, cameras=cameras, about=about)
+        return predict_and_score(
+            lifter, folder, dataset, job.recipe.keypoints, protocol, root=root, cameras=cameras, about=about, log=job.log
+        )
 
 
 def predict_and_score(
@@ -61,12 +64,16 @@ def predict_and_score(
     root: str | os.PathLike[str] | None = None,
     cameras: str | os.PathLike[str] | None = None,
     about: About | None = None,
+    log: Callable[[str], None] | None = None,
 ) -> Result:
-    """Write ``predictions.npz`` of the test split and ``result.json`` into a run's folder; ``about`` is None without training."""
+    """Write ``predictions.npz`` of the test split and ``result.json`` into a run's folder.
+
+    ``about`` is None without training; ``log`` is told which camera stands in for clips without one.
+    """
     path = folder / PREDICTIONS
     save_predictions(
         path,
-        predict(lifter, dataset, keypoints=keypoints),
+        predict(lifter, dataset, keypoints=keypoints, log=log),
         skeleton=lifter.info.skeleton,
         unit=lifter.info.unit,
         scale=lifter.info.scale,

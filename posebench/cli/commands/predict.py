@@ -23,6 +23,8 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Predict and save."""
+    import sys
+
     from posebench import open_dataset, predict, save_predictions
     from posebench.base.progress import progress
     from posebench.lifters.choose import lifter_maker
@@ -31,8 +33,12 @@ def run(args: Namespace) -> int:
     make = lifter_maker(args.lifter, threads=args.threads, changes=args.set)
     dataset = open_dataset(args.dataset, args.root, cameras=args.cameras)
     lifter = make(dataset)
+
+    def log(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
     with progress("predicting") as advance:
-        poses = predict(lifter, dataset, keypoints=args.keypoints, split=args.split, progress=advance)
+        poses = predict(lifter, dataset, keypoints=args.keypoints, split=args.split, progress=advance, log=log)
         save_predictions(
             args.output,
             poses,

@@ -134,7 +134,7 @@ def test_flips_and_unit_are_as_the_run_declares(make_run, monkeypatch, tmp_path,
 
 def test_a_clip_without_a_camera_is_refused_where_the_run_has_a_nominal_one(exported, run, clip):
     points = clip.keypoints("gt")[:3]
-    assert np.isfinite(open_run(run).lift(points, None)).all()
+    assert np.isfinite(open_run(run).lift(points, "nominal")).all()
     with pytest.raises(PosebenchError, match="no camera"):
         open_onnx(exported, threads=1).lift(points, None)
 
