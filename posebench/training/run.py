@@ -294,10 +294,11 @@ class _Seconds(NamedTuple):
 
 
 def _costs(state: TrainingState, preparation: _Seconds, device: str) -> dict[str, Any]:
-    """Time of the loop and of the preparation before it, steps, and the machine."""
+    """Time of the loop and of the preparation before it, steps, and the machine, with the threads of every part of a resumed training."""
     return {
         "seconds": round(state.seconds + preparation.wall, 1),
         "cpu_seconds": round(state.cpu_seconds + preparation.cpu, 1),
         "steps": state.step,
         **machine(device),
+        **({"threads": state.threads_in_words} if state.threads else {}),
     }
