@@ -31,7 +31,7 @@ from posebench.scoring.diagnostic_frames import DiagnosticFrames, behaviour_on, 
 from posebench.scoring.result import Result
 from posebench.training.checkpoint import TrainingState
 from posebench.training.curves import draw_curves
-from posebench.training.finish import finish, hold_out
+from posebench.training.finish import check_protocol, finish, hold_out
 from posebench.training.folder import CURVES, RECIPE, claim, default_folder
 from posebench.training.gather import gather, gather_poses, split_takes
 from posebench.training.job import Job, Progress
@@ -57,6 +57,7 @@ def train(
     device: str = "auto",
     threads: int = 1,
     tune: bool = False,
+    protocol: str | None = None,
     save_every_s: float = 60.0,
     progress: Progress | None = None,
     log: Callable[[str], None] = lambda _: None,
@@ -85,6 +86,8 @@ def train(
         device: ``cpu``, ``cuda``, or ``auto``: cuda if there is a device.
         threads: CPU threads of training and prediction; 0 for PyTorch's choice. PyTorch's own setting is restored afterwards.
         tune: leave the tuning subject (:class:`posebench.data.DatasetSpec`) out of the training and predict it instead of the test split.
+        protocol: id of a protocol of the dataset, or a .toml file, to score under; None for the dataset's usual one
+            (:meth:`posebench.data.DatasetSpec.protocol_for`). With ``resume``, a finished run is scored again if it was under another.
         save_every_s: seconds between checkpoints.
         progress: called with (steps done, steps in all).
         log: called with a line of text now and then.
@@ -100,6 +103,8 @@ def train(
     content, where = read_method(method)
     settings = resolve(content, load_baseline(method).Settings, where=where, recipe=recipe, preset=preset, changes=changes)
     data = open_dataset(dataset, root, cameras=cameras)
+    if protocol is not None:
+        check_protocol(protocol, data)
     if tune:
         data = hold_out(data, DATASETS[dataset].tuning_subject)
     subjects_with_clips = {info.subject for info in data.infos.values()}
@@ -138,7 +143,7 @@ def train(
         claim(job.folder, resolved, resume=resume)
         if not (job.folder / ABOUT).is_file():
             learn(job)
-        return finish(job, root=root, cameras=cameras, tune=tune)
+        return finish(job, root=root, cameras=cameras, tune=tune, protocol=protocol)
 
 
 def _device(name: str) -> str:
