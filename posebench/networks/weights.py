@@ -45,11 +45,11 @@ class About:
 
 def save_weights(folder: Path, lifter: nn.Module, about: About) -> None:
     """Write both files, the JSON last: a folder without it is an unfinished run."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in lifter.state_dict().items()}
     with replacing(folder / WEIGHTS) as temporary:
-        save_file(tensors, temporary)
+        temporary.write_bytes(save(tensors))  # safetensors' own save_file would make the file readable by its owner alone
     content = {
         "posebench_lifter": FORMAT,
         "method": about.method,

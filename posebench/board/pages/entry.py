@@ -178,7 +178,8 @@ def _training_commands(entry: Entry, number: int, protocol: Protocol) -> tuple[l
     root = "" if not needs_root(entry.learnt_on) else " --root DIR" if same_data else f" --root {entry.learnt_on.upper()}"
     recipe = "" if made.recipe == "default" else f" --recipe {made.recipe}"
     stated_threads = entry.seeds[number].training.get("threads")
-    threads = f" --threads {stated_threads}" if stated_threads else ""
+    # A training that was resumed with another number of threads has no single one.
+    threads = f" --threads {stated_threads}" if str(stated_threads or "").isdecimal() else ""
     lines = [
         f"posebench train {entry.method} --dataset {entry.learnt_on}{root} --keypoints {made.trained_keypoints}{recipe}"
         f" --preset {made.preset} --seed {seed}{threads} -o {run}"

@@ -25,7 +25,7 @@ _ADVICE = "correct the TOML, or export the network again (docs/lifters.md)"
 _TYPES: dict[str, npt.DTypeLike] = {"tensor(float)": np.float32, "tensor(double)": np.float64}
 
 
-def open_onnx(path: Path, *, threads: int = 0) -> Lifter:
+def open_onnx(path: Path, *, threads: int = 1) -> Lifter:
     """The network at ``path`` as a lifter; the TOML file of the same name describes it.
 
     Args:

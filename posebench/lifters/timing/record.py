@@ -88,7 +88,7 @@ class Timed:
     """One lifter.
 
     Attributes:
-        name: its id, with recipe and preset where it was trained: the row's name on a board.
+        name: its id, with recipe and preset where it was trained: the row's name on a board; with the file's name for an ONNX file.
         context: number of frames that the prediction of one frame depends on, as the lifter states.
         back: earlier frames that a pose was seen to depend on.
         ahead: later frames that it was seen to depend on: what it has to wait for.
