@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -154,7 +154,8 @@ class Result:
         environment: versions and machine of the scoring.
         wall_time_s: duration of the scoring, seconds.
         rows, sums: numerator and count of each metric by clip and action; stored in the npz.
-        frames: values of single frames by ``<clip id>/<metric>``, where they were asked for; stored in the npz.
+        frames: values of single frames by ``<clip id>/<metric>``, where they were asked for; stored in the npz. Of a loaded result they
+            are read when the first is asked for.
         behaviour: label-free diagnostics (:mod:`posebench.metrics.behaviour`) of the ``predicted`` and the ``true`` poses.
         training: time, steps and machine of the training, where posebench ran it.
     """
@@ -171,7 +172,7 @@ class Result:
     wall_time_s: float
     rows: list[Row] = field(default_factory=list, metadata={"stored": False})
     sums: dict[str, Sums] = field(default_factory=dict, metadata={"stored": False})
-    frames: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict, metadata={"stored": False})
+    frames: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict, metadata={"stored": False})
     behaviour: dict[str, Any] = field(default_factory=dict, metadata={"optional": True})
     training: dict[str, Any] = field(default_factory=dict, metadata={"optional": True})
 
@@ -247,7 +248,7 @@ class Result:
 
 
 def load_result(path: str | os.PathLike[str], *, sums: bool = True) -> Result:
-    """Read a result; ``sums=False`` does not open the file of sums.
+    """Read a result; ``sums=False`` does not open the file of sums, so that ``rows``, ``sums`` and ``frames`` stay empty.
 
     Raises:
         PosebenchError: a file is missing, no result, of a newer schema, or the sums do not belong to it.
@@ -261,10 +262,10 @@ def load_result(path: str | os.PathLike[str], *, sums: bool = True) -> Result:
         raise PosebenchError(f"{path}: {error}", "a result written by posebench score -o", _NEXT) from error
     if not sums:
         return result
-    rows, loaded = read_sums(sums_path(path))
-    if sha256_of(sums_path(path)) != expected:
+    rows, loaded, frames = read_sums(sums_path(path))
+    if frames.sha256 != expected:
         raise PosebenchError(f"{sums_path(path)} is not the file that was written with {path.name}", "the two files of one scoring", _NEXT)
-    return replace(result, rows=rows, sums=loaded)
+    return replace(result, rows=rows, sums=loaded, frames=frames)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

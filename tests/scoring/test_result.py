@@ -6,6 +6,7 @@ import io
 import json
 import zipfile
 from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -57,6 +58,31 @@ def test_a_result_comes_back_as_it_was(result, saved):
         np.testing.assert_array_equal(back.sums[name].count, sums.count)
         assert back.sums[name].parts == sums.parts
     assert back.value("MPJPE") == result.value("MPJPE")
+
+
+def test_the_values_of_single_frames_come_back_when_they_are_asked_for(result, saved, monkeypatch):
+    from posebench.scoring.sums_file import StoredFrames
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StoredFrames, "_read", lambda _: pytest.fail("read before a value was asked for"))
+        back = load_result(saved)
+        assert list(back.frames) == list(result.frames)
+        assert "S1/Walk 1/c0/MPJPE" in back.frames
+        assert "nothing" not in back.frames
+    for key, values in result.frames.items():
+        np.testing.assert_array_equal(back.frames[key], values)
+    again = load_result(back.save(saved.parent / "again.json"))
+    np.testing.assert_array_equal(again.frames["S1/Walk 1/c0/MPJPE"], result.frames["S1/Walk 1/c0/MPJPE"])
+
+
+def test_the_values_of_single_frames_of_another_scoring_are_refused(result, saved):
+    back = load_result(saved)
+    replace(result, frames={}).save(saved)
+    with pytest.raises(PosebenchError, match="has changed since the result was loaded"):
+        back.frames["S1/Walk 1/c0/MPJPE"]
+    sums_path(saved).unlink()
+    with pytest.raises(PosebenchError, match=r"No such file.*put the .sums.npz back"):
+        back.frames["S1/Walk 1/c0/MPJPE"]
 
 
 def test_the_json_is_standard_and_states_its_schema(saved):
