@@ -9,6 +9,7 @@ from typing import Any
 
 from posebench.base.errors import PosebenchError
 from posebench.scoring import intervals
+from posebench.scoring.markup import html_table
 from posebench.scoring.protocol import higher_is_better
 from posebench.scoring.result import Result
 from posebench.scoring.sums import Row, Sums, average, codes
@@ -18,7 +19,7 @@ RESAMPLES = 10_000
 DEFAULT_METRICS = ("MPJPE", "PA-MPJPE", "N-MPJPE")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Difference:
     """One pair of methods under one metric.
 
@@ -41,6 +42,9 @@ class Difference:
     unit: str
     takes: int
 
+    def __repr__(self) -> str:
+        return f"<Difference {self.a!r} - {self.b!r} under {self.metric}: {self.value:.2f} {self.unit}, {self.verdict}>"
+
     @property
     def separable(self) -> bool:
         """The difference is significant: its adjusted p-value is below 5 %."""
@@ -56,7 +60,7 @@ class Difference:
         return f"{better} is better by {abs(self.value):.1f} {self.unit} [{low:.1f}, {high:.1f}]"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """All methods under one metric.
 
@@ -72,6 +76,21 @@ class Comparison:
     values: dict[str, float]
     letters: dict[str, str]
     pairs: tuple[Difference, ...]
+
+    def __repr__(self) -> str:
+        values = ", ".join(f"{name!r} {value:.2f}" for name, value in self.values.items())
+        return f"<Comparison under {self.metric} [{self.unit}]: {values}>"
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the methods, best first, and the pairs with their verdicts."""
+        methods = [[name, f"{value:.2f}", self.letters[name]] for name, value in self.values.items()]
+        pairs = [[f"{pair.a} - {pair.b}", f"{pair.value:.2f}", pair.verdict] for pair in self.pairs]
+        return "\n".join(
+            [
+                html_table(methods, ["method", f"{self.metric} [{self.unit}]", "group"], "Methods that share a letter are not separable."),
+                html_table(pairs, ["pair", f"difference [{self.unit}]", "verdict"], "Paired over takes."),
+            ]
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, for ``--json``."""

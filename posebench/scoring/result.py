@@ -17,7 +17,9 @@ import numpy.typing as npt
 import posebench
 from posebench.base.errors import PosebenchError
 from posebench.base.files import sha256_of, write_text
+from posebench.data.h36m.names import ACTIONS
 from posebench.predictions.finding import Finding
+from posebench.scoring.markup import html_table, latex_table
 from posebench.scoring.records import RecordError, from_json, to_json
 from posebench.scoring.sums import Row, Sums
 from posebench.scoring.sums_file import read_sums, sums_path, write_sums
@@ -182,6 +184,22 @@ class Result:
         value = f", {metric} {first.value:.2f} {first.unit}" if first else ""
         return f"<Result {name!r} under {self.protocol.id}: {self.coverage.poses:,} poses{value}>"
 
+    def _repr_html_(self) -> str:
+        """For notebooks: the ranked metrics with their intervals and averages."""
+        averages = list(next(iter(self.metrics.values())).by) if self.metrics else []
+        rows = []
+        for name, table in self.metrics.items():
+            interval = "" if table.low is None else f"[{_number(table.low)}, {_number(table.high)}]"
+            rows.append([name, table.unit, _number(table.value), interval, *(_number(table.by.get(kind)) for kind in averages)])
+        heads = ["metric", "unit", f"value ({self.protocol.headline})", "95 % interval", *(f"by {kind}" for kind in averages)]
+        return html_table(rows, heads, repr(self).strip("<>"))
+
+    @property
+    def actions(self) -> list[str]:
+        """The scored actions, in the order of the papers for those of Human3.6M, otherwise in the order of the dataset."""
+        found = dict.fromkeys(action for table in self.metrics.values() for action in table.groups.get("action", ()))
+        return [action for action in ACTIONS if action in found] if found.keys() <= set(ACTIONS) else list(found)
+
     @property
     def tables(self) -> dict[str, MetricValue]:
         """Metrics and diagnostics by name."""
@@ -228,6 +246,30 @@ class Result:
         frame = pd.DataFrame(list(self.long_rows()), columns=list(_COLUMNS))
         return frame.astype({"value": float, "low": float, "high": float})
 
+    def to_latex(self, metrics: Sequence[str] = ("MPJPE", "PA-MPJPE", "N-MPJPE")) -> str:
+        r"""The table by action that papers print: one line a metric, one column an action, and the mean of the actions.
+
+        **Convention.** Frame-weighted within an action. The actions of Human3.6M are in the order of the papers. The text needs
+        ``\usepackage{booktabs}``; names are escaped. Metrics that the file's scale leaves empty are left out.
+
+        Raises:
+            PosebenchError: the result has no such metric, or none of them has a value.
+        """
+        shown = [name for name in metrics if self.value(name) is not None]
+        if not shown:
+            raise PosebenchError(
+                f"no value for {', '.join(metrics) or 'any metric'}",
+                "a metric that the result has a value for",
+                "name other metrics: " + (", ".join(name for name, table in self.tables.items() if table.value is not None)),
+            )
+        method = self.predictions.method or self.predictions.file
+        rows = []
+        for name in shown:
+            values = self.tables[name].groups["action"]
+            numbers = [_number(values.get(action), 1) for action in self.actions]
+            rows.append([method, f"{name} [{self.tables[name].unit}]", *numbers, _number(mean_of_actions(self, name), 1)])
+        return latex_table(rows, ["method", "metric", *self.actions, "average"], left=2)
+
     def as_dict(self) -> dict[str, Any]:
         """The content of the JSON file."""
         return {"posebench_result": SCHEMA, **to_json(self)}
@@ -245,6 +287,16 @@ class Result:
         content = {**self.as_dict(), "sums_sha256": sha256_of(sums_path(path))}
         write_text(path, json.dumps(content, indent=1) + "\n")
         return path
+
+
+def mean_of_actions(result: Result, metric: str) -> float | None:
+    """Mean of the frame-weighted means of all actions; None where the metric has none."""
+    values = result.tables[metric].groups.get("action")
+    return float(np.mean(list(values.values()))) if values else None
+
+
+def _number(value: float | None, digits: int = 2) -> str:
+    return "" if value is None else f"{value:.{digits}f}"
 
 
 def load_result(path: str | os.PathLike[str], *, sums: bool = True) -> Result:

@@ -153,3 +153,14 @@ def test_letters_are_shared_exactly_by_what_is_not_separable():
         given = compact_letter_display(names, separable)
         for a, b in combinations(names, 2):
             assert bool(set(given[a]) & set(given[b])) == (frozenset((a, b)) not in separable)
+
+
+def test_a_comparison_is_shown_in_one_line_and_in_a_notebook_as_escaped_tables(results):
+    (comparison,) = compare([results["good"], results["bad"]], ["good", "<b>"], ["MPJPE"])
+    assert repr(comparison).startswith("<Comparison under MPJPE [mm]: 'good' ")
+    assert "\n" not in repr(comparison)
+    assert len(repr(comparison)) < 100
+    assert repr(comparison.pairs[0]).startswith("<Difference 'good' - '<b>' under MPJPE: -")
+    shown = comparison._repr_html_()
+    assert "<td>good - &lt;b&gt;</td>" in shown
+    assert "<b>" not in shown

@@ -348,3 +348,32 @@ def test_a_result_that_lacks_what_its_readers_look_up_is_refused_naming_the_fiel
         saved.write_text(json.dumps(content))
         with pytest.raises(PosebenchError, match=part):
             load_result(saved)
+
+
+def test_a_notebook_shows_the_metrics_with_the_name_escaped(result):
+    named = replace(result, predictions=replace(result.predictions, method="<b>mine</b> & more"))
+    shown = named._repr_html_()
+    assert "&lt;b&gt;mine&lt;/b&gt; &amp; more" in shown
+    assert "<b>" not in shown
+    assert f"<td>{result.value('MPJPE'):.2f}</td>" in shown
+    assert shown.count("<tr>") == 1 + len(result.metrics)
+
+
+def test_the_latex_table_has_a_column_an_action_and_escaped_names(result):
+    named = replace(result, predictions=replace(result.predictions, method="my_net 50%"))
+    lines = named.to_latex(["MPJPE", "PCK@150"]).splitlines()
+    assert lines[0] == r"\begin{tabular}{llrrr}"
+    assert lines[2] == r"method & metric & Walk & Sit & average \\"
+    means = result.metrics["MPJPE"].groups["action"]
+    numbers = [f"{value:.1f}" for value in (means["Walk"], means["Sit"], (means["Walk"] + means["Sit"]) / 2)]
+    assert lines[4] == r"my\_net 50\% & MPJPE [mm] & " + " & ".join(numbers) + r" \\"
+    assert lines[5].startswith(r"my\_net 50\% & PCK@150 [\%] & ")
+    assert lines[-1] == r"\end{tabular}"
+
+
+def test_a_latex_table_without_any_value_is_refused(result):
+    empty = replace(result, metrics={**result.metrics, "MPJPE": replace(result.metrics["MPJPE"], value=None)})
+    with pytest.raises(PosebenchError, match=r"no value for MPJPE.*PA-MPJPE"):
+        empty.to_latex(["MPJPE"])
+    with pytest.raises(PosebenchError, match="metric 'MPJE'"):
+        empty.to_latex(["MPJE"])
