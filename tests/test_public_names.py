@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
 from importlib.metadata import version
 
 import pytest
@@ -25,6 +27,13 @@ def test_the_version_is_that_of_the_installed_distribution():
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="nothing_like_this"):
         _ = posebench.nothing_like_this
+
+
+@pytest.mark.parametrize("module", ["scoring.evaluate", "scoring.comparison", "scoring.checks", "scoring.markup"])
+def test_the_examples_of_scoring_run(module):
+    found = doctest.testmod(importlib.import_module(f"posebench.{module}"))
+    assert found.failed == 0
+    assert found.attempted > 0
 
 
 def test_help_lists_the_functions():
