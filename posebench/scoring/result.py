@@ -20,6 +20,7 @@ from posebench.base.files import sha256_of, write_text
 from posebench.data.h36m.names import ACTIONS
 from posebench.predictions.finding import Finding
 from posebench.scoring.markup import html_table, latex_table
+from posebench.scoring.protocol import higher_is_better
 from posebench.scoring.records import RecordError, from_json, to_json
 from posebench.scoring.sums import Row, Sums
 from posebench.scoring.sums_file import read_sums, sums_path, write_sums
@@ -141,6 +142,23 @@ class Environment:
         return cls(posebench=posebench.__version__, python=platform.python_version(), numpy=np.__version__, platform=machine)
 
 
+@dataclass(frozen=True, kw_only=True)
+class WorstFrame:
+    """A frame of :meth:`Result.worst`.
+
+    Attributes:
+        clip: the clip id.
+        index: its place among the clip's scored frames, from 0; the frame number where the protocol and the file have every frame.
+        value: of the metric, in ``unit``.
+        unit: the metric's unit.
+    """
+
+    clip: str
+    index: int
+    value: float
+    unit: str
+
+
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Result:
     """The result of scoring a prediction file.
@@ -245,6 +263,50 @@ class Result:
 
         frame = pd.DataFrame(list(self.long_rows()), columns=list(_COLUMNS))
         return frame.astype({"value": float, "low": float, "high": float})
+
+    def worst(self, count: int = 10, metric: str = "MPJPE") -> list[WorstFrame]:
+        """The frames with the largest error, or with the lowest value of a metric of which more is better; the worst first.
+
+        Args:
+            count: number of frames.
+            metric: name of a metric or diagnostic.
+
+        Raises:
+            PosebenchError: the result holds no values of single frames, or has no such metric.
+
+        Example:
+            >>> import numpy as np, posebench, tempfile
+            >>> truth = {"S1/Walk 1/c0": np.random.default_rng(0).normal(0, 300, (9, 17, 3))}
+            >>> file = posebench.save_predictions(tempfile.mkdtemp() + "/truth.npz", truth, unit="mm", skeleton="h36m17")
+            >>> poses = {clip: pose * np.linspace(1.0, 1.2, 9)[:, None, None] for clip, pose in truth.items()}
+            >>> result = posebench.score(poses, "pair-17j", truth=file, unit="mm", skeleton="h36m17", per_frame=True)
+            >>> [(frame.clip, frame.index, round(frame.value, 2)) for frame in result.worst(1)]
+            [('S1/Walk 1/c0', 7, 102.14)]
+        """
+        if count < 1:
+            raise PosebenchError(f"{count} frames", "1 or more", "ask for more frames")
+        if self.value(metric) is None:
+            raise PosebenchError(f"no value for {metric}, since the scale is unknown", "a metric with a value", "name another metric")
+        clips = {clip: f"{clip}/{metric}" for clip in dict.fromkeys(row.clip for row in self.rows)}
+        found = {clip: self.frames[key] for clip, key in clips.items() if key in self.frames}
+        if not found:
+            raise PosebenchError(
+                f"no values of single frames for {metric}",
+                "a result that keeps them, loaded with its .sums.npz",
+                "score with per_frame=True, or posebench score --per-frame -o R.json",
+            )
+        names = list(found)
+        place = np.repeat(np.arange(len(names)), [len(values) for values in found.values()])
+        index = np.concatenate([np.arange(len(values)) for values in found.values()])
+        values = np.concatenate(list(found.values()))
+        # NaN, where a difference over time has no predecessor, is sorted to the end; stable, so that equal frames keep their order.
+        order = np.argsort(values if higher_is_better(metric) else -values, kind="stable")[:count]
+        unit = self.tables[metric].unit
+        return [
+            WorstFrame(clip=names[place[i]], index=int(index[i]), value=float(values[i]), unit=unit)
+            for i in order
+            if not np.isnan(values[i])
+        ]
 
     def to_latex(self, metrics: Sequence[str] = ("MPJPE", "PA-MPJPE", "N-MPJPE")) -> str:
         r"""The table by action that papers print: one line a metric, one column an action, and the mean of the actions.

@@ -377,3 +377,30 @@ def test_a_latex_table_without_any_value_is_refused(result):
         empty.to_latex(["MPJPE"])
     with pytest.raises(PosebenchError, match="metric 'MPJE'"):
         empty.to_latex(["MPJE"])
+
+
+@pytest.mark.parametrize("metric", ["MPJPE", "PCK@150", "MPJVE"])
+def test_the_worst_frames_are_those_of_a_full_sort(result, saved, metric):
+    sign = 1.0 if metric == "PCK@150" else -1.0
+    every = [
+        (sign * value, clip, index)
+        for clip in dict.fromkeys(row.clip for row in result.rows)
+        for index, value in enumerate(result.frames[f"{clip}/{metric}"])
+        if not np.isnan(value)
+    ]
+    every = sorted(every, key=lambda one: one[0])
+    for one in (result, load_result(saved)):
+        found = one.worst(10, metric)
+        assert [(sign * frame.value, frame.clip, frame.index) for frame in found] == every[:10]
+        assert {frame.unit for frame in found} == {result.tables[metric].unit}
+    assert len(result.worst(10**6, metric)) == len(every)
+
+
+def test_worst_frames_without_values_of_frames_say_how_to_keep_them(result, saved):
+    for one in (replace(result, frames={}), load_result(saved, sums=False)):
+        with pytest.raises(PosebenchError, match=r"no values of single frames.*per_frame=True"):
+            one.worst()
+    with pytest.raises(PosebenchError, match="metric 'MPJE'"):
+        result.worst(metric="MPJE")
+    with pytest.raises(PosebenchError, match="0 frames"):
+        result.worst(0)
