@@ -55,3 +55,11 @@ def test_a_dataset_where_its_name_belongs_is_not_shown_in_the_message(walkers):
     with pytest.raises(PosebenchError, match=r"^Found: a Dataset where a dataset's name belongs\. Wanted: one of cmu, ") as caught:
         posebench.open_dataset(walkers())
     assert len(str(caught.value)) < 200
+
+
+def test_opened_lifters_are_shown_in_one_line(walkers, make_run, tmp_path):
+    mean = posebench.open_lifter("mean-pose", walkers())
+    assert repr(mean) == "<MeanPose 'mean-pose': h36m17, scale metric, supervision unpaired 3D>"
+    pytest.importorskip("torch", reason="trained lifters need the extra [baselines]")
+    run = posebench.open_lifter(str(make_run(tmp_path / "run")), walkers())
+    assert repr(run) == "<Trained 'martinez': h36m17, scale metric, supervision paired 3D>"

@@ -22,7 +22,7 @@ from posebench.networks.settings import settings_of
 from posebench.networks.weights import About, load_about, load_weights
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Trained:
     """A trained method as a :class:`posebench.lifters.Lifter`: pixels in, float64 poses out, PyTorch in between.
 
@@ -39,6 +39,9 @@ class Trained:
     skeleton: str
     device: str = "cpu"
     mode: Callable[[], AbstractContextManager[object]] = torch.inference_mode
+
+    def __repr__(self) -> str:
+        return self.info.shown("Trained")
 
     @property
     def info(self) -> LifterInfo:
