@@ -55,6 +55,10 @@ class LifterInfo:
         """Unit of the poses in a prediction file: ``mm``, or None where the scale is unknown."""
         return "mm" if self.scale == "metric" else None
 
+    def shown(self, kind: str) -> str:
+        """A lifter of this ``kind`` in one line."""
+        return f"<{kind} {self.id!r}: {self.skeleton}, scale {self.scale}, supervision {self.supervision}>"
+
 
 class Lifter(Protocol):
     """Keypoints to poses. Prediction, timing and export need no more of a lifter than this."""

@@ -23,7 +23,7 @@ from posebench.networks.settings import settings_of
 from posebench.networks.weights import About, load_about, load_weights
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Trained:
     """A trained method as a :class:`posebench.lifters.Lifter`: pixels in, float64 poses out, PyTorch in between.
 
@@ -42,6 +42,9 @@ class Trained:
     device: str = "cpu"
     mode: Callable[[], AbstractContextManager[object]] = torch.inference_mode
     threads: int = 1
+
+    def __repr__(self) -> str:
+        return self.info.shown("Trained")
 
     @property
     def info(self) -> LifterInfo:

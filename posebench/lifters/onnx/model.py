@@ -50,7 +50,7 @@ def open_onnx(path: Path, *, threads: int = 1) -> Lifter:
     return FlipAveraged(lifter) if card.flip_averaging else lifter
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class OnnxLifter:
     """An ONNX network with the pre- and postprocessing that its TOML states.
 
@@ -71,6 +71,9 @@ class OnnxLifter:
     dtype: npt.DTypeLike
     output: str
     batch: int | None
+
+    def __repr__(self) -> str:
+        return self.info.shown("OnnxLifter")
 
     @property
     def info(self) -> LifterInfo:
