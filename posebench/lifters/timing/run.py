@@ -139,7 +139,7 @@ def names_of(lifters: Mapping[str, Lifter]) -> dict[str, str]:
     """Each lifter's name in a record, by its path.
 
     The id, with recipe and preset for a trained one, as on the leaderboard; with the file's name for an ONNX file, so that a run and its
-    export can be distinguished. Lifters that would still share a name have their paths behind it.
+    export are two rows. Lifters that would still share a name have their paths behind it.
     """
     names = {path: _name(path, lifter) for path, lifter in lifters.items()}
     shared = {name for name, count in Counter(names.values()).items() if count > 1}
