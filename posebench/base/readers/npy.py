@@ -93,7 +93,9 @@ def read_json(path: Path) -> Any:
         try:
             return parse_json(file.read())
         except ValueError as error:
-            raise PosebenchError(f"{path}: no readable JSON ({error})", "a whole JSON file", "copy the file again") from error
+            raise PosebenchError(
+                f"{path}: no readable JSON ({error})", "a whole JSON file of numbers that float64 can hold", "copy or write the file again"
+            ) from error
 
 
 def open_file(path: Path) -> IO[bytes]:
