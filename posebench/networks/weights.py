@@ -46,11 +46,15 @@ class About:
 
 def save_weights(folder: Path, lifter: nn.Module, about: About) -> None:
     """Write both files, the JSON last: a folder without it is an unfinished run."""
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in lifter.state_dict().items()}
     with replacing(folder / WEIGHTS) as temporary:
-        save_file(tensors, temporary)
+        try:
+            save_file(tensors, temporary)
+        except SafetensorError as error:  # no space left, among others
+            raise OSError(str(error)) from error
     content = {
         "posebench_lifter": FORMAT,
         "method": about.method,

@@ -50,6 +50,7 @@ def save(
     path: Path, state: TrainingState, method: nn.Module, average: nn.Module | None, optimisers: dict[str, Optimizer], order: Tensor
 ) -> None:
     """Write a checkpoint, atomically."""
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     tensors = {f"method/{name}": value for name, value in method.state_dict().items()}
@@ -67,7 +68,10 @@ def save(
     # A network that is used twice has two names for one storage; safetensors wants separate tensors.
     separate = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     with replacing(path) as temporary:
-        save_file(separate, temporary, metadata={"state": json.dumps({**asdict(state), "groups": groups})})
+        try:
+            save_file(separate, temporary, metadata={"state": json.dumps({**asdict(state), "groups": groups})})
+        except SafetensorError as error:  # no space left, among others
+            raise OSError(str(error)) from error
 
 
 def load(
