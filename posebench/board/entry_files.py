@@ -6,7 +6,6 @@ the training dataset unless it is the protocol's, the preset if there was a trai
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 from posebench.base.errors import PosebenchError
 from posebench.base.files import write_text
+from posebench.base.readers.text import read_json
 from posebench.base.schema import Fields
 from posebench.board.admission import entry_of
 from posebench.board.entry import SCHEMA, Entry, Joints, Seed
@@ -79,8 +79,8 @@ def load_entry(path: Path, board: Path) -> Entry:
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise PosebenchError(f"{path}: {path.stat().st_size:,} bytes", f"at most {_MAX_BYTES:,}", ADVICE)
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        content = read_json(path, _MAX_BYTES)
+    except (OSError, ValueError) as error:
         raise PosebenchError(f"{path}: {error}", "an entry in JSON", ADVICE) from error
     fields = Fields(content if isinstance(content, dict) else {}, str(path), ADVICE)
     if fields.whole("posebench_entry") > SCHEMA:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import posebench
 from posebench.base.errors import PosebenchError
 from posebench.base.files import sha256_of, write_text
+from posebench.base.readers.text import read_json
 from posebench.data.h36m.names import ACTIONS
 from posebench.metrics.alignment import KERNEL
 from posebench.predictions.finding import Finding
@@ -398,10 +399,10 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > _MAX_JSON_BYTES:
             raise PosebenchError(f"{path}: {path.stat().st_size:,} bytes", f"at most {_MAX_JSON_BYTES:,}", _NEXT)
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path, _MAX_JSON_BYTES)
     except OSError as error:
         raise PosebenchError(f"{path}: {error.strerror}", wanted, _NEXT) from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise PosebenchError(f"{path} is not JSON ({error})", wanted, _NEXT) from error
     schema = content.pop("posebench_result", None) if isinstance(content, dict) else None
     if type(schema) is not int or not 1 <= schema <= SCHEMA:

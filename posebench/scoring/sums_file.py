@@ -12,6 +12,7 @@ import numpy.typing as npt
 from posebench.base.errors import PosebenchError
 from posebench.base.files import replacing, sha256_of
 from posebench.base.readers.npz import Npz, open_zip, write_npz
+from posebench.base.readers.text import parse_json
 from posebench.scoring.sums import Row, Sums
 
 _MAX_LAYOUT_BYTES = 64 * 2**20
@@ -105,13 +106,13 @@ def read_sums(path: Path) -> tuple[list[Row], dict[str, Sums], StoredFrames]:
             size = sum(int(np.prod(shape, dtype=np.float64)) * dtype.itemsize for shape, dtype in npz.shapes.values())
             if size > _MAX_BYTES:
                 raise PosebenchError(f"{path}: {size:,} bytes of arrays", f"at most {_MAX_BYTES:,}", _NEXT)
-            layout = json.loads(npz.text("__layout__", _MAX_LAYOUT_BYTES))
+            layout = parse_json(npz.text("__layout__", _MAX_LAYOUT_BYTES))
             rows = [Row(*map(str, row)) for row in layout["rows"]]
             sums = {name: _read_one(npz, name, len(rows), parts) for name, parts in layout["parts"].items()}
             return rows, sums, StoredFrames(path, sha256_of(path), _frame_keys(npz))
     except OSError as error:
         raise PosebenchError(f"{path}: {error.strerror}", wanted, "keep the .sums.npz next to its .json, or " + _NEXT) from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise PosebenchError(f"{path}: {error}", wanted, _NEXT) from error
 
 

@@ -18,6 +18,7 @@ from torch.optim import Optimizer
 
 from posebench.base.errors import PosebenchError
 from posebench.base.files import replacing
+from posebench.base.readers.text import parse_json
 
 _NEXT = "start the run anew: posebench train ... -o ANOTHER"
 
@@ -120,8 +121,10 @@ def load(
     wanted = "a checkpoint of this recipe"
     try:
         with safe_open(path, framework="pt") as file:
-            content = json.loads((file.metadata() or {})["state"])
+            content = parse_json((file.metadata() or {})["state"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+        if not isinstance(content, dict):
+            raise TypeError(f"its state is a {type(content).__name__}")
         groups = content.pop("groups")
         state = TrainingState(**content)
         method.load_state_dict(_below(tensors, "method/"))
@@ -139,8 +142,8 @@ def load(
         return state, tensors["order"].to(device)
     except FileNotFoundError as error:
         raise PosebenchError(f"{path}: no such file", "a checkpoint to resume from", "train without --resume") from error
-    except (OSError, SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
-        raise PosebenchError(f"{path}: {str(error).splitlines()[0]}", wanted, _NEXT) from error
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+        raise PosebenchError(f"{path}: {(str(error).splitlines() or [type(error).__name__])[0]}", wanted, _NEXT) from error
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 
 from posebench.base.errors import PosebenchError
+from posebench.base.readers.text import read_toml
 from posebench.base.schema import Fields
 from posebench.board.published.types import (
     CONFIDENCES,
@@ -44,8 +44,8 @@ def load_published(board: Path) -> Published | None:
     if not path.is_file():
         return None
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        content = read_toml(path)
+    except (OSError, ValueError) as error:
         raise PosebenchError(f"{path}: {error}", "a readable TOML file", _ADVICE, exit_code=1) from error
     fields = Fields(content, str(path), _ADVICE)
     if fields.whole("posebench_published") != SCHEMA:

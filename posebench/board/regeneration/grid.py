@@ -6,12 +6,12 @@ their seed become one *entry* of the board. A cell is named as its run folder; a
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from posebench.base.errors import PosebenchError, first_ten
+from posebench.base.readers.text import read_toml
 from posebench.base.schema import Fields
 from posebench.data import DATASETS
 from posebench.lifters import simple_lifters
@@ -72,8 +72,8 @@ def read_grid(path: Path) -> list[Cell]:
         PosebenchError: it cannot be read, names something unknown, or names a cell twice.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        content = read_toml(path)
+    except (OSError, ValueError) as error:
         found = getattr(error, "strerror", None) or error
         raise PosebenchError(f"{path}: {found}", "a grid in TOML", "name one, such as leaderboard/grid.toml") from error
     whole = Fields(content, str(path), _ADVICE)

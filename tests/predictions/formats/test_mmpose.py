@@ -72,7 +72,7 @@ def test_a_result_file_without_ids_is_refused_with_the_reason(result, poses, ref
         (lambda items: [items[0] | {"target_id": True}], "target_id True"),
         (lambda items: [items[0] | {"keypoints": [[0.0, 1.0]] * 17}], "17 joints of 3 numbers"),
         (lambda items: [items[0] | {"keypoints": [["0", "1", "2"]] * 17}], "17 joints of 3 numbers"),
-        (lambda items: [items[0] | {"keypoints": [[0, 1, 10**400]] * 17}], "17 joints of 3 numbers"),
+        (lambda items: [items[0] | {"keypoints": [[0, 1, 10**400]] * 17}], "a whole number of 401 digits"),
         (lambda items: [items[0] | {"keypoints": [[0, 1], [2]]}], "17 joints of 3 numbers"),
         (lambda items: [{"target_id": 0, "not": "keypoints"}], "keypoints is wanted"),  # noqa: ARG005
         (lambda items: [["keypoints", "target_id", *items[:1]]], "a list where keypoints is wanted"),
