@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 #: Characters of what is found at most; the middle of a longer text is left out.
-MAX_FOUND = 300
+MAX_FOUND = 800
 #: What is wanted and what to do next are posebench's own text, which may list every choice or hold a whole command.
 MAX_OWN = 900
 

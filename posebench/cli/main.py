@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         full = PosebenchError(
             f"{error.filename or ''}: {error.strerror}".removeprefix(": "),
             "space for what this command writes",
-            "free some space, then repeat the command; a training goes on with --resume",
+            "free some space, then repeat the command; a training resumes with --resume",
         )
         print(f"posebench: {full}", file=sys.stderr)
         return full.exit_code
