@@ -19,6 +19,7 @@ from posebench.predictions.formats.foreign import UNIT_WORDS, ForeignFile, Known
 
 MAX_IMAGES = 10_000_000
 _MAX_NAME_BYTES = 4 * 256
+_STATE_FIRST = 'list the first frame too, as {"frame_id": 0, "instances": []} if nobody was found in it, or with 1 if frames count from 1'
 _ADVICE = "see docs/formats.md for what mmpose writes"
 _IMAGE = re.compile(r"(?P<subject>S\d+)_(?P<take>.+)\.(?P<camera>\d+)_(?P<number>\d+)\.\w+|(?P<sequence>TS\d)_(?P<index>\d+)\.\w+")
 #: Undoes the demo's display axes (x, y, z) -> (-x, z, -y): each row gives one of the camera's axes from the stored numbers.
@@ -70,24 +71,28 @@ def read_result(path: Path, reading: Reading) -> ForeignFile:
 
 
 def read_demo(path: Path, reading: Reading, known: KnownClips | None) -> ForeignFile:
-    """What the 1.x demo and inferencer save: {meta_info, instance_info: [{frame_id, instances: [{keypoints [17][3], ...}]}]}.
+    """What the 1.x demo saves, {meta_info, instance_info: [frame, ...]}, and what the inferencer saves of a video, the list alone.
 
-    **Convention.** Made for display: the axes are (-x, z, -y) of the camera's, in metres, and every pose is shifted in height until its
-    lowest joint is at 0. Permutation and signs are undone; the shift goes away with the root, which is subtracted here, so that nothing
-    absolute is left. Frames are numbered from 0 or from 1. Source: open-mmlab/mmpose 1.3, ``demo/body3d_pose_lifter_demo.py``;
-    its issues 1051, 1978.
+    **Convention.** A frame is {frame_id, instances: [{keypoints [17][3], ...}]}. Made for display: the axes are (-x, z, -y) of the
+    camera's, in metres, and every pose is shifted in height until its lowest joint is at 0. Permutation and signs are undone; the shift
+    goes away with the root, which is subtracted here, so that nothing absolute is left. Frames count from the number of the first one that
+    the file lists, 0 or 1, whether or not it shows a person. Source: open-mmlab/mmpose 1.3, ``demo/body3d_pose_lifter_demo.py`` and
+    ``apis/inferencers/``; its issues 1051, 1978.
 
     Raises:
-        PosebenchError: no clip id given, several people in a frame, frames whose first number is neither 0 nor 1, or another shape.
+        PosebenchError: no clip id given, several people in a frame, frames whose first number is neither 0 nor 1 or could be either, or
+            another shape.
     """
     clip = stated_clip(path, "mmpose-demo-json", reading, known)
-    frames = _listed(path, _field(path, read_json(path), "instance_info"))
-    numbers, keypoints = [], []
-    for item in frames:
-        people = _listed(path, _field(path, item, "instances"))
+    content = read_json(path)
+    listed, numbers, keypoints = [], [], []
+    for item in _listed(path, content if isinstance(content, list) else _field(path, content, "instance_info")):
+        people = _field(path, item, "instances")
         number = _field(path, item, "frame_id")
         if type(number) is not int or not 0 <= number < MAX_IMAGES:
             raise PosebenchError(f"{path}: frame_id {number!r}", "whole numbers, from 0 or 1", "save the demo's output again")
+        listed.append(number)
+        people = [] if people is None else _listed(path, people)
         if len(people) > 1:
             raise PosebenchError(
                 f"{path}: {len(people)} people in frame {number}",
@@ -97,21 +102,42 @@ def read_demo(path: Path, reading: Reading, known: KnownClips | None) -> Foreign
         if people:
             numbers.append(number)
             keypoints.append(_field(path, people[0], "keypoints"))
-    if not numbers or numbers[0] > 1 or any(b <= a for a, b in pairwise(numbers)):
-        found = f"frames {numbers[:3]} ..." if numbers else "no pose"
-        raise PosebenchError(f"{path}: {found}", "frames that rise from 0 or 1", "save the demo's output for the whole clip")
+    first = _first_number(path, listed, numbers, None if known is None or clip not in known.clips else known.clips[clip].frames)
     poses = _poses(path, keypoints) @ _DISPLAY_TO_CAMERA.T
     poses -= poses[:, :1].copy()
     unit = reading.unit or "m"
-    first = numbers[0]
-    sparse = {} if numbers == list(range(first, first + len(numbers))) else {clip: np.array(numbers, dtype=np.int64) - first}
+    every = len(numbers) == len(listed) and numbers == list(range(first, first + len(numbers)))
+    sparse = {} if every else {clip: np.array(numbers, dtype=np.int64) - first}
     text = (
         f"{UNIT_WORDS[unit]}, h36m17, display axes (-x, z, -y) turned back into the camera frame; the height that"
-        f" the demo shifts each pose by cannot be known and went with the root; frames count from {first}; the clip is {clip}, as stated"
+        f" the demo shifts each pose by cannot be known and went with the root; frames count from {first}"
+        + (f", and {len(listed) - len(numbers)} of them show nobody" if len(numbers) < len(listed) else "")
+        + f"; the clip is {clip}, as stated"
     )
     return ForeignFile(
         Meta("h36m17", unit), {clip: in_memory(poses)}, reading_note("mmpose-demo-json", text), sparse, used=("unit", "clip")
     )
+
+
+def _first_number(path: Path, listed: list[int], shown: list[int], frames: int | None) -> int:
+    """The number of a clip's first frame, 0 or 1, from the numbers of the frames that a file lists and of those that show a person.
+
+    A file that lists frames without a person lists every frame, from the first. One that leaves them out may have left out the first:
+    numbers 1 to n - 1 in a clip of n ``frames`` (None where that is not known) fit both ways of counting.
+    """
+    rising = all(a < b for a, b in pairwise(listed))
+    if not shown or listed[0] > 1 or not rising:
+        found = f"frames that begin with {', '.join(map(str, listed[:3]))}" if shown else "no pose"
+        advice = _STATE_FIRST if shown and rising else "save the demo's output for the whole clip"
+        raise PosebenchError(f"{path}: {found}", "frames that rise from 0 or 1", advice)
+    if listed[0] == 1 and len(shown) == len(listed) and frames is not None and listed[-1] == frames - 1:
+        raise PosebenchError(
+            f"{path}: frames 1 to {listed[-1]} of a clip of {frames}, which are 0 to {listed[-1] - 1} if frames count from 1, and lack the"
+            " first if they count from 0",
+            "frames of which one can tell where they begin",
+            _STATE_FIRST,
+        )
+    return listed[0]
 
 
 def image_frame(name: str) -> tuple[str, int]:

@@ -47,7 +47,7 @@ FORMATS = {
     "npy-folder": Format("a folder with one .npy (n, 17, 3) a clip", npy.read_folder),
     "p-stmo-mat": Format("a MATLAB v5 file with TS1 ... TS6, 3x17x1xn", _by_itself(pstmo.read_pstmo)),
     "mmpose-result-json": Format("a JSON list of {keypoints, target_id}", _by_itself(mmpose.read_result)),
-    "mmpose-demo-json": Format("a JSON object {meta_info, instance_info}", mmpose.read_demo),
+    "mmpose-demo-json": Format("a JSON object {meta_info, instance_info}, or a JSON list of {frame_id, instances}", mmpose.read_demo),
     "motionbert-npy": Format("one .npy (n, 17, 3) called X3D.npy, or with a moving root", npy.read_motionbert),
     "martinez-h5": Format("HDF5 with 3D_positions (96, n), a file a clip or all in one", _by_itself(martinez.read_martinez)),
     "posebench3d-npz": Format("an .npz with inputs2D, targets3D, outputs3D", posebench3d.read_posebench3d),
@@ -76,6 +76,8 @@ def recognise(path: str | os.PathLike[str]) -> list[str]:
     text = start.lstrip()
     if text.startswith(b"[") and b'"keypoints"' in text and b'"target_id"' in text:
         return ["mmpose-result-json"]
+    if text.startswith(b"[") and b'"frame_id"' in text and b'"instances"' in text:
+        return ["mmpose-demo-json"]
     if text.startswith(b"{") and (b'"meta_info"' in text or b'"instance_info"' in text):
         return ["mmpose-demo-json"]
     return []

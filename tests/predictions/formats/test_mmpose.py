@@ -132,6 +132,34 @@ def test_a_demo_export_with_missed_frames_keeps_their_numbers(tmp_path, poses, t
     same_as_ours(path, {CLIP: poses[CLIP][frames]}, {CLIP: truth[CLIP]}, "--clip", CLIP, rel=1e-9, frames={CLIP: frames})
 
 
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("empty", [(0,), (0, 1, 2), (23,), (0, 5, 22, 23)])
+@pytest.mark.parametrize("listed", [False, True], ids=["demo", "inferencer"])
+def test_frames_that_show_nobody_do_not_shift_the_others(tmp_path, poses, truth, same_as_ours, first, empty, listed):
+    file = demo(shown(poses[CLIP]), first)
+    for frame in empty:
+        file["instance_info"][frame]["instances"] = []
+    path = tmp_path / "demo.json"
+    path.write_text(json.dumps(file["instance_info"] if listed else file))
+    assert recognise(path) == ["mmpose-demo-json"]
+    frames = np.delete(np.arange(len(poses[CLIP])), empty)
+    finding = same_as_ours(path, {CLIP: poses[CLIP][frames]}, {CLIP: truth[CLIP]}, "--clip", CLIP, rel=1e-9, frames={CLIP: frames})
+    assert f"frames count from {first}, and {len(empty)} of them show nobody" in finding["message"]
+
+
+def test_frames_that_fit_both_ways_of_counting_are_asked_about(tmp_path, poses, truth, refused, same_as_ours):
+    # 1 to 23 of 24 frames: from 1 without the last, or from 0 without the first.
+    file = demo(shown(poses[CLIP]), skip=(0,))
+    path = tmp_path / "demo.json"
+    path.write_text(json.dumps(file))
+    err = refused(path, "--clip", CLIP, "--allow-partial")
+    for word in ("frames 1 to 23 of a clip of 24", "count from 1", "count from 0", '{"frame_id": 0, "instances": []}'):
+        assert word in err
+    path.write_text(json.dumps(file | {"instance_info": [{"frame_id": 0, "instances": []}, *file["instance_info"]]}))
+    frames = np.arange(1, 24)
+    same_as_ours(path, {CLIP: poses[CLIP][1:]}, {CLIP: truth[CLIP]}, "--clip", CLIP, rel=1e-9, frames={CLIP: frames})
+
+
 def test_display_axes_in_a_file_that_claims_the_camera_frame_are_found_by_the_check(tmp_path, poses, refused):
     np.save(tmp_path / "p.npy", shown(poses[CLIP]) - shown(poses[CLIP])[:, :1])
     err = refused(tmp_path / "p.npy", "--clip", CLIP, "--allow-partial", code=1)
@@ -142,7 +170,7 @@ def test_display_axes_in_a_file_that_claims_the_camera_frame_are_found_by_the_ch
     ("change", "words"),
     [
         (lambda file: demo([np.zeros((17, 3))] * 3, people=2) | {"of": len(file)}, "2 people in frame 0"),
-        (lambda file: file | {"instance_info": file["instance_info"][5:]}, "frames [5, 6, 7]"),
+        (lambda file: file | {"instance_info": file["instance_info"][5:]}, "frames that begin with 5, 6, 7"),
         (lambda file: file | {"instance_info": file["instance_info"][::-1]}, "rise from 0 or 1"),
         (lambda file: file | {"instance_info": []}, "no pose"),
         (lambda file: file | {"instance_info": {}}, "a dict"),

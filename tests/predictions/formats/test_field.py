@@ -1,0 +1,77 @@
+"""Files as people really have them, from reports and from what other tools write (``tests/golden/field``): each is read or explained."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+FIELD = Path(__file__).parents[2] / "golden" / "field"
+BASE = FIELD / "base-h36m"
+CLIP = "S9/Directions/54138969"
+ONE_CLIP = ("--clip", CLIP, "--allow-partial")
+#: MPJPE of ``base-h36m/sound.npz``, action average, as plain numpy has it.
+SOUND = 61.92655
+
+
+@pytest.fixture
+def field(run):
+    """The result of scoring a file against the small copy."""
+
+    def call(path, *options):
+        code, out, err = run("score", path, "--protocol", "h36m/s9s11", "--root", BASE, "--json", *options)
+        assert (code, err) == (0, ""), err
+        return json.loads(out)
+
+    return call
+
+
+@pytest.fixture
+def explained(run):
+    """What scoring a file against the small copy says where it is refused; the message is one paragraph."""
+
+    def call(path, *options, code=2):
+        found, out, err = run("score", path, "--protocol", "h36m/s9s11", "--root", BASE, *options)
+        assert (found, out, err.count("\n")) == (code, "", 1), err
+        return err
+
+    return call
+
+
+def mpjpe(result):
+    return result["metrics"]["MPJPE"]["value"]
+
+
+def message(result, name):
+    (finding,) = [finding for finding in result["findings"] if finding["name"] == name]
+    return finding["message"]
+
+
+@pytest.fixture(scope="session")
+def sound():
+    """The arrays of ``sound.npz`` by key."""
+    with np.load(BASE / "sound.npz") as file:
+        return {key: file[key] for key in file}
+
+
+def test_the_sound_file_scores_as_plain_numpy_has_it(field):
+    assert mpjpe(field(BASE / "sound.npz")) == pytest.approx(SOUND, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted", "poses"),
+    [
+        # Inferencer: a list, from 0.
+        ("05/clip.json", 60.35848, 30),
+        # Demo: nobody in the first frame and in another one.
+        ("06/from0-first-and-another-empty.json", 60.47870, 28),
+        ("06/from1-first-empty.json", 60.54100, 29),
+    ],
+)
+def test_json_of_mmpose_counts_frames_from_the_first_listed(field, name, wanted, poses):
+    result = field(FIELD / name, *ONE_CLIP)
+    assert mpjpe(result) == pytest.approx(wanted, abs=1e-5)
+    assert result["coverage"]["poses"] == poses
+    assert "mmpose-demo-json" in message(result, "format")
