@@ -34,8 +34,8 @@ SIZE_RATIO = (0.4, 2.5)
 COPIED = 1e-2
 #: A predicted root further than this from the origin is worth a note, mm.
 AT_ORIGIN = 1.0
-#: Beyond these ratios no method sees people, whatever its quality: an error even where no unit fits.
-HUMAN_RATIO = (0.25, 4.0)
+#: Beyond these ratios a size is an error even where no unit fits. A network that was hardly trained may be off by a factor of ten.
+HUMAN_RATIO = (1 / 30, 30.0)
 #: Units that poses are written in by mistake, mm.
 _UNITS = {"mm": 1.0, "cm": 10.0, "inches": 25.4, "dm": 100.0, "feet": 304.8, "metres": 1e3}
 #: A unit fits if the people are right within this factor.
