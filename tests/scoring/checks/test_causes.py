@@ -65,7 +65,7 @@ MISTAKES = {
     "multiplied by 1000 twice": (every(lambda pose: pose * 1000.0), {}, "unit", "error", "e+03 times as large"),
     "normalised to a unit box": (every(lambda pose: pose / 5000.0), {}, "unit", "error", "scale='unknown'"),
     "people of a third": (every(lambda pose: pose / 3.0), {}, "unit", "warning", "scale='unknown'"),
-    "a network that was hardly trained": (every(lambda pose: pose * 11.0), {}, "unit", "warning", "11 times as large"),
+    "a network that was hardly trained": (every(lambda pose: pose * 11.0), {}, "unit", "warning", "times as large as the truth"),
     "x mirrored": (_axes(-X, Y, Z), {}, "axes", "error", "(-x, y, z)"),
     "y up": (_axes(X, -Y, Z), {}, "axes", "error", "(x, -y, z)"),
     "y up and z towards the camera": (_axes(X, -Y, -Z), {}, "axes", "error", "(x, -y, -z)"),
