@@ -7,8 +7,17 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from posebench.base.skeletons import skeleton
+from posebench.base.errors import PosebenchError
+from posebench.base.skeletons import joint_map, skeleton
+from posebench.metrics import root_relative
+from posebench.predictions.archive import save_predictions
+from posebench.scoring.checks.causes import likeliest_cause
 from posebench.scoring.checks.orders import FIELD_ORDERS, assignment
+from posebench.scoring.evaluate import score
+from posebench.scoring.protocol import load_protocol
+
+#: Skeletons that files of a number of joints state.
+STATED = ((14, "lsp14"), (16, "h36m16"))
 
 
 def in_order(poses, names):
@@ -37,6 +46,32 @@ def test_an_order_of_the_field_is_named_with_its_joints(findings, request, name,
     finding = joint_order(findings(in_order(noisy(true, size), FIELD_ORDERS[name].split()), true))
     if name != "SPIN's H36M 17":  # this one is also "the legs are swapped"
         assert FIELD_ORDERS[name].replace(" ", ", ") in finding.message
+
+
+@pytest.mark.parametrize(
+    ("name", "stated"), [(name, stated) for name, text in FIELD_ORDERS.items() for joints, stated in STATED if len(text.split()) == joints]
+)
+def test_an_order_of_14_or_16_joints_is_named(walker, noisy, name, stated):
+    """Among them field case 03: CanonPose's order stated as h36m16, and H36M's 14 joints stated as lsp14."""
+    protocol = load_protocol({"lsp14": "h36m/s9s11-14j", "h36m16": "h36m/s9s11-16j"}[stated])
+    body = {"": np.concatenate([walker(40, take, take) for take in range(4)])}
+    truth = root_relative(body[""][:, list(joint_map("h36m17", protocol.skeleton.id))], protocol.root_indices)
+    assert likeliest_cause(protocol, stated, [], truth + 20.0, truth) is None
+    pred = root_relative(in_order(noisy(body), FIELD_ORDERS[name].split())[""], protocol.root_indices)
+    cause = likeliest_cause(protocol, stated, [], pred, truth)
+    assert cause is not None
+    assert (cause.finding.name, cause.finding.severity) == ("joint-order", "error")
+    assert FIELD_ORDERS[name].replace(" ", ", ") in cause.finding.message
+
+
+def test_score_refuses_another_order(truth, noisy, tmp_path):
+    """Field case 03: MPII's order stated as h36m17 was scored with 769 mm and no word."""
+    pred = in_order(noisy(truth), FIELD_ORDERS["MPII 17"].split())
+    file = save_predictions(tmp_path / "p.npz", pred, unit="mm", skeleton="h36m17")
+    gt = save_predictions(tmp_path / "t.npz", truth, unit="mm", skeleton="h36m17")
+    with pytest.raises(PosebenchError, match="order is that of MPII 17: r_ankle, r_knee") as error:
+        score(file, "pair-17j", truth=gt)
+    assert error.value.exit_code == 1
 
 
 @pytest.mark.parametrize("reversed_limbs", [("hip", "ankle"), ("shoulder", "wrist")])
