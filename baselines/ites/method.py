@@ -55,7 +55,7 @@ class Student(Method):
         lifter.image.fit(torch.cat([image, mirrored(image, self.swap)]) if self.settings.mirror else image)
         self.teacher_depths = None
         if self.settings.distillation:
-            assert data.teacher_poses is not None, "the harness provides the teacher's poses to a method that names a teacher"
+            assert data.teacher_poses is not None, "the training loop provides the teacher's poses to a method that names a teacher"
             self.teacher_depths = self._depths_on_rays(data.teacher_poses)
 
     def _depths_on_rays(self, teacher_poses: Tensor) -> Tensor:

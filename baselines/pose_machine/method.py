@@ -46,7 +46,7 @@ class PoseMachine(Method):
 
     def prepare(self, data: TrainingData) -> None:
         """Choose the takes without 3D; take the statistics of the other takes' poses and of all keypoints."""
-        assert data.poses is not None, "the harness provides 3D poses to a method whose supervision is paired 3D"
+        assert data.poses is not None, "the training loop provides 3D poses to a method whose supervision is paired 3D"
         lifter = self.lifter
         usable = torch.zeros(len(data.keypoints), dtype=torch.bool, device=data.keypoints.device)
         usable[data.usable] = True

@@ -133,7 +133,7 @@ def _seed(fields: Fields, takes: int) -> Seed:
         sums={metric: _two_columns(sums, metric, takes) for metric in sums.names()},
         provenance=read_provenance(fields.table("provenance")) if fields.present("provenance") else None,
         training=_training(fields.table("training")),
-        behaviour={who: {sign: table.number(sign) for sign in table.names()} for who, table in _behaviour(fields.table("behaviour"))},
+        behaviour={who: {name: table.number(name) for name in table.names()} for who, table in _behaviour(fields.table("behaviour"))},
         values=_numbers(fields.table("values")),
         joints=_joints(fields.table("joints"), takes, sums),
         curves={metric: _two_columns(curves, metric) for metric in curves.names()},

@@ -5,7 +5,8 @@ from __future__ import annotations
 from posebench.display.tables import csv_table, text_table, wrapped_table
 from posebench.predictions.finding import Finding
 from posebench.scoring.comparison import Comparison, Difference
-from posebench.scoring.result import MetricValue, Result, mean_of_actions
+from posebench.scoring.result import Result, mean_of_actions
+from posebench.scoring.result_parts import MetricValue
 
 #: Groups that every result has; a protocol may state others.
 _STANDARD_GROUPS = ("action", "subject", "camera", "take", "joint")

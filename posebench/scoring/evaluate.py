@@ -20,7 +20,8 @@ from posebench.scoring.checks.layout import layout_findings
 from posebench.scoring.checks.poses import PoseSamples
 from posebench.scoring.measure import ClipSums, oracle_names, parts_of, scored_metrics
 from posebench.scoring.protocol import Metric, Protocol, load_protocol
-from posebench.scoring.result import Coverage, Curve, Environment, InvalidPoses, MetricValue, Result, ScoredFile, ScoredProtocol
+from posebench.scoring.result import Result
+from posebench.scoring.result_parts import Coverage, Curve, Environment, InvalidPoses, MetricValue, ScoredFile, ScoredProtocol
 from posebench.scoring.submission import Header, Scorable, Submission, open_submission
 from posebench.scoring.sums import Row, Sums, average, group_means, label_means
 from posebench.scoring.traversal import measured

@@ -1,4 +1,6 @@
-"""Bootstrap confidence intervals: whole takes are resampled, because frames and cameras of one take are not independent.
+"""Confidence intervals over whole takes, the Holm correction, and the letters of tie groups.
+
+Whole takes are resampled, because frames and cameras of one take are not independent.
 
 **Convention.** A resample draws takes with replacement (all cameras of a take together), within each action where the headline
 average is over actions. The interval is the bootstrap percentile interval, widened for few takes as in Hesterberg (2015, section

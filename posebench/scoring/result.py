@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-import posebench
 from posebench.base.errors import PosebenchError
 from posebench.base.files import sha256_of, write_text
 from posebench.base.readers.text import read_json
@@ -23,6 +20,7 @@ from posebench.predictions.finding import Finding
 from posebench.scoring.markup import html_table, latex_table
 from posebench.scoring.protocol import higher_is_better
 from posebench.scoring.records import RecordError, from_json, to_json
+from posebench.scoring.result_parts import Coverage, Environment, InvalidPoses, MetricValue, ScoredData, ScoredFile, ScoredProtocol
 from posebench.scoring.sums import Row, Sums
 from posebench.scoring.sums_file import read_sums, sums_path, write_sums
 
@@ -33,125 +31,6 @@ SCHEMA = 1
 _MAX_JSON_BYTES = 64 * 2**20
 _NEXT = "score the predictions again: posebench score PREDS --protocol ID -o R.json"
 _COLUMNS = ("metric", "unit", "kind", "key", "value", "low", "high")
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScoredProtocol:
-    """The protocol; ``headline`` is the average by which methods are ranked."""
-
-    id: str
-    version: int
-    digest: str
-    headline: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScoredData:
-    """The data that was scored against; ``note`` says in words how it differs from the official copy."""
-
-    name: str
-    version: str
-    fingerprint: str
-    official: bool
-    note: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScoredFile:
-    """The prediction file and what it states; ``provenance`` as the file holds it, None where it states none."""
-
-    file: str
-    sha256: str
-    method: str
-    keypoints: str
-    supervision: str
-    skeleton: str
-    scale: str
-    hypotheses: int
-    provenance: dict[str, Any] | None = field(default=None, metadata={"optional": True})
-    scored_as: str = field(metadata={"key": "scored as"})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Coverage:
-    """How much of what the protocol asks for the file holds."""
-
-    poses: int
-    poses_wanted: int = field(metadata={"key": "poses wanted"})
-    clips: int
-    clips_wanted: int = field(metadata={"key": "clips wanted"})
-    partial: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class InvalidPoses:
-    """Numbers of invalid poses, of those that are not finite, and of poses that N-MPJPE scales by zero or less."""
-
-    poses: int
-    nonfinite: int = field(metadata={"key": "non-finite"})
-    nonpositive_scale: int = field(metadata={"key": "non-positive N-scale"})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Curve:
-    """The PCK curve under an AUC: ``percent`` of the joints that are nearer than each of ``thresholds``, mm."""
-
-    thresholds: list[float]
-    percent: list[float]
-
-    def __post_init__(self) -> None:
-        if len(self.thresholds) != len(self.percent):
-            raise ValueError(f"{len(self.thresholds)} thresholds and {len(self.percent)} percentages")
-
-
-@dataclass(frozen=True, kw_only=True)
-class MetricValue:
-    """One metric.
-
-    Attributes:
-        value: the headline average; None where the file's scale leaves the metric empty.
-        unit: ``mm``, ``%``, ...
-        low, high: the 95 % interval of the headline average; None where none can be given.
-        by: value of each average that the protocol shows: ``frame``, ``take``, ``action``.
-        groups: group to label to value. Frame-weighted means by ``action``, ``subject``, ``camera``, ``take`` and the protocol's own
-            groups; the headline average by ``joint``.
-        curve: the PCK curve, for an AUC only.
-    """
-
-    value: float | None
-    unit: str
-    low: float | None
-    high: float | None
-    by: dict[str, float | None]
-    groups: dict[str, dict[str, float]]
-    curve: Curve | None = field(default=None, metadata={"optional": True})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Environment:
-    """The versions and the machine that numbers can depend on.
-
-    ``kernel`` is what computed the alignments: ``numpy``, or ``c`` with the processor's instructions; empty in results that do not say.
-    """
-
-    posebench: str
-    python: str
-    numpy: str
-    platform: str
-    kernel: str = field(default="", metadata={"optional": True})
-
-    @classmethod
-    def current(cls) -> Environment:
-        """Of this process."""
-        from posebench.metrics.alignment import KERNEL  # here: results that are only read need no kernel
-
-        return cls(
-            posebench=posebench.__version__,
-            python=platform.python_version(),
-            numpy=np.__version__,
-            platform=f"{sys.platform} {platform.machine()}",
-            kernel=KERNEL,
-        )
 
 
 @dataclass(frozen=True, kw_only=True)

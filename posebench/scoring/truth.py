@@ -23,7 +23,7 @@ from posebench.data import open_dataset
 from posebench.data.clip import ClipInfo, Dataset
 from posebench.predictions.archive import Predictions, open_predictions
 from posebench.scoring.protocol import Protocol
-from posebench.scoring.result import ScoredData
+from posebench.scoring.result_parts import ScoredData
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ class Job:
         threads: CPU threads of PyTorch; 0 for its own choice.
         save_every_s: seconds between checkpoints.
         progress: called with (steps done, steps in all).
-        log: called with a line of text now and then.
+        log: called with each line of the log.
     """
 
     recipe: Recipe

@@ -90,7 +90,7 @@ def train(
             (:meth:`posebench.data.DatasetSpec.protocol_for`). With ``resume``, a finished run is scored again if it was under another.
         save_every_s: seconds between checkpoints.
         progress: called with (steps done, steps in all).
-        log: called with a line of text now and then.
+        log: called with each line of the log.
 
     Returns:
         The result, with diagnostics of the lifter and the costs of the training.

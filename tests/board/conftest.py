@@ -7,7 +7,7 @@ import pytest
 
 import posebench
 from posebench.scoring.protocol import load_protocol
-from posebench.scoring.result import ScoredData, ScoredProtocol
+from posebench.scoring.result_parts import ScoredData, ScoredProtocol
 
 
 @pytest.fixture(scope="session")

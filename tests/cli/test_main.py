@@ -19,7 +19,8 @@ from posebench.cli import main as cli
 from posebench.predictions.archive import open_predictions, save_predictions
 from posebench.scoring.evaluate import score
 from posebench.scoring.protocol import describe, load_protocol, protocol_ids
-from posebench.scoring.result import Coverage, load_result
+from posebench.scoring.result import load_result
+from posebench.scoring.result_parts import Coverage
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,8 @@ from posebench.predictions.archive import open_predictions, save_predictions
 from posebench.scoring.checks import check
 from posebench.scoring.evaluate import score
 from posebench.scoring.protocol import load_protocol
-from posebench.scoring.result import Coverage, ScoredProtocol, load_result
+from posebench.scoring.result import load_result
+from posebench.scoring.result_parts import Coverage, ScoredProtocol
 
 BONES = skeleton("h36m17")
 GOLDEN = Path(__file__).parents[1] / "golden"

@@ -32,7 +32,8 @@ SCHEMA = 1
 _MAX_BYTES = 2**24
 #: The files that a board entry is made of.
 ENTRY_FILES = (PREDICTIONS, RESULT, "result.sums.npz")
-#: Code that turns predictions into numbers. A change leaves weights and predictions as they are: the cell is only scored again.
+#: Code that turns predictions into numbers. A change leaves weights and predictions as they are: the cell is only scored again, unless
+#: its method computes with it (:func:`_methods`).
 SCORING_CODE = ("posebench/metrics", "posebench/scoring")
 
 Digests = dict[str, str]
@@ -71,12 +72,9 @@ def digests_of(cell: Cell, open_: Opener | None) -> Digests:
     digests = {f"posebench/{folder}": digest_of_folder(library / folder) for folder in folders}
     data = [cell.dataset]
     if cell.trained:
-        digests[f"baselines/{cell.method}"] = digest_of_folder(files("posebench.baselines") / cell.method)
         content, where = read_method(cell.method)
         settings = resolve(content, load_baseline(cell.method).Settings, where=where, recipe=cell.recipe, preset=cell.preset)
-        if settings.teacher_baseline:
-            teacher = settings.teacher_baseline[0]
-            digests[f"baselines/{teacher}"] = digest_of_folder(files("posebench.baselines") / teacher)
+        digests |= _methods(cell.method, *([settings.teacher_baseline[0]] if settings.teacher_baseline else []))
         data += [settings.extra_data] if settings.extra_data else []
     if open_ is not None:
         for name in data:
@@ -84,6 +82,17 @@ def digests_of(cell: Cell, open_: Opener | None) -> Digests:
             digests[f"data {name}"] = f"{dataset.version} {dataset.fingerprint}"
         protocol = DATASETS[cell.dataset].protocol_for(open_(cell.dataset))
         digests[f"protocol {protocol}"] = load_protocol(protocol).digest
+    return digests
+
+
+def _methods(*methods: str) -> Digests:
+    """Digests of the code of methods, and of the metrics that they train with."""
+    folders = {method: files("posebench.baselines") / method for method in methods}
+    digests = {f"baselines/{method}": digest_of_folder(folder) for method, folder in folders.items()}
+    for method, folder in folders.items():
+        code = [file for file in folder.iterdir() if file.name.endswith(".py")]
+        if any("from posebench.metrics" in file.read_text(encoding="utf-8") for file in code):
+            digests[f"posebench/metrics in {method}"] = digest_of_folder(files("posebench") / "metrics")
     return digests
 
 

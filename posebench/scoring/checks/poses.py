@@ -35,7 +35,7 @@ COPIED = 1e-2
 #: A predicted root further than this from the origin is worth a note, mm.
 AT_ORIGIN = 1.0
 #: Beyond these ratios a size is an error even where no unit fits. A network that was hardly trained may be off by a factor of ten.
-HUMAN_RATIO = (1 / 30, 30.0)
+PLAUSIBLE_RATIO = (1 / 30, 30.0)
 #: Units that poses are written in by mistake, mm.
 _UNITS = {"mm": 1.0, "cm": 10.0, "inches": 25.4, "dm": 100.0, "feet": 304.8, "metres": 1e3}
 #: A unit fits if the people are right within this factor.
@@ -157,7 +157,7 @@ def _unit(pred: Array, truth: Array, to_mm: float) -> Iterator[Finding]:
         how = "state the right unit" if mistake in ("mm", "metres") else "write the poses in mm or metres"
         yield Finding("unit", "error", f"{message}: this looks like {mistake} stated as {stated}", how)
         return
-    severity = "warning" if HUMAN_RATIO[0] <= ratio <= HUMAN_RATIO[1] else "error"
+    severity = "warning" if PLAUSIBLE_RATIO[0] <= ratio <= PLAUSIBLE_RATIO[1] else "error"
     yield Finding("unit", severity, message, "state the right unit, or scale='unknown' if the method knows none")
 
 

@@ -222,6 +222,20 @@ def test_the_r1_penalty_has_the_same_mean_whatever_its_interval(make, data, inte
     assert mean == pytest.approx(0.5 * 3.0 * squared_norm, rel=1e-5)
 
 
+def test_the_adapters_discriminator_tells_the_training_domain_from_adapted_poses(make, data, monkeypatch):
+    method = make("adapter", "mirror=false")
+    method.prepare(data)
+    monkeypatch.setattr(method.adapter, "correction", lambda other, _: torch.full_like(other, 100.0))
+    # The score is the mean coordinate: near 0 for the training domain, far above for what was adapted by 100.
+    monkeypatch.setattr(method.adapter.critic, "forward", lambda sample: sample.mean(dim=1, keepdim=True).clamp(-5.0, 5.0))
+    terms = dict(method.losses(data, method.samples(data)[:16], 0))["adapter's critic"]
+    generated_scored_high = math.log1p(math.exp(5.0))
+    assert float(terms["discriminator"]) > generated_scored_high, "generated poses that score high cost their score, and real ones log 2"
+    monkeypatch.setattr(method.adapter.critic, "forward", lambda sample: -sample.mean(dim=1, keepdim=True).clamp(-5.0, 5.0))
+    terms = dict(method.losses(data, method.samples(data)[:16], 0))["adapter's critic"]
+    assert float(terms["discriminator"]) < 2.0
+
+
 def test_the_adapters_loss_falls_as_its_discriminator_scores_adapted_poses_as_real(make, data, monkeypatch):
     method = make("adapter", "adapter=2.0", "adapter_penalty=5.0", "mirror=false")
     method.prepare(data)

@@ -433,3 +433,14 @@ def test_on_a_dask_cluster_that_loses_a_worker_every_cell_is_published_once(tmp_
     lines = [json.loads(line) for line in (context.runs / LOG).read_text().splitlines()]
     assert len({line["process"] for line in lines if line["cell"] == FIRST}) == 2
     assert len(load_entries(tmp_path / "board")) == 2
+
+
+@pytest.mark.parametrize(("method", "trains_with_metrics"), [("repnet", True), ("martinez", False), ("ites", False)])
+def test_a_changed_metric_makes_a_method_stale_that_trains_with_it(monkeypatch, method, trains_with_metrics):
+    cell = Cell(method, "synthetic", "gt", "default", "smoke", 0)
+    before = freshness.digests_of(cell, None)
+    real = freshness.digest_of_folder
+    monkeypatch.setattr(freshness, "digest_of_folder", lambda folder: real(folder) + ("x" if folder.name == "metrics" else ""))
+    names = freshness.changed(before, freshness.digests_of(cell, None))
+    assert names == ["posebench/metrics", *([f"posebench/metrics in {method}"] if trains_with_metrics else [])]
+    assert freshness._only_scoring(names) != trains_with_metrics

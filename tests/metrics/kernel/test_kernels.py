@@ -177,7 +177,7 @@ def test_any_shape_and_noise_agrees(count, joints, noise, seed, mirrored):
     ("wanted", "name"), [("numpy", "numpy"), ("c plain", "c plain"), ("c", f"c {INSTRUCTIONS[0]}"), ("", f"c {INSTRUCTIONS[0]}")]
 )
 def test_the_environment_variable_chooses_the_kernel_and_results_name_it(wanted, name):
-    code = "from posebench.scoring.result import Environment; print(Environment.current().kernel)"
+    code = "from posebench.scoring.result_parts import Environment; print(Environment.current().kernel)"
     done = subprocess.run(
         [sys.executable, "-c", code], env=os.environ | {"POSEBENCH_KERNEL": wanted}, capture_output=True, text=True, check=True
     )
