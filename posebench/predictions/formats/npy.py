@@ -77,7 +77,7 @@ def read_folder(path: Path, reading: Reading, known: KnownClips | None) -> Forei
         if clip is None:
             raise PosebenchError(
                 f"{path}: {name}, which holds no clip id",
-                "names such as 'S9/Greeting 1/54138969.npy', 'S9_Greeting 1_54138969.npy' or 'S9_Greeting_1.54138969.npy'",
+                "names such as 'S9/Greeting 1/54138969.npy', 'S9_Greeting_1.54138969.npy' or 's_09_act_05_subact_01_ca_01.npy'",
                 "rename the file, or write posebench's own format",
             )
         if clip in clips:

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from posebench.predictions.formats.foreign import clip_from_name
+
 FIELD = Path(__file__).parents[2] / "golden" / "field"
 BASE = FIELD / "base-h36m"
 CLIP = "S9/Directions/54138969"
@@ -75,3 +77,28 @@ def test_json_of_mmpose_counts_frames_from_the_first_listed(field, name, wanted,
     assert mpjpe(result) == pytest.approx(wanted, abs=1e-5)
     assert result["coverage"]["poses"] == poses
     assert "mmpose-demo-json" in message(result, "format")
+
+
+def test_a_folder_with_the_numbers_of_human36m_as_names_is_read(field):
+    result = field(FIELD / "10")
+    assert mpjpe(result) == pytest.approx(61.92705, abs=1e-5)
+    assert (result["coverage"]["clips"], result["coverage"]["partial"]) == (16, False)
+    assert "S9/Directions 1/54138969" in message(result, "format")
+
+
+@pytest.mark.parametrize(
+    ("name", "clip"),
+    [
+        ("s_09_act_02_subact_01_ca_01", "S9/Directions 1/54138969"),
+        ("S9/s_09_act_02_subact_02_ca_02", "S9/Directions/55011271"),
+        ("s_11_act_06_subact_01_ca_03", "S11/Phoning 3/58860488"),
+        ("s_11_act_10_subact_02_ca_04", "S11/SittingDown 1/60457274"),
+        ("s_09_act_12_subact_02_ca_01", "S9/Photo/54138969"),
+        ("s_09_act_15_subact_01_ca_01", "S9/WalkDog 1/54138969"),
+        ("s_11_act_16_subact_02_ca_01", "S11/WalkTogether/54138969"),
+        ("s_09_act_01_subact_01_ca_01", None),
+        ("s_09_act_17_subact_01_ca_01", None),
+    ],
+)
+def test_numbers_of_human36m_are_those_of_its_metadata(name, clip):
+    assert clip_from_name(name, None) == clip
