@@ -63,7 +63,7 @@ def open_trained(run: str | Path, changes: Sequence[str] = ()) -> tuple[Trained 
     Raises:
         PosebenchError: no finished run.
     """
-    lifter = open_run(run, changes=changes)
+    lifter = open_run(run, threads=0, changes=changes)  # a study sets the number of threads itself
     plain = lifter.inner if isinstance(lifter, FlipAveraged) else lifter
     assert isinstance(plain, Trained)
     return lifter, plain

@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+#: Characters of what is found at most; the middle of a longer text is left out.
+MAX_FOUND = 800
+#: What is wanted and what to do next are posebench's own text, which may list every choice or hold a whole command.
+MAX_OWN = 900
+
 
 class PosebenchError(Exception):
     """Bad input, described in one paragraph: what was found, what was wanted, what to do next.
 
     The command line prints the message to stderr and exits with ``exit_code``: 2 for a wrong call or an
-    unusable file, 1 for a file that was read and failed its check.
+    unusable file, 1 for a file that was read and failed its check. Names and values in it come from files: characters that do not print are
+    escaped, and a long part is cut in the middle.
 
     Example:
         >>> print(PosebenchError("T = 3", "T = 4", "posebench check p.npz --protocol cmu"))
@@ -18,14 +24,29 @@ class PosebenchError(Exception):
     """
 
     def __init__(self, found: str, wanted: str, next_step: str = "", *, exit_code: int = 2) -> None:
-        self.found = found
-        self.wanted = wanted
-        self.next_step = next_step
+        self.found = printable(found)
+        self.wanted = printable(wanted, MAX_OWN)
+        self.next_step = printable(next_step, MAX_OWN)
         self.exit_code = exit_code
-        parts = [f"Found: {found.rstrip('.')}.", f"Wanted: {wanted.rstrip('.')}."]
-        if next_step:
-            parts.append(f"Next: {next_step}")
+        parts = [f"Found: {self.found.rstrip('.')}.", f"Wanted: {self.wanted.rstrip('.')}."]
+        if self.next_step:
+            parts.append(f"Next: {self.next_step}")
         super().__init__(" ".join(parts))
+
+
+def printable(text: str, longest: int = MAX_FOUND) -> str:
+    r"""``text`` on one line, other characters that do not print escaped, and its middle left out if it is longer than ``longest``.
+
+    Example:
+        >>> printable("S9/\x1b[31mWalk\n1")
+        'S9/\\x1b[31mWalk 1'
+    """
+    if len(text) > longest:
+        tail = longest // 4
+        text = f"{text[: longest - tail - 5]} ... {text[-tail:]}"
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else " " if c in "\n\r\t" else ascii(c)[1:-1] for c in text)
 
 
 @contextmanager

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from posebench.base.errors import printable
+
 #: Seconds between two lines where stderr is not a terminal.
 QUIET = 10.0
 
@@ -14,6 +16,7 @@ QUIET = 10.0
 @contextmanager
 def progress(what: str) -> Iterator[Callable[[int, int], None]]:
     """A function to call with (done, total) while the work called ``what`` is in progress."""
+    what = printable(what, 80)
     if not sys.stderr.isatty():
         started = last_printed = time.monotonic()
 
@@ -27,9 +30,10 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
         yield line
         return
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=None)
+        task = bar.add_task(escape(what), total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -108,7 +108,7 @@ def _seed_of(result: Result, provenance: Provenance | None) -> Seed:
     curves = {metric: table.curve for metric, table in tables.items() if table.curve}
     return Seed(
         predictions=result.predictions.sha256,
-        environment=asdict(result.environment),
+        environment={key: value for key, value in asdict(result.environment).items() if value},
         sums=sums,
         provenance=provenance,
         training=dict(result.training),

@@ -41,7 +41,7 @@ class Seed:
         predictions: sha256 of the file.
         environment: of the scoring.
         sums: by take: metric to (total (takes,), count (takes,)).
-        provenance: how the lifter was made, or None where nothing was trained or the file does not say.
+        provenance: how the lifter was trained; None where nothing was trained, or the prediction file does not state it.
         training: seconds, steps and machine of the training, where posebench ran it.
         behaviour: label-free diagnostics of predicted and of true poses (:mod:`posebench.metrics.behaviour`).
         values: headline average of each metric as the result stated it; empty in entries of schema 1.
@@ -59,6 +59,12 @@ class Seed:
     values: dict[str, float] = field(default_factory=dict)
     joints: dict[str, Joints] = field(default_factory=dict)
     curves: dict[str, tuple[list[float], list[float]]] = field(default_factory=dict)
+
+    @property
+    def scored_with(self) -> str:
+        """Versions, machine and kernel of the scoring, in words."""
+        text = "posebench {posebench}, Python {python}, numpy {numpy}, {platform}".format_map(self.environment)
+        return text + (f", kernel {self.environment['kernel']}" if "kernel" in self.environment else "")
 
     def of(self, metric: str) -> Sums:
         """The sums of one metric, as one column."""
@@ -82,7 +88,7 @@ class Entry:
 
     @property
     def name(self) -> str:
-        """File name of the entry, without ending."""
+        """File name of the entry, without suffix."""
         made = self.seeds[0].provenance
         return f"{self.variant}-{self.keypoints}" + (f"-{made.preset}" if made else "")
 
@@ -109,11 +115,11 @@ class Entry:
 
     @property
     def rows(self) -> list[Row]:
-        """The takes as rows of sums: cameras are already together."""
+        """The takes as rows of sums; cameras are already added up."""
         return [Row("", subject, take, "", action) for take, subject, action in self.takes]
 
     def value(self, metric: str, average_kind: str, seed: int = 0) -> float | None:
-        """One average of one metric, computed from the sums; None where the method's scale leaves it empty."""
+        """One average of one metric, computed from the sums; None where the method has no such value."""
         if metric not in self.seeds[seed].sums:
             return None
         sums = self.seeds[seed].of(metric)

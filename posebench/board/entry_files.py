@@ -6,7 +6,6 @@ the training dataset unless it is the protocol's, the preset if there was a trai
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 from posebench.base.errors import PosebenchError
 from posebench.base.files import write_text
+from posebench.base.readers.text import read_json
 from posebench.base.schema import Fields
 from posebench.board.admission import entry_of
 from posebench.board.entry import SCHEMA, Entry, Joints, Seed
@@ -79,8 +79,8 @@ def load_entry(path: Path, board: Path) -> Entry:
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise PosebenchError(f"{path}: {path.stat().st_size:,} bytes", f"at most {_MAX_BYTES:,}", ADVICE)
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        content = read_json(path, _MAX_BYTES)
+    except (OSError, ValueError) as error:
         raise PosebenchError(f"{path}: {error}", "an entry in JSON", ADVICE) from error
     fields = Fields(content if isinstance(content, dict) else {}, str(path), ADVICE)
     if fields.whole("posebench_entry") > SCHEMA:
@@ -124,7 +124,12 @@ def _seed(fields: Fields, takes: int) -> Seed:
     environment, sums, curves = fields.table("environment"), fields.table("sums"), fields.table("curves")
     seed = Seed(
         predictions=fields.text("predictions"),
-        environment={key: environment.text(key) for key in ("posebench", "python", "numpy", "platform")},
+        environment={
+            # Entries of results that do not name their kernel have none.
+            key: environment.text(key)
+            for key in ("posebench", "python", "numpy", "platform", "kernel")
+            if key != "kernel" or environment.present(key)
+        },
         sums={metric: _two_columns(sums, metric, takes) for metric in sums.names()},
         provenance=read_provenance(fields.table("provenance")) if fields.present("provenance") else None,
         training=_training(fields.table("training")),

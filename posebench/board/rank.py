@@ -18,7 +18,7 @@ from posebench.scoring.comparison import Difference, paired
 from posebench.scoring.protocol import Protocol, load_protocol
 from posebench.scoring.sums import Sums
 
-#: The metric that orders a table: every file has it, whatever its scale.
+#: The metric that orders a table: every method has it, also those of unknown scale.
 PRIMARY = "PA-MPJPE"
 
 #: (protocol id, protocol digest, data fingerprint, keypoint source): only entries with the same key are compared.
@@ -139,7 +139,7 @@ def rank(entries: Sequence[Entry], metrics: Sequence[str]) -> Ranking:
     return Ranking(frame, ordered, tuple(shown[entry.label] for entry in ordered), compared.pairs)
 
 
-def _numbers(entry: Entry, first: Entry, seed: int, metrics: Sequence[str], resampling: intervals.Resampling | None) -> dict[str, float]:
+def _numbers(entry: Entry, first: Entry, seed: int, metrics: Sequence[str], resampling: intervals.Draw | None) -> dict[str, float]:
     """Value, interval and range over seeds of each metric, by column of the frame; NaN where there is none."""
     headline, rows = first.protocol["headline"], first.rows
     numbers: dict[str, float | None] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import io
 import os
 import sys
@@ -12,6 +13,9 @@ from importlib import import_module
 from posebench.base.errors import PosebenchError
 from posebench.cli.commands import COMMANDS
 from posebench.cli.parser import Parser, print_help, sentence
+
+#: No space left, a quota reached, a file larger than allowed.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -35,6 +39,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of our output went away (`| head`): not an error of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        full = PosebenchError(
+            f"{error.filename or ''}: {error.strerror}".removeprefix(": "),
+            "space for what this command writes",
+            "free some space, then repeat the command; a training resumes with --resume",
+        )
+        print(f"posebench: {full}", file=sys.stderr)
+        return full.exit_code
 
 
 def parser(wanted: Collection[str] = tuple(COMMANDS)) -> Parser:
@@ -64,5 +78,7 @@ def parser(wanted: Collection[str] = tuple(COMMANDS)) -> Parser:
 def _print_version() -> int:
     from importlib.metadata import version
 
-    print(f"posebench {version('posebench-lifting')}")
+    from posebench.metrics.alignment import KERNEL
+
+    print(f"posebench {version('posebench-lifting')} (kernel: {KERNEL})")
     return 0

@@ -41,6 +41,8 @@ def open_dataset(
     Raises:
         PosebenchError: no such dataset, no root although one is needed, or files that cannot be used.
     """
+    if not isinstance(name, str):
+        raise PosebenchError(f"a {type(name).__name__} where a dataset's name belongs", f"one of {', '.join(DATASETS)}", "give the name")
     if name not in DATASETS:
         raise PosebenchError(f"dataset {name!r}", f"one of {', '.join(DATASETS)}", "posebench data list")
     spec = DATASETS[name]

@@ -39,7 +39,7 @@ class ClipInfo:
     frames: int
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Clip:
     """One take seen by one camera.
 
@@ -58,6 +58,10 @@ class Clip:
     fps: float
     camera: Camera | None
     sources: Mapping[str, Callable[[], Array]]
+
+    def __repr__(self) -> str:
+        sources = ", ".join(self.sources) or "none"
+        return f"<Clip {self.id!r}: {self.info.action}, {len(self.pose):,} frames of {self.skeleton}, keypoints {sources}>"
 
     @property
     def id(self) -> str:
@@ -79,7 +83,7 @@ class Clip:
         return read()
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
     """An opened dataset: the list of its clips, and a function that loads one.
 
@@ -109,11 +113,16 @@ class Dataset:
     official: bool
     splits: dict[str, tuple[str, ...]]
     keypoint_sources: tuple[str, ...]
-    load: Callable[[str], Clip] = field(repr=False)
+    load: Callable[[str], Clip]
     note: str = ""
-    valid: Mapping[str, npt.NDArray[np.int64]] = field(default_factory=dict, repr=False)
-    labels: Mapping[str, npt.NDArray[np.str_]] = field(default_factory=dict, repr=False)
+    valid: Mapping[str, npt.NDArray[np.int64]] = field(default_factory=dict)
+    labels: Mapping[str, npt.NDArray[np.str_]] = field(default_factory=dict)
     up: tuple[float, float, float] | None = None
+
+    def __repr__(self) -> str:
+        poses = sum(info.frames for info in self.infos.values())
+        copy = "" if self.official else ", not the official copy"
+        return f"<Dataset {self.name} {self.version}: {len(self.infos):,} clips, {poses:,} poses of {self.skeleton}{copy}>"
 
     def clip_ids(self, split: str | None = None) -> list[str]:
         """Ids of a split, or of all clips, in dataset order.

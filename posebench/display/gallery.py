@@ -27,21 +27,22 @@ def draw(
     count: int = 4,
     seed: int = 0,
 ) -> None:
-    """Draw the same random frames of a split under each prediction file, over the truth.
+    """Draw random frames of a split: a row per prediction file, over the ground truth.
 
     **Convention.** Frames are drawn uniformly, by ``numpy.random.RandomState(seed)``, before any prediction is read. Files of unknown
-    scale are drawn at the scale that N-MPJPE gives each pose. The root is subtracted.
+    scale are drawn at the scale that N-MPJPE gives each pose. The root is subtracted. A row's label gives the mean over the
+    drawn poses, which is not the mean over the split.
 
     Args:
-        predictions: name to file; each holds the split's clips whole.
+        predictions: name to file; each holds every frame of the split's clips.
         dataset: the opened dataset.
-        path: image file; the ending chooses the format.
-        split: of the dataset.
-        count: poses to draw.
-        seed: of the choice.
+        path: image file; its suffix gives the format.
+        split: name of a split of the dataset.
+        count: number of poses.
+        seed: of the random choice.
 
     Raises:
-        PosebenchError: a file of another skeleton, or without a chosen clip.
+        PosebenchError: a file has another skeleton or lacks a chosen clip.
     """
     clips = dataset.clip_ids(split)
     lengths = np.array([dataset.infos[id].frames for id in clips])
@@ -57,10 +58,16 @@ def draw(
             poses = [_pose(file, id, frame, dataset, root) for id, frame in chosen]
             if not file.meta.metric_scale:
                 poses = [aligned(pose, true, "scale") for pose, true in zip(poses, truth, strict=True)]
-            error = np.mean([mpjpe(pose, true).mean() for pose, true in zip(poses, truth, strict=True)])
-            rows[f"{name}\n{'' if file.meta.metric_scale else 'N-'}MPJPE {error:.0f} mm"] = [pose[0] for pose in poses]
+            error = float(np.mean([mpjpe(pose, true).mean() for pose, true in zip(poses, truth, strict=True)]))
+            rows[_label(name, error, count, metric_scale=file.meta.metric_scale)] = [pose[0] for pose in poses]
     titles = [f"{dataset.infos[id].action} {dataset.infos[id].camera}" for id, _ in chosen]
     draw_poses(path, [true[0] for true in truth], rows, titles, skeleton(dataset.skeleton))
+
+
+def _label(name: str, error: float, count: int, *, metric_scale: bool) -> str:
+    """A row's label: the file's name, and its error in mm over the drawn poses alone; N-MPJPE where the scale is unknown."""
+    drawn = "this pose" if count == 1 else f"these {count} poses"
+    return f"{name}\n{'' if metric_scale else 'N-'}MPJPE {error:.0f} mm\n({drawn})"
 
 
 def _pose(file: Predictions, id: str, frame: int, dataset: Dataset, root: tuple[int, ...]) -> Array:

@@ -1,4 +1,4 @@
-"""Pictures of poses. matplotlib is imported when one is drawn, with no display."""
+"""Pictures of poses. matplotlib is imported when the first is drawn; no display is needed."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from posebench.base.skeletons import Skeleton
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-#: Left, right and middle of the body; true poses are grey.
+#: Colours of the body's left, right and middle.
 COLOURS = {"l_": "#2166ac", "r_": "#d6604d", "": "#4d4d4d"}
-TRUE = "#b8b8b8"
+TRUTH = "#b8b8b8"
 
 
 def draw_poses(
@@ -29,16 +29,16 @@ def draw_poses(
     *,
     grey: str = "truth",
 ) -> None:
-    """Draw predicted over true skeletons from two views, a row a method and two columns a pose.
+    """Draw predicted over true skeletons: a row per method, and two columns per pose (front and side view).
 
     **Convention.** Poses (J, 3) mm, camera frame, root-relative: the front view is what the camera sees (x right, y down), the side view
     looks along x (depth to the right). The person's left is blue, right is red; the true pose is grey.
 
     Args:
-        path: image file; the ending chooses the format.
-        truth: one pose a column pair.
-        predictions: method name to one pose a column pair.
-        titles: what each pose is.
+        path: image file; its suffix gives the format.
+        truth: one pose for each pair of columns.
+        predictions: method name to its poses, in the same order.
+        titles: label of each pose.
         skeleton: joint order of all poses.
         grey: name of the grey poses, in the title.
     """
@@ -53,7 +53,7 @@ def draw_poses(
     for row, (name, poses) in zip(grid, predictions.items(), strict=True):
         for i, (pose, true) in enumerate(zip(poses, truth, strict=True)):
             for axes, (across, view) in zip(row[2 * i : 2 * i + 2], ((0, "front"), (2, "side")), strict=True):
-                _skeleton(axes, true[:, [across, 1]], skeleton, TRUE)
+                _skeleton(axes, true[:, [across, 1]], skeleton, TRUTH)
                 _skeleton(axes, pose[:, [across, 1]], skeleton)
                 axes.set_xlim(-reach, reach)
                 axes.set_ylim(reach, -reach)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from posebench.display.tables import csv_table, text_table, wrapped_table
 from posebench.predictions.finding import Finding
 from posebench.scoring.comparison import Comparison, Difference
-from posebench.scoring.result import MetricValue, Result
+from posebench.scoring.result import MetricValue, Result, mean_of_actions
 
 #: Groups that every result has; a protocol may state others.
 _STANDARD_GROUPS = ("action", "subject", "camera", "take", "joint")
@@ -36,7 +36,10 @@ def metric_table(result: Result, tables: dict[str, MetricValue]) -> str:
 
 
 def action_table(result: Result) -> str:
-    """The main metrics of each action, frame-weighted, and the number of poses of each."""
+    """The main metrics of each action, frame-weighted, the number of poses of each, and the mean of the actions.
+
+    The order is that of :attr:`Result.actions`.
+    """
     names = [name for name in _MAIN_METRICS if name in result.metrics and result.metrics[name].value is not None]
     if not names:
         return ""
@@ -45,8 +48,9 @@ def action_table(result: Result) -> str:
         poses[row.action] = poses.get(row.action, 0.0) + count
     rows = [
         [action, f"{poses[action]:,.0f}", *(number(result.metrics[name].groups["action"].get(action)) for name in names)]
-        for action in sorted(poses)
+        for action in dict.fromkeys([*result.actions, *poses])
     ]
+    rows.append(["average", f"{sum(poses.values()):,.0f}", *(number(mean_of_actions(result, name)) for name in names)])
     heads = ["action", "poses", *names]
     return text_table(rows, heads, range(1, len(heads)))
 
@@ -74,7 +78,7 @@ def report(result: Result) -> str:
     lines = [
         f"{predictions.method or predictions.file}, keypoints {predictions.keypoints or 'unstated'},"
         f" scale {predictions.scale}; protocol {protocol.id} v{protocol.version} ({protocol.digest})",
-        f"{coverage.poses:,} poses in {coverage.clips} clips, {stamp}; data: {data.name} {data.version}, {copy}",
+        f"{coverage.poses:,} poses in {coverage.clips} clips, {stamp}; data: {f'{data.name} {data.version}'.strip()}, {copy}",
     ]
     if predictions.hypotheses > 1:
         lines.append(f"{predictions.hypotheses} hypotheses a pose, scored as {predictions.scored_as}")
@@ -92,7 +96,7 @@ def report(result: Result) -> str:
         ]
     actions = action_table(result)
     if actions:
-        lines += ["", "By action (frame-weighted):", "", actions]
+        lines += ["", "By action (frame-weighted; the average is the mean of the actions):", "", actions]
     groups = dict.fromkeys(group for table in result.metrics.values() for group in table.groups if group not in _STANDARD_GROUPS)
     for group in groups:
         lines += ["", f"By {group} (frame-weighted):", "", group_table(result, group)]

@@ -6,9 +6,10 @@ Start with ``__init__.py`` (:class:`Lifter`); ``choose.py`` finds a lifter by na
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,9 @@ from posebench.data.clip import Dataset
 from posebench.predictions.provenance import Provenance
 
 Array = npt.NDArray[np.float64]
+#: How a trained lifter is told the camera of its keypoints: the camera; the image's size (width, height) px, from which a camera is
+#: estimated; or ``nominal``, the camera that stands for those of the training. None is refused.
+StatedCamera = Camera | tuple[int, int] | Literal["nominal"] | None
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,7 @@ class LifterInfo:
         context: number of frames that the pose of one frame depends on; 1 for a single-frame lifter.
         flip_averaging: each pose is the mean of the lift of the keypoints and that of their mirror image (:mod:`posebench.lifters.flip`).
         provenance: how it was trained; None for a lifter that no training run made.
+        nominal_camera: focal lengths and principal point, px, of the camera that a trained lifter assumes where it is told ``nominal``.
     """
 
     id: str
@@ -43,11 +48,16 @@ class LifterInfo:
     context: int = 1
     flip_averaging: bool = False
     provenance: Provenance | None = None
+    nominal_camera: tuple[float, float, float, float] | None = None
 
     @property
     def unit(self) -> str | None:
         """Unit of the poses in a prediction file: ``mm``, or None where the scale is unknown."""
         return "mm" if self.scale == "metric" else None
+
+    def shown(self, kind: str) -> str:
+        """A lifter of this ``kind`` in one line."""
+        return f"<{kind} {self.id!r}: {self.skeleton}, scale {self.scale}, supervision {self.supervision}>"
 
 
 class Lifter(Protocol):
@@ -65,16 +75,25 @@ class Lifter(Protocol):
 
 def simple_lifters() -> dict[str, Callable[[Dataset], Lifter]]:
     """The lifters that need no training run: id to a function that makes one, given the dataset whose training split it may use."""
-    from posebench.lifters.flat import Flat
+    from posebench.lifters.flat import flat_for
     from posebench.lifters.mean_pose import fit_mean_pose
 
-    return {"flat": lambda _: Flat(), "mean-pose": fit_mean_pose}
+    return {"flat": flat_for, "mean-pose": fit_mean_pose}
 
 
 def predict(
-    lifter: Lifter, dataset: Dataset, *, keypoints: str = "gt", split: str = "test", progress: Callable[[int, int], None] | None = None
+    lifter: Lifter,
+    dataset: Dataset,
+    *,
+    keypoints: str = "gt",
+    split: str = "test",
+    progress: Callable[[int, int], None] | None = None,
+    log: Callable[[str], None] | None = None,
 ) -> Iterator[tuple[str, npt.NDArray[np.float32]]]:
     """Lift every clip of a split, one clip at a time.
+
+    **Convention.** For a clip without a camera the nominal camera of a trained lifter's training stands in, and that is said once. Other
+    lifters get None.
 
     Args:
         lifter: a lifter for the dataset's skeleton.
@@ -82,6 +101,7 @@ def predict(
         keypoints: 2D source.
         split: ``train`` or ``test``.
         progress: called with (clips done, clips in all).
+        log: called with a line that says which camera stands in; None for a Python warning.
 
     Yields:
         Clip id and poses (T, J, 3) float32, camera frame, root at the origin; mm where the scale is metric.
@@ -93,9 +113,12 @@ def predict(
     info = lifter.info
     if dataset.skeleton != info.skeleton:
         raise PosebenchError(
-            f"lifter {info.id} for {info.skeleton}", f"a lifter for {dataset.skeleton}", "choose another dataset or lifter"
+            f"lifter {info.id} for {info.skeleton}, dataset {dataset.name} of {dataset.skeleton}",
+            f"a lifter for {dataset.skeleton}: {', '.join(simple_lifters())}, a run trained on {dataset.name}, or a network or function"
+            f" that states skeleton {dataset.skeleton}",
+            f"train one: posebench train martinez --dataset {dataset.name} -o RUN; or lift a dataset of {info.skeleton}",
         )
-    clips = dataset.clip_ids(split)
+    clips, said = dataset.clip_ids(split), False
     for done, id in enumerate(clips):
         clip = dataset.load(id)
         points = clip.keypoints(keypoints)
@@ -105,11 +128,31 @@ def predict(
                 f"the joints of {info.skeleton}, which lifter {info.id} takes",
                 "choose another source with --keypoints",
             )
+        camera: Any = clip.camera
+        if camera is None and info.nominal_camera:
+            camera = "nominal"
+            if not said:
+                _tell(f"{id} of {dataset.name} has no camera: {nominal_words(info)} stands in, here and for every clip without one", log)
+                said = True
         try:
-            poses = lifter.lift(points, clip.camera)
+            poses = lifter.lift(points, camera)
         except PosebenchError as error:
             raise PosebenchError(f"clip {id}: {error.found}", error.wanted, error.next_step) from error
         with np.errstate(over="ignore"):  # a number too large for float32 becomes infinite; the pose counts as invalid
             yield id, poses.astype(np.float32)
         if progress:
             progress(done + 1, len(clips))
+
+
+def nominal_words(info: LifterInfo) -> str:
+    """The nominal camera of a trained lifter in words."""
+    assert info.nominal_camera is not None
+    focal_x, focal_y, x, y = (f"{value:.0f}" for value in info.nominal_camera)
+    return f"the nominal camera of the training of {info.id} (focal length {focal_x}, {focal_y} px, principal point {x}, {y} px)"
+
+
+def _tell(line: str, log: Callable[[str], None] | None) -> None:
+    if log:
+        log(line)
+    else:
+        warnings.warn(line, stacklevel=3)

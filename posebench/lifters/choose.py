@@ -10,13 +10,13 @@ from posebench.data.clip import Dataset
 from posebench.lifters import Lifter, simple_lifters
 
 
-def open_lifter(name: str, dataset: Dataset, *, threads: int = 0, device: str = "cpu") -> Lifter:
+def open_lifter(name: str, dataset: Dataset, *, threads: int = 1, device: str = "cpu") -> Lifter:
     """Open a lifter by name.
 
     Args:
         name: ``flat``, ``mean-pose``, a run folder, a path that ends in ``.onnx``, or ``module:function``.
         dataset: the dataset to lift: ``mean-pose`` is fitted to its training split, and its skeleton is a function's default one.
-        threads: for an ONNX model; 0 for as many as there are cores.
+        threads: CPU threads of a run or an ONNX model, whose networks are small; 0 for the choice of PyTorch or ONNX Runtime.
         device: the PyTorch device of a run; all other lifters run on the CPU.
 
     Raises:
@@ -30,7 +30,7 @@ def open_lifter(name: str, dataset: Dataset, *, threads: int = 0, device: str = 
     return lifter_maker(name, threads=threads, device=device)(dataset)
 
 
-def lifter_maker(name: str, *, threads: int = 0, device: str = "cpu", changes: Sequence[str] = ()) -> Callable[[Dataset], Lifter]:
+def lifter_maker(name: str, *, threads: int = 1, device: str = "cpu", changes: Sequence[str] = ()) -> Callable[[Dataset], Lifter]:
     """:func:`open_lifter` in two steps, so that a wrong name is reported before a dataset is read.
 
     Args:
@@ -45,6 +45,8 @@ def lifter_maker(name: str, *, threads: int = 0, device: str = "cpu", changes: S
     Raises:
         PosebenchError: there is no such lifter, or it cannot be used; or changes to a lifter that is not a run.
     """
+    if threads < 0:
+        raise PosebenchError(f"{threads} threads", "a whole number from 0", "correct --threads")
     simple = simple_lifters()
     if changes and not (Path(name) / "recipe.toml").is_file():
         raise PosebenchError(f"--set for {name or 'nothing'}", "the folder of a training run", "leave --set out, or name a run")
@@ -59,7 +61,7 @@ def lifter_maker(name: str, *, threads: int = 0, device: str = "cpu", changes: S
     if name and (path / "recipe.toml").is_file():
         with needs(f"the trained lifter {path}", extra="baselines"):
             from posebench.lifters.run import open_run
-        run: Lifter = open_run(path, device=device, changes=changes)
+        run: Lifter = open_run(path, device=device, threads=threads, changes=changes)
         return lambda _: run
     if ":" in name and not path.exists():
         from posebench.lifters.function import open_function

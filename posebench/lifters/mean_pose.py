@@ -17,12 +17,15 @@ from posebench.metrics.position import root_relative
 MAX_POSES = 200_000
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class MeanPose:
     """One pose (J, 3) mm, camera frame, root at the origin, for every frame."""
 
     pose: Array
     info: LifterInfo
+
+    def __repr__(self) -> str:
+        return self.info.shown("MeanPose")
 
     def lift(self, keypoints: Array, camera: Camera | None) -> Array:  # noqa: ARG002 - the interface of all lifters
         """The mean pose once for each of the (T, J, 2) keypoints: (T, J, 3) mm."""

@@ -13,16 +13,17 @@ from torch import Tensor
 
 from posebench.base.cameras import Array, Camera
 from posebench.base.errors import PosebenchError
-from posebench.lifters import Lifter, LifterInfo
+from posebench.lifters import Lifter, LifterInfo, StatedCamera, nominal_words
 from posebench.lifters.flip import FlipAveraged
+from posebench.networks.machine import torch_threads
 from posebench.networks.method import Method
 from posebench.networks.recipe import Recipe, load_baseline, with_test_time_settings
-from posebench.networks.samples import image_coordinates
+from posebench.networks.samples import NOMINAL_FOCAL, image_coordinates
 from posebench.networks.settings import settings_of
 from posebench.networks.weights import About, load_about, load_weights
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Trained:
     """A trained method as a :class:`posebench.lifters.Lifter`: pixels in, float64 poses out, PyTorch in between.
 
@@ -32,6 +33,7 @@ class Trained:
         skeleton: joint order.
         device: a torch device.
         mode: PyTorch context in which the network is called; timings call it in others than inference mode.
+        threads: CPU threads of PyTorch while it lifts; 0 for as many as PyTorch is set to.
     """
 
     method: Method
@@ -39,6 +41,10 @@ class Trained:
     skeleton: str
     device: str = "cpu"
     mode: Callable[[], AbstractContextManager[object]] = torch.inference_mode
+    threads: int = 1
+
+    def __repr__(self) -> str:
+        return self.info.shown("Trained")
 
     @property
     def info(self) -> LifterInfo:
@@ -50,26 +56,62 @@ class Trained:
             scale=self.method.scale,
             context=self.method.context,
             provenance=self.about.provenance,
+            nominal_camera=(*map(float, self.about.nominal.focal), *map(float, self.about.nominal.centre)),  # type: ignore[arg-type]
         )
 
-    def lift(self, keypoints: Array, camera: Camera | None) -> Array:
-        """Keypoints (T, J, 2) px of one clip to poses (T, J, 3), camera frame, root at the origin; mm where the scale is metric."""
-        with self.mode():
+    def lift(self, keypoints: Array, camera: StatedCamera) -> Array:
+        """Keypoints (T, J, 2) px of one clip to poses (T, J, 3), camera frame, root at the origin; mm where the scale is metric.
+
+        Args:
+            keypoints: of one clip.
+            camera: that of the clip; or the image's size (width, height) px; or ``"nominal"``, for the training's nominal camera.
+
+        Raises:
+            PosebenchError: no camera, and no word of what is to stand in for it.
+        """
+        with torch_threads(self.threads), self.mode():
             poses = self.method.lift(self.points(keypoints, camera))
         return poses.detach().cpu().double().numpy()
 
-    def points(self, keypoints: Array, camera: Camera | None) -> Tensor:
+    def points(self, keypoints: Array, camera: StatedCamera) -> Tensor:
         """Keypoints (T, J, 2) px to image coordinates of unit focal length, float32, on the device."""
-        points = image_coordinates(keypoints, camera or self.about.nominal).astype(np.float32)
+        points = image_coordinates(keypoints, self._camera(camera)).astype(np.float32)
         return torch.from_numpy(points).to(self.device)
 
+    def _camera(self, stated: StatedCamera) -> Camera:
+        if isinstance(stated, Camera):
+            return stated
+        if isinstance(stated, str) and stated == "nominal":
+            return self.about.nominal
+        if isinstance(stated, tuple) and len(stated) == 2 and all(isinstance(n, int | np.integer) and n > 0 for n in stated):
+            return estimated_camera(stated)
+        choices = "the camera of these keypoints; the image's size (width, height) px, to estimate one; or 'nominal' for "
+        raise PosebenchError(
+            "no camera" if stated is None else f"camera {stated!r}",
+            choices + nominal_words(self.info),
+            "lifter.lift(keypoints, (1920, 1080))",
+        )
 
-def open_run(folder: str | Path, *, device: str = "cpu", changes: Sequence[str] = ()) -> Trained | FlipAveraged:
+
+def estimated_camera(size: tuple[int, int]) -> Camera:
+    """A camera for an image (width, height) px of which nothing else is known.
+
+    The principal point is the image's centre, the focal length :data:`posebench.networks.samples.NOMINAL_FOCAL` times its longer side.
+
+    Example:
+        >>> estimated_camera((1000, 500)).focal.tolist()
+        [1100.0, 1100.0]
+    """
+    return Camera(np.eye(3), np.zeros(3), np.full(2, NOMINAL_FOCAL * max(size)), np.array(size) / 2.0, size)
+
+
+def open_run(folder: str | Path, *, device: str = "cpu", threads: int = 1, changes: Sequence[str] = ()) -> Trained | FlipAveraged:
     """The lifter of a finished run.
 
     Args:
         folder: of the run.
         device: a torch device.
+        threads: CPU threads of PyTorch while it lifts; 0 for as many as PyTorch is set to.
         changes: test-time settings, ``name=value``, in place of the run's own; the provenance names them.
 
     Raises:
@@ -88,7 +130,7 @@ def open_run(folder: str | Path, *, device: str = "cpu", changes: Sequence[str] 
         provenance = replace(about.provenance, recipe=recipe.recipe, context=method.context, side_information=side_information)
         about = replace(about, provenance=provenance)
     load_weights(folder, method.lifter)
-    lifter = Trained(method.to(device).eval(), about, recipe.skeleton, device)
+    lifter = Trained(method.to(device).eval(), about, recipe.skeleton, device, threads=threads)
     return FlipAveraged(lifter) if about.provenance.flip_averaging else lifter
 
 

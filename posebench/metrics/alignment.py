@@ -34,6 +34,8 @@ Mask = npt.NDArray[np.bool_]
 ALIGNMENTS = ("root", "scale", "rigid", "similarity", "similarity+reflection")
 #: Poses that are aligned at a time; a caller that works in blocks of this size finds them in the processor's cache.
 BLOCK = kernel.BLOCK
+#: What computes them here: ``numpy``, or ``c`` with the instructions of this processor (:mod:`posebench.metrics.kernel`).
+KERNEL = kernel.NAME
 
 
 class Residuals(NamedTuple):

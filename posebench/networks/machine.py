@@ -5,11 +5,36 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
 import posebench
+from posebench.base.errors import PosebenchError
+
+
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """PyTorch on ``count`` CPU threads within the block; 0 leaves the number as it is.
+
+    The networks of this field are small: further threads wait for each other more than they compute, above all on a busy machine.
+
+    Raises:
+        PosebenchError: a negative number.
+    """
+    if count < 0:
+        raise PosebenchError(f"{count} threads", "a whole number from 0", "correct --threads")
+    before = torch.get_num_threads()
+    if count in (0, before):
+        yield
+        return
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def processor() -> str:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from posebench.base.errors import PosebenchError, needs
+from posebench.base.readers.text import parse_toml, read_toml
 from posebench.networks.renames import present_names
 from posebench.networks.settings import S, Settings, settings_of
 from posebench.predictions.archive import SUPERVISIONS
@@ -75,11 +76,11 @@ class Recipe:
         """
         wanted, advice = "the recipe.toml of a run", "name a folder that posebench train wrote"
         try:
-            content = tomllib.loads(path.read_text(encoding="utf-8"))
+            content = read_toml(path)
             recipe = cls(**content)
         except OSError as error:
             raise PosebenchError(f"{path}: {error.strerror}", wanted, advice) from error
-        except (ValueError, TypeError, RecursionError) as error:
+        except (ValueError, TypeError) as error:
             raise PosebenchError(f"{path}: {error}", wanted, advice) from error
         texts = (recipe.method, recipe.recipe, recipe.preset, recipe.keypoints, recipe.skeleton, recipe.teacher)
         texts_fit = all(isinstance(text, str) for text in texts)
@@ -197,11 +198,11 @@ def _parse_changes(changes: Sequence[str]) -> dict[str, Any]:
     for change in changes:
         name, _, text = change.partition("=")
         try:
-            values |= tomllib.loads(f"{name} = {text}")
-        except tomllib.TOMLDecodeError:
+            values |= parse_toml(f"{name} = {text}")
+        except ValueError:
             try:
-                values |= tomllib.loads(f"{name} = {json.dumps(text)}")
-            except tomllib.TOMLDecodeError as error:
+                values |= parse_toml(f"{name} = {json.dumps(text)}")
+            except ValueError as error:
                 raise PosebenchError(f"--set {change}", "name=value, such as dropout=0.25", "correct --set") from error
     return values
 

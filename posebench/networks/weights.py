@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from posebench.base.cameras import Camera
 from posebench.base.errors import PosebenchError
 from posebench.base.files import replacing, sha256_of, write_text
+from posebench.base.readers.text import read_json
 from posebench.base.schema import Fields
 from posebench.predictions.archive import SUPERVISIONS
 from posebench.predictions.provenance import Provenance, read_provenance
@@ -45,11 +46,11 @@ class About:
 
 def save_weights(folder: Path, lifter: nn.Module, about: About) -> None:
     """Write both files, the JSON last: a folder without it is an unfinished run."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in lifter.state_dict().items()}
     with replacing(folder / WEIGHTS) as temporary:
-        save_file(tensors, temporary)
+        temporary.write_bytes(save(tensors))  # safetensors' own save_file would make the file readable by its owner alone
     content = {
         "posebench_lifter": FORMAT,
         "method": about.method,
@@ -72,10 +73,10 @@ def load_about(folder: Path) -> About:
     try:
         if path.stat().st_size > _MAX_JSON_BYTES or (folder / WEIGHTS).stat().st_size > _MAX_WEIGHTS_BYTES:
             raise PosebenchError(f"{folder}: files of this size", "the weights of a lifter, at most 4 GiB", _NEXT)
-        content: Any = json.loads(path.read_text(encoding="utf-8"))
+        content: Any = read_json(path, _MAX_JSON_BYTES)
     except OSError as error:
         raise PosebenchError(f"{error.filename}: {error.strerror}", "a finished run", _NEXT) from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise PosebenchError(f"{path} is not JSON ({error})", "the lifter.json of a run", _NEXT) from error
     fields = Fields(content if isinstance(content, dict) else {}, str(path), _NEXT)
     if fields.whole("posebench_lifter") > FORMAT:

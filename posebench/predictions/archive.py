@@ -25,6 +25,7 @@ import numpy.typing as npt
 from posebench.base.errors import PosebenchError
 from posebench.base.files import MAX_CLIP_BYTES, replacing, sha256_of
 from posebench.base.readers.npz import Npz, open_zip, write_npz
+from posebench.base.readers.text import parse_json
 from posebench.base.schema import Fields
 from posebench.base.skeletons import SKELETONS
 from posebench.base.units import MM_PER_UNIT, mm_per
@@ -72,8 +73,8 @@ class Meta:
     def parse(cls, text: str, where: str) -> Meta:
         """From the JSON text in a file; errors name ``where`` and the field."""
         try:
-            content = json.loads(text)
-        except (ValueError, RecursionError) as error:
+            content = parse_json(text)
+        except ValueError as error:
             raise PosebenchError(f"{where}: {META_KEY} is not JSON ({error})", "a JSON object", _ADVICE) from error
         if not isinstance(content, dict):
             raise PosebenchError(f"{where}: {META_KEY} is a {type(content).__name__}", "a JSON object", _ADVICE)

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import combinations
-from typing import Any
+from typing import Any, TypeAlias, overload
+
+import numpy as np
 
 from posebench.base.errors import PosebenchError
 from posebench.scoring import intervals
+from posebench.scoring.markup import html_table
 from posebench.scoring.protocol import higher_is_better
-from posebench.scoring.result import Result
+from posebench.scoring.result import Result, distinct_names, load_result
 from posebench.scoring.sums import Row, Sums, average, codes
 
 RESAMPLES = 10_000
+#: A result, or the path of its JSON file.
+Scored: TypeAlias = Result | str | os.PathLike[str]
+#: Two methods whose values differ by less in every row, in the metric's unit, do not differ: rounding to float32 does as much.
+_PRECISION = 1e-3
 #: Compared by default, of those that every result has: the metrics that papers rank by.
 DEFAULT_METRICS = ("MPJPE", "PA-MPJPE", "N-MPJPE")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Difference:
     """One pair of methods under one metric.
 
@@ -27,7 +35,7 @@ class Difference:
         a, b: names of the methods.
         value: A - B, of the headline average.
         low, high: 95 % interval of the difference, not adjusted; None where none can be given.
-        p: p-value, Holm-adjusted over all pairs of the metric; None where there is no interval.
+        p: p-value, Holm-adjusted over all pairs of the metric; None where there is no interval, or no difference.
         takes: number of takes that the pair was compared on.
     """
 
@@ -41,6 +49,9 @@ class Difference:
     unit: str
     takes: int
 
+    def __repr__(self) -> str:
+        return f"<Difference {self.a!r} - {self.b!r} under {self.metric}: {self.value:.2f} {self.unit}, {self.verdict}>"
+
     @property
     def separable(self) -> bool:
         """The difference is significant: its adjusted p-value is below 5 %."""
@@ -48,7 +59,9 @@ class Difference:
 
     @property
     def verdict(self) -> str:
-        """In words: which method is better, by how much, with the interval; or that the two are not separable."""
+        """In words: which method is better, by how much, with the interval; or that the two are not separable, or the same."""
+        if self.value == self.low == self.high == 0.0:
+            return f"the same on {self.takes} takes"
         if not self.separable or self.low is None or self.high is None:
             return f"not separable on {self.takes} takes"
         better = self.a if (self.value > 0) == higher_is_better(self.metric) else self.b
@@ -56,7 +69,7 @@ class Difference:
         return f"{better} is better by {abs(self.value):.1f} {self.unit} [{low:.1f}, {high:.1f}]"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """All methods under one metric.
 
@@ -73,12 +86,37 @@ class Comparison:
     letters: dict[str, str]
     pairs: tuple[Difference, ...]
 
+    def __repr__(self) -> str:
+        values = ", ".join(f"{name!r} {value:.2f}" for name, value in self.values.items())
+        return f"<Comparison under {self.metric} [{self.unit}]: {values}>"
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the methods, best first, and the pairs with their verdicts."""
+        methods = [[name, f"{value:.2f}", self.letters[name]] for name, value in self.values.items()]
+        pairs = [[f"{pair.a} - {pair.b}", f"{pair.value:.2f}", pair.verdict] for pair in self.pairs]
+        return "\n".join(
+            [
+                html_table(methods, ["method", f"{self.metric} [{self.unit}]", "group"], "Methods that share a letter are not separable."),
+                html_table(pairs, ["pair", f"difference [{self.unit}]", "verdict"], "Paired over takes."),
+            ]
+        )
+
     def as_dict(self) -> dict[str, Any]:
         """Plain data, for ``--json``."""
         return {**asdict(self), "pairs": [{**asdict(pair), "separable": pair.separable, "verdict": pair.verdict} for pair in self.pairs]}
 
 
-def compare(results: Sequence[Result], names: Sequence[str], metrics: Sequence[str] = ()) -> list[Comparison]:
+@overload
+def compare(results: Scored, /, *more: Scored, names: Sequence[str] | None = None, metrics: Sequence[str] = ()) -> list[Comparison]: ...
+
+
+@overload
+def compare(results: Sequence[Scored], names: Sequence[str] | None = None, metrics: Sequence[str] = ()) -> list[Comparison]: ...
+
+
+def compare(
+    results: Scored | Sequence[Scored], *more: Any, names: Sequence[str] | None = None, metrics: Sequence[str] = ()
+) -> list[Comparison]:
     """Compare two or more results of one protocol on one copy of the data, for each metric.
 
     **Convention.** Differences of the headline average, paired by take: a resample draws the same takes for all. The verdict of a pair
@@ -86,14 +124,67 @@ def compare(results: Sequence[Result], names: Sequence[str], metrics: Sequence[s
     trained models; they do not cover other seeds.
 
     Args:
-        results: loaded with their sums.
-        names: a name for each; all different.
+        results: the first result, or a list of all of them: each loaded with its sums, or the path of its JSON file.
+        more: the other results; after a list, its names and the metrics.
+        names: a name for each, all different; by default the results' methods, or their files' names where methods are alike.
         metrics: metric names; by default those of :data:`DEFAULT_METRICS` that all results have values for.
 
     Raises:
         PosebenchError: fewer than two, names alike, or results that must not be compared: protocol digest, data, keypoint source or
             coverage differ (the field is named), or a metric is missing or empty in one of them.
+
+    Example:
+        >>> import numpy as np, posebench, tempfile
+        >>> folder = tempfile.mkdtemp()
+        >>> truth = {f"S1/Walk {take}/c0": np.random.default_rng(take).normal(0, 300, (9, 17, 3)) for take in range(6)}
+        >>> file = posebench.save_predictions(folder + "/truth.npz", truth, unit="mm", skeleton="h36m17")
+        >>> for method in ("one", "two"):
+        ...     poses = {clip: pose + (method == "two") * 20 * np.sin(pose) for clip, pose in truth.items()}
+        ...     result = posebench.score(poses, "pair-17j", truth=file, unit="mm", skeleton="h36m17", method=method)
+        ...     path = result.save(f"{folder}/{method}.json")
+        >>> comparison = posebench.compare(folder + "/one.json", folder + "/two.json")[0]
+        >>> comparison.metric, list(comparison.values)
+        ('MPJPE', ['one', 'two'])
     """
+    given, names, metrics = _arguments(results, more, names, metrics)
+    loaded = [result if isinstance(result, Result) else load_result(result) for result in given]
+    if names is None:
+        labels = [result.predictions.method or result.predictions.file if isinstance(result, Result) else result for result in given]
+        names = distinct_names(loaded, labels)
+        if not any(isinstance(result, str | os.PathLike) for result in given):
+            names = _numbered(names)
+    return _compare(loaded, names, metrics)
+
+
+def _arguments(
+    results: Scored | Sequence[Scored], more: Sequence[Any], names: Sequence[str] | None, metrics: Sequence[str]
+) -> tuple[list[Scored], Sequence[str] | None, Sequence[str]]:
+    """The results one after the other, names and metrics, from either form of the call."""
+    if isinstance(results, Result | str | os.PathLike):
+        given = [results, *more]
+    else:
+        given = list(results)
+        if len(more) > 0:
+            names = more[0]
+        if len(more) > 1:
+            metrics = more[1]
+    wrong = next((one for one in given if not isinstance(one, Result | str | os.PathLike)), None)
+    if wrong is not None or (given[0] is not results and len(more) > 2):
+        found = f"a {type(wrong).__name__} among the results" if wrong is not None else f"{1 + len(more)} arguments after each other"
+        raise PosebenchError(
+            found,
+            "results, or paths of their JSON files",
+            "call compare(a, b), or compare([a, b], names=['one', 'two'], metrics=['MPJPE'])",
+        )
+    return given, names, [metrics] if isinstance(metrics, str) else metrics
+
+
+def _numbered(names: Sequence[str]) -> list[str]:
+    """Names that occur twice with a number each."""
+    return [f"{name} ({names[: place + 1].count(name)})" if names.count(name) > 1 else name for place, name in enumerate(names)]
+
+
+def _compare(results: Sequence[Result], names: Sequence[str], metrics: Sequence[str]) -> list[Comparison]:
     refuse_incomparable(results, names)
     wanted = list(metrics) or [name for name in DEFAULT_METRICS if all(_has_value(result, name) for result in results)]
     for metric in wanted:
@@ -124,6 +215,8 @@ def refuse_incomparable(results: Sequence[Result], names: Sequence[str]) -> None
     """Raise :class:`PosebenchError` unless the results can be compared; the message names what differs."""
     if len(results) < 2:
         raise PosebenchError(f"{len(results)} result ({', '.join(names)})", "two or more results to compare", "add another result file")
+    if len(names) != len(results):
+        raise PosebenchError(f"{len(names)} names for {len(results)} results", "a name for each result", "give as many names")
     if len(set(names)) != len(names):
         twice = sorted({name for name in names if list(names).count(name) > 1})
         raise PosebenchError(f"several results named {', '.join(twice)}", "different names", "rename the files, or compare each once")
@@ -159,6 +252,9 @@ def paired(metric: str, unit: str, headline: str, rows: Sequence[Row], sums: Map
     resampled = {name: intervals.resampled(rows, one.row_total, one.count, headline, resampling) for name, one in sums.items()}
     pairs = []
     for a, b in combinations(names, 2):
+        if _same(sums[a], sums[b]):
+            pairs.append(Difference(metric, a, b, 0.0, 0.0, 0.0, None, unit, takes))
+            continue
         low, high, p = _interval_and_p(resampling, resampled[a], resampled[b])
         pairs.append(Difference(metric, a, b, values[a] - values[b], low, high, p, unit, takes))
     # A pair without a p-value still counts among the comparisons.
@@ -170,13 +266,21 @@ def paired(metric: str, unit: str, headline: str, rows: Sequence[Row], sums: Map
     return Comparison(metric, unit, {name: values[name] for name in best_first}, letters, tuple(pairs))
 
 
+def _same(a: Sums, b: Sums) -> bool:
+    """The values differ by no more than rounding in any row."""
+    if not np.array_equal(a.count, b.count):
+        return False
+    counted = a.count > 0
+    return bool((np.abs(a.row_total - b.row_total)[counted] <= _PRECISION * a.count[counted]).all())
+
+
 def _interval_and_p(
-    resampling: intervals.Resampling | None, a: intervals.Array | None, b: intervals.Array | None
+    resampling: intervals.Draw | None, a: intervals.Array | None, b: intervals.Array | None
 ) -> tuple[float | None, float | None, float | None]:
     """Interval and unadjusted p-value of a difference, from the averages of both methods in the same resamples."""
     if resampling is None or a is None or b is None:
         return None, None, None
     differences = a - b
     low, high = resampling.interval(differences)
-    # Equal in every resample: the same predictions, or a metric under which they do not differ.
+    # Equal in every resample though not in every take: there is nothing to count.
     return low, high, resampling.p_value(differences) if (differences != 0).any() else 1.0

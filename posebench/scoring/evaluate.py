@@ -21,14 +21,14 @@ from posebench.scoring.checks.poses import PoseSamples
 from posebench.scoring.measure import ClipSums, oracle_names, parts_of, scored_metrics
 from posebench.scoring.protocol import Metric, Protocol, load_protocol
 from posebench.scoring.result import Coverage, Curve, Environment, InvalidPoses, MetricValue, Result, ScoredFile, ScoredProtocol
-from posebench.scoring.submission import Submission, open_submission
+from posebench.scoring.submission import Header, Scorable, Submission, open_submission
 from posebench.scoring.sums import Row, Sums, average, group_means, label_means
 from posebench.scoring.traversal import measured
 from posebench.scoring.truth import TruthLocation
 
 
 def score(
-    predictions: str | os.PathLike[str],
+    predictions: Scorable,
     protocol: str | Protocol,
     *,
     root: str | os.PathLike[str] | None = None,
@@ -37,16 +37,22 @@ def score(
     allow_partial: bool = False,
     per_frame: bool = False,
     from_format: str | Reading | None = None,
+    unit: str | None = None,
+    skeleton: str | None = None,
+    scale: str | None = None,
+    method: str = "",
+    keypoints: str = "",
     progress: Callable[[int, int], None] | None = None,
 ) -> Result:
-    """Score a prediction file under a protocol.
+    """Score a prediction file, or poses in memory, under a protocol.
 
     **Convention.** The predicted root is subtracted before scoring. Checks run on the way; an error among their findings refuses the
     file. The same input gives the same numbers, to the bit.
 
     Args:
         predictions: a file in posebench's format (``.npz`` or ``.h5``), or in one of
-            :data:`posebench.predictions.formats.registry.FORMATS`.
+            :data:`posebench.predictions.formats.registry.FORMATS`; or poses in memory by clip id, as such a file holds them: (T, J, 3) or
+            (H, T, J, 3), and ``<clip id>#frames`` for clips with only some frames. The numbers are the same.
         protocol: its id, a ``.toml`` file, or a loaded protocol.
         root: your folder of the protocol's dataset.
         truth: a truth file instead of a dataset; the leaderboard refuses such results.
@@ -55,6 +61,11 @@ def score(
         per_frame: keep the value of every frame.
         from_format: the foreign format's id, or a :class:`posebench.predictions.formats.registry.Reading` with what else is known of the
             file; None to recognise the format from the file.
+        unit: for poses in memory: ``mm`` or ``m``; may be left out only where ``scale`` is ``unknown``.
+        skeleton: for poses in memory: their joint order, an id of :mod:`posebench.base.skeletons`.
+        scale: for poses in memory: ``metric`` (the default), or ``unknown`` where the method cannot know it.
+        method: for poses in memory: name of the method.
+        keypoints: for poses in memory: keypoint source that the method was given.
         progress: called with (clips done, clips in all).
 
     Returns:
@@ -62,11 +73,20 @@ def score(
 
     Raises:
         PosebenchError: a file is missing, damaged or of another format, or a check found an error (exit code 1).
+
+    Example:
+        >>> import numpy as np, posebench, tempfile
+        >>> truth = {"S1/Walk 1/c0": np.random.default_rng(0).normal(0, 300, (9, 17, 3))}
+        >>> file = posebench.save_predictions(tempfile.mkdtemp() + "/truth.npz", truth, unit="mm", skeleton="h36m17")
+        >>> poses = {clip: 1.1 * pose for clip, pose in truth.items()}
+        >>> posebench.score(poses, "pair-17j", truth=file, unit="mm", skeleton="h36m17", method="mine")
+        <Result 'mine' under pair-17j: 9 poses, MPJPE 52.97 mm>
     """
     started = time.perf_counter()
     protocol = load_protocol(protocol) if isinstance(protocol, str) else protocol
+    header = Header(unit, skeleton, scale, method, keypoints)
     with (
-        open_submission(predictions, protocol, TruthLocation(root, truth, cameras), from_format) as submission,
+        open_submission(predictions, protocol, TruthLocation(root, truth, cameras), from_format, header) as submission,
         ThreadPoolExecutor(2) as background,
     ):
         findings = layout_findings(submission, allow_partial=allow_partial)
@@ -153,7 +173,12 @@ def _averages(submission: Submission, metrics: list[Metric], sums: dict[str, Sum
 
 
 def _average(
-    unit: str, protocol: Protocol, rows: list[Row], sums: Sums | None, resampling: intervals.Resampling | None, curve: Curve | None
+    unit: str,
+    protocol: Protocol,
+    rows: list[Row],
+    sums: Sums | None,
+    resampling: intervals.Draw | None,
+    curve: Curve | None,
 ) -> MetricValue:
     """One metric from its sums; empty where there are none, since the file's scale is unknown."""
     if sums is None or not sums.count.any():

@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,12 @@ import numpy.typing as npt
 import posebench
 from posebench.base.errors import PosebenchError
 from posebench.base.files import sha256_of, write_text
+from posebench.base.readers.text import read_json
+from posebench.data.h36m.names import ACTIONS
+from posebench.metrics.alignment import KERNEL
 from posebench.predictions.finding import Finding
+from posebench.scoring.markup import html_table, latex_table
+from posebench.scoring.protocol import higher_is_better
 from posebench.scoring.records import RecordError, from_json, to_json
 from posebench.scoring.sums import Row, Sums
 from posebench.scoring.sums_file import read_sums, sums_path, write_sums
@@ -125,18 +130,44 @@ class MetricValue:
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """The versions and the machine that numbers can depend on."""
+    """The versions and the machine that numbers can depend on.
+
+    ``kernel`` is what computed the alignments: ``numpy``, or ``c`` with the processor's instructions; empty in results that do not say.
+    """
 
     posebench: str
     python: str
     numpy: str
     platform: str
+    kernel: str = field(default="", metadata={"optional": True})
 
     @classmethod
     def current(cls) -> Environment:
         """Of this process."""
-        machine = f"{sys.platform} {platform.machine()}"
-        return cls(posebench=posebench.__version__, python=platform.python_version(), numpy=np.__version__, platform=machine)
+        return cls(
+            posebench=posebench.__version__,
+            python=platform.python_version(),
+            numpy=np.__version__,
+            platform=f"{sys.platform} {platform.machine()}",
+            kernel=KERNEL,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorstFrame:
+    """A frame of :meth:`Result.worst`.
+
+    Attributes:
+        clip: the clip id.
+        index: its place among the clip's scored frames, from 0; the frame number where the protocol and the file have every frame.
+        value: of the metric, in ``unit``.
+        unit: the metric's unit.
+    """
+
+    clip: str
+    index: int
+    value: float
+    unit: str
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -154,7 +185,8 @@ class Result:
         environment: versions and machine of the scoring.
         wall_time_s: duration of the scoring, seconds.
         rows, sums: numerator and count of each metric by clip and action; stored in the npz.
-        frames: values of single frames by ``<clip id>/<metric>``, where they were asked for; stored in the npz.
+        frames: values of single frames by ``<clip id>/<metric>``, where they were asked for; stored in the npz. Of a loaded result they
+            are read when the first is asked for.
         behaviour: label-free diagnostics (:mod:`posebench.metrics.behaviour`) of the ``predicted`` and the ``true`` poses.
         training: time, steps and machine of the training, where posebench ran it.
     """
@@ -171,7 +203,7 @@ class Result:
     wall_time_s: float
     rows: list[Row] = field(default_factory=list, metadata={"stored": False})
     sums: dict[str, Sums] = field(default_factory=dict, metadata={"stored": False})
-    frames: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict, metadata={"stored": False})
+    frames: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict, metadata={"stored": False})
     behaviour: dict[str, Any] = field(default_factory=dict, metadata={"optional": True})
     training: dict[str, Any] = field(default_factory=dict, metadata={"optional": True})
 
@@ -180,6 +212,22 @@ class Result:
         metric, first = next(((name, table) for name, table in self.metrics.items() if table.value is not None), ("", None))
         value = f", {metric} {first.value:.2f} {first.unit}" if first else ""
         return f"<Result {name!r} under {self.protocol.id}: {self.coverage.poses:,} poses{value}>"
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the ranked metrics with their intervals and averages."""
+        averages = list(next(iter(self.metrics.values())).by) if self.metrics else []
+        rows = []
+        for name, table in self.metrics.items():
+            interval = "" if table.low is None else f"[{_number(table.low)}, {_number(table.high)}]"
+            rows.append([name, table.unit, _number(table.value), interval, *(_number(table.by.get(kind)) for kind in averages)])
+        heads = ["metric", "unit", f"value ({self.protocol.headline})", "95 % interval", *(f"by {kind}" for kind in averages)]
+        return html_table(rows, heads, repr(self).strip("<>"))
+
+    @property
+    def actions(self) -> list[str]:
+        """The scored actions, in the order of the papers for those of Human3.6M, otherwise in the order of the dataset."""
+        found = dict.fromkeys(action for table in self.metrics.values() for action in table.groups.get("action", ()))
+        return [action for action in ACTIONS if action in found] if found.keys() <= set(ACTIONS) else list(found)
 
     @property
     def tables(self) -> dict[str, MetricValue]:
@@ -227,6 +275,74 @@ class Result:
         frame = pd.DataFrame(list(self.long_rows()), columns=list(_COLUMNS))
         return frame.astype({"value": float, "low": float, "high": float})
 
+    def worst(self, count: int = 10, metric: str = "MPJPE") -> list[WorstFrame]:
+        """The frames with the largest error, or with the lowest value of a metric of which more is better; the worst first.
+
+        Args:
+            count: number of frames.
+            metric: name of a metric or diagnostic.
+
+        Raises:
+            PosebenchError: the result holds no values of single frames, or has no such metric.
+
+        Example:
+            >>> import numpy as np, posebench, tempfile
+            >>> truth = {"S1/Walk 1/c0": np.random.default_rng(0).normal(0, 300, (9, 17, 3))}
+            >>> file = posebench.save_predictions(tempfile.mkdtemp() + "/truth.npz", truth, unit="mm", skeleton="h36m17")
+            >>> poses = {clip: pose * np.linspace(1.0, 1.2, 9)[:, None, None] for clip, pose in truth.items()}
+            >>> result = posebench.score(poses, "pair-17j", truth=file, unit="mm", skeleton="h36m17", per_frame=True)
+            >>> [(frame.clip, frame.index, round(frame.value, 2)) for frame in result.worst(1)]
+            [('S1/Walk 1/c0', 7, 102.14)]
+        """
+        if count < 1:
+            raise PosebenchError(f"{count} frames", "1 or more", "ask for more frames")
+        if self.value(metric) is None:
+            raise PosebenchError(f"no value for {metric}, since the scale is unknown", "a metric with a value", "name another metric")
+        clips = {clip: f"{clip}/{metric}" for clip in dict.fromkeys(row.clip for row in self.rows)}
+        found = {clip: self.frames[key] for clip, key in clips.items() if key in self.frames}
+        if not found:
+            raise PosebenchError(
+                f"no values of single frames for {metric}",
+                "a result that keeps them, loaded with its .sums.npz",
+                "score with per_frame=True, or posebench score --per-frame -o R.json",
+            )
+        names = list(found)
+        place = np.repeat(np.arange(len(names)), [len(values) for values in found.values()])
+        index = np.concatenate([np.arange(len(values)) for values in found.values()])
+        values = np.concatenate(list(found.values()))
+        # NaN, where a difference over time has no predecessor, is sorted to the end; stable, so that equal frames keep their order.
+        order = np.argsort(values if higher_is_better(metric) else -values, kind="stable")[:count]
+        unit = self.tables[metric].unit
+        return [
+            WorstFrame(clip=names[place[i]], index=int(index[i]), value=float(values[i]), unit=unit)
+            for i in order
+            if not np.isnan(values[i])
+        ]
+
+    def to_latex(self, metrics: Sequence[str] = ("MPJPE", "PA-MPJPE", "N-MPJPE")) -> str:
+        r"""The table by action that papers print: one line a metric, one column an action, and the mean of the actions.
+
+        **Convention.** Frame-weighted within an action. The actions of Human3.6M are in the order of the papers. The text needs
+        ``\usepackage{booktabs}``; names are escaped. Metrics that the file's scale leaves empty are left out.
+
+        Raises:
+            PosebenchError: the result has no such metric, or none of them has a value.
+        """
+        shown = [name for name in metrics if self.value(name) is not None]
+        if not shown:
+            raise PosebenchError(
+                f"no value for {', '.join(metrics) or 'any metric'}",
+                "a metric that the result has a value for",
+                "name other metrics: " + (", ".join(name for name, table in self.tables.items() if table.value is not None)),
+            )
+        method = self.predictions.method or self.predictions.file
+        rows = []
+        for name in shown:
+            values = self.tables[name].groups["action"]
+            numbers = [_number(values.get(action), 1) for action in self.actions]
+            rows.append([method, f"{name} [{self.tables[name].unit}]", *numbers, _number(mean_of_actions(self, name), 1)])
+        return latex_table(rows, ["method", "metric", *self.actions, "average"], left=2)
+
     def as_dict(self) -> dict[str, Any]:
         """The content of the JSON file."""
         return {"posebench_result": SCHEMA, **to_json(self)}
@@ -246,8 +362,18 @@ class Result:
         return path
 
 
+def mean_of_actions(result: Result, metric: str) -> float | None:
+    """Mean of the frame-weighted means of all actions; None where the metric has none."""
+    values = result.tables[metric].groups.get("action")
+    return float(np.mean(list(values.values()))) if values else None
+
+
+def _number(value: float | None, digits: int = 2) -> str:
+    return "" if value is None else f"{value:.{digits}f}"
+
+
 def load_result(path: str | os.PathLike[str], *, sums: bool = True) -> Result:
-    """Read a result; ``sums=False`` does not open the file of sums.
+    """Read a result; ``sums=False`` does not open the file of sums, so that ``rows``, ``sums`` and ``frames`` stay empty.
 
     Raises:
         PosebenchError: a file is missing, no result, of a newer schema, or the sums do not belong to it.
@@ -261,10 +387,10 @@ def load_result(path: str | os.PathLike[str], *, sums: bool = True) -> Result:
         raise PosebenchError(f"{path}: {error}", "a result written by posebench score -o", _NEXT) from error
     if not sums:
         return result
-    rows, loaded = read_sums(sums_path(path))
-    if sha256_of(sums_path(path)) != expected:
+    rows, loaded, frames = read_sums(sums_path(path))
+    if frames.sha256 != expected:
         raise PosebenchError(f"{sums_path(path)} is not the file that was written with {path.name}", "the two files of one scoring", _NEXT)
-    return replace(result, rows=rows, sums=loaded)
+    return replace(result, rows=rows, sums=loaded, frames=frames)
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -273,10 +399,10 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > _MAX_JSON_BYTES:
             raise PosebenchError(f"{path}: {path.stat().st_size:,} bytes", f"at most {_MAX_JSON_BYTES:,}", _NEXT)
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path, _MAX_JSON_BYTES)
     except OSError as error:
         raise PosebenchError(f"{path}: {error.strerror}", wanted, _NEXT) from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise PosebenchError(f"{path} is not JSON ({error})", wanted, _NEXT) from error
     schema = content.pop("posebench_result", None) if isinstance(content, dict) else None
     if type(schema) is not int or not 1 <= schema <= SCHEMA:

@@ -1,22 +1,118 @@
-"""A prediction file, opened next to the truth that it is scored against."""
+"""A prediction file, or arrays in memory, opened next to the truth that it is scored against."""
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from posebench.base.skeletons import joint_map
-from posebench.predictions.archive import Predictions, open_predictions
+from posebench.base.errors import PosebenchError
+from posebench.base.skeletons import SKELETONS, joint_map
+from posebench.base.units import MM_PER_UNIT
+from posebench.predictions.archive import FRAMES_SUFFIX, Meta, Predictions, open_predictions
 from posebench.predictions.finding import Finding
+from posebench.predictions.formats.foreign import ArrayStore, in_memory
 from posebench.predictions.formats.registry import Reading, foreign_format, read_foreign
 from posebench.scoring.protocol import Protocol
 from posebench.scoring.scope import Scope, open_scope
 from posebench.scoring.truth import TruthLocation
+
+#: A prediction file, or poses by clip id: (T, J, 3) or (H, T, J, 3), and ``<clip id>#frames`` for sparse clips, as in a file.
+Scorable: TypeAlias = str | os.PathLike[str] | Mapping[str, npt.ArrayLike]
+
+
+@dataclass(frozen=True)
+class Header:
+    """What the header of a file would state about poses in memory; None and empty are not stated."""
+
+    unit: str | None = None
+    skeleton: str | None = None
+    scale: str | None = None
+    method: str = ""
+    keypoints: str = ""
+
+    @property
+    def stated(self) -> list[str]:
+        """Names of what is stated."""
+        return [field.name for field in fields(self) if getattr(self, field.name)]
+
+    def meta(self) -> Meta:
+        """As a file would hold it.
+
+        Raises:
+            PosebenchError: skeleton or unit is missing or unknown.
+        """
+        scale = self.scale or "metric"
+        wanted: list[tuple[str, str | None, tuple[str, ...]]] = [("scale", scale, ("metric", "unknown"))]
+        wanted.append(("skeleton", self.skeleton, tuple(SKELETONS)))
+        if self.unit is not None or scale == "metric":
+            wanted.append(("unit", self.unit, tuple(MM_PER_UNIT)))
+        for name, value, choices in wanted:
+            if value not in choices:
+                found = (
+                    f"no {name}"
+                    if value is None
+                    else f"{name} {value!r}"
+                    if isinstance(value, str)
+                    else f"a {type(value).__name__} as {name}"
+                )
+                raise PosebenchError(
+                    f"{found} for poses in memory", f"one of {', '.join(choices)}", f"add it to the call: {name}={choices[0]!r}"
+                )
+        assert self.skeleton is not None
+        meta = Meta(self.skeleton, self.unit, scale, method=self.method, keypoints=self.keypoints)
+        return Meta.parse(meta.dump(), "the call")
+
+
+class PosesInMemory(Predictions):
+    """Arrays of the caller, read as a file of them would be.
+
+    Args:
+        poses: see :data:`Scorable`.
+        header: what the header of a file would state.
+
+    Raises:
+        PosebenchError: an array that is no poses of the skeleton, or something missing in the header.
+    """
+
+    def __init__(self, poses: Mapping[str, npt.ArrayLike], header: Header) -> None:
+        meta = header.meta()
+        joints = len(SKELETONS[meta.skeleton])
+        self._arrays = {clip: _array(clip, value, joints) for clip, value in poses.items()}
+        store = ArrayStore(meta.dump(), {clip: in_memory(array) for clip, array in self._arrays.items()})
+        super().__init__(Path("poses in memory"), store)
+
+    def sha256(self) -> str:
+        """Hash of the header and of the names, types, shapes and bytes of the arrays."""
+        digest = hashlib.sha256(self.meta.dump().encode())
+        for clip, array in self._arrays.items():
+            digest.update(f"{clip}\0{array.dtype.str}{array.shape}\0".encode())
+            digest.update(array.data if array.size else b"")
+        return digest.hexdigest()
+
+
+def _array(clip: str, value: npt.ArrayLike, joints: int) -> npt.NDArray[Any]:
+    """An array as a file would hold it: float32 unless float64; frame numbers as int64."""
+    wanted = f"(T, {joints}, 3) or (H, T, {joints}, 3) numbers by clip id"
+    if not isinstance(clip, str):
+        raise PosebenchError(f"a {type(clip).__name__} as a clip id", wanted, "name clips subject/take/camera, as the protocol does")
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise PosebenchError(f"{clip}: no array ({error})", wanted, "give numpy arrays") from error
+    if clip.endswith(FRAMES_SUFFIX) and array.dtype.kind in "iu":
+        return np.ascontiguousarray(array, dtype=np.int64)
+    if array.dtype.kind not in "fiu" or array.ndim not in (3, 4) or array.shape[-2:] != (joints, 3):
+        raise PosebenchError(f"{clip}: {array.dtype} of shape {array.shape}", wanted, "transpose, or state the skeleton that it has")
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(array, dtype=np.float64 if array.dtype == np.float64 else np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +134,14 @@ class Submission:
     joints: list[int]
     hypotheses: int
     reading: tuple[Finding, ...] = ()
+
+    @property
+    def how_to_check(self) -> str:
+        """What to call to see all findings."""
+        protocol = self.scope.protocol.id
+        if isinstance(self.file, PosesInMemory):
+            return f"posebench.check(poses, {protocol!r}, ...) with the same arguments lists all findings"
+        return f"posebench check {self.file.path} --protocol {protocol} (and the same --root or --truth) lists all findings"
 
     def numbers(self, clip: str) -> npt.NDArray[np.int64] | None:
         """Frame number of each stored pose; None where their count fits neither the clip nor the protocol's frames."""
@@ -83,21 +187,36 @@ class Submission:
 
 @contextmanager
 def open_submission(
-    predictions: str | os.PathLike[str],
+    predictions: Scorable,
     protocol: Protocol,
     location: TruthLocation,
     from_format: str | Reading | None = None,
+    header: Header | None = None,
 ) -> Iterator[Submission]:
-    """Open a prediction file and the truth that it is scored against; only headers are read.
+    """Open a prediction file, or poses in memory, and the truth that it is scored against; of files only headers are read.
 
     Raises:
         PosebenchError: a file is missing, damaged or of another format, or its skeleton lacks joints of the protocol.
     """
     reading = from_format if isinstance(from_format, Reading) else Reading(from_format)
-    format = foreign_format(predictions, reading)
+    header = header or Header()
+    in_file = isinstance(predictions, str | os.PathLike)
+    if in_file and header.stated:
+        raise PosebenchError(
+            f"{header.stated[0]} stated for a file", "a file states this itself", "leave it out, or give poses in memory: {clip id: array}"
+        )
+    if not in_file and reading != Reading():
+        raise PosebenchError("a format stated for poses in memory", "a format for files only", "leave it out")
+    if not in_file and not isinstance(predictions, Mapping):
+        raise PosebenchError(f"a {type(predictions).__name__} as predictions", "a path, or {clip id: array}", "name the clip of each array")
+    format = foreign_format(predictions, reading) if isinstance(predictions, str | os.PathLike) else None
     with ExitStack() as stack:
         findings: tuple[Finding, ...] = ()
-        if format is None:
+        file: Predictions
+        if isinstance(predictions, Mapping):
+            file = PosesInMemory(predictions, header)
+            scope = stack.enter_context(open_scope(protocol, location))
+        elif format is None:
             file = stack.enter_context(open_predictions(predictions))
             scope = stack.enter_context(open_scope(protocol, location))
         else:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from posebench.base.errors import PosebenchError
 from posebench.data import DATASETS
 from posebench.data.clip import Dataset
 from posebench.lifters import Lifter, predict
@@ -16,6 +18,7 @@ from posebench.networks.weights import About, load_about
 from posebench.predictions.archive import open_predictions, save_predictions
 from posebench.scoring.diagnostic_frames import behaviour_of_file
 from posebench.scoring.evaluate import score
+from posebench.scoring.protocol import load_protocol, protocol_ids
 from posebench.scoring.result import Result, load_result
 from posebench.training.folder import PREDICTIONS, RESULT
 from posebench.training.job import Job
@@ -27,28 +30,61 @@ def hold_out(dataset: Dataset, subject: str) -> Dataset:
     return replace(dataset, splits={"train": rest, "test": (subject,)})
 
 
+def check_protocol(id: str, dataset: Dataset) -> None:
+    """Refuse a protocol that the predictions of a dataset's test split cannot be scored under, before anything is trained.
+
+    Raises:
+        PosebenchError: no such protocol, one of another dataset, or one of other subjects than those of the test split.
+    """
+    protocol, test = load_protocol(id), dataset.splits["test"]
+    if protocol.dataset != dataset.name:
+        known = [other for other in protocol_ids() if load_protocol(other).dataset == dataset.name]
+        whose = "for files given with --truth" if protocol.dataset == "any" else f"of dataset {protocol.dataset}"
+        wanted = f"a protocol of {dataset.name}: {', '.join(known)}, or a .toml file of your own"
+        raise PosebenchError(f"--protocol {id}, {whose}", wanted, "correct --protocol")
+    others = [subject for subject in protocol.subjects if subject not in test]
+    if others:
+        found = f"--protocol {id}, which scores {' '.join(others)}"
+        raise PosebenchError(found, f"subjects of the test split: {' '.join(test)}", "choose another protocol")
+
+
 def finish(
-    job: Job, *, root: str | os.PathLike[str] | None = None, cameras: str | os.PathLike[str] | None = None, tune: bool = False
+    job: Job,
+    *,
+    root: str | os.PathLike[str] | None = None,
+    cameras: str | os.PathLike[str] | None = None,
+    tune: bool = False,
+    protocol: str | None = None,
 ) -> Result:
-    """Predict and score with the lifter of a trained job; a run that has its result is left as it is.
+    """Predict and score with the lifter of a trained job.
+
+    A run that has its result is left as it is, unless a protocol is stated and the result is of another one: its predictions are then
+    scored again.
 
     Args:
         job: trained; its dataset's test split is the tuning subject if ``tune``.
         root: the user's folder of the dataset.
         cameras: file with its cameras.
         tune: score under a protocol of the tuning subject.
+        protocol: id or .toml file; None for the dataset's usual one.
     """
     folder, dataset = job.folder, job.dataset
-    if (folder / RESULT).is_file() and (folder / PREDICTIONS).is_file():
-        return load_result(folder / RESULT)
-    about = load_about(folder)
-    job.log(f"predicting {sum(dataset.infos[id].frames for id in dataset.clip_ids('test')):,} test poses")
-    protocol = DATASETS[dataset.name].protocol_for(dataset)
+    chosen = protocol or DATASETS[dataset.name].protocol_for(dataset)
     with tempfile.TemporaryDirectory() as scratch:
         if tune:
-            protocol = _tuning_protocol(Path(scratch), protocol, dataset.splits["test"])
-        lifter = open_run(folder, device=job.device)
-        return predict_and_score(lifter, folder, dataset, job.recipe.keypoints, protocol, root=root, cameras=cameras, about=about)
+            chosen = _tuning_protocol(Path(scratch), chosen, dataset.splits["test"])
+        if (folder / RESULT).is_file() and (folder / PREDICTIONS).is_file():
+            result = load_result(folder / RESULT)
+            if protocol is None or result.protocol.digest == load_protocol(chosen).digest:
+                return result
+            job.log(f"scoring the run's predictions under {chosen}")
+            return _score(folder, dataset, chosen, root=root, cameras=cameras, about=load_about(folder))
+        about = load_about(folder)
+        job.log(f"predicting {sum(dataset.infos[id].frames for id in dataset.clip_ids('test')):,} test poses")
+        lifter = open_run(folder, device=job.device, threads=job.threads)
+        return predict_and_score(
+            lifter, folder, dataset, job.recipe.keypoints, chosen, root=root, cameras=cameras, about=about, log=job.log
+        )
 
 
 def predict_and_score(
@@ -61,12 +97,15 @@ def predict_and_score(
     root: str | os.PathLike[str] | None = None,
     cameras: str | os.PathLike[str] | None = None,
     about: About | None = None,
+    log: Callable[[str], None] | None = None,
 ) -> Result:
-    """Write ``predictions.npz`` of the test split and ``result.json`` into a run's folder; ``about`` is None without training."""
-    path = folder / PREDICTIONS
+    """Write ``predictions.npz`` of the test split and ``result.json`` into a run's folder.
+
+    ``about`` is None without training; ``log`` is told which camera stands in for clips without one.
+    """
     save_predictions(
-        path,
-        predict(lifter, dataset, keypoints=keypoints),
+        folder / PREDICTIONS,
+        predict(lifter, dataset, keypoints=keypoints, log=log),
         skeleton=lifter.info.skeleton,
         unit=lifter.info.unit,
         scale=lifter.info.scale,
@@ -75,6 +114,20 @@ def predict_and_score(
         supervision=lifter.info.supervision,
         provenance=about.provenance if about else None,
     )
+    return _score(folder, dataset, protocol, root=root, cameras=cameras, about=about)
+
+
+def _score(
+    folder: Path,
+    dataset: Dataset,
+    protocol: str,
+    *,
+    root: str | os.PathLike[str] | None,
+    cameras: str | os.PathLike[str] | None,
+    about: About | None,
+) -> Result:
+    """Write ``result.json`` of the predictions in a run's folder."""
+    path = folder / PREDICTIONS
     result = score(path, protocol, root=root, cameras=cameras)
     with open_predictions(path) as file:
         result = replace(result, behaviour=behaviour_of_file(file, dataset), training=about.training if about else {})
@@ -85,8 +138,10 @@ def predict_and_score(
 def _tuning_protocol(folder: Path, base: str, subjects: tuple[str, ...]) -> str:
     """A protocol over the tuning subject. No leaderboard knows it, so its results can never become entries."""
     path = folder / "tuning.toml"
+    own = base.endswith(".toml")
+    name = load_protocol(base).id
     path.write_text(
-        f"extends = {json.dumps(base)}\nid = {json.dumps('tuning/' + base)}\nversion = 1\n"
+        f"extends = {json.dumps(str(Path(base).resolve()) if own else base)}\nid = {json.dumps('tuning/' + name)}\nversion = 1\n"
         f"title = {json.dumps('Tuning: ' + ' '.join(subjects) + ', held out of the training split')}\n"
         f"[takes]\nsubjects = {json.dumps(list(subjects))}\n",
         encoding="utf-8",

@@ -26,6 +26,7 @@ class Job:
         teacher: folder of a named teacher's run; None if there is none, or if it is trained first.
         resume: continue from the folder's checkpoint, if it has one.
         device: a torch device.
+        threads: CPU threads of PyTorch; 0 for its own choice.
         save_every_s: seconds between checkpoints.
         progress: called with (steps done, steps in all).
         log: called with a line of text now and then.
@@ -39,6 +40,7 @@ class Job:
     teacher: Path | None = None
     resume: bool = False
     device: str = "cpu"
+    threads: int = 1
     save_every_s: float = 60.0
     progress: Progress | None = None
     log: Callable[[str], None] = lambda _: None

@@ -94,6 +94,8 @@ def fit(
     state, order = TrainingState(), torch.empty(0, dtype=torch.long, device=device)
     if resume:
         state, order = checkpoint.load(folder / CHECKPOINT, method, ema, optimisers, str(device))
+        if not state.threads:  # a checkpoint of an earlier version
+            state.count_threads(0)
         _cut_log(folder / LOG, state.step)
     clock = _Clock(state)
     last_save = time.monotonic()
@@ -135,7 +137,7 @@ def fit(
 
 
 class _Clock:
-    """Wall and CPU seconds of a training, added to those of the state that it resumes from."""
+    """Wall and CPU seconds and threads of a training, added to those of the state that it resumes from."""
 
     def __init__(self, state: TrainingState) -> None:
         self._wall_start = time.monotonic() - state.seconds
@@ -144,6 +146,7 @@ class _Clock:
     def update(self, state: TrainingState) -> None:
         state.seconds = time.monotonic() - self._wall_start
         state.cpu_seconds = time.process_time() - self._cpu_start
+        state.count_threads(torch.get_num_threads())
 
 
 def _steps(samples: int, batch: int) -> int:

@@ -20,7 +20,7 @@ from posebench.base.files import write_text
 from posebench.data import DATASETS, open_dataset
 from posebench.data.clip import Dataset
 from posebench.lifters.run import build
-from posebench.networks.machine import machine
+from posebench.networks.machine import machine, torch_threads
 from posebench.networks.method import Method
 from posebench.networks.recipe import Recipe, load_baseline, read_method, resolve
 from posebench.networks.samples import TrainingData
@@ -31,7 +31,7 @@ from posebench.scoring.diagnostic_frames import DiagnosticFrames, behaviour_on, 
 from posebench.scoring.result import Result
 from posebench.training.checkpoint import TrainingState
 from posebench.training.curves import draw_curves
-from posebench.training.finish import finish, hold_out
+from posebench.training.finish import check_protocol, finish, hold_out
 from posebench.training.folder import CURVES, RECIPE, claim, default_folder
 from posebench.training.gather import gather, gather_poses, split_takes
 from posebench.training.job import Job, Progress
@@ -55,8 +55,9 @@ def train(
     output: str | os.PathLike[str] | None = None,
     resume: bool = False,
     device: str = "auto",
-    threads: int = 0,
+    threads: int = 1,
     tune: bool = False,
+    protocol: str | None = None,
     save_every_s: float = 60.0,
     progress: Progress | None = None,
     log: Callable[[str], None] = lambda _: None,
@@ -83,8 +84,10 @@ def train(
         output: the run's folder; by default below ``runs``, named after method, recipe, dataset, keypoints, preset and seed.
         resume: continue an interrupted run; nothing of a finished one is repeated.
         device: ``cpu``, ``cuda``, or ``auto``: cuda if there is a device.
-        threads: CPU threads; 0 for PyTorch's choice.
+        threads: CPU threads of training and prediction; 0 for PyTorch's choice. PyTorch's own setting is restored afterwards.
         tune: leave the tuning subject (:class:`posebench.data.DatasetSpec`) out of the training and predict it instead of the test split.
+        protocol: id of a protocol of the dataset, or a .toml file, to score under; None for the dataset's usual one
+            (:meth:`posebench.data.DatasetSpec.protocol_for`). With ``resume``, a finished run is scored again if it was under another.
         save_every_s: seconds between checkpoints.
         progress: called with (steps done, steps in all).
         log: called with a line of text now and then.
@@ -100,6 +103,8 @@ def train(
     content, where = read_method(method)
     settings = resolve(content, load_baseline(method).Settings, where=where, recipe=recipe, preset=preset, changes=changes)
     data = open_dataset(dataset, root, cameras=cameras)
+    if protocol is not None:
+        check_protocol(protocol, data)
     if tune:
         data = hold_out(data, DATASETS[dataset].tuning_subject)
     subjects_with_clips = {info.subject for info in data.infos.values()}
@@ -129,16 +134,16 @@ def train(
         teacher=None if teacher is None else Path(teacher),
         resume=resume,
         device=device,
+        threads=threads,
         save_every_s=save_every_s,
         progress=progress,
         log=log,
     )
-    claim(job.folder, resolved, resume=resume)
-    if threads:
-        torch.set_num_threads(threads)
-    if not (job.folder / ABOUT).is_file():
-        learn(job)
-    return finish(job, root=root, cameras=cameras, tune=tune)
+    with torch_threads(threads):
+        claim(job.folder, resolved, resume=resume)
+        if not (job.folder / ABOUT).is_file():
+            learn(job)
+        return finish(job, root=root, cameras=cameras, tune=tune, protocol=protocol)
 
 
 def _device(name: str) -> str:
@@ -204,7 +209,9 @@ def _training_data(job: Job, clips: list[str], posed_clips: list[str] | None, te
         job.log(f"taught by {teacher}")
         data = replace(data, teacher_poses=teacher.predict(data))
     unpaired = f", and {len(pool.poses):,} unpaired 3D poses," if pool else ""
-    job.log(f"{len(data.keypoints):,} training poses of {len(clips)} clips{unpaired} on {device}, {torch.get_num_threads()} threads")
+    threads = torch.get_num_threads()
+    machine_words = f"{device}, {threads} thread{'' if threads == 1 else 's'}"
+    job.log(f"{len(data.keypoints):,} training poses of {len(clips)} clips{unpaired} on {machine_words}")
     return data
 
 
@@ -292,10 +299,11 @@ class _Seconds(NamedTuple):
 
 
 def _costs(state: TrainingState, preparation: _Seconds, device: str) -> dict[str, Any]:
-    """Time of the loop and of the preparation before it, steps, and the machine."""
+    """Time of the loop and of the preparation before it, steps, and the machine, with the threads of every part of a resumed training."""
     return {
         "seconds": round(state.seconds + preparation.wall, 1),
         "cpu_seconds": round(state.cpu_seconds + preparation.cpu, 1),
         "steps": state.step,
         **machine(device),
+        **({"threads": state.threads_in_words} if state.threads else {}),
     }

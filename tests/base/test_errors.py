@@ -39,3 +39,18 @@ def test_other_errors_pass_through():
 def test_the_examples_in_the_docstrings_run():
     assert doctest.testmod(errors).failed == 0
     assert doctest.testmod(errors).attempted > 0
+
+
+def test_characters_that_do_not_print_are_escaped_in_every_part():
+    error = PosebenchError("S9/\x1b[31mWalk\n1", "a\x00b", "c\ud800\u202ed")
+    assert str(error) == r"Found: S9/\x1b[31mWalk 1. Wanted: a\x00b. Next: c\ud800\u202ed"
+    assert error.found == r"S9/\x1b[31mWalk 1"
+
+
+def test_a_long_part_is_cut_in_its_middle():
+    error = PosebenchError("p.npz: " + "x" * 10_000 + " is no number", "y" * 10_000, "z" * 10_000)
+    assert len(error.found) == 800
+    assert error.found.startswith("p.npz: xxx")
+    assert " ... " in error.found
+    assert error.found.endswith("x is no number")
+    assert len(str(error)) < 2700

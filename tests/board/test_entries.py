@@ -99,7 +99,7 @@ def test_seeds_of_a_student_are_one_entry_whose_teachers_differ_in_seed_and_weig
     render(tmp_path)
     page_of_it = path.with_suffix(".md").read_text()
     assert page_of_it.count("ites_teacher (default, quick)") == 1
-    assert "taught by ites_teacher (default, quick, seed 1), weights 1a5f" in page_of_it
+    assert "teacher ites_teacher (default, quick, seed 1), weights 1a5f" in page_of_it
     with pytest.raises(PosebenchError, match="differs from another result"):
         add(tmp_path, [taught("good", 0), taught("good2", 1, "paper")], ["a", "b"])
 

@@ -148,7 +148,7 @@ def test_a_filed_number_is_shown_with_what_it_really_is_and_why(tmp_path):
         ('id = "repnet"\npaper = "repnet"', 'id = "repnet"\npaper = "repnet"\nvariant = "reproduced by others"', "nothing to compare"),
     ],
 )
-def test_a_line_is_like_for_like_only_if_the_alignments_are_stated_and_equal(tmp_path, old, new, verdict):
+def test_numbers_of_a_line_are_comparable_only_if_the_alignments_are_stated_and_equal(tmp_path, old, new, verdict):
     cells = line(made(tmp_path, TEXT.replace(old, new, 1)), "Human3.6M")
     assert cells[:3] == ["Human3.6M", "PA-MPJPE [mm]", "gt"]
     assert cells[-1] == verdict
@@ -157,7 +157,7 @@ def test_a_line_is_like_for_like_only_if_the_alignments_are_stated_and_equal(tmp
 def test_other_2d_sources_and_training_sets_have_lines_of_their_own(tmp_path):
     head, rest = TEXT.split('id = "repnet"\npaper')
     text = made(tmp_path, head + 'id = "repnet"\npaper' + rest.replace('keypoints = "gt"', 'keypoints = "sh"', 1))
-    table = text.split("## Like for like")[1].split("\n## ")[0]
+    table = text.split("## Comparable numbers")[1].split("\n## ")[0]
     lines = [row for row in table.splitlines() if "PA-MPJPE" in row]
     assert len(lines) == 2
     assert all("nothing to compare" in row for row in lines)
@@ -189,13 +189,13 @@ def test_reported_run_and_own_numbers_stand_in_one_table_with_the_reasons(tmp_pa
 def test_an_entry_counts_for_its_own_method_only(tmp_path, flat):
     text = made(tmp_path, entries=[flat])
     repnet = text.split("### RepNet\n")[1].split("\n### ")[0]
-    assert "ours: no entry on the board yet" in repnet
+    assert "ours: no entry yet" in repnet
     assert flat.name not in repnet
     assert "### Other" not in text
     how = Provenance("wide", "quick", 0, "cmu 1 f", "gt", 1, flip_averaging=False)
     named = made(tmp_path, entries=[replace(flat, method="repnet", seeds=[replace(flat.seeds[0], provenance=how)])])
     assert "ours: [repnet+wide-gt-quick]" in named
-    assert "no entry on the board yet" not in named.split("### RepNet\n")[1].split("\n## ")[0]
+    assert "no entry yet" not in named.split("### RepNet\n")[1].split("\n## ")[0]
 
 
 def test_an_entry_with_seeds_shows_its_median_and_range_not_its_best(tmp_path, flat):

@@ -6,6 +6,7 @@ import argparse
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -134,7 +135,9 @@ def test_posebench_and_its_groups_print_help_where_nothing_is_asked_for(run, arg
 
 
 def test_the_version_is_printed(run):
-    assert run("--version") == (0, "posebench 0.1.0\n", "")
+    code, out, err = run("--version")
+    assert (code, err) == (0, "")
+    assert re.fullmatch(r"posebench 0\.1\.0 \(kernel: (numpy|c \w+)\)\n", out)
 
 
 def test_the_nearest_choice_is_named(run):

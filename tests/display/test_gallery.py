@@ -39,7 +39,7 @@ def test_files_in_any_unit_and_scale_show_the_same_poses(monkeypatch, files):
     seen = drawn(monkeypatch, files, ["mm", "m", "unknown"], count=5)
     assert len(seen["truth"]) == 5
     for name, poses in seen["rows"].items():
-        assert "MPJPE 0 mm" in name
+        assert name.endswith("MPJPE 0 mm\n(these 5 poses)"), "the mean of the drawn poses, not of the split"
         np.testing.assert_allclose(poses, seen["truth"], atol=1e-3)
     assert [name.partition("\n")[2].partition(" ")[0] for name in seen["rows"]] == ["MPJPE", "MPJPE", "N-MPJPE"]
 
@@ -60,3 +60,7 @@ def test_the_command_writes_a_picture(files, tmp_path, capsys):
     assert main(["draw", str(files / "mm.npz"), "--dataset", "synthetic", "--count", "2", "-o", str(out)]) == 0
     assert out.read_bytes().startswith(b"\x89PNG")
     assert "2 poses of synthetic test" in capsys.readouterr().out
+    assert main(["draw", str(files / "mm.npz"), "--dataset", "synthetic", "--count", "1", "--threads", "1", "-o", str(out)]) == 0
+    assert capsys.readouterr().out == f"{out}: 1 pose of synthetic test, seed 0, predicted in 1 file\n"
+    assert main(["draw", str(files / "mm.npz"), "--dataset", "synthetic", "--threads", "-1", "-o", str(out)]) == 2
+    assert "-1 threads" in capsys.readouterr().err

@@ -47,7 +47,7 @@ def test_a_folder_with_a_recipe_is_a_run(dataset, tmp_path, monkeypatch):
         device: str = ""
 
     module = ModuleType("posebench.lifters.run")
-    module.open_run = lambda path, device, changes=(): Run(replace(Flat.info, id="run"), path, device)  # noqa: ARG005 - the real one has it
+    module.open_run = lambda path, device, threads, changes=(): Run(replace(Flat.info, id="run"), path, device)  # noqa: ARG005 - the real one has it
     monkeypatch.setitem(sys.modules, "posebench.lifters.run", module)
     (tmp_path / "recipe.toml").write_text("")
     for device in ("cpu", "cuda"):

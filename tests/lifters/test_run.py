@@ -1,5 +1,7 @@
 """A finished run as a lifter."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,9 @@ import torch
 
 from posebench.base.cameras import Camera
 from posebench.base.errors import PosebenchError
+from posebench.cli import main as cli
+from posebench.data import open_dataset
+from posebench.lifters import predict
 from posebench.lifters.choose import lifter_maker
 from posebench.lifters.flip import FlipAveraged
 from posebench.lifters.run import Trained, build, open_run
@@ -46,11 +51,51 @@ def test_pixels_reach_the_network_in_unit_focal_length_of_the_clips_camera(run, 
     np.testing.assert_allclose(poses, wanted, rtol=1e-6)
 
 
-def test_a_clip_without_a_camera_is_seen_by_the_nominal_one(run, walker):
+def test_the_nominal_camera_stands_in_where_that_is_stated(run, walker):
     lifter, points = open_run(run), CAMERA.project(walker(3))
     nominal = Camera(np.eye(3), np.zeros(3), np.array([1100.0, 1150.0]), np.array([500.0, 510.0]), (1000, 1020))
-    assert np.array_equal(lifter.lift(points, None), lifter.lift(points, nominal))
-    assert not np.array_equal(lifter.lift(points, None), lifter.lift(points, CAMERA))
+    assert np.array_equal(lifter.lift(points, "nominal"), lifter.lift(points, nominal))
+    assert not np.array_equal(lifter.lift(points, "nominal"), lifter.lift(points, CAMERA))
+
+
+@pytest.mark.parametrize("flip_averaging", [False, True])
+def test_a_size_stands_for_a_camera_in_the_middle_of_the_image(make_run, tmp_path, walker, flip_averaging):
+    lifter, points = open_run(make_run(tmp_path / "run", flip_averaging=flip_averaging)), CAMERA.project(walker(3))
+    estimated = Camera(np.eye(3), np.zeros(3), np.array([2112.0, 2112.0]), np.array([960.0, 540.0]), (1920, 1080))
+    assert np.array_equal(lifter.lift(points, (1920, 1080)), lifter.lift(points, estimated))
+
+
+@pytest.mark.parametrize("flip_averaging", [False, True])
+@pytest.mark.parametrize(
+    ("stated", "found"),
+    [(None, "no camera"), ("norminal", "camera 'norminal'"), ((0, 10), "camera (0, 10)"), ((1.5, 2), "camera (1.5, 2)")],
+)
+def test_no_camera_stands_in_silently(make_run, tmp_path, walker, flip_averaging, stated, found):
+    lifter = open_run(make_run(tmp_path / "run", flip_averaging=flip_averaging))
+    with pytest.raises(PosebenchError) as error:
+        lifter.lift(CAMERA.project(walker(3)), stated)
+    assert error.value.found == found
+    for word in ("(width, height)", "'nominal'", "1100, 1150 px", "500, 510 px"):
+        assert word in error.value.wanted
+
+
+@pytest.mark.parametrize("flip_averaging", [False, True])
+def test_clips_without_cameras_are_predicted_and_the_camera_that_stands_in_is_said_once(make_run, tmp_path, copies, flip_averaging):
+    run = make_run(tmp_path / "run", flip_averaging=flip_averaging)
+    dataset = open_dataset("h36m", copies / "videopose3d")
+    bare = replace(dataset, load=lambda clip: replace(dataset.load(clip), camera=None))
+    lines = []
+    assert len(list(predict(open_run(run), bare, log=lines.append))) > 1
+    assert lines == [lines[0]]
+    assert (
+        "has no camera: the nominal camera of the training of martinez (focal length 1100, 1150 px, principal point 500, 510 px)"
+        in lines[0]
+    )
+    with pytest.warns(UserWarning, match="nominal camera"):
+        next(predict(open_run(run), bare))
+    lifter, clip = open_run(run), bare.load(bare.clip_ids("test")[0])
+    (_, poses), *_ = predict(lifter, bare, log=lines.append)
+    assert np.array_equal(poses, lifter.lift(clip.keypoints("gt"), "nominal").astype(np.float32))
 
 
 def test_flips_are_averaged_where_the_recipe_said_so(make_run, tmp_path, walker):
@@ -124,3 +169,38 @@ def test_building_again_from_the_same_seed_draws_the_same_weights(run):
         drawn.append(build(recipe).lifter.network.layers[0].weight)
     assert torch.equal(drawn[0], drawn[1])
     assert not torch.equal(drawn[0], drawn[2])
+
+
+@pytest.fixture
+def two_threads():
+    """PyTorch is set to two threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_a_run_lifts_on_one_thread_or_as_many_as_are_stated(run, copies, tmp_path, monkeypatch):
+    seen, points = set(), Trained.points
+
+    def watched(self, keypoints, camera):
+        seen.add(torch.get_num_threads())
+        return points(self, keypoints, camera)
+
+    monkeypatch.setattr(Trained, "points", watched)
+    data = ["--dataset", "h36m", "--root", str(copies / "videopose3d")]
+    files = []
+    for given, wanted in (([], 1), (["--threads", "1"], 1), (["--threads", "3"], 3), (["--threads", "0"], 2)):
+        seen.clear()
+        files.append(tmp_path / f"{len(files)}.npz")
+        assert cli.main(["predict", str(run), *data, *given, "-o", str(files[-1])]) == 0
+        assert seen == {wanted}, given
+        assert torch.get_num_threads() == 2
+    assert len({path.read_bytes() for path in files}) == 1
+
+
+def test_a_negative_number_of_threads_is_refused(run, capsys):
+    for lifter in (str(run), "flat"):
+        assert cli.main(["predict", lifter, "--dataset", "synthetic", "--threads", "-1", "-o", "p.npz"]) == 2
+        assert "-1 threads" in capsys.readouterr().err

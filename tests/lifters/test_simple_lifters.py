@@ -3,12 +3,14 @@ import pytest
 
 from posebench.base.cameras import rotation_xyz
 from posebench.base.errors import PosebenchError
+from posebench.cli import main as cli
 from posebench.data import open_dataset
+from posebench.data.registry import export_layouts
 from posebench.lifters import LifterInfo, predict, simple_lifters
 from posebench.lifters.flat import Flat
 from posebench.lifters.mean_pose import procrustes_mean
 from posebench.metrics.alignment import residuals
-from posebench.predictions.archive import save_predictions
+from posebench.predictions.archive import open_predictions, save_predictions
 from posebench.scoring.evaluate import score
 
 
@@ -66,8 +68,22 @@ def test_an_unknown_split_or_keypoint_source_is_refused_by_name():
 
 
 def test_a_lifter_of_another_skeleton_is_refused():
-    with pytest.raises(PosebenchError, match="sh16"):
-        next(predict(Flat(LifterInfo("flat", "sh16", "none", "unknown")), open_dataset("synthetic")))
+    with pytest.raises(PosebenchError, match=r"sh16.*flat, mean-pose, a run trained on synthetic.*posebench train"):
+        next(predict(Flat(LifterInfo("mine", "sh16", "none", "unknown")), open_dataset("synthetic")))
+
+
+@pytest.mark.parametrize("layout", export_layouts())
+def test_flat_lifts_a_copy_in_every_layout(layout, copies, tmp_path):
+    name = "3dhp" if layout in ("3dhp", "p-stmo") else "h36m"
+    file = tmp_path / "flat.npz"
+    assert cli.main(["predict", "flat", "--dataset", name, "--root", str(copies / layout), "-o", str(file)]) == 0
+    with open_predictions(file) as predictions:
+        assert predictions.meta.skeleton == ("mpi17" if name == "3dhp" else "h36m17")
+        assert predictions.shapes
+
+
+def test_flat_without_a_dataset_lifts_the_skeleton_of_human36m():
+    assert simple_lifters()["flat"](None).info == Flat().info
 
 
 def test_flat_on_cmu_agrees_with_the_independent_implementation(cmu, cmu_root, tmp_path):

@@ -3,9 +3,11 @@
 import subprocess
 
 import pytest
+import torch
 
 import posebench
-from posebench.networks.machine import commit
+from posebench.base.errors import PosebenchError
+from posebench.networks.machine import commit, torch_threads
 
 
 @pytest.fixture
@@ -46,3 +48,14 @@ def test_what_is_not_code_does_not_mark_it(checkout, file):
 def test_outside_a_checkout_there_is_none(tmp_path, monkeypatch):
     monkeypatch.setattr(posebench, "__file__", str(tmp_path / "posebench" / "__init__.py"))
     assert commit() == ""
+
+
+def test_pytorch_has_the_stated_threads_within_the_block_only():
+    before = torch.get_num_threads()
+    with torch_threads(before + 1):
+        assert torch.get_num_threads() == before + 1
+        with torch_threads(0):
+            assert torch.get_num_threads() == before + 1
+    assert torch.get_num_threads() == before
+    with pytest.raises(PosebenchError, match=r"-1 threads.*correct --threads"), torch_threads(-1):
+        pass

@@ -133,7 +133,7 @@ def test_files_too_large_are_not_read(run, monkeypatch, limit):
 
 def test_a_folder_whose_weights_could_not_be_written_is_no_finished_run(run, monkeypatch, tmp_path):
     about, lifter = load_about(run), network(run)
-    monkeypatch.setattr("safetensors.torch.save_file", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    monkeypatch.setattr("safetensors.torch.save", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     (tmp_path / "full").mkdir()
     with pytest.raises(PosebenchError, match="No space left"):
         save_weights(tmp_path / "full", lifter, about)

@@ -5,6 +5,7 @@ import pytest
 
 import posebench
 from posebench.base.errors import PosebenchError
+from posebench.display.text import comparison_text
 from posebench.scoring.comparison import compare, paired
 from posebench.scoring.intervals import compact_letter_display, holm
 from posebench.scoring.result import load_result
@@ -12,9 +13,14 @@ from posebench.scoring.sums import Row, Sums
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory):
-    """Twelve takes; `good` errs by 20 mm, `bad` by 40 mm, `other` like `good` with other noise."""
-    folder = tmp_path_factory.mktemp("results")
+def folder(tmp_path_factory):
+    """Where the results are saved."""
+    return tmp_path_factory.mktemp("results")
+
+
+@pytest.fixture(scope="module")
+def results(folder):
+    """Twelve takes; `good` errs by 20 mm, `bad` by 40 mm, `other` like `good` with other noise. ``copy.json`` is that of `good`."""
     rng = np.random.default_rng(3)
     body = rng.normal(0, 250, (17, 3))
     truth = {f"S{i % 3}/Walk {i}/c0": body + rng.normal(0, 30, (25, 17, 3)) for i in range(12)}
@@ -26,6 +32,7 @@ def results(tmp_path_factory):
         posebench.save_predictions(path, poses, unit="mm", skeleton="h36m17", method=name, keypoints="gt")
         posebench.score(path, "pair-17j", truth=folder / "truth.npz").save(folder / f"{name}.json")
         found[name] = load_result(folder / f"{name}.json")
+    found["good"].save(folder / "copy.json")
     return found
 
 
@@ -55,10 +62,16 @@ def test_methods_that_differ_by_chance_are_not_separable(results):
     assert set(comparison.letters.values()) == {"a"}
 
 
-def test_a_result_is_not_separable_from_itself(results):
-    (comparison,) = compare([results["good"], results["good"]], ["one", "two"], ["MPJPE"])
-    assert comparison.pairs[0].p == 1.0
-    assert (comparison.pairs[0].low, comparison.pairs[0].high) == (0.0, 0.0)
+def test_equal_results_have_no_difference_and_no_p(results):
+    good = results["good"]
+    rounded = replace(good, sums={name: replace(one, total=one.total * (1 + 1e-7)) for name, one in good.sums.items()})
+    for same in (good, rounded):
+        (comparison,) = compare([good, same], ["one", "two"], ["MPJPE"])
+        (pair,) = comparison.pairs
+        assert (pair.value, pair.low, pair.high, pair.p) == (0.0, 0.0, 0.0, None)
+        assert pair.verdict == "the same on 12 takes"
+        assert not pair.separable
+        assert "-0.00" not in comparison_text(comparison)
 
 
 def test_three_methods_get_letters_and_adjusted_p(results):
@@ -153,3 +166,38 @@ def test_letters_are_shared_exactly_by_what_is_not_separable():
         given = compact_letter_display(names, separable)
         for a, b in combinations(names, 2):
             assert bool(set(given[a]) & set(given[b])) == (frozenset((a, b)) not in separable)
+
+
+def test_a_comparison_is_shown_in_one_line_and_in_a_notebook_as_escaped_tables(results):
+    (comparison,) = compare([results["good"], results["bad"]], ["good", "<b>"], ["MPJPE"])
+    assert repr(comparison).startswith("<Comparison under MPJPE [mm]: 'good' ")
+    assert "\n" not in repr(comparison)
+    assert len(repr(comparison)) < 100
+    assert repr(comparison.pairs[0]).startswith("<Difference 'good' - '<b>' under MPJPE: -")
+    shown = comparison._repr_html_()
+    assert "<td>good - &lt;b&gt;</td>" in shown
+    assert "<b>" not in shown
+
+
+def test_files_results_and_lists_of_either_are_compared_alike(results, folder):
+    good, bad = results["good"], results["bad"]
+    wanted = compare([good, bad], ["good", "bad"])
+    for call in (
+        lambda: compare(good, bad),
+        lambda: compare(str(folder / "good.json"), folder / "bad.json"),
+        lambda: compare([folder / "good.json", bad]),
+        lambda: compare(good, bad, names=["good", "bad"]),
+        lambda: compare(results=[good, bad], names=["good", "bad"]),
+    ):
+        assert call() == wanted
+    assert [one.metric for one in compare(good, bad, metrics="AUC")] == ["AUC"]
+    assert list(compare(good, good)[0].values) == ["good (1)", "good (2)"]
+    assert set(compare(folder / "good.json", folder / "copy.json")[0].values) == {"good", "copy"}
+
+
+def test_a_wrong_call_says_how_to_call(results):
+    good, bad = results["good"], results["bad"]
+    with pytest.raises(PosebenchError, match=r"a list among the results.*compare\(a, b\)"):
+        compare(good, bad, ["good", "bad"])
+    with pytest.raises(PosebenchError, match="1 names for 2 results"):
+        compare(good, bad, names=["good"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tracemalloc
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +16,10 @@ from posebench.base.skeletons import joint_map, skeleton
 from posebench.metrics.alignment import residuals
 from posebench.metrics.hypotheses import best_joint, best_pose
 from posebench.predictions.archive import open_predictions, save_predictions
+from posebench.scoring.checks import check
 from posebench.scoring.evaluate import score
 from posebench.scoring.protocol import load_protocol
-from posebench.scoring.result import Coverage, ScoredProtocol
+from posebench.scoring.result import Coverage, ScoredProtocol, load_result
 
 BONES = skeleton("h36m17")
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -444,3 +445,71 @@ def test_the_result_does_not_depend_on_how_many_threads_measure(monkeypatch, tmp
         found.append((result.metrics, result.diagnostics, result.rows, result.findings, {key: list(v) for key, v in result.frames.items()}))
     np.testing.assert_equal(found[1], found[0])
     np.testing.assert_equal(found[2], found[0])
+
+
+def test_poses_in_memory_get_the_numbers_and_findings_of_a_file_to_the_bit(tmp_path, pred, truth):
+    gt = save_predictions(tmp_path / "t.npz", truth, unit="mm", skeleton="h36m17")
+    clips = list(pred)
+    poses = {clip: (pose / 1000.0).astype(np.float32) if number % 2 else pose / 1000.0 for number, (clip, pose) in enumerate(pred.items())}
+    poses[clips[0]] = poses[clips[0]][::2]
+    frames = {clips[0]: np.arange(0, len(pred[clips[0]]), 2)}
+    stated = {"unit": "m", "skeleton": "h36m17", "method": "mine", "keypoints": "gt"}
+    file = save_predictions(tmp_path / "p.npz", poses, frames=frames, **stated)
+    arrays = {**poses, f"{clips[0]}#frames": frames[clips[0]].tolist()}
+    options = {"truth": gt, "allow_partial": True}
+    wanted = score(file, "pair-17j", per_frame=True, **options)
+    found = score(arrays, "pair-17j", per_frame=True, **options, **stated)
+    assert found.metrics == wanted.metrics
+    assert found.diagnostics == wanted.diagnostics
+    assert (found.findings, found.coverage, found.rows) == (wanted.findings, wanted.coverage, wanted.rows)
+    assert found.predictions == replace(wanted.predictions, file="poses in memory", sha256=found.predictions.sha256)
+    for key, values in wanted.frames.items():
+        np.testing.assert_array_equal(found.frames[key], values)
+    assert check(arrays, "pair-17j", **options, **stated) == check(file, "pair-17j", **options)
+    assert load_result(found.save(tmp_path / "r.json")).as_dict() == found.as_dict()
+    changed = {**arrays, clips[1]: arrays[clips[1]] + np.float32(1e-3)}
+    assert score(changed, "pair-17j", **options, **stated).predictions.sha256 != found.predictions.sha256
+
+
+def test_poses_of_unknown_scale_in_memory_need_no_unit(tmp_path, pred, truth):
+    gt = save_predictions(tmp_path / "t.npz", truth, unit="mm", skeleton="h36m17")
+    result = score(pred, "pair-17j", truth=gt, skeleton="h36m17", scale="unknown")
+    assert result.value("MPJPE") is None
+    assert result.value("PA-MPJPE") > 0
+
+
+CLIP = "S1/Walk 1/c0"
+POSES = {CLIP: np.zeros((30, 17, 3))}
+STATED = {"unit": "mm", "skeleton": "h36m17"}
+
+
+@pytest.mark.parametrize(
+    ("poses", "stated", "message"),
+    [
+        (POSES, {"skeleton": "h36m17"}, "no unit for poses in memory.*one of mm, m.*unit='mm'"),
+        (POSES, {"unit": "mm"}, "no skeleton for poses in memory.*h36m17"),
+        (POSES, STATED | {"unit": "cm"}, "unit 'cm' for poses in memory"),
+        (POSES, STATED | {"method": "a\nb"}, "printable text in one line"),
+        (POSES, STATED | {"from_format": "npy-folder"}, "a format stated for poses in memory"),
+        ({CLIP: np.zeros((17, 3))}, STATED, r"S1/Walk 1/c0: float64 of shape \(17, 3\)"),
+        ({CLIP: [[1.0], [2.0, 3.0]]}, STATED, "S1/Walk 1/c0: no array"),
+        ({CLIP: np.full((30, 17, 3), "x")}, STATED, "S1/Walk 1/c0: <U1 of shape"),
+        ({9: np.zeros((30, 17, 3))}, STATED, "a int as a clip id"),
+        (np.zeros((30, 17, 3)), STATED, "a ndarray as predictions"),
+        ("p.npz", STATED, "unit stated for a file"),
+    ],
+)
+def test_poses_in_memory_that_cannot_be_used_are_refused_in_one_paragraph(tmp_path, truth, poses, stated, message):
+    gt = save_predictions(tmp_path / "t.npz", truth, unit="mm", skeleton="h36m17")
+    with pytest.raises(PosebenchError, match=message) as caught:
+        score(poses, "pair-17j", truth=gt, **stated)
+    assert caught.value.exit_code == 2
+
+
+def test_errors_in_poses_in_memory_name_the_function_that_lists_them(tmp_path, truth):
+    gt = save_predictions(tmp_path / "t.npz", truth, unit="mm", skeleton="h36m17")
+    with pytest.raises(
+        PosebenchError, match=r"poses in memory: empty-file.*missing-clips.*posebench.check\(poses, 'pair-17j', ...\)"
+    ) as caught:
+        score({}, "pair-17j", truth=gt, **STATED)
+    assert caught.value.exit_code == 1

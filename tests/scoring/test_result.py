@@ -6,6 +6,7 @@ import io
 import json
 import zipfile
 from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -57,6 +58,31 @@ def test_a_result_comes_back_as_it_was(result, saved):
         np.testing.assert_array_equal(back.sums[name].count, sums.count)
         assert back.sums[name].parts == sums.parts
     assert back.value("MPJPE") == result.value("MPJPE")
+
+
+def test_the_values_of_single_frames_come_back_when_they_are_asked_for(result, saved, monkeypatch):
+    from posebench.scoring.sums_file import StoredFrames
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StoredFrames, "_read", lambda _: pytest.fail("read before a value was asked for"))
+        back = load_result(saved)
+        assert list(back.frames) == list(result.frames)
+        assert "S1/Walk 1/c0/MPJPE" in back.frames
+        assert "nothing" not in back.frames
+    for key, values in result.frames.items():
+        np.testing.assert_array_equal(back.frames[key], values)
+    again = load_result(back.save(saved.parent / "again.json"))
+    np.testing.assert_array_equal(again.frames["S1/Walk 1/c0/MPJPE"], result.frames["S1/Walk 1/c0/MPJPE"])
+
+
+def test_the_values_of_single_frames_of_another_scoring_are_refused(result, saved):
+    back = load_result(saved)
+    replace(result, frames={}).save(saved)
+    with pytest.raises(PosebenchError, match="has changed since the result was loaded"):
+        back.frames["S1/Walk 1/c0/MPJPE"]
+    sums_path(saved).unlink()
+    with pytest.raises(PosebenchError, match=r"No such file.*put the .sums.npz back"):
+        back.frames["S1/Walk 1/c0/MPJPE"]
 
 
 def test_the_json_is_standard_and_states_its_schema(saved):
@@ -322,3 +348,59 @@ def test_a_result_that_lacks_what_its_readers_look_up_is_refused_naming_the_fiel
         saved.write_text(json.dumps(content))
         with pytest.raises(PosebenchError, match=part):
             load_result(saved)
+
+
+def test_a_notebook_shows_the_metrics_with_the_name_escaped(result):
+    named = replace(result, predictions=replace(result.predictions, method="<b>mine</b> & more"))
+    shown = named._repr_html_()
+    assert "&lt;b&gt;mine&lt;/b&gt; &amp; more" in shown
+    assert "<b>" not in shown
+    assert f"<td>{result.value('MPJPE'):.2f}</td>" in shown
+    assert shown.count("<tr>") == 1 + len(result.metrics)
+
+
+def test_the_latex_table_has_a_column_an_action_and_escaped_names(result):
+    named = replace(result, predictions=replace(result.predictions, method="my_net 50%"))
+    lines = named.to_latex(["MPJPE", "PCK@150"]).splitlines()
+    assert lines[0] == r"\begin{tabular}{llrrr}"
+    assert lines[2] == r"method & metric & Walk & Sit & average \\"
+    means = result.metrics["MPJPE"].groups["action"]
+    numbers = [f"{value:.1f}" for value in (means["Walk"], means["Sit"], (means["Walk"] + means["Sit"]) / 2)]
+    assert lines[4] == r"my\_net 50\% & MPJPE [mm] & " + " & ".join(numbers) + r" \\"
+    assert lines[5].startswith(r"my\_net 50\% & PCK@150 [\%] & ")
+    assert lines[-1] == r"\end{tabular}"
+
+
+def test_a_latex_table_without_any_value_is_refused(result):
+    empty = replace(result, metrics={**result.metrics, "MPJPE": replace(result.metrics["MPJPE"], value=None)})
+    with pytest.raises(PosebenchError, match=r"no value for MPJPE.*PA-MPJPE"):
+        empty.to_latex(["MPJPE"])
+    with pytest.raises(PosebenchError, match="metric 'MPJE'"):
+        empty.to_latex(["MPJE"])
+
+
+@pytest.mark.parametrize("metric", ["MPJPE", "PCK@150", "MPJVE"])
+def test_the_worst_frames_are_those_of_a_full_sort(result, saved, metric):
+    sign = 1.0 if metric == "PCK@150" else -1.0
+    every = [
+        (sign * value, clip, index)
+        for clip in dict.fromkeys(row.clip for row in result.rows)
+        for index, value in enumerate(result.frames[f"{clip}/{metric}"])
+        if not np.isnan(value)
+    ]
+    every = sorted(every, key=lambda one: one[0])
+    for one in (result, load_result(saved)):
+        found = one.worst(10, metric)
+        assert [(sign * frame.value, frame.clip, frame.index) for frame in found] == every[:10]
+        assert {frame.unit for frame in found} == {result.tables[metric].unit}
+    assert len(result.worst(10**6, metric)) == len(every)
+
+
+def test_worst_frames_without_values_of_frames_say_how_to_keep_them(result, saved):
+    for one in (replace(result, frames={}), load_result(saved, sums=False)):
+        with pytest.raises(PosebenchError, match=r"no values of single frames.*per_frame=True"):
+            one.worst()
+    with pytest.raises(PosebenchError, match="metric 'MPJE'"):
+        result.worst(metric="MPJE")
+    with pytest.raises(PosebenchError, match="0 frames"):
+        result.worst(0)

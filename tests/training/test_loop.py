@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from posebench.base.errors import PosebenchError
 from posebench.training.gather import gather
@@ -159,7 +161,7 @@ CHANGES = ("width=16", "epochs=6", "samples=1024", "batch=64")
 
 
 def train_martinez(copies, output, **options):
-    options |= {"root": copies / "videopose3d", "preset": "smoke", "changes": CHANGES, "threads": 1, "save_every_s": 0.0}
+    options = {"root": copies / "videopose3d", "preset": "smoke", "changes": CHANGES, "threads": 1, "save_every_s": 0.0, **options}
     return train("martinez", "h36m", output=output, **options)
 
 
@@ -185,6 +187,27 @@ def test_a_killed_process_resumes_to_byte_identical_predictions(copies, uninterr
     train_martinez(copies, killed, resume=True)
     for name in ("predictions.npz", "lifter.safetensors", "recipe.toml"):
         assert (uninterrupted / name).read_bytes() == (killed / name).read_bytes()
+
+
+def test_a_resumed_run_tells_the_threads_of_every_part(copies, tmp_path):
+    with pytest.raises(Interrupted):
+        train_martinez(copies, tmp_path / "run", threads=2, progress=stop_after(40))
+    with pytest.raises(Interrupted):
+        train_martinez(copies, tmp_path / "run", threads=2, progress=stop_after(50), resume=True)
+    result = train_martinez(copies, tmp_path / "run", threads=1, resume=True)
+    assert result.training["steps"] == 96
+    assert result.training["threads"] == "2 (50 steps), then 1 (46 steps)"
+
+
+def test_a_checkpoint_of_an_earlier_version_has_a_part_of_unknown_threads(copies, tmp_path):
+    with pytest.raises(Interrupted):
+        train_martinez(copies, tmp_path / "run", progress=stop_after(40))
+    path = tmp_path / "run" / CHECKPOINT
+    with safe_open(path, framework="pt") as file:
+        state = json.loads(file.metadata()["state"])
+    del state["threads"]
+    save_file(load_file(path), path, metadata={"state": json.dumps(state)})
+    assert train_martinez(copies, tmp_path / "run", resume=True).training["threads"] == "unknown (40 steps), then 1 (56 steps)"
 
 
 def wait_for(path: Path, process: subprocess.Popen) -> None:

@@ -1,6 +1,7 @@
 """From a method's name to a run folder: its files, refusals, resuming, and that unsupervised methods see no 3D."""
 
 import json
+import shutil
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from safetensors.torch import load_file
 import posebench
 from posebench.base.errors import PosebenchError
 from posebench.base.files import sha256_of
+from posebench.cli import main as cli
 from posebench.data.registry import DATASETS, export_layouts
 from posebench.networks.recipe import Recipe, baselines, load_baseline, read_method, resolve
 from posebench.networks.weights import WEIGHTS
@@ -54,6 +56,12 @@ def test_a_run_leaves_its_eight_files_and_nothing_else(finished):
     assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_files_of_a_run_are_as_readable_as_the_umask_says(finished, tmp_path):
+    (tmp_path / "plain").touch()
+    modes = {path.name: oct(path.stat().st_mode) for path in finished[0].iterdir()}
+    assert modes == dict.fromkeys(modes, oct((tmp_path / "plain").stat().st_mode))
+
+
 def test_the_same_seed_gives_the_same_predictions(finished, copies, tmp_path):
     folder, result = finished
     again = small(copies, tmp_path / "again")
@@ -89,6 +97,47 @@ def test_the_result_holds_diagnostics_and_the_costs_of_the_training(finished):
     assert result.training["cpu_seconds"] <= result.training["seconds"] + 0.2, "one thread"
     assert [line["epoch"] for line in lines] == [1, 2]
     assert set(lines[0]["behaviour"]) == signs
+
+
+def test_a_training_takes_one_thread_and_restores_pytorchs_own(finished, copies, tmp_path):
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        result = train(
+            "martinez", "h36m", root=copies / "videopose3d", preset="smoke", changes=TINY, output=tmp_path / "run", log=lambda _: None
+        )
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert result.training["threads"] == "1"
+    assert (tmp_path / "run" / WEIGHTS).read_bytes() == (finished[0] / WEIGHTS).read_bytes()
+
+
+def test_a_run_is_scored_under_the_protocol_that_is_asked_for(finished, copies, tmp_path, capsys):
+    folder = tmp_path / "run"
+    shutil.copytree(finished[0], folder)
+    predictions = (folder / "predictions.npz").read_bytes()
+    assert finished[1].protocol.id == "h36m/s9s11"
+    words = ["train", "martinez", "--dataset", "h36m", "--root", str(copies / "videopose3d"), "--preset", "smoke", "-o", str(folder)]
+    words += [word for change in TINY for word in ("--set", change)] + ["--resume"]
+    assert cli.main([*words, "--protocol", "h36m/s9s11-14j"]) == 0
+    assert "protocol h36m/s9s11-14j v" in capsys.readouterr().out
+    result = posebench.load_result(folder / "result.json")
+    assert result.protocol.id == "h36m/s9s11-14j"
+    assert result.training == finished[1].training
+    assert (folder / "predictions.npz").read_bytes() == predictions
+    assert cli.main(words) == 0, "without --protocol the result is left as it is"
+    assert posebench.load_result(folder / "result.json").protocol.id == "h36m/s9s11-14j"
+
+
+@pytest.mark.parametrize(
+    ("protocol", "named"),
+    [("cmu", "of dataset cmu.*h36m/s9s11"), ("pair-17j", "for files given with --truth"), ("h36m/none", "no protocol 'h36m/none'")],
+)
+def test_a_protocol_that_does_not_fit_is_refused_before_the_training(copies, tmp_path, protocol, named):
+    with pytest.raises(PosebenchError, match=named):
+        small(copies, tmp_path / "run", protocol=protocol)
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_predictions_hold_their_provenance(finished):

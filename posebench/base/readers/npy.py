@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -12,6 +11,7 @@ import numpy.typing as npt
 
 from posebench.base.errors import PosebenchError
 from posebench.base.files import MAX_CLIP_BYTES
+from posebench.base.readers.text import parse_json
 
 #: Twice mmpose's own export of every fifth frame of Human3.6M. Parsed JSON takes many times the file's size in memory.
 MAX_JSON_BYTES = 2**28
@@ -91,9 +91,11 @@ def read_json(path: Path) -> Any:
             raise PosebenchError(f"{path}: {size:,} bytes of JSON", f"at most {MAX_JSON_BYTES:,}", "write the poses with numpy instead")
         file.seek(0)
         try:
-            return json.loads(file.read())
-        except (ValueError, RecursionError) as error:
-            raise PosebenchError(f"{path}: no readable JSON ({error})", "a whole JSON file", "copy the file again") from error
+            return parse_json(file.read())
+        except ValueError as error:
+            raise PosebenchError(
+                f"{path}: no readable JSON ({error})", "a whole JSON file of numbers that float64 can hold", "copy or write the file again"
+            ) from error
 
 
 def open_file(path: Path) -> IO[bytes]:

@@ -4,6 +4,12 @@
 stack machine. This reader executes only the instructions that build those values, replaces every global that it knows by a function of
 its own, and builds arrays by :func:`numpy.frombuffer` from checked sizes, not by numpy's own ``__setstate__``.
 
+**What a small pickle may cost.** A pickle may refer to a value many times, and so describe in some hundred bytes what takes gigabytes to
+build or hours to hash. Each instruction is therefore judged before it is executed: a read stays within the file, a whole number within
+64 bits, and a key is short printable text, a number, or a tuple of these, before it is hashed. All arrays together hold no more bytes
+than the pickle, and arrays of objects no more objects than it has instructions. Nesting is judged before anything is built from the
+values.
+
 It subclasses Python's own ``pickle._Unpickler`` and replaces its private table ``dispatch``. A test names the Python version that
 this was written for, and fails on a version whose unpickler works otherwise.
 
@@ -29,13 +35,19 @@ from posebench.base.readers.npz import open_zip
 
 #: Above the size of any known archive (2D joints of all H36M subjects: 0.3 GB); bounds what a zip bomb can expand to.
 MAX_BYTES = 4 * 2**30
+#: Poses and keypoints compress to a third at best. Above _SMALL_BYTES, an archive that expands more than this is no archive of poses.
+MAX_EXPANSION = 50
+_SMALL_BYTES = 64 * 2**20
 #: An array takes about 40 instructions, an archive of all H36M clips about 40,000.
-MAX_INSTRUCTIONS = 5_000_000
+MAX_INSTRUCTIONS = 1_000_000
 MAX_DEPTH = 32
+MAX_KEY = 200
+#: Digits of a whole number in text: 64 bits have 20.
+_MAX_DIGITS = 24
 _ADVICE = "get the archive again from its source; nothing in this one was run"
 
 _INSTRUCTIONS = (
-    "PROTO FRAME STOP MARK POP POP_MARK DUP NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT BINFLOAT STRING "
+    "PROTO FRAME STOP MARK POP POP_MARK NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT BINFLOAT STRING "
     "BINSTRING SHORT_BINSTRING BINBYTES SHORT_BINBYTES BINBYTES8 UNICODE BINUNICODE SHORT_BINUNICODE BINUNICODE8 TUPLE EMPTY_TUPLE "
     "TUPLE1 TUPLE2 TUPLE3 EMPTY_LIST LIST APPEND APPENDS EMPTY_DICT DICT SETITEM SETITEMS GLOBAL STACK_GLOBAL REDUCE BUILD MEMOIZE "
     "PUT BINPUT LONG_BINPUT GET BINGET LONG_BINGET BYTEARRAY8"
@@ -67,9 +79,11 @@ class _Dtype:
     __slots__ = ("code", "order")
 
     def __init__(self, code: object, *_align_and_copy: object) -> None:
-        code = code.decode("latin-1") if isinstance(code, bytes) else code
-        if not isinstance(code, str) or not re.fullmatch(r"[<>|=]?([biufcSU]\d{1,9}|O8?)", code):
-            raise _Refused(f"an array of type {str(code)[:40]!r}")
+        code = code[:40].decode("latin-1") if isinstance(code, bytes) else code
+        if not isinstance(code, str) or not re.fullmatch(r"[<>|=]?([biufc]\d{1,2}|[SU]\d{1,4}|O8?)", code):
+            raise _Refused(
+                f"an array of type {code[:40]!r}" if isinstance(code, str) else f"an array whose type is a {type(code).__name__}"
+            )
         self.order, self.code = (code[0], code[1:]) if code[0] in "<>|=" else ("=", code)
 
     def __setstate__(self, state: object) -> None:
@@ -96,17 +110,21 @@ class _Array:
         self.order = "F" if fortran else "C"
 
 
-def _bytes_of(text: object, encoding: object = "latin1") -> bytes:
-    """Stands in for ``_codecs.encode``, by which protocol 2 stores bytes as text."""
-    if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
-        raise _Refused("_codecs.encode of something other than bytes")
-    return text.encode("latin-1")
+class _Text:
+    """Stands for ``_codecs.encode(text, "latin1")``, by which protocol 2 stores bytes as text; encoded when its array is built."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: object, encoding: object = "latin1") -> None:
+        if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
+            raise _Refused("_codecs.encode of something other than bytes")
+        self.text = text
 
 
 _GLOBALS: dict[tuple[str, str], _Replacement] = {
     ("numpy", "ndarray"): _Replacement(lambda *_: _Array()),
     ("numpy", "dtype"): _Replacement(_Dtype),
-    ("_codecs", "encode"): _Replacement(_bytes_of),
+    ("_codecs", "encode"): _Replacement(_Text),
     ("__builtin__", "bytes"): _Replacement(lambda: b""),  # empty bytes in protocol 2
 }
 for _core in ("numpy.core", "numpy._core"):
@@ -131,85 +149,201 @@ class _Instructions(dict[int, Callable[[Any], None]]):
         return super().__getitem__(code)
 
 
+class _Bounded:
+    """A stream of which a pickle can read what is there: a count beyond its end fails before memory is taken."""
+
+    def __init__(self, file: IO[bytes], size: int) -> None:
+        self._file = file
+        self._left = size
+
+    def read(self, count: int = -1) -> bytes:
+        if not 0 <= count <= self._left:
+            raise EOFError(f"it asks for {count:,} of {self._left:,} bytes")
+        return self._counted(self._file.read(count))
+
+    def readline(self) -> bytes:
+        return self._counted(self._file.readline(self._left))
+
+    def _counted(self, data: bytes) -> bytes:
+        self._left -= len(data)
+        return data
+
+
 def _bytearray(machine: Any) -> None:
     size = int.from_bytes(machine.read(8), "little")
     machine.append(machine.read(size))
 
 
+def _whole_number(machine: Any) -> None:
+    text = machine.readline().strip()
+    if len(text) > _MAX_DIGITS:
+        raise _Refused(f"a whole number of {len(text):,} digits")
+    # INT stores false and true as 00 and 01.
+    machine.append(text == b"01" if text in (b"00", b"01") else int(text.removesuffix(b"L")))
+
+
+def _long_number(machine: Any) -> None:
+    size = machine.read(1)[0]
+    if size > 9:  # 64 bits and a sign
+        raise _Refused(f"a whole number of {size:,} bytes")
+    machine.append(int.from_bytes(machine.read(size), "little", signed=True))
+
+
+def _set_item(machine: Any) -> None:
+    _judge_key(machine.stack[-2])
+    machine.load_setitem()
+
+
+def _set_items(machine: Any) -> None:
+    for key in machine.stack[::2]:
+        _judge_key(key)
+    machine.load_setitems()
+
+
+def _dict(machine: Any) -> None:
+    for key in machine.stack[::2]:
+        _judge_key(key)
+    machine.load_dict()
+
+
+def _judge_key(key: object, *, inner: bool = False) -> None:
+    """Refuse a key before it is hashed, unless it is a number, a short printable text, or a tuple of a few of these."""
+    if isinstance(key, str | bytes):
+        text = key if isinstance(key, str) else key[:MAX_KEY].decode("latin-1")
+        if len(key) > MAX_KEY or not text.isprintable():
+            shown = ascii(text[:40]) + (f" ... of {len(key):,} characters" if len(key) > 40 else "")
+            raise _Refused(f"the key {shown}, which is no short printable text")
+    elif isinstance(key, tuple) and not inner and len(key) <= 4:
+        for part in key:
+            _judge_key(part, inner=True)
+    elif isinstance(key, int | np.integer):
+        _judge_number(int(key))
+    elif not isinstance(key, float | np.floating | _Array):  # of an array, its address is hashed; what is built from it is judged
+        raise _Refused(f"a key of type {type(key).__name__}")
+
+
+def _judge_number(value: int) -> None:
+    if not -(2**63) <= value < 2**64:
+        raise _Refused("a whole number beyond 64 bits")
+
+
 class _Reader(pickle._Unpickler):
     """Python's unpickler, restricted. The one in C has no table to restrict, and allocates a memo of any size that a pickle states."""
 
-    def __init__(self, file: IO[bytes]) -> None:
-        super().__init__(file, encoding="latin1")
+    def __init__(self, file: _Bounded) -> None:
+        super().__init__(cast(Any, file), encoding="latin1")
         codes = {name: cast(bytes, getattr(pickle, name))[0] for name in _INSTRUCTIONS.split()}
         known = cast(dict[int, Callable[[Any], None]], pickle._Unpickler.dispatch)
-        instructions = {code: known[code] for code in codes.values()} | {codes["BYTEARRAY8"]: _bytearray}
-        setattr(self, "dispatch", _Instructions(instructions))  # noqa: B010 - a class variable in the type stubs
+        judged: dict[str, Callable[[Any], None]] = {
+            "BYTEARRAY8": _bytearray,
+            "INT": _whole_number,
+            "LONG": _whole_number,
+            "LONG1": _long_number,
+            "SETITEM": _set_item,
+            "SETITEMS": _set_items,
+            "DICT": _dict,
+        }
+        self.instructions = _Instructions({code: judged.get(name) or known[code] for name, code in codes.items()})
+        setattr(self, "dispatch", self.instructions)  # noqa: B010 - a class variable in the type stubs
 
     def find_class(self, module: str, name: str) -> Any:
         try:
             return _GLOBALS[module, name]
         except KeyError:
-            raise _Refused(f"the global {module}.{name}") from None
+            raise _Refused(f"the global {ascii(f'{module}.{name}'[:100])[1:-1]}") from None
 
 
-def _built(value: object, done: dict[int, tuple[object, object]], depth: int = 0) -> object:
-    """The value with its arrays built.
+class _Builder:
+    """Builds the arrays among the values of a pickle of ``size`` bytes that was read with some number of ``instructions``."""
 
-    ``done`` maps the id of each original to the original, kept alive so that its id stays unique, and to what was built from it. A value
-    that is referred to many times is built once.
-    """
-    if isinstance(value, str | bytes | int | float | complex | None):
-        return value
-    if depth > MAX_DEPTH:
-        raise _Refused(f"values nested deeper than {MAX_DEPTH}")
-    if id(value) in done:
-        return done[id(value)][1]
-    built: object
-    if isinstance(value, _Array):
-        built = _array(value, done, depth)
-    elif isinstance(value, dict):
-        built = {_key(_built(key, done, depth + 1)): _built(item, done, depth + 1) for key, item in value.items()}
-    elif isinstance(value, list | tuple):
-        built = type(value)(_built(item, done, depth + 1) for item in value)
-    else:
-        raise _Refused(f"a value of type {type(value).__name__}")
-    done[id(value)] = (value, built)
-    return built
+    def __init__(self, size: int, instructions: int) -> None:
+        self._bytes_left = size
+        self._objects_left = instructions
+        # By the id of each original: the original, kept alive so that its id stays unique, and what was built from it. A value that is
+        # referred to many times is built once.
+        self._done: dict[int, tuple[object, object]] = {}
+
+    def build(self, value: object, depth: int = 0) -> object:
+        """The value with its arrays built."""
+        if isinstance(value, str):
+            if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+                raise _Refused("text with half a character (a surrogate)")
+            return value
+        if isinstance(value, bytes | float | complex | bool | None):
+            return value
+        if isinstance(value, int):
+            _judge_number(value)
+            return value
+        if depth > MAX_DEPTH:
+            raise _Refused(f"values nested deeper than {MAX_DEPTH}")
+        if id(value) in self._done:
+            return self._done[id(value)][1]
+        built: object
+        if isinstance(value, _Array):
+            built = self._array(value, depth)
+        elif isinstance(value, _Text):
+            built = self._encoded(value.text)
+        elif isinstance(value, dict):
+            built = {self._key(key): self.build(item, depth + 1) for key, item in value.items()}
+        elif isinstance(value, list | tuple):
+            built = type(value)(self.build(item, depth + 1) for item in value)
+        else:
+            raise _Refused(f"a value of type {type(value).__name__}")
+        self._done[id(value)] = (value, built)
+        return built
+
+    def _key(self, key: object) -> object:
+        built = self.build(key, MAX_DEPTH - 1)
+        _judge_key(built)
+        return built
+
+    def _spend(self, count: int) -> None:
+        self._bytes_left -= count
+        if self._bytes_left < 0:
+            raise _Refused("arrays that together hold more bytes than it")
+
+    def _encoded(self, text: str) -> bytes:
+        self._spend(len(text))
+        return text.encode("latin-1")
+
+    def _array(self, parts: _Array, depth: int) -> object:
+        if not isinstance(parts.dtype, _Dtype):
+            raise _Refused("an array without a type")
+        dtype = parts.dtype.dtype()
+        shape = () if parts.shape is None else (parts.shape,) if isinstance(parts.shape, int) else parts.shape
+        if not isinstance(shape, tuple) or len(shape) > 16 or not all(isinstance(n, int) and 0 <= n < 2**40 for n in shape):
+            raise _Refused("an array with an impossible shape")
+        size = math.prod(shape)
+        order: Any = "F" if parts.order == "F" else "C"
+        if dtype.hasobject:
+            if not isinstance(parts.data, list) or len(parts.data) != size:
+                raise _Refused("an array of objects without its objects")
+            self._objects_left -= size
+            if self._objects_left < 0:
+                raise _Refused("arrays of more objects than it has instructions")
+            flat = np.empty(size, dtype=object)
+            for k, item in enumerate(parts.data):
+                flat[k] = self.build(item, depth + 1)
+            return flat.reshape(shape, order=order)
+        text = parts.data.text if isinstance(parts.data, _Text) else parts.data
+        if not isinstance(text, bytes | bytearray | str) or len(text) != size * dtype.itemsize or (dtype.itemsize == 0 and shape):
+            raise _Refused(f"an array {shape} {dtype} without its {size * dtype.itemsize:,} bytes")
+        self._spend(len(text))
+        data = text.encode("latin-1") if isinstance(text, str) else text
+        if dtype.kind == "U" and len(data):
+            codes = np.frombuffer(data, dtype=dtype.byteorder.replace("|", "=") + "u4")
+            if ((codes > 0x10FFFF) | ((codes >= 0xD800) & (codes < 0xE000))).any():
+                raise _Refused("an array of text with characters that do not exist")
+        array = np.frombuffer(data, dtype=dtype).reshape(shape, order=order) if len(data) else np.empty(shape, dtype)
+        return array[()] if parts.shape is None else array
 
 
-def _key(key: object) -> object:
-    if not isinstance(key, str | bytes | int | float | tuple):
-        raise _Refused(f"a key of type {type(key).__name__}")
-    return key
-
-
-def _array(parts: _Array, done: dict[int, tuple[object, object]], depth: int) -> object:
-    if not isinstance(parts.dtype, _Dtype):
-        raise _Refused("an array without a type")
-    dtype = parts.dtype.dtype()
-    shape = () if parts.shape is None else (parts.shape,) if isinstance(parts.shape, int) else parts.shape
-    if not isinstance(shape, tuple) or len(shape) > 16 or not all(isinstance(n, int) and 0 <= n < 2**40 for n in shape):
-        raise _Refused("an array with an impossible shape")
-    data = parts.data.encode("latin-1") if isinstance(parts.data, str) else parts.data
-    size = math.prod(shape)
-    order: Any = "F" if parts.order == "F" else "C"
-    if dtype.hasobject:
-        if not isinstance(data, list) or len(data) != size:
-            raise _Refused("an array of objects without its objects")
-        flat = np.empty(size, dtype=object)
-        for k, item in enumerate(data):
-            flat[k] = _built(item, done, depth + 1)
-        return flat.reshape(shape, order=order)
-    if not isinstance(data, bytes | bytearray) or len(data) != size * dtype.itemsize:
-        raise _Refused(f"an array {shape} {dtype} without its {size * dtype.itemsize:,} bytes")
-    array = np.frombuffer(data, dtype=dtype).reshape(shape, order=order) if len(data) else np.empty(shape, dtype)
-    return array[()] if parts.shape is None else array
-
-
-def _read(file: IO[bytes], place: str) -> object:
+def _read(file: IO[bytes], size: int, place: str) -> object:
+    """The value in the next ``size`` bytes of ``file``."""
     try:
-        return _built(_Reader(file).load(), {})
+        reader = _Reader(_Bounded(file, size))
+        value = reader.load()
+        return _Builder(size, MAX_INSTRUCTIONS - reader.instructions.left).build(value)
     except _Refused as refused:
         raise PosebenchError(
             f"{place} holds a pickle with {refused}",
@@ -233,7 +367,7 @@ def read_pickle(path: Path, *, max_bytes: int = 64 * 2**20) -> object:
         if size > max_bytes:
             raise PosebenchError(f"{path}: {size:,} bytes", f"a pickle of at most {max_bytes:,} bytes", "name the right file")
         with path.open("rb") as file:
-            return _read(file, str(path))
+            return _read(file, size, str(path))
     except OSError as error:
         raise PosebenchError(f"{path}: {error.strerror or error}", "a file that can be read", "check the path") from error
 
@@ -256,13 +390,16 @@ def read_object(path: Path, key: str, *, max_bytes: int = MAX_BYTES) -> object:
                 f"at most {max_bytes:,} bytes, stored or deflated",
                 _ADVICE,
             )
+        if entry.file_size > max(_SMALL_BYTES, MAX_EXPANSION * entry.compress_size):
+            found = f"{path}: {key} of {entry.file_size:,} bytes out of {entry.compress_size:,} compressed ones"
+            raise PosebenchError(found, f"arrays that expand at most {MAX_EXPANSION} times", _ADVICE)
         try:
             with archive.open(entry) as stream:
                 header = read_array_header(stream)
                 if header.shape != () or header.dtype != np.dtype(object):
                     found = f"{path}: {key} is {header.dtype} {header.shape}"
                     raise PosebenchError(found, "one object (a dict)", "name an archive of this layout")
-                value = _read(stream, f"{path}: {key}")
+                value = _read(stream, entry.file_size - stream.tell(), f"{path}: {key}")
                 # numpy pickles the array, not the object in it.
                 return value[()] if isinstance(value, np.ndarray) and value.shape == () else value
         except PosebenchError:

@@ -38,9 +38,7 @@ def draw_errors(figure: Figure, data: Data) -> None:
     letters.tick_params(length=0)
     letters.spines["right"].set_visible(False)
     _label(figure, axes, data, f"{data['axis']}, average by {data['headline']}")
-    axes.set_title(
-        "point: median seed; band: 95 % interval over takes; strokes: every seed; shared letter: no significant difference", fontsize=8
-    )
+    axes.set_title("point: median seed; band: 95 % interval over takes; strokes: seeds; same letter: not separable", fontsize=8)
 
 
 def draw_series(figure: Figure, data: Data) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from posebench.board.entry import BY_JOINT, Entry
+from posebench.board.pages.provenance import DIAGNOSTICS_PAGE
 from posebench.board.pages.tables import metric_cell
 from posebench.board.rank import PRIMARY, Ranking, metrics_of
 from posebench.data.registry import needs_root
@@ -38,7 +39,7 @@ def entry_page(ranking: Ranking, number: int, protocol: Protocol) -> str:
         *_against(ranking, entry),
         *_by_action(entry, seed),
         *_by_joint(entry, seed),
-        *_behaviour(entry, seed),
+        *_diagnostics(entry, seed, up),
         *_provenance(entry),
         _commands(entry, protocol),
     ]
@@ -106,29 +107,29 @@ def _one(value: float | None) -> str:
     return "" if value is None else f"{value:.1f}"
 
 
-def _behaviour(entry: Entry, seed: int) -> list[str]:
+def _diagnostics(entry: Entry, seed: int, up: str) -> list[str]:
     tables = entry.seeds[seed].behaviour
     if not tables:
         return []
     lines = [[name, *(f"{table[name]:.2f}" if name in table else "" for table in tables.values())] for name in BEHAVIOUR]
-    about = "## Diagnostics\n\nThey need no true poses and are never ranked; docs/training.md explains them.\n"
+    about = f"## Diagnostics\n\nWithout true poses, never ranked: [definitions]({up}{DIAGNOSTICS_PAGE}).\n"
     return [about, markdown_table(lines, ["diagnostic", *tables], right=range(1, 1 + len(tables))) + "\n"]
 
 
 def _provenance(entry: Entry) -> list[str]:
-    parts = ["## Where it comes from\n"]
+    parts = ["## Provenance\n"]
     made = entry.seeds[0].provenance
     if made:
         facts = {
             "recipe, preset": f"{made.recipe}, {made.preset}",
             "trained on": f"{made.trained_on}, keypoints {made.trained_keypoints}",
-            "poses seen": f"{made.poses_seen:,} in {made.epochs} epochs",
+            "training poses": f"{made.poses_seen:,} in {made.epochs} epochs",
             "parameters": f"{made.parameters:,}",
             "frames of context": made.context,
             "flip averaging": "yes" if made.flip_averaging else "no",
             "side information": "; ".join(made.side_information) or "nothing",
             "extra data": "; ".join(made.extra_data) or "none",
-            **({"taught by": made.common.teacher} if made.teacher else {}),
+            **({"teacher": made.common.teacher} if made.teacher else {}),
         }
         parts.append(markdown_table([[name, fact] for name, fact in facts.items()], ["", "of all seeds"]) + "\n")
     for number, seed in enumerate(entry.seeds):
@@ -137,8 +138,8 @@ def _provenance(entry: Entry) -> list[str]:
         trained += [f"{float(spent['teacher_cpu_seconds']) / 60:.1f} of them its teacher's"] if "teacher_cpu_seconds" in spent else []
         trained += [f"{name} {spent[name]}" for name in ("device", "processor", "threads", "torch") if name in spent]
         trained += [f"commit {spent['code']}"] if "code" in spent else []
-        trained += [f"taught by {seed.provenance.teacher}"] if seed.provenance and seed.provenance.teacher else []
-        scored = "posebench {posebench}, Python {python}, numpy {numpy}, {platform}".format_map(seed.environment)
+        trained += [f"teacher {seed.provenance.teacher}"] if seed.provenance and seed.provenance.teacher else []
+        scored = seed.scored_with
         training = f" Trained: {', '.join(trained)}." if trained else ""
         parts.append(
             f"* Seed {_seed_number(entry, number)}: {_one(entry.value(PRIMARY, entry.protocol['headline'], number))}"
@@ -177,7 +178,8 @@ def _training_commands(entry: Entry, number: int, protocol: Protocol) -> tuple[l
     root = "" if not needs_root(entry.learnt_on) else " --root DIR" if same_data else f" --root {entry.learnt_on.upper()}"
     recipe = "" if made.recipe == "default" else f" --recipe {made.recipe}"
     stated_threads = entry.seeds[number].training.get("threads")
-    threads = f" --threads {stated_threads}" if stated_threads else ""
+    # A training that was resumed with another number of threads has no single one.
+    threads = f" --threads {stated_threads}" if str(stated_threads or "").isdecimal() else ""
     lines = [
         f"posebench train {entry.method} --dataset {entry.learnt_on}{root} --keypoints {made.trained_keypoints}{recipe}"
         f" --preset {made.preset} --seed {seed}{threads} -o {run}"

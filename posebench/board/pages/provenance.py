@@ -10,14 +10,13 @@ from posebench.display.tables import markdown_table
 from posebench.metrics.behaviour import BEHAVIOUR
 from posebench.scoring.protocol import Protocol
 
+#: Where the diagnostics are explained, seen from a board's folder.
+DIAGNOSTICS_PAGE = "../docs/training.md#diagnostics"
+
 
 def machines(entries: Sequence[Entry]) -> str:
     """What the rows were scored with."""
-    used = {
-        "posebench {posebench}, Python {python}, numpy {numpy}, {platform}".format_map(seed.environment)
-        for entry in entries
-        for seed in entry.seeds
-    }
+    used = {seed.scored_with for entry in entries for seed in entry.seeds}
     return "Scored with " + "; ".join(sorted(used)) + "."
 
 
@@ -35,18 +34,18 @@ def _trainings(ordered: Sequence[Entry], entries: Sequence[Entry]) -> list[str]:
         if made is None:
             continue
         seeds = ", ".join(str(seed.provenance.seed) for seed in entry.seeds if seed.provenance)
-        seen = f"{made.poses_seen / 1e6:.2f} M in {made.epochs} epochs"
+        poses = f"{made.poses_seen / 1e6:.2f} M in {made.epochs} epochs"
         flips = "yes" if made.flip_averaging else "no"
-        rows.append([entry.label, seeds, seen, _minutes(entry), f"{made.parameters:,}", made.context, flips])
+        rows.append([entry.label, seeds, poses, _minutes(entry), f"{made.parameters:,}", made.context, flips])
         facts.setdefault(f"Trained on {made.trained_on}", []).append(entry.label)
         if made.teacher:
-            facts.setdefault(f"Taught by {made.common.teacher}; CPU minutes include the teacher's", []).append(entry.label)
+            facts.setdefault(f"Teacher {made.common.teacher}, whose training is included in the CPU minutes", []).append(entry.label)
         side = [*made.side_information, *(f"extra data: {name}" for name in made.extra_data)]
         if side:
             facts.setdefault(f"Side information: {'; '.join(side)}", []).append(entry.label)
     if not rows:
         return []
-    heads = ["method", "seeds", "poses seen", "CPU minutes", "parameters", "frames", "flip averaging"]
+    heads = ["method", "seeds", "training poses", "CPU minutes", "parameters", "context [frames]", "flip averaging"]
     lines = [f"* {fact}: {', '.join(labels)}." for fact, labels in facts.items()]
     return ["How the trained rows were made:\n", markdown_table(rows, heads, right=range(3, 6)), "", *lines, *_trainers(entries), ""]
 
@@ -65,7 +64,7 @@ def _diagnostics(ordered: Sequence[Entry]) -> list[str]:
         rows.append(true_poses)
     if not rows:
         return []
-    about = "Diagnostics that need no true poses, of the first seed, never ranked; docs/training.md explains them:\n"
+    about = f"[Diagnostics that need no true poses]({DIAGNOSTICS_PAGE}), of the first seed, never ranked:\n"
     return [about, markdown_table(rows, ["method", *BEHAVIOUR], right=range(1, 1 + len(BEHAVIOUR))), ""]
 
 

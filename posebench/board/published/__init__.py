@@ -1,4 +1,4 @@
-"""Numbers that papers report: read, shown beside measured rows, and reconciled with them.
+"""Numbers from papers: read, shown in separate tables, and compared with measured ones.
 
 Imports the rest of ``board`` and what that may import.
 Start with ``types.py``.

@@ -1,13 +1,13 @@
-"""The reader of ``published.toml``: numbers from papers, strictly checked. They are never ranked with measured ones."""
+"""The strict reader of ``published.toml``: numbers from papers, which are never ranked with measured ones."""
 
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 
 from posebench.base.errors import PosebenchError
+from posebench.base.readers.text import read_toml
 from posebench.base.schema import Fields
 from posebench.board.published.types import (
     CONFIDENCES,
@@ -44,8 +44,8 @@ def load_published(board: Path) -> Published | None:
     if not path.is_file():
         return None
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        content = read_toml(path)
+    except (OSError, ValueError) as error:
         raise PosebenchError(f"{path}: {error}", "a readable TOML file", _ADVICE, exit_code=1) from error
     fields = Fields(content, str(path), _ADVICE)
     if fields.whole("posebench_published") != SCHEMA:
@@ -134,7 +134,7 @@ def _value(fields: Fields) -> Value:
     most = 1000.0 if metric.endswith("MPJPE") else 100.0
     if not 0.0 < value.value <= most:
         raise fields.wrong("value", value.printed, f"a {metric} above 0 and up to {most:g}")
-    # A slip of the hand in a row of fifteen shows in its mean; 0.06 leaves room for two roundings.
+    # A typing error in one of the fifteen values shows in their mean; 0.06 allows for two roundings.
     if value.by_action and not abs(sum(value.by_action) / 15 - value.value) < 0.06:
         raise fields.wrong("by_action", list(value.by_action), f"15 numbers with the mean {value.value:g}")
     return value
@@ -150,7 +150,7 @@ def _by_action(fields: Fields) -> tuple[float, ...]:
 def _printed(fields: Fields) -> str:
     printed = fields.text("value")
     if not re.fullmatch(_NUMBER, printed):
-        raise fields.wrong("value", printed, "a number as it is printed, in quotes")
+        raise fields.wrong("value", printed, "a number as it is printed in the source, in quotes")
     return printed
 
 

@@ -13,19 +13,19 @@ from posebench.display.tables import markdown_table
 #: Papers whose numbers are compared wherever they share data, metric and 2D source.
 COMPARED = ("chen2019", "repnet", "ites")
 
-_HEAD = """# Reconciliation: what published numbers really are
+_HEAD = """# Reconciliation: what published numbers mean
 
 Made by `posebench board render` from `published.toml` and the files under `entries/`; do not edit by hand.
 
-In this field one number is filed under several names, and one name covers several numbers. "Protocol #1" and "#2" mean MPJPE and PA-MPJPE
-in one line of papers and camera or frame choices in others; methods that do not know the scale rescale each pose by the truth in one of
-four ways before they print an "MPJPE"; and some choose, pose by pose, the better of a pose and its mirror image. This page says what
-each number is, how sure that is and why. Errors are in mm, PCK and AUC in %.
+In this field one number has several names, and one name is used for several numbers. "Protocol #1" and "#2" mean MPJPE and PA-MPJPE in
+some papers, and a choice of cameras or frames in others. Methods without scale rescale each pose by the ground truth in one of four ways
+before they report an "MPJPE". Some choose the better of each pose and its mirror image. This page states what each number is, how certain
+that is, and why. Errors are in mm, PCK and AUC in %.
 
 **2D source.** `gt`: the truth projected; `sh`: Stacked Hourglass, fine-tuned or not; `cpn_ft_h36m_dbb`: CPN fine-tuned on Human3.6M;
 `detected`: by a detector, not stated which; `image`: the method reads images.
 
-**Letters in round brackets** say how a number was aligned. PA-MPJPE without one is a similarity alignment without reflection, MPJPE
+**Letters in round brackets** state how a number was aligned. PA-MPJPE without one is a similarity alignment without reflection, MPJPE
 without one is relative to the root, scaled MPJPE without one is N-MPJPE (least-squares scale).
 
 {marks}
@@ -38,12 +38,12 @@ checked and appear on this page only; do not quote them.
 
 
 def reconciliation(published: Published, entries: Sequence[Entry]) -> str:
-    """The whole page."""
+    """The whole page, in markdown."""
     return "\n".join(
         [
             _HEAD.format(marks=marks_legend(), tags=tags_legend()),
             _filings(published),
-            _like_for_like(published),
+            _comparable(published),
             reproduced(published, entries),
             official(published),
             _reported(published),
@@ -54,10 +54,10 @@ def reconciliation(published: Published, entries: Sequence[Entry]) -> str:
 
 def _filings(published: Published) -> str:
     parts = [
-        """## What sites file, and what it is
+        """## Numbers as sites list them, and what they are
 
-`wizwand.com` and `paperswithcode.com` were read in stored copies; `aggregator` is a list with the labels of wizwand.com that reached us
-without its address. *Sure* is our confidence in what the number is.
+`wizwand.com` and `paperswithcode.com` were read in stored copies. `aggregator` is a list of unknown address with the labels of wizwand.com.
+*Confidence* is ours, in what the number is.
 """
     ]
     for paper in published.papers.values():
@@ -76,7 +76,7 @@ without its address. *Sure* is our confidence in what the number is.
                 ]
                 for filing in filings
             ]
-            parts.append(markdown_table(lines, ["filed under", "value", "the label is", "what it is", "sure", "why"]) + "\n")
+            parts.append(markdown_table(lines, ["listed as", "value", "the label is", "what it is", "confidence", "why"]) + "\n")
     return "\n".join(parts)
 
 
@@ -91,13 +91,13 @@ def _truth(published: Published, filing: Filing) -> str:
     return f"{filing.metric} ({aligned}) on {data_of(row)}; 2D {row.keypoints}{variant}: {part}{cell(value)}"
 
 
-def _like_for_like(published: Published) -> str:
+def _comparable(published: Published) -> str:
     names = [published.papers[id].name for id in COMPARED if id in published.papers]
     parts = [
-        f"""## Like for like: {", ".join(names)}
+        f"""## Comparable numbers: {", ".join(names)}
 
-A line holds numbers of one dataset, metric and 2D source. Numbers of different lines are not comparable, however near they are.
-Within a line they are like for like only if the last column says so.
+A line holds numbers of one dataset, metric and 2D source. Numbers of different lines are not comparable. Numbers of one line are
+comparable only if the last column says so.
 """
     ]
     lines = []
@@ -110,7 +110,7 @@ Within a line they are like for like only if the last column says so.
                     cells = [_cells([row for row in line if row.paper == id], metric) for id in COMPARED]
                     if any(cells):
                         lines.append([where, f"{metric} [{UNITS[metric]}]", keypoints, *cells, _verdict(line, metric)])
-    parts.append(markdown_table(lines, ["data", "metric", "2D", *names, "like for like?"]) + "\n")
+    parts.append(markdown_table(lines, ["data", "metric", "2D", *names, "comparable?"]) + "\n")
     return "\n".join(parts)
 
 
@@ -134,8 +134,7 @@ def _reported(published: Published) -> str:
     parts = [
         """## Every reported number
 
-In order of supervision and year, not ranked; with its source, and with the numbers that are only recalled.
-Confidence is high where nothing else is said.
+In order of supervision and year, not ranked, with sources; unverified numbers included. Confidence is high unless stated.
 """
     ]
     for dataset, title in DATASETS.items():

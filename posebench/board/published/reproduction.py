@@ -1,4 +1,4 @@
-"""Reported against reproduced: a paper's numbers, other people's code on our data, and our baselines' entries."""
+"""Reported and reproduced numbers: the paper's, other people's code on our data, and our baselines' entries."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ def _against(published: Published, paper: Paper, runs: Sequence[Measured], entri
     own = [entry for entry in entries if entry.method in paper.methods]
     lines += [_entry_line(entry) for entry in own]
     if paper.methods and not own:
-        lines.append(["ours: no entry on the board yet", *[""] * (3 + len(_COLUMNS)), ""])
+        lines.append(["ours: no entry yet", *[""] * (3 + len(_COLUMNS)), ""])
     return markdown_table(lines, ["what", "data", "2D", "joints", *_COLUMNS, "work"])
 
 
 def _reported_line(published: Published, row: Row) -> list[str]:
     aligned = row.get("PA-MPJPE")
-    # The better of two flips after alignment is, but for perspective, an alignment that may reflect.
+    # The better of a pose and its depth flip, both aligned, is nearly an alignment with reflection: only perspective differs.
     reflected = aligned is not None and (aligned.alignment == "similarity+reflection" or aligned.oracle != "none")
     values = [None if reflected else aligned, aligned if reflected else None, row.get("scaled MPJPE"), row.get("MPJPE")]
     joints = "" if row.joints == "unstated" else row.joints
@@ -92,7 +92,7 @@ def _work(entry: Entry) -> str:
 
 
 def official(published: Published) -> str:
-    """Every run of other people's code, with all its metrics."""
+    """A table of all runs of other people's code, with all their metrics."""
     runs = published.measured
     metrics = [metric for metric in MEASURES if any(metric in run.values for run in runs)]
     lines = [
@@ -107,10 +107,9 @@ def official(published: Published) -> str:
     notes = "\n".join(f"* **{run.what}**: {run.notes}" for run in runs if run.notes)
     return f"""## Other people's code on our data
 
-Official repositories with the smallest edits that a CPU, library versions and our data need; released hyper-parameters, last epoch, one
-seed, 11 to 28 minutes of one CPU core, about 1 % of a paper's number of steps. Read a row as "this code with this much work".
-Averages are over frames unless the heading says `by take`. The best-of-flip columns are ITES's own way of scoring: Procrustes scale, the
-better of the pose and its mirror image. Rows with 16 and with 17 joints are not comparable.
+Official repositories, changed only as a CPU, library versions and our data require. Released hyper-parameters, last epoch, one seed, 11 to
+28 minutes on one CPU core: about 1 % of the steps of a paper. Averages are over frames unless the heading says `by take`. The best-of-flip
+columns are scored as in ITES: Procrustes scale, the better of the pose and its mirror image. Rows with 16 and 17 joints are not comparable.
 
 {markdown_table(lines, ["code", "data", "work", *metrics], right=range(3, 3 + len(metrics)))}
 

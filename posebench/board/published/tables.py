@@ -1,4 +1,4 @@
-"""Tables of published numbers: unranked, in the order of their file, one table for each 2D source."""
+"""Tables of published numbers: unranked, in the order of the file, one table per 2D source."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ def _marks(value: Value) -> list[str]:
 
 
 def marks_legend() -> str:
-    """What the letters in round brackets mean."""
+    """A list of the letters in round brackets and their meanings."""
     return "\n".join(f"* ({mark}) {meaning}" for mark, meaning in MARKS.items())
 
 
 def tags_legend() -> str:
-    """What the tags in square brackets mean."""
+    """A list of the tags in square brackets and their meanings."""
     return "\n".join(f"* [{tag}] {meaning}" for tag, meaning in TAGS.items())
 
 
@@ -64,7 +64,7 @@ def who(published: Published, row: Row) -> str:
 
 
 def data_of(row: Row) -> str:
-    """The dataset, and what the method was trained on where that is not the same."""
+    """The dataset, and the training data if they are another dataset."""
     if row.trained_on == row.dataset:
         return DATASETS[row.dataset]
     return f"{DATASETS[row.dataset]}, trained on {DATASETS.get(row.trained_on, 'data not stated')}"
@@ -79,13 +79,13 @@ def published_section(published: Published, protocol: str) -> str:
     used = {mark for value in values for mark in _marks(value)}
     letters = [f"({mark}) {meaning}" for mark, meaning in MARKS.items() if mark in used]
     tags = [f"[{tag}] {meaning}" for tag, meaning in TAGS.items() if tag in {value.tag for value in values}]
-    head = f"""### Published under `{protocol}` or nearest to it: not measured here, not ranked
+    head = f"""### Published under `{protocol}` or a similar protocol: not measured here, not ranked
 
 Copied from papers and from what cites them, in order of supervision and year; not scored with posebench. A difference between two of
 them, or to a measured row, need not be a difference between the methods. [reconciliation.md](reconciliation.md) gives every source,
 and the numbers that are only recalled.
 
-How a number was aligned: {"; ".join(letters)}; no letter: as the protocol aligns. Where from: {"; ".join(tags)}.
+Alignment: {"; ".join(letters)}; no letter: as in the protocol. Source: {"; ".join(tags)}.
 """
     return "\n".join([head, *reported_tables(published, rows, unverified=False, level=4)])
 
@@ -94,9 +94,9 @@ def reported_tables(published: Published, rows: Sequence[Row], *, unverified: bo
     """For each 2D source among ``rows`` a heading, a table, and remarks on its rows.
 
     Args:
-        published: where the rows come from.
-        rows: what to show, in this order.
-        unverified: also show values that are only recalled, and each row's source.
+        published: the file's content.
+        rows: rows to show, in this order.
+        unverified: also show unverified values, and each row's source.
         level: of the headings.
     """
     parts = []

@@ -1,15 +1,15 @@
-"""What a published number is: the words and types of ``leaderboard/published.toml``.
+"""Published numbers: the types and vocabularies of ``leaderboard/published.toml``.
 
 **Convention.** A row is one line of a paper's result table: one method, 2D source, dataset and training set, with a value for each
-metric. ``metric`` and ``alignment`` say what was computed, not what the paper or a site calls it. The head of the file explains every
-field.
+metric. ``metric`` and ``alignment`` state what was computed, which is not always what the paper or a site calls it. The head of the file
+explains every field.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-#: Tag -> what the value rests on.
+#: Tag -> source of the value.
 TAGS = {
     "C": "read in the official code or its documentation",
     "T": "read in the text of a paper",
@@ -34,7 +34,7 @@ METRICS = {
 KEYPOINTS = ("gt", "sh", "cpn_ft_h36m_dbb", "detected", "image", "unstated")
 DATASETS = {"h36m": "Human3.6M", "3dhp": "MPI-INF-3DHP"}
 ORACLES = ("none", "best of flip")
-#: What a site's label is worth.
+#: Whether a site's label is right, and what is wrong with it.
 VERDICTS = (
     "right",
     "2D source missing",
@@ -82,7 +82,7 @@ class Paper:
 class Value:
     """One number, ``printed`` as its source prints it.
 
-    ``tag`` and ``confidence`` say what it rests on, ``recalled`` which of its conditions is only recalled.
+    ``tag`` and ``confidence`` state its source, ``recalled`` which of its conditions was recalled and not read.
     ``oracle`` is ``best of flip`` where the better of the pose and its mirror image was chosen against the truth. ``by_action`` are the
     15 action values of the same table, in its own order of columns.
     """
@@ -133,7 +133,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Filing:
-    """A number as an aggregator files it under ``label``; ``row`` and ``metric`` name what it really is, ``why`` how that is known."""
+    """A number as an aggregator files it under ``label``; ``row`` and ``metric`` state what it is, ``why`` how that is known."""
 
     paper: str
     site: str
@@ -148,7 +148,7 @@ class Filing:
 
 @dataclass(frozen=True)
 class Measured:
-    """What code that is not a baseline of ours reached under one of our protocols, and with how much work."""
+    """Result of other people's code under one of our protocols; ``work`` states how long it was trained."""
 
     paper: str
     what: str

@@ -54,7 +54,7 @@ class GridContext:
     runs: Path
     roots: dict[str, str]
     device: str = "auto"
-    threads: int = 0
+    threads: int = 1
     adopt: bool = False
     token: str = ""
 

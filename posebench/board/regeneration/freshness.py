@@ -19,6 +19,7 @@ from typing import IO, Any
 
 from posebench.base.errors import PosebenchError
 from posebench.base.files import sha256_of, write_text
+from posebench.base.readers.text import read_json
 from posebench.board.regeneration.grid import Cell
 from posebench.data import DATASETS
 from posebench.data.clip import Dataset
@@ -28,6 +29,7 @@ from posebench.training.folder import PREDICTIONS, RESULT
 
 RECORD = "cell.json"
 SCHEMA = 1
+_MAX_BYTES = 2**24
 #: The files that a board entry is made of.
 ENTRY_FILES = (PREDICTIONS, RESULT, "result.sums.npz")
 #: Code that turns predictions into numbers. A change leaves weights and predictions as they are: the cell is only scored again.
@@ -139,8 +141,8 @@ def _status_of_published(folder: Path, record: dict[str, Any], digests: Digests)
 def _read(path: Path) -> dict[str, Any] | None:
     """A record, or None where there is none that this version can read; the cell then counts as not made."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        content = read_json(path, _MAX_BYTES)
+    except (OSError, ValueError):
         return None
     tables = isinstance(content, dict) and all(isinstance(content.get(name), dict) for name in ("digests", "files"))
     return content if tables and content.get("posebench_cell") == SCHEMA else None

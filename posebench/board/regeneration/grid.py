@@ -6,12 +6,12 @@ their seed become one *entry* of the board. A cell is named as its run folder; a
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from posebench.base.errors import PosebenchError, first_ten
+from posebench.base.readers.text import read_toml
 from posebench.base.schema import Fields
 from posebench.data import DATASETS
 from posebench.lifters import simple_lifters
@@ -22,12 +22,12 @@ _ADVICE = "correct the grid: docs/regenerate.md"
 
 @dataclass(frozen=True)
 class Cell:
-    """One training, or one lifter that needs none.
+    """One training, or one lifter without training.
 
     Attributes:
-        method: id of a baseline, ``flat`` or ``mean-pose``.
-        dataset: name of the dataset that it learns from and is scored on.
-        keypoints: 2D source of both.
+        method: id of a baseline, or ``flat`` or ``mean-pose``.
+        dataset: the dataset of training and test.
+        keypoints: keypoint source of training and test.
         recipe: name of the recipe.
         preset: training budget; empty where nothing is trained.
         seed: None where nothing is trained.
@@ -53,7 +53,7 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """Name of the cell, and of its run folder: as ``posebench train`` names it by default.
+        """Name of the cell and of its run folder, as ``posebench train`` names it by default.
 
         Example:
             >>> Cell("chen2019", "cmu", "gt", "blind", "quick", 0).name, Cell("flat", "cmu", "gt").name
@@ -65,15 +65,15 @@ class Cell:
 def read_grid(path: Path) -> list[Cell]:
     """The cells of a grid file, in its order.
 
-    A ``[[grid]]`` table stands for every combination of its lists ``methods``, ``recipes`` (``default`` if absent), ``datasets``,
+    A ``[[grid]]`` table expands to every combination of its lists ``methods``, ``recipes`` (``default`` if absent), ``datasets``,
     ``keypoints``, ``presets`` and ``seeds``; the last two are absent where its methods need no training.
 
     Raises:
         PosebenchError: it cannot be read, names something unknown, or names a cell twice.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        content = read_toml(path)
+    except (OSError, ValueError) as error:
         found = getattr(error, "strerror", None) or error
         raise PosebenchError(f"{path}: {found}", "a grid in TOML", "name one, such as leaderboard/grid.toml") from error
     whole = Fields(content, str(path), _ADVICE)
@@ -90,12 +90,12 @@ def read_grid(path: Path) -> list[Cell]:
 
 def _cells(table: Fields) -> list[Cell]:
     simple = list(simple_lifters())
-    methods = _some(table, "methods", [*baselines(), *simple])
-    datasets, keypoints = _some(table, "datasets", list(DATASETS)), _some(table, "keypoints")
+    methods = _at_least_one(table, "methods", [*baselines(), *simple])
+    datasets, keypoints = _at_least_one(table, "datasets", list(DATASETS)), _at_least_one(table, "keypoints")
     untrained = [method for method in methods if method in simple]
     if untrained:
         if len(untrained) < len(methods):
-            raise table.wrong("methods", list(methods), f"a table of its own for {', '.join(untrained)}, which need no training")
+            raise table.wrong("methods", list(methods), f"a separate table for {', '.join(untrained)}, which need no training")
         table.finish()
         return [Cell(method, dataset, source) for method in methods for dataset in datasets for source in keypoints]
     recipes = table.texts("recipes") or ("default",)
@@ -104,7 +104,7 @@ def _cells(table: Fields) -> list[Cell]:
         for recipe in recipes:
             if recipe not in known:
                 raise table.wrong("recipes", recipe, f"recipes of {method}: {', '.join(known)}")
-    presets, seeds = _some(table, "presets", PRESETS), table.counts("seeds")
+    presets, seeds = _at_least_one(table, "presets", PRESETS), table.counts("seeds")
     if not seeds:
         raise table.wrong("seeds", [], "at least one")
     table.finish()
@@ -119,7 +119,7 @@ def _cells(table: Fields) -> list[Cell]:
     ]
 
 
-def _some(table: Fields, key: str, choices: Sequence[str] | None = None) -> tuple[str, ...]:
+def _at_least_one(table: Fields, key: str, choices: Sequence[str] | None = None) -> tuple[str, ...]:
     values = table.texts(key, choices)
     if not values:
         raise table.wrong(key, [], "at least one" + ("" if choices is None else " of " + ", ".join(choices)))
@@ -127,10 +127,10 @@ def _some(table: Fields, key: str, choices: Sequence[str] | None = None) -> tupl
 
 
 def select(cells: Sequence[Cell], names: Sequence[str] = (), dataset: str | None = None) -> list[Cell]:
-    """The cells of these names (all if none are given) and of this dataset.
+    """The cells with these names (all if none are given) and of this dataset.
 
     Raises:
-        PosebenchError: a name that the grid lacks, or nothing is left.
+        PosebenchError: a name is not in the grid, or no cell is left.
     """
     known = [cell.name for cell in cells]
     for name in names:
@@ -139,5 +139,5 @@ def select(cells: Sequence[Cell], names: Sequence[str] = (), dataset: str | None
     chosen = [cell for cell in cells if (not names or cell.name in names) and dataset in (None, cell.dataset)]
     if not chosen:
         found = ", ".join(sorted({cell.dataset for cell in cells}))
-        raise PosebenchError(f"no such cell of dataset {dataset!r}", f"one of {found}", "posebench regenerate --list")
+        raise PosebenchError(f"no cell of dataset {dataset!r}", f"one of {found}", "posebench regenerate --list")
     return chosen

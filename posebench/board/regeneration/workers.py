@@ -18,7 +18,7 @@ def parallel(tasks: Sequence[Callable[[], T]], jobs: int, dask: str | None) -> I
 
     Args:
         tasks: calls that can be pickled.
-        jobs: processes on this machine.
+        jobs: number of processes on this machine.
         dask: address of a dask scheduler, instead of ``jobs``.
 
     Raises:

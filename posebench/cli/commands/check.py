@@ -1,4 +1,4 @@
-"""Findings about a prediction file; exit 1 if one is an error."""
+"""Findings about a prediction file; exit 1 if one is an error, with ``--strict`` also if one is a warning."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ def configure(parser: ArgumentParser) -> None:
     parser.epilog = "Example: posebench check preds.npz --protocol synthetic"
     parser.add_argument("predictions", metavar="PREDS", help=".npz or .h5 (docs/files.md), or another project's format (docs/formats.md)")
     add_truth(parser)
+    parser.add_argument("--strict", action="store_true", help="exit 1 for warnings too, not for errors only")
     add_json(parser)
 
 
@@ -37,4 +38,5 @@ def run(args: Namespace) -> int:
         print_json([finding.as_dict() for finding in findings])
     else:
         print(findings_table(findings))
-    return 1 if any(finding.severity == "error" for finding in findings) else 0
+    refused = ("error", "warning") if args.strict else ("error",)
+    return 1 if any(finding.severity in refused for finding in findings) else 0

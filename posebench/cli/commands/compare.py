@@ -18,12 +18,10 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Compare and print."""
-    from posebench import compare, load_result
+    from posebench import compare
     from posebench.display.text import comparison_text
-    from posebench.scoring.result import distinct_names
 
-    results = [load_result(path) for path in args.results]
-    comparisons = compare(results, distinct_names(results, args.results), args.metric)
+    comparisons = compare(args.results, metrics=args.metric)
     if args.json:
         print_json([comparison.as_dict() for comparison in comparisons])
     else:

@@ -14,7 +14,8 @@ def configure(parser: ArgumentParser) -> None:
     add_dataset(parser)
     add_keypoints(parser, "to lift")
     parser.add_argument("--split", default="test", help="subjects to predict: train or test (default: %(default)s)")
-    parser.add_argument("--threads", metavar="N", type=int, default=0, help="threads for an ONNX model (default: as many as cores)")
+    threads = "CPU threads of a run or an ONNX model; 0 for the choice of PyTorch or ONNX Runtime (default: %(default)s)"
+    parser.add_argument("--threads", metavar="N", type=int, default=1, help=threads)
     override = "override a test-time setting of a trained run (may be given more than once)"
     parser.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help=override)
     parser.add_argument("-o", "--output", metavar="PREDS", required=True, help=".npz or .h5")
@@ -22,6 +23,8 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Predict and save."""
+    import sys
+
     from posebench import open_dataset, predict, save_predictions
     from posebench.base.progress import progress
     from posebench.lifters.choose import lifter_maker
@@ -30,8 +33,12 @@ def run(args: Namespace) -> int:
     make = lifter_maker(args.lifter, threads=args.threads, changes=args.set)
     dataset = open_dataset(args.dataset, args.root, cameras=args.cameras)
     lifter = make(dataset)
+
+    def log(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
     with progress("predicting") as advance:
-        poses = predict(lifter, dataset, keypoints=args.keypoints, split=args.split, progress=advance)
+        poses = predict(lifter, dataset, keypoints=args.keypoints, split=args.split, progress=advance, log=log)
         save_predictions(
             args.output,
             poses,

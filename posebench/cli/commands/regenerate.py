@@ -30,7 +30,8 @@ def configure(parser: ArgumentParser) -> None:
     where.add_argument("--jobs", metavar="N", type=int, default=1, help="processes on this machine (default: %(default)s)")
     where.add_argument("--dask", metavar="ADDRESS", help="a dask scheduler, such as tcp://HOST:8786; all machines must share the files")
     add_device(parser)
-    parser.add_argument("--threads", type=int, default=0, metavar="N", help="CPU threads of each cell (default: PyTorch's choice)")
+    threads = "CPU threads of each cell; 0 for PyTorch's choice (default: %(default)s)"
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help=threads)
     add_json(parser)
 
 

@@ -20,11 +20,13 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("--recipe", metavar="NAME", default="default", help="a variant that the method's recipe.toml names")
     parser.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help="change one setting (may be given more than once)")
     parser.add_argument("--teacher", metavar="RUN", help="the teacher's run, for a method that needs one (default: one is trained first)")
+    scored = "score under this protocol, an id or a .toml file (default: the dataset's usual one; the report names it)"
+    parser.add_argument("--protocol", metavar="ID", help=scored)
     parser.add_argument("--tune", action="store_true", help="hold out and predict the tuning subject instead of the test split")
     parser.add_argument("-o", "--output", metavar="RUN", help="the run's folder (default: a name below runs/)")
     parser.add_argument("--resume", action="store_true", help="continue an interrupted run from its checkpoint")
     add_device(parser)
-    parser.add_argument("--threads", type=int, default=0, metavar="N", help="CPU threads (default: PyTorch's choice)")
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="CPU threads; 0 for PyTorch's choice (default: %(default)s)")
     parser.add_argument("--save-every", type=float, default=60.0, metavar="S", help="seconds between checkpoints (default: %(default)s)")
     add_json(parser)
 
@@ -54,6 +56,7 @@ def run(args: Namespace) -> int:
                 changes=args.set,
                 teacher=args.teacher,
                 tune=args.tune,
+                protocol=args.protocol,
                 output=args.output,
                 resume=args.resume,
                 device=args.device,

@@ -144,20 +144,20 @@ def _write_cdf(path: Path, values: Array) -> None:
 
 def to_martinez(dataset: Dataset, destination: Path) -> None:
     """``S9/MyPoses/3D_positions/*.h5``, ``S9/StackedHourglass/*.h5`` (from ``gauss5``, if the dataset has it) and ``cameras.h5``."""
-    import h5py
+    from posebench.base.readers.hdf5 import new_hdf5
 
     dataset = _prepare(dataset, destination)
     for subject, name, clips in _takes(dataset):
         poses = destination / subject / "MyPoses" / "3D_positions"
         poses.mkdir(parents=True, exist_ok=True)
-        with h5py.File(poses / f"{name}.h5", "w") as file:
+        with new_hdf5(poses / f"{name}.h5") as file:
             file["3D_positions"] = to_h36m32(_world(clips[0])).reshape(-1, 96).T
         if "gauss5" not in dataset.keypoint_sources:
             continue
         detections = destination / subject / "StackedHourglass"
         detections.mkdir(parents=True, exist_ok=True)
         for clip in clips:
-            with h5py.File(detections / f"{name.replace(' ', '_')}.{clip.info.camera}.h5", "w") as file:
+            with new_hdf5(detections / f"{name.replace(' ', '_')}.{clip.info.camera}.h5") as file:
                 file["poses"] = clip.keypoints("gauss5")[:, list(joint_map("h36m17", "sh16"))]
     export_cameras.write_martinez(destination / "cameras.h5", _cameras(dataset))
 
@@ -193,7 +193,7 @@ def _annotate(rows: dict[str, list[Any]], clip: Clip, stem: str) -> None:
 
 def to_fetch(dataset: Dataset, destination: Path) -> None:
     """``processed/S9/Walking-1/annot.h5`` and ``metadata.xml``, which maps numbers to names."""
-    import h5py
+    from posebench.base.readers.hdf5 import new_hdf5
 
     dataset = _prepare(dataset, destination)
     mapping = _mapping(dataset)
@@ -205,7 +205,7 @@ def to_fetch(dataset: Dataset, destination: Path) -> None:
         frames = _kept(clips[0].pose, subject)
         action, _, number = take_folder.rpartition("-")
         count = len(frames) * len(clips)
-        with h5py.File(folder / "annot.h5", "w") as file:
+        with new_hdf5(folder / "annot.h5") as file:
             file["pose/2d"] = np.concatenate([to_h36m32(clip.keypoints("gt"))[frames] for clip in clips])
             file["pose/3d"] = np.concatenate([to_h36m32(clip.pose)[frames] for clip in clips])
             file["frame"] = np.tile(frames + 1, len(clips))

@@ -74,9 +74,9 @@ def write_videopose3d(path: Path, cameras: Cameras) -> None:
 
 def write_martinez(path: Path, cameras: Cameras) -> None:
     """Martinez' ``cameras.h5``."""
-    import h5py
+    from posebench.base.readers.hdf5 import new_hdf5
 
-    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+    with replacing(path) as temporary, new_hdf5(temporary) as file:
         for (subject, name), camera in cameras.items():
             place = f"subject{subject[1:]}/camera{CAMERAS.index(name) + 1}"
             values = {"R": camera.rotation.T, "T": camera.position, "f": camera.focal, "c": camera.centre, "k": camera.radial}

@@ -163,7 +163,7 @@ def _calibration(cameras: dict[int, Camera | None]) -> str:
 
 
 def _write_test(path: Path, clip: Clip) -> None:
-    import h5py
+    from posebench.base.readers.hdf5 import new_hdf5
 
     frames = len(clip.pose)
     number = next((n for part, n in _ACTIVITY.items() if part in clip.info.action), len(ACTIVITIES))
@@ -176,7 +176,7 @@ def _write_test(path: Path, clip: Clip) -> None:
         "activity_annotation": np.full((frames, 1), float(number)),
     }
     with replacing(path) as temporary:
-        with h5py.File(temporary, "w", userblock_size=512) as file:
+        with new_hdf5(temporary, userblock_size=512) as file:
             for name, values in content.items():
                 file.create_dataset(name, data=values, track_times=False).attrs["MATLAB_class"] = np.bytes_("double")
         with temporary.open("r+b") as raw:

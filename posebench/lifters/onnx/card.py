@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 
 from posebench.base.cameras import Array
 from posebench.base.errors import PosebenchError
+from posebench.base.readers.text import read_toml
 from posebench.base.schema import Fields
 from posebench.base.skeletons import SKELETONS, Skeleton
 from posebench.base.units import MM_PER_UNIT, mm_per
@@ -58,11 +58,11 @@ def read_card(path: Path) -> Card:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise PosebenchError(f"{path}: {path.stat().st_size:,} bytes", f"at most {MAX_BYTES:,}", _ADVICE)
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = read_toml(path, MAX_BYTES)
     except OSError as error:
         wanted = "a TOML beside the ONNX file, of the same name, that states what the network takes and gives"
         raise PosebenchError(f"{path}: {error.strerror or error}", wanted, _ADVICE) from error
-    except (ValueError, RecursionError) as error:  # a TOML error, or no UTF-8
+    except ValueError as error:  # a TOML error, or no UTF-8
         raise PosebenchError(f"{path}: {error}", "a TOML file", _ADVICE) from error
     fields = Fields(content, str(path), _ADVICE)
     id = fields.text("id")

@@ -23,6 +23,7 @@ from posebench.base.skeletons import skeleton
 from posebench.lifters import Lifter, LifterInfo
 from posebench.lifters.onnx.model import open_onnx
 from posebench.lifters.run import open_run, without_flip_averaging
+from posebench.networks.machine import torch_threads
 from posebench.networks.method import Method
 from posebench.networks.weights import About
 
@@ -48,7 +49,7 @@ class Exported:
     difference: float
 
 
-def export_run(folder: str | Path, path: str | Path) -> Exported:
+def export_run(folder: str | Path, path: str | Path, *, threads: int = 1) -> Exported:
     """Write the lifter of a finished run as ``path`` (``.onnx``) and a TOML of the same name.
 
     **Convention.** The network takes image coordinates of unit focal length, (px - principal point) / focal, (B, J, 2) float32, and gives
@@ -59,6 +60,7 @@ def export_run(folder: str | Path, path: str | Path) -> Exported:
     Args:
         folder: of a finished run.
         path: the file to write, replaced if it is there.
+        threads: CPU threads of PyTorch and ONNX Runtime meanwhile; 0 for their own choice.
 
     Raises:
         PosebenchError: no finished run, a method with a context of several frames, a path that cannot be written, or a network that
@@ -67,7 +69,13 @@ def export_run(folder: str | Path, path: str | Path) -> Exported:
     path = Path(path)
     if path.suffix != ".onnx" or path.is_dir():
         raise PosebenchError(f"output {path}", "a file name that ends in .onnx", "posebench export RUN -o model.onnx")
-    lifter = open_run(folder)
+    with torch_threads(threads):
+        return _export(Path(folder), path, threads)
+
+
+def _export(folder: Path, path: Path, threads: int) -> Exported:
+    """The work of :func:`export_run`, on the present number of PyTorch's threads."""
+    lifter = open_run(folder, threads=threads)
     trained = without_flip_averaging(lifter)
     assert trained is not None
     if trained.info.context > 1:
@@ -80,7 +88,7 @@ def export_run(folder: str | Path, path: str | Path) -> Exported:
         exported_network = Path(scratch) / path.name
         exported_network.write_bytes(_network(trained.method, len(skeleton(trained.skeleton))))
         exported_network.with_suffix(".toml").write_text(_card(lifter.info, trained.about), encoding="utf-8")
-        difference = _largest_difference(lifter, open_onnx(exported_network, threads=1), trained.about.nominal)
+        difference = _largest_difference(lifter, open_onnx(exported_network, threads=threads), trained.about.nominal)
         if not difference <= TOLERANCE:  # also where the difference is NaN
             found = f"the export of {folder} differs from the run by {difference:.1e} of the largest coordinate"
             raise PosebenchError(

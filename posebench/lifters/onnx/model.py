@@ -25,7 +25,7 @@ _ADVICE = "correct the TOML, or export the network again (docs/lifters.md)"
 _TYPES: dict[str, npt.DTypeLike] = {"tensor(float)": np.float32, "tensor(double)": np.float64}
 
 
-def open_onnx(path: Path, *, threads: int = 0) -> Lifter:
+def open_onnx(path: Path, *, threads: int = 1) -> Lifter:
     """The network at ``path`` as a lifter; the TOML file of the same name describes it.
 
     Args:
@@ -50,7 +50,7 @@ def open_onnx(path: Path, *, threads: int = 0) -> Lifter:
     return FlipAveraged(lifter) if card.flip_averaging else lifter
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class OnnxLifter:
     """An ONNX network with the pre- and postprocessing that its TOML states.
 
@@ -71,6 +71,9 @@ class OnnxLifter:
     dtype: npt.DTypeLike
     output: str
     batch: int | None
+
+    def __repr__(self) -> str:
+        return self.info.shown("OnnxLifter")
 
     @property
     def info(self) -> LifterInfo:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from posebench.base.errors import PosebenchError
 from posebench.base.files import write_text
+from posebench.base.readers.text import read_json
 from posebench.base.schema import Fields
 
 FORMAT = 1
@@ -88,7 +89,7 @@ class Timed:
     """One lifter.
 
     Attributes:
-        name: its id, with recipe and preset where it was trained: the row's name on a board.
+        name: its id, with recipe and preset where it was trained: the row's name on a board; with the file's name for an ONNX file.
         context: number of frames that the prediction of one frame depends on, as the lifter states.
         back: earlier frames that a pose was seen to depend on.
         ahead: later frames that it was seen to depend on: what it has to wait for.
@@ -152,8 +153,8 @@ def load_record(path: str | os.PathLike[str]) -> Record:
     try:
         if Path(path).stat().st_size > _MAX_BYTES:
             raise PosebenchError(f"{path}: more than {_MAX_BYTES:,} bytes", "a record of timings", ADVICE)
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        content = read_json(Path(path), _MAX_BYTES)
+    except (OSError, ValueError) as error:
         raise PosebenchError(f"{path}: {error}", "a record that posebench speed wrote", ADVICE) from error
     if not isinstance(content, dict) or content.get("posebench_speed") != FORMAT:
         raise PosebenchError(f"{path}: no record of timings of format {FORMAT}", "a file that posebench speed wrote", ADVICE)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from posebench.lifters.timing.clock import Timer, alternate
 from posebench.lifters.timing.memory import Peak, peak_memory
 from posebench.lifters.timing.receptive_field import clip_length, receptive_field
 from posebench.lifters.timing.record import BackendDifference, Case, Record, Timed
-from posebench.networks.machine import machine
+from posebench.networks.machine import machine, torch_threads
 
 #: Frames on which the poses of backends are compared.
 COMPARED = 1024
@@ -36,6 +37,7 @@ class _Candidate:
     """A lifter to time, with its timing clip, its backends, and notes on backends that it lacks."""
 
     path: str
+    name: str
     lifter: Lifter
     clip: TimingClip
     backends: list[Backend]
@@ -78,7 +80,7 @@ def speed(
         progress: called with (turns done, turns in all).
 
     Raises:
-        PosebenchError: a lifter cannot be opened or fails, two have one name, no CUDA device, or a number out of range.
+        PosebenchError: a lifter cannot be opened or fails, no CUDA device, or a number out of range.
     """
     if not lifters or not batches or min([threads, rounds, *batches]) < 1 or not seconds > 0.0:
         numbers = f"{threads} threads, {rounds} rounds, {seconds:g} seconds"
@@ -87,7 +89,7 @@ def speed(
     if device == "cuda" and not torch.cuda.is_available():
         raise PosebenchError("no CUDA device that PyTorch can use", "a device", "leave --device out, or use --device cpu")
     batches = sorted(set(batches))
-    with _torch_threads(threads), tempfile.TemporaryDirectory() as scratch:
+    with torch_threads(threads), tempfile.TemporaryDirectory() as scratch:
         candidates = _open(lifters, Path(scratch), device=device, threads=threads)
         cases = [case for number, candidate in enumerate(candidates) for case in _cases(number, candidate, batches)]
         facts = [_facts(candidate, max(batches), device, threads) for candidate in candidates]
@@ -109,21 +111,18 @@ def _open(paths: Sequence[str], scratch: Path, *, device: str, threads: int) -> 
     """Open lifters and their backends; ``scratch`` is an empty folder.
 
     Raises:
-        PosebenchError: a lifter cannot be opened, or two have one name.
+        PosebenchError: a lifter cannot be opened.
     """
     dataset = open_dataset("synthetic")
     lifters = {path: open_lifter(path, dataset, threads=threads, device=device) for path in paths}
-    names = [name_of(lifter) for lifter in lifters.values()]
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        raise PosebenchError(f"two lifters called {repeated[0]}", "lifters of different names", "time them apart")
+    names = names_of(lifters)
     candidates = []
     for number, (path, lifter) in enumerate(lifters.items()):
         folder = scratch / str(number)
         folder.mkdir()
         own_device = device if without_flip_averaging(lifter) else "cpu"
         found, notes = backends(path, lifter, folder, device=own_device, threads=threads)
-        candidates.append(_Candidate(path, lifter, timing_clip(lifter, dataset), found, notes))
+        candidates.append(_Candidate(path, names[path], lifter, timing_clip(lifter, dataset), found, notes))
     return candidates
 
 
@@ -136,10 +135,22 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def name_of(lifter: Lifter) -> str:
-    """A lifter's name in a record: its id, with recipe and preset for a trained one, as on the leaderboard."""
+def names_of(lifters: Mapping[str, Lifter]) -> dict[str, str]:
+    """Each lifter's name in a record, by its path.
+
+    The id, with recipe and preset for a trained one, as on the leaderboard; with the file's name for an ONNX file, so that a run and its
+    export are two rows. Lifters that would still share a name have their paths behind it.
+    """
+    names = {path: _name(path, lifter) for path, lifter in lifters.items()}
+    shared = {name for name, count in Counter(names.values()).items() if count > 1}
+    return {path: f"{name}, {path}" if name in shared else name for path, name in names.items()}
+
+
+def _name(path: str, lifter: Lifter) -> str:
     info = lifter.info
-    return info.provenance.named(info.id) if info.provenance else info.id
+    if info.provenance:
+        return info.provenance.named(info.id)
+    return f"{info.id} ({Path(path).name})" if path.endswith(".onnx") else info.id
 
 
 def _cases(number: int, candidate: _Candidate, batches: Sequence[int]) -> Iterator[_TimedCase]:
@@ -160,7 +171,7 @@ def _facts(candidate: _Candidate, largest_batch: int, device: str, threads: int)
     else:
         peak = peak_memory(candidate.path, keypoints, clip.camera, threads)
     return Timed(
-        name=name_of(lifter),
+        name=candidate.name,
         context=lifter.info.context,
         back=field.back,
         ahead=field.ahead,
@@ -196,14 +207,3 @@ def _differences(candidate: _Candidate) -> Iterator[BackendDifference]:
     for name, lift in others:
         poses = lift(keypoints, clip.camera)
         yield backend_difference(name, poses, eager, truth, metric=candidate.lifter.info.scale == "metric")
-
-
-@contextmanager
-def _torch_threads(count: int) -> Iterator[None]:
-    """PyTorch on ``count`` threads within the block."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -19,7 +19,9 @@ from posebench.predictions.formats.foreign import UNIT_WORDS, ForeignFile, Known
 
 MAX_IMAGES = 10_000_000
 _MAX_NAME_BYTES = 4 * 256
-_STATE_FIRST = 'list the first frame too, as {"frame_id": 0, "instances": []} if nobody was found in it, or with 1 if frames count from 1'
+_STATE_FIRST = (
+    'list the first frame too, as {"frame_id": 0, "instances": []} if no person was found in it, or with 1 if frames count from 1'
+)
 _ADVICE = "see docs/formats.md for what mmpose writes"
 _IMAGE = re.compile(r"(?P<subject>S\d+)_(?P<take>.+)\.(?P<camera>\d+)_(?P<number>\d+)\.\w+|(?P<sequence>TS\d)_(?P<index>\d+)\.\w+")
 #: Undoes the demo's display axes (x, y, z) -> (-x, z, -y): each row gives one of the camera's axes from the stored numbers.
@@ -111,7 +113,7 @@ def read_demo(path: Path, reading: Reading, known: KnownClips | None) -> Foreign
     text = (
         f"{UNIT_WORDS[unit]}, h36m17, display axes (-x, z, -y) turned back into the camera frame; the height that"
         f" the demo shifts each pose by cannot be known and went with the root; frames count from {first}"
-        + (f", and {len(listed) - len(numbers)} of them show nobody" if len(numbers) < len(listed) else "")
+        + (f", and {len(listed) - len(numbers)} of them show no person" if len(numbers) < len(listed) else "")
         + f"; the clip is {clip}, as stated"
     )
     return ForeignFile(

@@ -15,13 +15,13 @@ from posebench.predictions.formats.registry import Reading
 from posebench.scoring.checks.layout import layout_findings
 from posebench.scoring.checks.poses import PoseSamples
 from posebench.scoring.protocol import Protocol, load_protocol
-from posebench.scoring.submission import Submission, open_submission
+from posebench.scoring.submission import Header, Scorable, Submission, open_submission
 from posebench.scoring.traversal import measured
 from posebench.scoring.truth import TruthLocation
 
 
 def check(
-    predictions: str | os.PathLike[str],
+    predictions: Scorable,
     protocol: str | Protocol,
     *,
     root: str | os.PathLike[str] | None = None,
@@ -29,15 +29,31 @@ def check(
     cameras: str | os.PathLike[str] | None = None,
     allow_partial: bool = False,
     from_format: str | Reading | None = None,
+    unit: str | None = None,
+    skeleton: str | None = None,
+    scale: str | None = None,
+    method: str = "",
+    keypoints: str = "",
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Finding]:
-    """All findings about a prediction file, errors first; an empty list means that nothing was found. Arguments as :func:`posebench.score`.
+    """All findings about a prediction file or poses in memory, errors first; an empty list means that nothing was found.
+
+    Arguments are those of :func:`posebench.score`.
 
     Raises:
         PosebenchError: a file is missing, damaged or of another format, or its skeleton lacks joints of the protocol.
+
+    Example:
+        >>> import numpy as np, posebench, tempfile
+        >>> truth = {"S1/Walk 1/c0": np.random.default_rng(0).normal(0, 300, (9, 17, 3))}
+        >>> file = posebench.save_predictions(tempfile.mkdtemp() + "/truth.npz", truth, unit="mm", skeleton="h36m17")
+        >>> findings = posebench.check({}, "pair-17j", truth=file, unit="mm", skeleton="h36m17")
+        >>> [(finding.severity, finding.name) for finding in findings]
+        [('error', 'empty-file'), ('error', 'missing-clips')]
     """
     protocol = load_protocol(protocol) if isinstance(protocol, str) else protocol
-    with open_submission(predictions, protocol, TruthLocation(root, truth, cameras), from_format) as submission:
+    header = Header(unit, skeleton, scale, method, keypoints)
+    with open_submission(predictions, protocol, TruthLocation(root, truth, cameras), from_format, header) as submission:
         findings = layout_findings(submission, allow_partial=allow_partial)
         samples = PoseSamples(protocol, submission.file.meta, len(submission.clips))
         readable = submission.readable_clips()
@@ -56,7 +72,6 @@ def refuse(findings: list[Finding], submission: Submission) -> None:
         raise PosebenchError(
             f"{submission.file.path}: " + "; ".join(f"{finding.name}: {finding.message}" for finding in errors),
             "; ".join(dict.fromkeys(finding.fix for finding in errors)),
-            f"posebench check {submission.file.path} --protocol {submission.scope.protocol.id} (and the same --root or --truth)"
-            " lists all findings",
+            submission.how_to_check,
             exit_code=1,
         )

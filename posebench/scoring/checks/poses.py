@@ -34,8 +34,12 @@ SIZE_RATIO = (0.4, 2.5)
 COPIED = 1e-2
 #: A predicted root further than this from the origin is worth a note, mm.
 AT_ORIGIN = 1.0
-#: Size ratio that a mistaken unit gives.
-_UNIT_MISTAKES = {1e-3: "metres stated as mm", 1e3: "mm stated as metres", 0.1: "cm stated as mm", 1 / 25.4: "inches stated as mm"}
+#: Beyond these ratios a size is an error even where no unit fits. A network that was hardly trained may be off by a factor of ten.
+HUMAN_RATIO = (1 / 30, 30.0)
+#: Units that poses are written in by mistake, mm.
+_UNITS = {"mm": 1.0, "cm": 10.0, "inches": 25.4, "dm": 100.0, "feet": 304.8, "metres": 1e3}
+#: A unit fits if the people are right within this factor.
+_UNIT_FITS = 1.6
 
 
 class PoseSamples:
@@ -81,7 +85,7 @@ class PoseSamples:
         pred, truth = (np.concatenate(poses) for poses in ([s.pred for s in samples], [s.truth for s in samples]))
         found += _leakage(samples, pred, truth)
         if self._meta.metric_scale:
-            found += _unit(pred, truth)
+            found += _unit(pred, truth, self._meta.to_mm)
         cause = likeliest_cause(self._protocol, samples, pred, truth)
         return [*found, cause.finding] if cause else found
 
@@ -140,14 +144,24 @@ def _leakage(samples: Sequence[ClipSample], pred: Array, truth: Array) -> Iterat
             return
 
 
-def _unit(pred: Array, truth: Array) -> Iterator[Finding]:
+def _unit(pred: Array, truth: Array, to_mm: float) -> Iterator[Finding]:
+    """Are the people of the size of the true ones? ``to_mm`` is the stated unit in mm."""
     size, true_size = (float(np.median(rms(pose - pose.mean(axis=1, keepdims=True)))) for pose in (pred, truth))
     ratio = size / true_size
     if SIZE_RATIO[0] <= ratio <= SIZE_RATIO[1]:
         return
-    mistake = next((text for factor, text in _UNIT_MISTAKES.items() if 0.5 < ratio / factor < 2.0), "")
     message = f"the poses are {ratio:.3g} times as large as the truth (joints {size:.4g} mm from their mean instead of {true_size:.0f} mm)"
-    if mistake:
-        yield Finding("unit", "error", message, f"state the right unit: this looks like {mistake}")
-    else:
-        yield Finding("unit", "warning", message, "state the right unit, or scale='unknown' if the method knows none")
+    stated = next(name for name, length in _UNITS.items() if length == to_mm)
+    if mistake := _unit_of(to_mm / ratio):
+        # A file can state millimetres or metres only.
+        how = "state the right unit" if mistake in ("mm", "metres") else "write the poses in mm or metres"
+        yield Finding("unit", "error", f"{message}: this looks like {mistake} stated as {stated}", how)
+        return
+    severity = "warning" if HUMAN_RATIO[0] <= ratio <= HUMAN_RATIO[1] else "error"
+    yield Finding("unit", severity, message, "state the right unit, or scale='unknown' if the method knows none")
+
+
+def _unit_of(length: float) -> str:
+    """The unit that is about ``length`` mm long; empty if none is."""
+    unit = min(_UNITS, key=lambda name: abs(np.log(_UNITS[name] / max(length, 1e-300))))
+    return unit if 1 / _UNIT_FITS < length / _UNITS[unit] < _UNIT_FITS else ""

@@ -6,13 +6,13 @@ choices.
 
 from __future__ import annotations
 
-import tomllib
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
 from posebench.base.errors import PosebenchError
+from posebench.base.readers.text import MAX_TOML_BYTES, parse_toml, read_text
 from posebench.base.schema import Fields
 from posebench.base.skeletons import SKELETONS, Skeleton, skeleton
 from posebench.scoring.protocol.definition import AVERAGES, Protocol
@@ -97,15 +97,15 @@ def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 def _read(id: str) -> dict[str, Any]:
     try:
         if id.endswith(".toml"):
-            text = Path(id).read_text(encoding="utf-8")
+            text = read_text(Path(id), MAX_TOML_BYTES)
         elif id in protocol_ids():
             text = resources.files("posebench.protocols").joinpath(f"{id}.toml").read_text(encoding="utf-8")
         else:
             raise PosebenchError(
                 f"no protocol {id!r}", "one of " + ", ".join(protocol_ids()) + ", or the path of a .toml file", "posebench protocol list"
             )
-        return tomllib.loads(text)
-    except (OSError, ValueError, RecursionError) as error:  # ValueError: bad UTF-8, bad TOML, a number of 5000 digits
+        return parse_toml(text)
+    except (OSError, ValueError) as error:  # ValueError: bad UTF-8, bad TOML, a number of 5000 digits
         raise PosebenchError(f"{id}: {error}", "a readable TOML file", "see protocols/README.md for every field") from error
 
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 import collections
 import os
 import pickle
+import shutil
+import subprocess
+import sys
+import time
 import zipfile
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +21,8 @@ from hypothesis import strategies as st
 from posebench.base.errors import PosebenchError
 from posebench.base.readers import pickles
 from posebench.base.readers.pickles import read_object, read_pickle
+
+HOSTILE = Path(__file__).parents[2] / "golden" / "field" / "breaker"
 
 
 @pytest.fixture
@@ -39,14 +45,16 @@ class Malice:
         return os.mkdir, (str(self.marker),)
 
 
+whole_numbers = st.integers(-(2**63), 2**64 - 1)
+keys = st.text(max_size=200).filter(str.isprintable) | whole_numbers
 plain = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text() | st.integers(), inner, max_size=4) | st.tuples(inner, inner),
+    st.none() | st.booleans() | whole_numbers | st.floats(allow_nan=False) | st.text() | st.binary(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys | st.tuples(keys, keys), inner, max_size=4) | st.tuples(inner, inner),
     max_leaves=12,
 )
 
 
-@given(plain, st.integers(2, 5))
+@given(plain, st.integers(0, 5))
 def test_plain_data_comes_back_from_every_protocol(tmp_path_factory, value, protocol):
     path = tmp_path_factory.mktemp("plain") / "x.pkl"
     path.write_bytes(pickle.dumps(value, protocol=protocol))
@@ -128,7 +136,7 @@ def test_code_in_an_npz_is_refused_where_numpy_would_run_it(tmp_path):
         (b"cnumpy\ndtype\n(S'f4'\ntR.", "a value of type _Dtype"),
         (b"]" * 50 + b"a" * 49 + b".", "nested deeper"),
         (b"]q\x00h\x00a.", "nested deeper"),
-        (b"}(]I1\nu.", "damaged"),
+        (b"}(]I1\nu.", "a key of type list"),
         (b"", "damaged"),
         (b"\x80\x05\x96\xff\xff\xff\xff\xff\xff\xff\x00.", "damaged"),
         (b"\x80\x04\x8e\xff\xff\xff\xff\xff\xff\xff\x00.", "damaged"),
@@ -138,6 +146,92 @@ def test_code_in_an_npz_is_refused_where_numpy_would_run_it(tmp_path):
 def test_anything_else_is_refused(read, data, named):
     with pytest.raises(PosebenchError, match=named):
         read(data)
+
+
+@pytest.mark.parametrize(
+    ("name", "dataset", "found"),
+    [
+        ("hash-dag-data_3d_h36m", "h36m", "the pickle instruction b'2'"),
+        ("huge-int-take-data_3d_h36m", "h36m", "a whole number beyond 64 bits"),
+        ("newline-take-data_3d_h36m", "h36m", r"the key '\x1b[31m\nWalk 1', which is no short printable text"),
+        ("pstmo-huge-fps-data_train_3dhp", "3dhp", "is damaged"),
+        ("pstmo-huge-int-camera-data_train_3dhp", "3dhp", "is damaged"),
+        ("pstmo-huge-int-key-data_test_3dhp", "3dhp", "a whole number beyond 64 bits"),
+        ("pstmo-surrogate-data_test_3dhp", "3dhp", r"the key '\ud800', which"),
+        ("segfault-data_3d_h36m", "h36m", "a key of type tuple"),
+        ("str-amplification-data_3d_h36m", "h36m", "arrays that together hold more bytes than it"),
+        ("surrogate-take-data_3d_h36m", "h36m", r"the key '\ud800 1', which"),
+        ("surrogate-take2-data_3d_h36m", "h36m", r"the key '\ud800 1', which"),
+    ],
+)
+def test_small_archives_made_to_crash_hang_or_exhaust_are_refused_in_one_paragraph(tmp_path, name, dataset, found):
+    """Run as a command of its own: before, some of these killed the process, or had no end within 25 s."""
+    shutil.copy(HOSTILE / f"pickle-{name}.npz", tmp_path / f"{name[name.index('data_') :]}.npz")
+    command = [sys.executable, "-m", "posebench", "data", "info", dataset, "--root", str(tmp_path)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60, env=os.environ | {"COLUMNS": "80"})
+    assert run.returncode == 2, run.stderr
+    assert found in run.stderr
+    assert run.stderr.startswith("posebench: Found: ")
+    assert run.stderr.count("\n") == 1
+
+
+FLAT = b"\x8c\x01x"  # the text "x"
+SHARED_BYTES = b"\x80\x04C\x64" + b"x" * 100 + b"\x940cnumpy\ndtype\n(\x8c\x02u1tR\x940]("
+SHARED_TEXT = SHARED_BYTES.replace(b"C\x64", b"\x8c\x64")
+ONE_OF_IT = b"cnumpy.core.numeric\n_frombuffer\n(h\x00h\x01Kd\x85\x8c\x01CtR"
+LIST_OF_100 = b"\x80\x04](" + b"N" * 100 + b"e\x940cnumpy\ndtype\n(\x8c\x01OtR\x940]("
+
+
+@pytest.mark.parametrize(
+    ("data", "named"),
+    [
+        (b"}" + b")" + b"\x85" * 100_000 + b"Ns.", "a key of type tuple"),
+        (b"}(" + b")" + b"\x85" * 100_000 + b"Nu.", "a key of type tuple"),
+        (b"(" + b")" + b"\x85" * 100_000 + b"Nd.", "a key of type tuple"),
+        (b")" + b"\x85" * 100_000 + b".", "nested deeper than 32"),
+        (b"}q\x00" + b")q\x01" + b"".join(b"h%ch%c\x86q%c" % (n, n, n + 1) for n in range(1, 60)) + b"Ns.", "a key of type tuple"),
+        (b"}(" + FLAT * 5 + b"tNs.", "a key of type tuple"),
+        (b"}" + b"\x8c\xc9" + b"x" * 201 + b"Ns.", "of 201 characters, which is no short printable text"),
+        (b"}C\x01\x1bNs.", "no short printable text"),
+        (b"}V\\u202e\nNs.", "no short printable text"),
+        (b"}L18446744073709551616L\nNs.", "a whole number beyond 64 bits"),
+        (b"L" + b"9" * 5000 + b"L\n.", "a whole number of 5,001 digits"),
+        (b"I" + b"9" * 5000 + b"\n.", "a whole number of 5,000 digits"),
+        (b"\x8a\xff" + b"\x7f" * 255 + b".", "a whole number of 255 bytes"),
+        (b"\x8b\x00\x04\x00\x00" + b"\x7f" * 1024 + b".", "a whole number beyond 64 bits"),
+        (b"]V\\ud800\na.", "a surrogate"),
+        (SHARED_BYTES + ONE_OF_IT * 50 + b"e.", "arrays that together hold more bytes"),
+        (SHARED_TEXT + ONE_OF_IT * 50 + b"e.", "arrays that together hold more bytes"),
+        (LIST_OF_100 + ONE_OF_IT * 50 + b"e.", "more objects than it has instructions"),
+        (b"cnumpy.core.numeric\n_frombuffer\n(C\x00cnumpy\ndtype\n(\x8c\x02U0tRJ\xff\xff\xff\x7f\x85\x8c\x01CtR.", "without its"),
+        (b"cnumpy.core.numeric\n_frombuffer\n(C\x00cnumpy\ndtype\n(\x8c\x0aU999999999tRK\x00\x85\x8c\x01CtR.", "array of type"),
+        (b"cnumpy.core.numeric\n_frombuffer\n(C\x04\x00\xd8\x00\x00cnumpy\ndtype\n(\x8c\x03<U1tRK\x01\x85\x8c\x01CtR.", "do not exist"),
+        (b"X\xff\xff\xff\x7fx.", "damaged"),
+        (b"\x8b\xff\xff\xff\x7fx.", "damaged"),
+        (b"c" + b"x" * 5000 + b"\ny\n.", "the global x{100}\\. Wanted"),
+    ],
+)
+def test_what_a_small_pickle_could_cost_is_judged_before_it_is_paid(read, data, named):
+    started = time.process_time()
+    with pytest.raises(PosebenchError, match=named) as caught:
+        read(data)
+    assert time.process_time() - started < 2.0
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 600
+
+
+def test_an_archive_that_expands_beyond_what_poses_compress_to_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(pickles, "_SMALL_BYTES", 100_000)
+    path = tmp_path / "x.npz"
+    np.savez_compressed(path, x=np.array({"S9": np.zeros(100_000)}, dtype=object))
+    with pytest.raises(PosebenchError, match=r"x of 800,\d+ bytes out of .* at most 50 times"):
+        read_object(path, "x")
+
+
+def test_keys_of_camera_files_come_back(read):
+    """mmpose's cameras: a tuple of subject and camera."""
+    cameras = {("S1", "54138969"): {"R": np.eye(3)}, ("S11", 3): {"R": np.ones((3, 3))}}
+    assert list(read(pickle.dumps(cameras))) == list(cameras)
 
 
 def test_an_impossible_memo_index_costs_nothing(read):

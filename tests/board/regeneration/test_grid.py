@@ -29,7 +29,7 @@ def test_the_committed_grid_holds_every_method_with_three_seeds_on_true_keypoint
     assert {f"chen2019+{recipe}-cmu-gt-quick-s0" for recipe in ("cycle", "single", "blind", "adapter")} <= names
 
 
-def test_a_table_stands_for_every_combination_of_its_lists(tmp_path):
+def test_a_table_expands_to_every_combination_of_its_lists(tmp_path):
     table = {**WHOLE, "methods": ["martinez", "chen2019"], "recipes": ["default", "paper"], "keypoints": ["gt", "gauss5"], "seeds": [3, 0]}
     cells = read_grid(written(tmp_path, table, {"methods": ["flat"], "datasets": ["cmu"], "keypoints": ["gt"]}))
     assert len(cells) == 2 * 2 * 2 * 2 + 1
@@ -50,7 +50,7 @@ def test_cells_of_one_entry_differ_in_their_seed_only():
     [
         ({"methods": ["martines"]}, "methods = .*martines.*a list of different strings out of .*martinez"),
         ({"methods": []}, "methods = .*at least one"),
-        ({"methods": ["martinez", "flat"]}, "a table of its own for flat"),
+        ({"methods": ["martinez", "flat"]}, "a separate table for flat"),
         ({"methods": ["flat"]}, "unknown presets, seeds"),
         ({"datasets": ["cmv"]}, "cmv"),
         ({"keypoints": []}, "keypoints = .*at least one"),
@@ -62,7 +62,7 @@ def test_cells_of_one_entry_differ_in_their_seed_only():
         ({"colour": "red"}, "unknown colour"),
     ],
 )
-def test_a_wrong_word_in_the_grid_is_refused_and_named(tmp_path, change, named):
+def test_a_wrong_value_in_the_grid_is_refused_and_named(tmp_path, change, named):
     with pytest.raises(PosebenchError, match=named):
         read_grid(written(tmp_path, WHOLE | change))
 

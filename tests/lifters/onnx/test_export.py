@@ -12,6 +12,8 @@ import pytest
 pytest.importorskip("torch", reason="runs need the extra [baselines]")
 pytest.importorskip("onnxscript", reason="export needs the extra [baselines]")
 
+import torch
+
 from posebench.base.errors import PosebenchError
 from posebench.cli import main as cli
 from posebench.lifters.onnx import export
@@ -94,6 +96,19 @@ def test_the_file_takes_any_number_of_poses(exported, run, clip, frames):
     close(theirs, ours)
 
 
+@pytest.mark.parametrize(("given", "wanted"), [([], 1), (["--threads", "3"], 3)])
+def test_the_export_takes_one_thread_or_as_many_as_are_stated(run, tmp_path, monkeypatch, given, wanted):
+    class Stop(Exception):  # noqa: N818 - no error
+        pass
+
+    def watched(*_):
+        raise Stop(torch.get_num_threads())
+
+    monkeypatch.setattr(export, "_network", watched)
+    with pytest.raises(Stop, match=f"^{wanted}$"):
+        cli.main(["export", str(run), *given, "-o", str(tmp_path / "model.onnx")])
+
+
 def test_the_toml_describes_the_run(exported):
     path = exported.with_suffix(".toml")
     card = read_card(path)
@@ -119,7 +134,7 @@ def test_flips_and_unit_are_as_the_run_declares(make_run, monkeypatch, tmp_path,
 
 def test_a_clip_without_a_camera_is_refused_where_the_run_has_a_nominal_one(exported, run, clip):
     points = clip.keypoints("gt")[:3]
-    assert np.isfinite(open_run(run).lift(points, None)).all()
+    assert np.isfinite(open_run(run).lift(points, "nominal")).all()
     with pytest.raises(PosebenchError, match="no camera"):
         open_onnx(exported, threads=1).lift(points, None)
 

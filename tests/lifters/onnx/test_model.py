@@ -52,6 +52,7 @@ def test_what_the_toml_states_is_what_the_lifter_says(flat):
     lifter: Lifter = open_onnx(flat(output='unit = "m"'))
     assert (lifter.info.id, lifter.info.skeleton, lifter.info.supervision, lifter.info.scale) == ("theirs", "h36m17", "paired 3D", "metric")
     assert (lifter.info.context, lifter.info.flip_averaging) == (1, False)
+    assert repr(lifter) == "<OnnxLifter 'theirs': h36m17, scale metric, supervision paired 3D>"
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from posebench.lifters.timing.backends import backends, multiply_adds, parameter
 from posebench.lifters.timing.clip import backend_difference, timing_clip
 from posebench.lifters.timing.memory import main as memory_main
 from posebench.lifters.timing.record import load_record
-from posebench.lifters.timing.run import name_of, speed
+from posebench.lifters.timing.run import names_of, speed
 
 FEW = {"batches": (1, 8), "rounds": 2, "seconds": 1e-6}
 
@@ -144,7 +144,7 @@ def test_a_function_of_the_users_own_is_timed_too(tmp_path, monkeypatch, dataset
     assert one.name == "lift"
     assert [case.backend for case in one.cases] == ["own", "own"]
     lifter = open_lifter("speed_own:lift", dataset)
-    assert (parameters(lifter), multiply_adds(lifter, np.zeros((1, 17, 2)), None), name_of(lifter)) == (None, None, "lift")
+    assert (parameters(lifter), multiply_adds(lifter, np.zeros((1, 17, 2)), None)) == (None, None)
 
 
 def test_the_process_that_measures_memory_prints_two_numbers(tmp_path, capsys, dataset):
@@ -183,10 +183,19 @@ def test_cuda_is_timed_by_events_and_by_graph_replay(run):
     assert one.lifted > 0.0
 
 
-def test_two_lifters_of_one_name_are_refused(run, make_run, tmp_path):
-    other = make_run(tmp_path / "other", seed=1)
-    with pytest.raises(PosebenchError, match="two lifters called martinez"):
-        speed([str(run), str(other)], **FEW)
+def test_rows_can_be_told_apart(run, make_run, tmp_path, network, dataset):
+    toml = 'id = "martinez"\nsupervision = "none"\nskeleton = "h36m17"\n'
+    toml += '[input]\nlayout = "b j c"\n[output]\nlayout = "b j c"\nunit = "unknown"\n'
+    weights = {"pads": np.array([0, 0, 0, 0, 0, 1]), "zero": np.array(0.0, dtype=np.float32)}
+    onnx = str(network(toml, [("Pad", ["x", "pads", "zero"], ["y"])], ["N", 17, 2], ["N", 17, 3], weights, name="martinez"))
+    other = str(make_run(tmp_path / "other", seed=1))
+
+    def names(*paths):
+        return list(names_of({path: open_lifter(path, dataset) for path in paths}).values())
+
+    assert names("flat", str(run), onnx) == ["flat", "martinez (smoke)", "martinez (martinez.onnx)"]
+    assert names(str(run), other) == [f"martinez (smoke), {run}", f"martinez (smoke), {other}"]
+    assert [one.name for one in speed([str(run), onnx], **FEW).lifters] == ["martinez (smoke)", "martinez (martinez.onnx)"]
 
 
 def test_the_command_prints_a_table_and_writes_a_record(tmp_path, capsys):

@@ -67,7 +67,7 @@ def test_the_sound_file_scores_as_plain_numpy_has_it(field):
     [
         # Inferencer: a list, from 0.
         ("05/clip.json", 60.35848, 30),
-        # Demo: nobody in the first frame and in another one.
+        # Demo: no person in the first frame and in another one.
         ("06/from0-first-and-another-empty.json", 60.47870, 28),
         ("06/from1-first-empty.json", 60.54100, 29),
     ],

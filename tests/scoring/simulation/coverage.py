@@ -111,7 +111,9 @@ def main() -> None:
         ("`cmu`: 39 takes, average `frame` (7 takes of S29 hold half of the frames)", lengths, [""] * 39, "frame"),
         ("`synthetic`-like: 15 actions x 4 takes, average `action`", h36m_like, actions, "action"),
         ("10 takes of 200 frames, average `take`", [200] * 10, [""] * 10, "take"),
-        ("5 takes of 200 frames, average `take`", [200] * 5, [""] * 5, "take"),
+        *((f"{n} takes of 200 frames, average `take`", [200] * n, [""] * n, "take") for n in (8, 6, 4, 3, 2)),
+        ("15 actions x 2 takes, average `action`", [200] * 30, actions[::2], "action"),
+        ("3 takes of 100, 300 and 1000 frames, average `frame`", [100, 300, 1000], [""] * 3, "frame"),
     ]
     rows = []
     for name, frames, labels, kind in designs:
@@ -125,11 +127,14 @@ def main() -> None:
     )
     print(__doc__.split("\n\n", 2)[2].strip() + "\n")
     print("An interval should contain the true average in 95 % of the cases (with 1000 trials, 93.6 to 96.4 % is within chance).\n")
-    print("| design | takes resampled: coverage | width mm | frames resampled: coverage | width mm |")
+    print("| design | over takes: coverage | width mm | frames resampled: coverage | width mm |")
     print("|---|---:|---:|---:|---:|")
     print("\n".join(rows))
     print(
-        "\nResampling frames gives far too narrow intervals, because frames and cameras of one take are strongly correlated."
+        "\nUp to 7 takes (more, where the average is over actions with 2 or 3 takes each) the interval is Student's t with the"
+        "\njackknife's standard error over takes; above, the bootstrap's. With few takes of very different length the average by frame"
+        "\ndepends on one or two of them, and the interval is too narrow."
+        "\n\nResampling frames gives far too narrow intervals, because frames and cameras of one take are strongly correlated."
         "\nResampling takes covers the variation between takes like these. The variation between subjects is not in these intervals."
     )
 
