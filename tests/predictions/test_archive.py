@@ -285,7 +285,6 @@ def test_a_missing_field_in_meta_is_named(npz, field):
         (np.zeros((2, 2, 4, 17, 3), np.float32), "has shape"),
         (np.zeros((0, 4, 17, 3), np.float32), "has shape"),
         (np.float32(3), "has shape"),
-        (np.asfortranarray(np.zeros((4, 17, 3))), "column-major"),
     ],
 )
 def test_an_array_that_holds_no_poses_is_refused(npz, array, message):

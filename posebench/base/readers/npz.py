@@ -56,6 +56,7 @@ class Npz:
                 self.duplicated.append(key)
             self._entries[key] = entry
         self._starts: dict[str, int] = {}
+        self._column_major: set[str] = set()
         for key, entry in self._entries.items():
             self.shapes[key] = self._checked_header(key, entry)
 
@@ -71,9 +72,12 @@ class Npz:
         except Exception as error:  # zipfile, zlib and numpy's parser raise a dozen kinds on damaged bytes
             raise PosebenchError(f"{self._path}: {key} has no readable npy header ({error})", "plain arrays", _ADVICE) from error
         shape, dtype, column_major = header
-        if dtype.hasobject or column_major:
-            kind = "an object array, which only pickle can read" if dtype.hasobject else "column-major data"
-            raise PosebenchError(f"{self._path}: {key} is {kind}", "plain row-major arrays of numbers; nothing is unpickled", _ADVICE)
+        if dtype.hasobject:
+            raise PosebenchError(
+                f"{self._path}: {key} is an object array, which only pickle can read", "arrays of numbers; nothing is unpickled", _ADVICE
+            )
+        if column_major:
+            self._column_major.add(key)
         if any(n < 0 for n in shape) or math.prod(max(n, 1) for n in shape) * dtype.itemsize >= 2**63:
             raise PosebenchError(f"{self._path}: {key} says {shape} {dtype}", "a shape that an array can have", _ADVICE)
         if entry.file_size != start + header.nbytes:
@@ -85,7 +89,7 @@ class Npz:
         return shape, dtype
 
     def read(self, key: str) -> npt.NDArray[Any]:
-        """One array, read-only. Check ``shapes[key]`` first: this takes as much memory as it says.
+        """One array, row-major and read-only. Check ``shapes[key]`` first: this takes as much memory as it says, or twice if column-major.
 
         Raises:
             PosebenchError: the data is damaged or cut off.
@@ -98,7 +102,11 @@ class Npz:
                 data = file.read(size)
             if len(data) != size:
                 raise EOFError(f"it ends after {len(data):,} of {size:,} bytes")
-            return np.frombuffer(data, dtype=dtype).reshape(shape)
+            if key not in self._column_major:
+                return np.frombuffer(data, dtype=dtype).reshape(shape)
+            array = np.ascontiguousarray(np.frombuffer(data, dtype=dtype).reshape(shape[::-1]).T)
+            array.flags.writeable = False
+            return array
         except Exception as error:  # zlib.error, BadZipFile (CRC), EOFError: whatever a damaged stream raises
             raise PosebenchError(f"{self._path}: {key} is damaged ({error})", "whole data", "copy the file again") from error
 

@@ -102,3 +102,12 @@ def test_a_folder_with_the_numbers_of_human36m_as_names_is_read(field):
 )
 def test_numbers_of_human36m_are_those_of_its_metadata(name, clip):
     assert clip_from_name(name, None) == clip
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_column_major_arrays_in_an_archive_are_read(field, sound, tmp_path, save):
+    # As numpy.savez writes arrays that were made with .T.
+    save(tmp_path / "p.npz", **{key: value if value.ndim < 3 else np.asfortranarray(value) for key, value in sound.items()})
+    result, wanted = field(tmp_path / "p.npz"), field(BASE / "sound.npz")
+    assert mpjpe(result) == pytest.approx(SOUND, abs=1e-5)
+    assert result["metrics"] == wanted["metrics"]
