@@ -22,13 +22,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from posebench.base.errors import PosebenchError
+from posebench.base.errors import PosebenchError, first_ten
 from posebench.base.files import MAX_CLIP_BYTES, replacing, sha256_of
 from posebench.base.readers.npz import Npz, open_zip, write_npz
 from posebench.base.readers.text import parse_json
 from posebench.base.schema import Fields
 from posebench.base.skeletons import SKELETONS
 from posebench.base.units import MM_PER_UNIT, mm_per
+from posebench.predictions.finding import Finding
 from posebench.predictions.provenance import Provenance, read_provenance
 
 if TYPE_CHECKING:
@@ -112,6 +113,7 @@ class _Store(Protocol):
 
     shapes: dict[str, tuple[tuple[int, ...], np.dtype[Any]]]
     duplicated: list[str]
+    ignored: list[str]
     meta_text: str
 
     def read(self, key: str) -> npt.NDArray[Any]: ...
@@ -125,6 +127,7 @@ class Predictions:
         meta: what the file states about its poses.
         shapes: shape of each clip's array, by clip id, in file order.
         duplicated: clip ids that the file holds more than once.
+        notes: what was left out or changed on reading.
     """
 
     def __init__(self, path: Path, store: _Store) -> None:
@@ -133,6 +136,9 @@ class Predictions:
         self.meta = Meta.parse(store.meta_text, str(path))
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.duplicated = sorted(set(store.duplicated))
+        self.notes: list[Finding] = []
+        if store.ignored:
+            self.notes.append(_ignored_entries(store.ignored))
         self._joints = len(SKELETONS[self.meta.skeleton])
         for key, (shape, dtype) in store.shapes.items():
             if not key.isprintable():
@@ -179,6 +185,12 @@ class Predictions:
         return sha256_of(self.path)
 
 
+def _ignored_entries(names: list[str]) -> Finding:
+    """The finding that names entries which a file manager added."""
+    message = f"{len(names)} entries that a file manager added to the archive are ignored ({first_ten(names)})"
+    return Finding("stray-entries", "note", message, "none needed")
+
+
 @contextmanager
 def open_predictions(path: str | os.PathLike[str]) -> Iterator[Predictions]:
     """Open a prediction or truth file, ``.npz`` or ``.h5`` (recognised by its first bytes, not by its name).
@@ -202,6 +214,13 @@ class _Archive(Npz):
     def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
         super().__init__(path, archive)
         if META_KEY not in self.shapes:
+            folder = next((key.removesuffix(META_KEY) for key in self.shapes if key.endswith("/" + META_KEY)), None)
+            if folder is not None:
+                raise PosebenchError(
+                    f"{path}: {META_KEY} in the folder {folder}",
+                    f"{META_KEY} outside of any folder",
+                    "zip what is in the folder, without it",
+                )
             raise PosebenchError(f"{path}: no {META_KEY}", "skeleton, unit, frame and scale stated in the file", _ADVICE)
         self.meta_text = self.text(META_KEY, MAX_META_BYTES)
         del self.shapes[META_KEY]
@@ -214,6 +233,7 @@ class _HDF5Store:
     def __init__(self, file: HDF5File) -> None:
         self.shapes = file.shapes
         self.duplicated: list[str] = []
+        self.ignored: list[str] = []
         self.meta_text = file.text_attribute(META_KEY, MAX_META_BYTES)
         self.read = file.read
 

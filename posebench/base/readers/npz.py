@@ -18,6 +18,8 @@ from posebench.base.errors import PosebenchError
 from posebench.base.readers.npy import ArrayHeader, read_array_header
 
 MAX_ENTRIES = 1_000_000
+#: What file managers add to an archive: hidden copies of macOS, and folder settings.
+_STRAY_NAMES = {".DS_Store", "Thumbs.db", "desktop.ini"}
 _ADVICE = "write the file again, with numpy.savez or posebench.save_predictions"
 
 
@@ -39,6 +41,7 @@ class Npz:
     Attributes:
         shapes: shape and type of each array by key, in file order.
         duplicated: keys that are in the archive more than once.
+        ignored: names of entries that a file manager added and that hold no array.
     """
 
     def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
@@ -46,11 +49,17 @@ class Npz:
         self._archive = archive
         self.shapes: dict[str, tuple[tuple[int, ...], np.dtype[Any]]] = {}
         self.duplicated: list[str] = []
+        self.ignored: list[str] = []
         self._entries: dict[str, zipfile.ZipInfo] = {}
         entries = archive.infolist()
         if len(entries) > MAX_ENTRIES:
             raise PosebenchError(f"{path}: {len(entries):,} entries", f"at most {MAX_ENTRIES:,}", _ADVICE)
         for entry in entries:
+            if _is_stray(entry):
+                self.ignored.append(entry.filename)
+                continue
+            if entry.is_dir() and entry.file_size == 0:
+                continue
             key = entry.filename.removesuffix(".npy")
             if key in self._entries:
                 self.duplicated.append(key)
@@ -126,6 +135,12 @@ class Npz:
             return data.decode("utf-8" if dtype.kind == "S" else "utf-32-be" if dtype.byteorder == ">" else "utf-32-le").rstrip("\0")
         except UnicodeDecodeError as error:
             raise PosebenchError(f"{self._path}: {key} is no text ({error})", f"{key}: one JSON string", _ADVICE) from error
+
+
+def _is_stray(entry: zipfile.ZipInfo) -> bool:
+    """Added by a file manager, e.g. ``__MACOSX/._p.npy``."""
+    name = entry.filename.rpartition("/")[2]
+    return entry.filename.startswith("__MACOSX/") or name.startswith("._") or name in _STRAY_NAMES
 
 
 def write_npz(path: Path, arrays: Iterable[tuple[str, npt.NDArray[Any]]]) -> None:

@@ -138,6 +138,7 @@ class ArrayStore:
         self.meta_text = meta_text
         self.shapes = {key: (stored.shape, stored.dtype) for key, stored in arrays.items()}
         self.duplicated: list[str] = []
+        self.ignored: list[str] = []
         self._arrays = arrays
 
     def read(self, key: str) -> npt.NDArray[Any]:

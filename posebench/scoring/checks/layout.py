@@ -18,6 +18,7 @@ def layout_findings(submission: Submission, *, allow_partial: bool = False) -> l
     partial = "warning" if allow_partial else "error"
     return [
         *submission.reading,
+        *submission.file.notes,
         *_empty_file(submission),
         *_duplicated(submission),
         *_missing_clips(submission, partial),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -111,3 +112,33 @@ def test_column_major_arrays_in_an_archive_are_read(field, sound, tmp_path, save
     result, wanted = field(tmp_path / "p.npz"), field(BASE / "sound.npz")
     assert mpjpe(result) == pytest.approx(SOUND, abs=1e-5)
     assert result["metrics"] == wanted["metrics"]
+
+
+def zipped_again(source, target, folder="", extra=()):
+    """The entries of an archive in a new one, under ``folder``, and ``extra`` empty or odd entries before them."""
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
+        for name, data in extra:
+            new.writestr(name, data)
+        for name in old.namelist():
+            new.writestr(folder + name, old.read(name))
+    return target
+
+
+def test_entries_that_a_file_manager_added_are_ignored_and_named(field, tmp_path):
+    extra = [
+        ("S9/", b""),
+        ("__MACOSX/._p", b"\0\5\x16\7"),
+        ("__MACOSX/S9/._54138969.npy", b""),
+        (".DS_Store", b"Bud1"),
+        ("S9/Thumbs.db", b""),
+    ]
+    result = field(zipped_again(BASE / "sound.npz", tmp_path / "p.npz", extra=extra))
+    assert mpjpe(result) == pytest.approx(SOUND, abs=1e-5)
+    assert "4 entries" in message(result, "stray-entries")
+    assert "__MACOSX/._p" in message(result, "stray-entries")
+
+
+def test_an_archive_of_the_folder_instead_of_its_content_is_explained(explained, tmp_path):
+    err = explained(zipped_again(BASE / "sound.npz", tmp_path / "p.npz", folder="p/"))
+    assert "in the folder p/" in err
+    assert "zip what is in the folder" in err
