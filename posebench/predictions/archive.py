@@ -77,6 +77,10 @@ class Meta:
             content = parse_json(text)
         except ValueError as error:
             raise PosebenchError(f"{where}: {META_KEY} is not JSON ({error})", "a JSON object", _ADVICE) from error
+        try:
+            json.loads(text, object_pairs_hook=_once)
+        except ValueError as error:
+            raise PosebenchError(f"{where}: {META_KEY}: {error}", "each key once", _ADVICE) from error
         if not isinstance(content, dict):
             raise PosebenchError(f"{where}: {META_KEY} is a {type(content).__name__}", "a JSON object", _ADVICE)
         fields = Fields(content, f"{where}: {META_KEY}", _ADVICE)
@@ -106,6 +110,16 @@ class Meta:
     def dump(self) -> str:
         """The JSON text that goes into a file."""
         return json.dumps({"posebench": FORMAT, **{key: value for key, value in asdict(self).items() if value is not None}}, sort_keys=True)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of these pairs; an object that says a key twice does not say which one counts."""
+    content: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in content:
+            raise ValueError(f"the key {key!r} is there twice")
+        content[key] = value
+    return content
 
 
 class _Store(Protocol):

@@ -272,6 +272,20 @@ def test_a_missing_field_in_meta_is_named(npz, field):
 
 
 @pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ('{"posebench": 1, "skeleton": "h36m17", "unit": "m", "unit": "mm"}', "unit"),
+        ('{"posebench": 1, "skeleton": "h36m17", "unit": "mm", "unit": "mm"}', "unit"),
+        ('{"posebench": 1, "skeleton": "h36m17", "unit": "mm", "provenance": {"recipe": "a", "recipe": "b"}}', "recipe"),
+        ('{"posebench": 1, "skeleton": "h36m17", "unit": "m", "\\u0075nit": "mm"}', "unit"),
+    ],
+)
+def test_a_key_that_the_meta_says_twice_is_refused(npz, text, key):
+    with pytest.raises(PosebenchError, match=f"the key '{key}' is there twice"):
+        read_all(npz(meta=np.array(text)))
+
+
+@pytest.mark.parametrize(
     ("array", "message"),
     [
         (np.zeros((4, 17, 3), np.int32), "holds int32"),
