@@ -235,7 +235,8 @@ class _Archive(Npz):
                     f"{META_KEY} outside of any folder",
                     "zip what is in the folder, without it",
                 )
-            raise PosebenchError(f"{path}: no {META_KEY}", "skeleton, unit, frame and scale stated in the file", _ADVICE)
+            held = first_ten([f"{key} {shape}" for key, (shape, _) in self.shapes.items()][:4]) or "no array"
+            raise PosebenchError(f"{path}: no {META_KEY}, only {held}", "skeleton, unit, frame and scale stated in the file", _ADVICE)
         self.meta_text = self.text(META_KEY, MAX_META_BYTES)
         del self.shapes[META_KEY]
         self.duplicated = [key.removesuffix(FRAMES_SUFFIX) for key in self.duplicated]

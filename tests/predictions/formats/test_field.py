@@ -6,6 +6,7 @@ import json
 import zipfile
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -142,3 +143,34 @@ def test_an_archive_of_the_folder_instead_of_its_content_is_explained(explained,
     err = explained(zipped_again(BASE / "sound.npz", tmp_path / "p.npz", folder="p/"))
     assert "in the folder p/" in err
     assert "zip what is in the folder" in err
+
+
+@pytest.mark.parametrize("options", [(), ONE_CLIP, ("--unit", "m")])
+def test_an_archive_that_a_demo_made_for_display_is_explained(explained, options):
+    err = explained(FIELD / "09" / "output_keypoints_3d.npz", *options)
+    for word in ("StridedTransformer", "P-STMO", "display", "no unit", "before camera_to_world"):
+        assert word in err
+    assert "own format" not in err
+    assert "drop --" not in err
+
+
+def test_the_2d_keypoints_of_such_a_demo_are_told_apart(explained, tmp_path):
+    np.savez(tmp_path / "keypoints.npz", reconstruction=np.zeros((1, 30, 17, 2)))
+    assert "2D keypoints" in explained(tmp_path / "keypoints.npz")
+
+
+@pytest.mark.parametrize("options", [(), ONE_CLIP, ("--unit", "m")])
+@pytest.mark.parametrize("name", ["p.npz", "p.h5"])
+def test_a_file_without_a_header_is_never_called_our_own(explained, tmp_path, options, name, run):
+    path = tmp_path / name
+    if name == "p.npz":
+        np.savez(path, poses=np.zeros((30, 17, 3)))
+    else:
+        with h5py.File(path, "w") as file:
+            file["poses"] = np.zeros((30, 17, 3))
+    err = explained(path, *options)
+    assert "__meta__" in err
+    assert "own format" not in err
+    assert "__meta__" in run("convert", path, "-o", tmp_path / "q.npz")[2]
+    if name == "p.npz":
+        assert "only poses (30, 17, 3)" in err
