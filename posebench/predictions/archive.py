@@ -149,18 +149,29 @@ class Predictions:
         self._store = store
         self.meta = Meta.parse(store.meta_text, str(path))
         self.shapes: dict[str, tuple[int, ...]] = {}
-        self.duplicated = sorted(set(store.duplicated))
+        duplicated = {key.replace("\\", "/") for key in store.duplicated}
         self.notes: list[Finding] = []
         if store.ignored:
             self.notes.append(_ignored_entries(store.ignored))
         self._joints = len(SKELETONS[self.meta.skeleton])
-        for key, (shape, dtype) in store.shapes.items():
+        # Some programs write Windows' separators into archives; numpy and zipfile on Windows read them as slashes.
+        self._stored: dict[str, str] = {}
+        for key in store.shapes:
             if not key.isprintable():
                 raise PosebenchError(f"{path}: clip id {key!r}", "printable clip ids such as S9/Greeting 1/54138969", _ADVICE)
-            if key.endswith(FRAMES_SUFFIX):
-                self._check_frames(key, shape, dtype)
+            name = key.replace("\\", "/")
+            if name in self._stored:
+                duplicated.add(name.removesuffix(FRAMES_SUFFIX))
+            self._stored[name] = key
+        self.duplicated = sorted(duplicated)
+        changed = sorted(key for name, key in self._stored.items() if name != key)
+        if changed:
+            self.notes.append(Finding("separators", "note", f"backslashes in {len(changed)} names are read as slashes", "none needed"))
+        for name, key in self._stored.items():
+            if name.endswith(FRAMES_SUFFIX):
+                self._check_frames(name, *store.shapes[key])
             else:
-                self.shapes[key] = self._checked(key, shape, dtype)
+                self.shapes[name] = self._checked(name, *store.shapes[key])
 
     def _checked(self, key: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[int, ...]:
         wanted = f"(T, {self._joints}, 3) or (H, T, {self._joints}, 3) floats for skeleton {self.meta.skeleton}"
@@ -175,9 +186,9 @@ class Predictions:
 
     def _check_frames(self, key: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         clip = key.removesuffix(FRAMES_SUFFIX)
-        if clip not in self._store.shapes or clip.endswith(FRAMES_SUFFIX):
+        if clip not in self._stored or clip.endswith(FRAMES_SUFFIX):
             raise PosebenchError(f"{self.path}: {key} without {clip}", "frame numbers together with the poses that they number", _ADVICE)
-        frames = self._checked(clip, *self._store.shapes[clip])[-3]
+        frames = self._checked(clip, *self._store.shapes[self._stored[clip]])[-3]
         if dtype.kind not in "iu" or shape != (frames,):
             raise PosebenchError(f"{self.path}: {key} holds {dtype} {shape}", f"{frames} whole numbers, one a pose", _ADVICE)
 
@@ -187,12 +198,12 @@ class Predictions:
         Raises:
             PosebenchError: the stored bytes are fewer or more than the header promises, or damaged.
         """
-        return self._store.read(clip)
+        return self._store.read(self._stored.get(clip, clip))
 
     def frames(self, clip: str) -> npt.NDArray[np.int64] | None:
         """Frame numbers of a sparse clip, or None."""
         key = clip + FRAMES_SUFFIX
-        return self._store.read(key).astype(np.int64) if key in self._store.shapes else None
+        return self._store.read(self._stored[key]).astype(np.int64) if key in self._stored else None
 
     def sha256(self) -> str:
         """Hash of the file's bytes."""

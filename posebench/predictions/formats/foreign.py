@@ -227,14 +227,23 @@ def clip_from_name(name: str, known: KnownClips | None) -> str | None:
         >>> clip_from_name("S9_Greeting_1.54138969", None), clip_from_name("S07_07_01_c0", None)
         ('S9/Greeting 1/54138969', 'S07/07_01/c0')
     """
-    name = name.replace("\\", "/")
-    if known is not None:
-        plain: dict[str, list[str]] = {}
-        for clip in known.clips:
-            plain.setdefault(_plain(clip), []).append(clip)
+    return clips_from_names([name], known)[name]
+
+
+def clips_from_names(names: Iterable[str], known: KnownClips | None) -> dict[str, str | None]:
+    """:func:`clip_from_name` of many names."""
+    plain: dict[str, list[str]] = {}
+    for clip in known.clips if known is not None else ():
+        plain.setdefault(_plain(clip), []).append(clip)
+    out: dict[str, str | None] = {}
+    for name in names:
         meant = plain.get(_plain(name), [])
-        if len(meant) == 1:
-            return meant[0]
+        out[name] = meant[0] if len(meant) == 1 else _clip_by_form(name.replace("\\", "/"))
+    return out
+
+
+def _clip_by_form(name: str) -> str | None:
+    """The clip id that the form of a name gives."""
     numeric = _NUMERIC.fullmatch(name.rpartition("/")[2])
     if numeric is not None:
         return _clip_of_numbers(*(int(numeric[key]) for key in ("subject", "action", "subaction", "camera")))

@@ -16,7 +16,7 @@ from posebench.predictions.formats.foreign import (
     KnownClips,
     LazyArray,
     Reading,
-    clip_from_name,
+    clips_from_names,
     find_unit,
     reading_note,
     sampled,
@@ -71,9 +71,10 @@ def read_folder(path: Path, reading: Reading, known: KnownClips | None) -> Forei
     files = npy_files(path)
     clips: dict[str, LazyArray] = {}
     names: dict[str, str] = {}
+    meant = clips_from_names((file.relative_to(path).as_posix().removesuffix(".npy") for file in files), known)
     for file in files:
         name = file.relative_to(path).as_posix()
-        clip = clip_from_name(name.removesuffix(".npy"), known)
+        clip = meant[name.removesuffix(".npy")]
         if clip is None:
             raise PosebenchError(
                 f"{path}: {name}, which holds no clip id",

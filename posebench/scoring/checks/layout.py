@@ -7,6 +7,7 @@ import numpy as np
 from posebench.base.errors import first_ten
 from posebench.base.skeletons import EQUATED
 from posebench.predictions.finding import Finding
+from posebench.predictions.formats.foreign import clips_from_names
 from posebench.scoring.submission import Submission
 
 
@@ -16,13 +17,15 @@ def layout_findings(submission: Submission, *, allow_partial: bool = False) -> l
     What is missing is an error, or a warning if ``allow_partial`` is set.
     """
     partial = "warning" if allow_partial else "error"
+    misnamed = _clips_meant(submission)
     return [
         *submission.reading,
         *submission.file.notes,
         *_empty_file(submission),
         *_duplicated(submission),
-        *_missing_clips(submission, partial),
-        *_extra_clips(submission, partial),
+        *_misnamed_clips(misnamed),
+        *_missing_clips(submission, misnamed, partial),
+        *_extra_clips(submission, misnamed, partial),
         *_empty_clips(submission, partial),
         *_frame_count(submission),
         *_frame_index(submission),
@@ -53,9 +56,23 @@ def _duplicated(submission: Submission) -> list[Finding]:
     return _about(twice, "duplicated-keys", "error", f"the file holds {len(twice)} clip ids more than once", "write each clip once")
 
 
-def _missing_clips(submission: Submission, severity: str) -> list[Finding]:
+def _clips_meant(submission: Submission) -> dict[str, str]:
+    """Extra clips whose names give a clip of the protocol that the file lacks, and that clip."""
+    scope, shapes = submission.scope, submission.file.shapes
+    meant = clips_from_names([clip for clip in shapes if clip not in scope.clips], scope)
+    return {name: clip for name, clip in meant.items() if clip in scope.clips and clip not in shapes}
+
+
+def _misnamed_clips(misnamed: dict[str, str]) -> list[Finding]:
+    examples = "; ".join(f"{name!r} for {clip!r}" for name, clip in list(misnamed.items())[:2])
+    message = f"{len(misnamed)} clips of the protocol have names of another form, {examples}"
+    return [Finding("clip-names", "error", message, "rename them to the clip ids", tuple(misnamed))] if misnamed else []
+
+
+def _missing_clips(submission: Submission, misnamed: dict[str, str], severity: str) -> list[Finding]:
     scope = submission.scope
-    missing = [clip for clip in scope.clips if clip not in submission.file.shapes]
+    present = {*submission.file.shapes, *misnamed.values()}
+    missing = [clip for clip in scope.clips if clip not in present]
     if submission.file.shapes and not submission.clips:
         severity = "error"  # a file without any clip of the protocol is no partial file
     poses = sum(len(scope.frames(clip)) for clip in missing)
@@ -64,8 +81,8 @@ def _missing_clips(submission: Submission, severity: str) -> list[Finding]:
     return _about(missing, "missing-clips", severity, message, fix)
 
 
-def _extra_clips(submission: Submission, severity: str) -> list[Finding]:
-    extra = [clip for clip in submission.file.shapes if clip not in submission.scope.clips]
+def _extra_clips(submission: Submission, misnamed: dict[str, str], severity: str) -> list[Finding]:
+    extra = [clip for clip in submission.file.shapes if clip not in submission.scope.clips and clip not in misnamed]
     fix = f"leave them out (clip ids look like {_example(submission)}), or ignore them with --allow-partial"
     return _about(extra, "extra-clips", severity, f"{len(extra)} clips are not in the protocol", fix)
 

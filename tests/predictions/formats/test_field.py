@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import zipfile
 from pathlib import Path
@@ -174,3 +175,64 @@ def test_a_file_without_a_header_is_never_called_our_own(explained, tmp_path, op
     assert "__meta__" in run("convert", path, "-o", tmp_path / "q.npz")[2]
     if name == "p.npz":
         assert "only poses (30, 17, 3)" in err
+
+
+def renamed(sound, change):
+    """``sound`` with its clip ids changed."""
+    return {key if key == "__meta__" else change(key): value for key, value in sound.items()}
+
+
+def write_arrays(path, arrays):
+    """An archive with these keys as they are, or HDF5 with a dataset each; numpy and zipfile would change backslashes on Windows."""
+    if path.suffix == ".npz":
+        with zipfile.ZipFile(path, "w") as archive:
+            for key, value in arrays.items():
+                with io.BytesIO() as data:
+                    np.lib.format.write_array(data, value)
+                    archive.writestr(key + ".npy", data.getvalue())
+    else:
+        with h5py.File(path, "w") as file:
+            file.attrs["__meta__"] = str(arrays["__meta__"])
+            for key, value in arrays.items():
+                if key != "__meta__":
+                    file[key] = value
+    return path
+
+
+@pytest.mark.parametrize("name", ["p.npz", "p.h5"])
+def test_backslashes_in_clip_ids_are_read_as_slashes(field, sound, tmp_path, name):
+    arrays = renamed(sound, lambda key: key.replace("/", "\\"))
+    arrays |= {f"{CLIP}#frames".replace("/", "\\"): np.arange(30)}
+    result = field(write_arrays(tmp_path / name, arrays))
+    assert mpjpe(result) == pytest.approx(SOUND, abs=1e-5)
+    assert "17 names" in message(result, "separators")
+
+
+def test_a_clip_with_both_separators_is_there_twice(explained, sound, tmp_path):
+    path = write_arrays(tmp_path / "p.npz", sound | {CLIP.replace("/", "\\"): sound[CLIP]})
+    assert "more than once" in explained(path, code=1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda key: key.replace("/", "_"),
+        lambda key: key.replace("/", "_").replace(" ", "_"),
+        lambda key: key.replace("/", ".").lower(),
+    ],
+)
+def test_clip_ids_of_another_form_are_named_with_the_clips_that_they_are(explained, sound, tmp_path, change):
+    path = write_arrays(tmp_path / "p.npz", renamed(sound, change))
+    for options in ((), ("--allow-partial",)):
+        err = explained(path, *options, code=1)
+        assert f"'{change(CLIP)}' for '{CLIP}'" in err
+        assert "16 clips" in err
+        assert "missing" not in err
+        assert "leave them out" not in err
+
+
+def test_numbers_as_clip_ids_are_named_with_the_clips_that_they_are(explained, sound, tmp_path):
+    arrays = {"__meta__": sound["__meta__"], "s_09_act_02_subact_02_ca_01": sound[CLIP]}
+    err = explained(write_arrays(tmp_path / "p.npz", arrays), code=1)
+    assert f"'s_09_act_02_subact_02_ca_01' for '{CLIP}'" in err
+    assert "15 of 16 clips are missing" in err
