@@ -188,9 +188,11 @@ class Predictions:
         clip = key.removesuffix(FRAMES_SUFFIX)
         if clip not in self._stored or clip.endswith(FRAMES_SUFFIX):
             raise PosebenchError(f"{self.path}: {key} without {clip}", "frame numbers together with the poses that they number", _ADVICE)
-        frames = self._checked(clip, *self._store.shapes[self._stored[clip]])[-3]
-        if dtype.kind not in "iu" or shape != (frames,):
-            raise PosebenchError(f"{self.path}: {key} holds {dtype} {shape}", f"{frames} whole numbers, one a pose", _ADVICE)
+        poses = self._checked(clip, *self._store.shapes[self._stored[clip]])
+        if dtype.kind not in "iu" or shape != (poses[-3],):
+            swapped = len(poses) == 4 and shape == poses[:1]
+            advice = f"store the poses as (H, T, J, 3), hypotheses first; {clip} has shape {poses}" if swapped else _ADVICE
+            raise PosebenchError(f"{self.path}: {key} holds {dtype} {shape}", f"{poses[-3]} whole numbers, one a pose", advice)
 
     def poses(self, clip: str) -> npt.NDArray[np.floating]:
         """Poses of one clip as stored, (T, J, 3) or (H, T, J, 3); times ``meta.to_mm`` they are millimetres. May hold NaN.

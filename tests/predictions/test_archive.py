@@ -285,6 +285,12 @@ def test_a_key_that_the_meta_says_twice_is_refused(npz, text, key):
         read_all(npz(meta=np.array(text)))
 
 
+def test_frame_numbers_of_poses_with_frames_before_hypotheses_are_explained(npz):
+    arrays = {"S1/Walk/c0": np.zeros((4, 1, 17, 3)), "S1/Walk/c0#frames": np.arange(4)}
+    with pytest.raises(PosebenchError, match=r"hypotheses first; S1/Walk/c0 has shape \(4, 1, 17, 3\)"):
+        read_all(npz(arrays))
+
+
 @pytest.mark.parametrize(
     ("array", "message"),
     [

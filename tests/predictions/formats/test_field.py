@@ -236,3 +236,67 @@ def test_numbers_as_clip_ids_are_named_with_the_clips_that_they_are(explained, s
     err = explained(write_arrays(tmp_path / "p.npz", arrays), code=1)
     assert f"'s_09_act_02_subact_02_ca_01' for '{CLIP}'" in err
     assert "15 of 16 clips are missing" in err
+
+
+def changed(sound, change):
+    """``sound`` with its poses changed."""
+    return {key: value if key == "__meta__" else change(value) for key, value in sound.items()}
+
+
+def test_frames_after_the_motion_capture_are_counted_and_the_cut_is_said(explained, field, sound, tmp_path):
+    path = tmp_path / "p.npz"
+    np.savez(path, **changed(sound, lambda pose: np.concatenate([pose, pose[-3:]])))
+    err = explained(path, code=1)
+    for word in ("33 where 30 are wanted: 3 too many in every clip", "VideoPose3D cuts to the motion capture", "poses[:30]"):
+        assert word in err
+    with np.load(path) as file:
+        np.savez(tmp_path / "cut.npz", **changed(dict(file), lambda pose: pose[:30]))
+    assert mpjpe(field(tmp_path / "cut.npz")) == pytest.approx(SOUND, abs=1e-5)
+
+
+def test_different_numbers_of_frames_too_many_are_a_range(explained, sound, tmp_path):
+    extra = iter([1, 5] + [3] * 14)
+    np.savez(tmp_path / "p.npz", **changed(sound, lambda pose: np.concatenate([pose, pose[: next(extra)]])))
+    assert "1 to 5 too many in every clip" in explained(tmp_path / "p.npz", code=1)
+
+
+def test_a_convolution_without_padding_is_named_with_its_receptive_field(explained, run, sound, tmp_path):
+    path = tmp_path / "p.npz"
+    np.savez(path, **changed(sound, lambda pose: pose[13:-13]))
+    err = explained(path, code=1)
+    words = ("4 where 30 are wanted: 26 too few in every clip", "receptive field of 27 frames and no padding", "13 times", "13 to 16")
+    for word in words:
+        assert word in err
+    # The other advice works too.
+    numbers = {f"{key}#frames": np.arange(13, 17) for key in sound if key != "__meta__"}
+    np.savez(path, **changed(sound, lambda pose: pose[13:-13]), **numbers)
+    code, _, err = run("score", path, "--protocol", "h36m/s9s11", "--root", BASE, "--allow-partial")
+    assert (code, err) == (0, "")
+
+
+def test_frame_numbers_beyond_the_motion_capture_are_to_be_left_out(explained, sound, tmp_path):
+    path = tmp_path / "p.npz"
+    numbers = {f"{key}#frames": np.arange(33) for key in sound if key != "__meta__"}
+    np.savez(path, **changed(sound, lambda pose: np.concatenate([pose, pose[-3:]])), **numbers)
+    assert "leave out the frames after the last of the truth, here 29" in explained(path, code=1)
+    np.savez(path, **sound, **{key: value[:30] + 1 for key, value in numbers.items()})
+    assert "by subtracting 1" in explained(path, code=1)
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [
+        (1, ("(30, 1, 17, 3), as 30 hypotheses of 1 frame", "poses[:, 0]")),
+        (5, ("(30, 5, 17, 3), as 30 hypotheses of 5 frames", "poses.transpose(1, 0, 2, 3)")),
+    ],
+)
+def test_frames_before_hypotheses_are_explained(explained, field, sound, tmp_path, count, words):
+    path = tmp_path / "p.npz"
+    stored = changed(sound, lambda pose: np.repeat(pose[:, None], count, axis=1))
+    np.savez(path, **stored)
+    err = explained(path, code=1)
+    for word in words:
+        assert word in err
+    assert "frame-count" not in err
+    np.savez(path, **changed(stored, lambda pose: pose[:, 0] if count == 1 else pose.transpose(1, 0, 2, 3)))
+    assert mpjpe(field(path)) == pytest.approx(SOUND, abs=1e-4)
