@@ -19,7 +19,6 @@ from posebench.base.errors import PosebenchError
 from posebench.base.files import sha256_of, write_text
 from posebench.base.readers.text import read_json
 from posebench.data.h36m.names import ACTIONS
-from posebench.metrics.alignment import KERNEL
 from posebench.predictions.finding import Finding
 from posebench.scoring.markup import html_table, latex_table
 from posebench.scoring.protocol import higher_is_better
@@ -144,6 +143,8 @@ class Environment:
     @classmethod
     def current(cls) -> Environment:
         """Of this process."""
+        from posebench.metrics.alignment import KERNEL  # here: results that are only read need no kernel
+
         return cls(
             posebench=posebench.__version__,
             python=platform.python_version(),

@@ -8,18 +8,16 @@ look like another (swapped sides like a mirrored x axis), so only the one that l
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import permutations, product
 
 import numpy as np
 import numpy.typing as npt
 
-from posebench import metrics
-from posebench.base.errors import PosebenchError
-from posebench.base.skeletons import SKELETONS, joint_map
+from posebench.base.skeletons import SKELETONS, Skeleton, joint_map
 from posebench.metrics.alignment import procrustes
 from posebench.predictions.finding import Finding
+from posebench.scoring.checks.orders import Order, best_permutation, known_orders
 from posebench.scoring.checks.sample import ClipSample, rms
 from posebench.scoring.protocol import Protocol
 
@@ -35,6 +33,14 @@ FIT_HANDICAP = 1.5
 GOOD = 30.0
 #: A rotation nearer to none than this, degrees, is no other frame of reference.
 MIN_ROTATION = 10.0
+#: The same for the joints that another order moves, if they alone are looked at.
+EXPLAINED_MOVED = 0.5
+#: The same for a permutation without a name: the best of very many lowers the error of any pose, random ones to 0.48.
+EXPLAINED_BY_PERMUTATION = 0.4
+#: Share of the poses that another order must fit better.
+MOST_POSES = 0.8
+#: By how much a permutation without a name must beat another explanation: it is the best of very many.
+PERMUTATION_HANDICAP = 1.1
 #: Share of the clips that must be explained by their rotations.
 MOST_CLIPS = 0.8
 
@@ -54,23 +60,24 @@ class Fit:
     space: float
     plane: float
 
-    def explains(self, stored: Fit) -> bool:
-        """Undoing a mistake leaves far less error than ``stored``: in space, or in the plane while space gets no worse."""
-        in_space = self.space < EXPLAINED * stored.space and stored.space > GOOD
-        in_plane = self.plane < EXPLAINED * stored.plane and stored.plane > GOOD
+    def explains(self, stored: Fit, share: float = EXPLAINED) -> bool:
+        """Undoing a mistake leaves less than a ``share`` of the error ``stored``: in space, or in the plane while space gets no worse."""
+        in_space = self.space < share * stored.space and stored.space > GOOD
+        in_plane = self.plane < share * stored.plane and stored.plane > GOOD
         return in_space or (in_plane and self.space <= stored.space)
 
 
-def likeliest_cause(protocol: Protocol, samples: Sequence[ClipSample], pred: Array, truth: Array) -> Cause | None:
+def likeliest_cause(protocol: Protocol, stored: str, samples: Sequence[ClipSample], pred: Array, truth: Array) -> Cause | None:
     """The mistake that leaves the least error; None where none explains the file.
 
     Args:
         protocol: its skeleton is that of the poses.
+        stored: id of the skeleton that the file states.
         samples: the poses clip by clip.
         pred: the predicted poses of all samples, (n, J, 3).
         truth: the true poses of all samples, (n, J, 3).
     """
-    causes = [*_axes(pred, truth), *_joint_order(protocol, pred, truth), *_frame(samples)]
+    causes = [*_axes(pred, truth), *_joint_order(protocol, stored, pred, truth), *_frame(samples)]
     return min(causes, key=lambda cause: cause.error, default=None)
 
 
@@ -95,41 +102,69 @@ def _axes(pred: Array, truth: Array) -> Iterator[Cause]:
     yield Cause(fits[best].space, Finding("axes", "error", message, fix))
 
 
-def _joint_order(protocol: Protocol, pred: Array, truth: Array) -> Iterator[Cause]:
-    """Does one of the known mistakes of joint order explain the file?"""
+def _joint_order(protocol: Protocol, stored: str, pred: Array, truth: Array) -> Iterator[Cause]:
+    """Does a known mistake of joint order explain the file, or an order of the field, or any permutation of the joints?"""
+    skeleton = protocol.skeleton
+    everything = tuple(range(len(skeleton)))
+    read = list(joint_map(stored, skeleton.id))
+    orders = [Order(name, tuple(order), everything) for name, order in _mistaken_orders(protocol).items()]
+    orders += [replace(order, name=f"their order is that {order.name}") for order in known_orders(SKELETONS[stored], read, skeleton)]
+    for coordinates in (3, 2):
+        best = best_permutation(pred, truth, skeleton, coordinates)
+        if best.differs():
+            orders.append(replace(best, name="their order is"))
+    causes = [cause for order in orders if (cause := _explained_by_order(order, skeleton, stored, pred, truth))]
+    if causes:
+        yield min(causes, key=lambda cause: cause.error)
 
-    def fit(pose: Array) -> Fit:
-        return Fit(float(np.median(_errors(pose, truth))), float(np.median(_errors(pose[..., :2], truth[..., :2]))))
 
-    stored = fit(pred)
-    root = protocol.root_indices
-    fits = {name: fit(metrics.root_relative(pred[:, order], root)) for name, order in _mistaken_orders(protocol).items()}
-    name = min(fits, key=lambda key: fits[key].space)
-    if fits[name].explains(stored):
-        message = f"the poses fit with {fits[name].space:.0f} mm instead of {stored.space:.0f} mm (root mean square) if {name}"
-        fix = "re-order the joints, or state the skeleton in which they are stored"
-        yield Cause(fits[name].space, Finding("joint-order", "error", message, fix))
+def _explained_by_order(order: Order, skeleton: Skeleton, stored: str, pred: Array, truth: Array) -> Cause | None:
+    """A cause, if the poses fit far better in another order: as a whole, or in nearly all poses the joints that it moves."""
+    columns, joints, moved = list(order.columns), list(order.joints), order.differs()
+    true = _centred(truth[:, joints])
+    as_read, ordered = (_centred(pred[:, index]) for index in (joints, columns))
+    before, after = _fit(as_read, true), _fit(ordered, true)
+    # Joints one by one, at the best scale of the pose.
+    apart = [np.linalg.norm(_best_scale(pose, true) * pose - true, axis=-1)[:, moved].mean(axis=1) for pose in (as_read, ordered)]
+    in_most = bool((apart[1] < apart[0]).mean() >= MOST_POSES)
+    share = EXPLAINED if order.known else EXPLAINED_BY_PERMUTATION
+    share_moved = min(share, EXPLAINED_MOVED)
+    of_moved = float(np.median(apart[1])) < share_moved * float(np.median(apart[0])) and float(np.median(apart[0])) > GOOD
+    if not in_most or not (after.explains(before, share) or of_moved):
+        return None
+    if after.explains(before, share):
+        shown, what = (after.space, before.space), "root mean square"
+    else:
+        shown, what = (float(np.median(apart[1])), float(np.median(apart[0]))), f"in {len(moved)} of {len(skeleton)} joints"
+    listed = (": " if order.known else " ") + ", ".join(order.names) if order.names else ""
+    message = f"the poses fit with {shown[0]:.0f} mm instead of {shown[1]:.0f} mm ({what}) if {order.name}{listed}"
+    fix = f"re-order the joints as in {stored}" + (f", or state {order.skeleton} as their skeleton" if order.skeleton else "")
+    return Cause(after.space * (1.0 if order.known else PERMUTATION_HANDICAP), Finding("joint-order", "error", message, fix))
+
+
+def _centred(pose: Array) -> Array:
+    """Poses (n, K, 3) about the mean of their joints, which does not depend on the joints' order."""
+    out: Array = pose - pose.mean(axis=1, keepdims=True)
+    return out
+
+
+def _fit(pred: Array, truth: Array) -> Fit:
+    return Fit(float(np.median(_errors(pred, truth))), float(np.median(_errors(pred[..., :2], truth[..., :2]))))
 
 
 def _mistaken_orders(protocol: Protocol) -> dict[str, list[int]]:
-    """Mistakes that real files hold: sides or limbs swapped, or the order of another skeleton of the same size."""
+    """Mistakes that real files hold: sides or limbs swapped."""
     skeleton = protocol.skeleton
     mirror = list(skeleton.mirror)
 
     def swapped(*parts: str) -> list[int]:
         return [mirror[i] if joint[2:] in parts else i for i, joint in enumerate(skeleton.joints)]
 
-    orders = {
+    return {
         "left and right are swapped": mirror,
         "the arms are swapped (as in ElePose's order)": swapped("shoulder", "elbow", "wrist"),
         "the legs are swapped (left leg first, as in SPIN's order)": swapped("hip", "knee", "ankle"),
     }
-    for other in SKELETONS.values():
-        # joint_map raises for a skeleton that lacks a joint, under any of its names.
-        if other.id != skeleton.id and len(other) == len(skeleton):
-            with suppress(PosebenchError):
-                orders[f"they are in the order of {other.id}"] = list(joint_map(other.id, skeleton.id))
-    return orders
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,9 +238,14 @@ def _fitted_rotations(samples: Sequence[ClipSample]) -> Array:
 
 def _errors(pred: Array, truth: Array) -> Array:
     """(n,) root mean square error over joints after the best scale that is not negative: a negative one would mirror the pose."""
+    return rms(_best_scale(pred, truth) * pred - truth)
+
+
+def _best_scale(pred: Array, truth: Array) -> Array:
+    """(n, 1, 1) the scale that is not negative and brings each pose nearest to the truth."""
     dot = np.einsum("njc,njc->n", pred, truth)
-    scale = np.maximum(dot, 0.0) / np.maximum(np.einsum("njc,njc->n", pred, pred), 1e-300)
-    return rms(scale[:, None, None] * pred - truth)
+    scale: Array = np.maximum(dot, 0.0) / np.maximum(np.einsum("njc,njc->n", pred, pred), 1e-300)
+    return scale[:, None, None]
 
 
 def _errors_of_axes(pred: Array, truth: Array, candidates: Sequence[Array], coordinates: int) -> list[float]:

@@ -86,7 +86,7 @@ class PoseSamples:
         found += _leakage(samples, pred, truth)
         if self._meta.metric_scale:
             found += _unit(pred, truth, self._meta.to_mm)
-        cause = likeliest_cause(self._protocol, samples, pred, truth)
+        cause = likeliest_cause(self._protocol, self._meta.skeleton, samples, pred, truth)
         return [*found, cause.finding] if cause else found
 
 
