@@ -22,13 +22,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from posebench.base.errors import PosebenchError
+from posebench.base.errors import PosebenchError, first_ten
 from posebench.base.files import MAX_CLIP_BYTES, replacing, sha256_of
 from posebench.base.readers.npz import Npz, open_zip, write_npz
 from posebench.base.readers.text import parse_json
 from posebench.base.schema import Fields
 from posebench.base.skeletons import SKELETONS
 from posebench.base.units import MM_PER_UNIT, mm_per
+from posebench.predictions.finding import Finding
 from posebench.predictions.provenance import Provenance, read_provenance
 
 if TYPE_CHECKING:
@@ -76,6 +77,10 @@ class Meta:
             content = parse_json(text)
         except ValueError as error:
             raise PosebenchError(f"{where}: {META_KEY} is not JSON ({error})", "a JSON object", _ADVICE) from error
+        try:
+            json.loads(text, object_pairs_hook=_once)
+        except ValueError as error:
+            raise PosebenchError(f"{where}: {META_KEY}: {error}", "each key once", _ADVICE) from error
         if not isinstance(content, dict):
             raise PosebenchError(f"{where}: {META_KEY} is a {type(content).__name__}", "a JSON object", _ADVICE)
         fields = Fields(content, f"{where}: {META_KEY}", _ADVICE)
@@ -107,11 +112,22 @@ class Meta:
         return json.dumps({"posebench": FORMAT, **{key: value for key, value in asdict(self).items() if value is not None}}, sort_keys=True)
 
 
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of these pairs; an object that says a key twice does not say which one counts."""
+    content: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in content:
+            raise ValueError(f"the key {key!r} is there twice")
+        content[key] = value
+    return content
+
+
 class _Store(Protocol):
     """What npz and HDF5 files have in common."""
 
     shapes: dict[str, tuple[tuple[int, ...], np.dtype[Any]]]
     duplicated: list[str]
+    ignored: list[str]
     meta_text: str
 
     def read(self, key: str) -> npt.NDArray[Any]: ...
@@ -125,6 +141,7 @@ class Predictions:
         meta: what the file states about its poses.
         shapes: shape of each clip's array, by clip id, in file order.
         duplicated: clip ids that the file holds more than once.
+        notes: what was left out or changed on reading.
     """
 
     def __init__(self, path: Path, store: _Store) -> None:
@@ -132,15 +149,29 @@ class Predictions:
         self._store = store
         self.meta = Meta.parse(store.meta_text, str(path))
         self.shapes: dict[str, tuple[int, ...]] = {}
-        self.duplicated = sorted(set(store.duplicated))
+        duplicated = {key.replace("\\", "/") for key in store.duplicated}
+        self.notes: list[Finding] = []
+        if store.ignored:
+            self.notes.append(_ignored_entries(store.ignored))
         self._joints = len(SKELETONS[self.meta.skeleton])
-        for key, (shape, dtype) in store.shapes.items():
+        # Some programs write Windows' separators into archives; numpy and zipfile on Windows read them as slashes.
+        self._stored: dict[str, str] = {}
+        for key in store.shapes:
             if not key.isprintable():
                 raise PosebenchError(f"{path}: clip id {key!r}", "printable clip ids such as S9/Greeting 1/54138969", _ADVICE)
-            if key.endswith(FRAMES_SUFFIX):
-                self._check_frames(key, shape, dtype)
+            name = key.replace("\\", "/")
+            if name in self._stored:
+                duplicated.add(name.removesuffix(FRAMES_SUFFIX))
+            self._stored[name] = key
+        self.duplicated = sorted(duplicated)
+        changed = sorted(key for name, key in self._stored.items() if name != key)
+        if changed:
+            self.notes.append(Finding("separators", "note", f"backslashes in {len(changed)} names are read as slashes", "none needed"))
+        for name, key in self._stored.items():
+            if name.endswith(FRAMES_SUFFIX):
+                self._check_frames(name, *store.shapes[key])
             else:
-                self.shapes[key] = self._checked(key, shape, dtype)
+                self.shapes[name] = self._checked(name, *store.shapes[key])
 
     def _checked(self, key: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[int, ...]:
         wanted = f"(T, {self._joints}, 3) or (H, T, {self._joints}, 3) floats for skeleton {self.meta.skeleton}"
@@ -155,11 +186,13 @@ class Predictions:
 
     def _check_frames(self, key: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         clip = key.removesuffix(FRAMES_SUFFIX)
-        if clip not in self._store.shapes or clip.endswith(FRAMES_SUFFIX):
+        if clip not in self._stored or clip.endswith(FRAMES_SUFFIX):
             raise PosebenchError(f"{self.path}: {key} without {clip}", "frame numbers together with the poses that they number", _ADVICE)
-        frames = self._checked(clip, *self._store.shapes[clip])[-3]
-        if dtype.kind not in "iu" or shape != (frames,):
-            raise PosebenchError(f"{self.path}: {key} holds {dtype} {shape}", f"{frames} whole numbers, one a pose", _ADVICE)
+        poses = self._checked(clip, *self._store.shapes[self._stored[clip]])
+        if dtype.kind not in "iu" or shape != (poses[-3],):
+            swapped = len(poses) == 4 and shape == poses[:1]
+            advice = f"store the poses as (H, T, J, 3), hypotheses first; {clip} has shape {poses}" if swapped else _ADVICE
+            raise PosebenchError(f"{self.path}: {key} holds {dtype} {shape}", f"{poses[-3]} whole numbers, one a pose", advice)
 
     def poses(self, clip: str) -> npt.NDArray[np.floating]:
         """Poses of one clip as stored, (T, J, 3) or (H, T, J, 3); times ``meta.to_mm`` they are millimetres. May hold NaN.
@@ -167,16 +200,22 @@ class Predictions:
         Raises:
             PosebenchError: the stored bytes are fewer or more than the header promises, or damaged.
         """
-        return self._store.read(clip)
+        return self._store.read(self._stored.get(clip, clip))
 
     def frames(self, clip: str) -> npt.NDArray[np.int64] | None:
         """Frame numbers of a sparse clip, or None."""
         key = clip + FRAMES_SUFFIX
-        return self._store.read(key).astype(np.int64) if key in self._store.shapes else None
+        return self._store.read(self._stored[key]).astype(np.int64) if key in self._stored else None
 
     def sha256(self) -> str:
         """Hash of the file's bytes."""
         return sha256_of(self.path)
+
+
+def _ignored_entries(names: list[str]) -> Finding:
+    """The finding that names entries which a file manager added."""
+    message = f"{len(names)} entries that a file manager added to the archive are ignored ({first_ten(names)})"
+    return Finding("stray-entries", "note", message, "none needed")
 
 
 @contextmanager
@@ -202,7 +241,15 @@ class _Archive(Npz):
     def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
         super().__init__(path, archive)
         if META_KEY not in self.shapes:
-            raise PosebenchError(f"{path}: no {META_KEY}", "skeleton, unit, frame and scale stated in the file", _ADVICE)
+            folder = next((key.removesuffix(META_KEY) for key in self.shapes if key.endswith("/" + META_KEY)), None)
+            if folder is not None:
+                raise PosebenchError(
+                    f"{path}: {META_KEY} in the folder {folder}",
+                    f"{META_KEY} outside of any folder",
+                    "zip what is in the folder, without it",
+                )
+            held = first_ten([f"{key} {shape}" for key, (shape, _) in self.shapes.items()][:4]) or "no array"
+            raise PosebenchError(f"{path}: no {META_KEY}, only {held}", "skeleton, unit, frame and scale stated in the file", _ADVICE)
         self.meta_text = self.text(META_KEY, MAX_META_BYTES)
         del self.shapes[META_KEY]
         self.duplicated = [key.removesuffix(FRAMES_SUFFIX) for key in self.duplicated]
@@ -214,6 +261,7 @@ class _HDF5Store:
     def __init__(self, file: HDF5File) -> None:
         self.shapes = file.shapes
         self.duplicated: list[str] = []
+        self.ignored: list[str] = []
         self.meta_text = file.text_attribute(META_KEY, MAX_META_BYTES)
         self.read = file.read
 

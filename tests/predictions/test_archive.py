@@ -272,6 +272,26 @@ def test_a_missing_field_in_meta_is_named(npz, field):
 
 
 @pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ('{"posebench": 1, "skeleton": "h36m17", "unit": "m", "unit": "mm"}', "unit"),
+        ('{"posebench": 1, "skeleton": "h36m17", "unit": "mm", "unit": "mm"}', "unit"),
+        ('{"posebench": 1, "skeleton": "h36m17", "unit": "mm", "provenance": {"recipe": "a", "recipe": "b"}}', "recipe"),
+        ('{"posebench": 1, "skeleton": "h36m17", "unit": "m", "\\u0075nit": "mm"}', "unit"),
+    ],
+)
+def test_a_key_that_the_meta_says_twice_is_refused(npz, text, key):
+    with pytest.raises(PosebenchError, match=f"the key '{key}' is there twice"):
+        read_all(npz(meta=np.array(text)))
+
+
+def test_frame_numbers_of_poses_with_frames_before_hypotheses_are_explained(npz):
+    arrays = {"S1/Walk/c0": np.zeros((4, 1, 17, 3)), "S1/Walk/c0#frames": np.arange(4)}
+    with pytest.raises(PosebenchError, match=r"hypotheses first; S1/Walk/c0 has shape \(4, 1, 17, 3\)"):
+        read_all(npz(arrays))
+
+
+@pytest.mark.parametrize(
     ("array", "message"),
     [
         (np.zeros((4, 17, 3), np.int32), "holds int32"),
@@ -285,7 +305,6 @@ def test_a_missing_field_in_meta_is_named(npz, field):
         (np.zeros((2, 2, 4, 17, 3), np.float32), "has shape"),
         (np.zeros((0, 4, 17, 3), np.float32), "has shape"),
         (np.float32(3), "has shape"),
-        (np.asfortranarray(np.zeros((4, 17, 3))), "column-major"),
     ],
 )
 def test_an_array_that_holds_no_poses_is_refused(npz, array, message):

@@ -18,6 +18,8 @@ from posebench.base.errors import PosebenchError
 from posebench.base.readers.npy import ArrayHeader, read_array_header
 
 MAX_ENTRIES = 1_000_000
+#: What file managers add to an archive: hidden copies of macOS, and folder settings.
+_STRAY_NAMES = {".DS_Store", "Thumbs.db", "desktop.ini"}
 _ADVICE = "write the file again, with numpy.savez or posebench.save_predictions"
 
 
@@ -39,6 +41,7 @@ class Npz:
     Attributes:
         shapes: shape and type of each array by key, in file order.
         duplicated: keys that are in the archive more than once.
+        ignored: names of entries that a file manager added and that hold no array.
     """
 
     def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
@@ -46,16 +49,23 @@ class Npz:
         self._archive = archive
         self.shapes: dict[str, tuple[tuple[int, ...], np.dtype[Any]]] = {}
         self.duplicated: list[str] = []
+        self.ignored: list[str] = []
         self._entries: dict[str, zipfile.ZipInfo] = {}
         entries = archive.infolist()
         if len(entries) > MAX_ENTRIES:
             raise PosebenchError(f"{path}: {len(entries):,} entries", f"at most {MAX_ENTRIES:,}", _ADVICE)
         for entry in entries:
+            if _is_stray(entry):
+                self.ignored.append(entry.filename)
+                continue
+            if entry.is_dir() and entry.file_size == 0:
+                continue
             key = entry.filename.removesuffix(".npy")
             if key in self._entries:
                 self.duplicated.append(key)
             self._entries[key] = entry
         self._starts: dict[str, int] = {}
+        self._column_major: set[str] = set()
         for key, entry in self._entries.items():
             self.shapes[key] = self._checked_header(key, entry)
 
@@ -71,9 +81,12 @@ class Npz:
         except Exception as error:  # zipfile, zlib and numpy's parser raise a dozen kinds on damaged bytes
             raise PosebenchError(f"{self._path}: {key} has no readable npy header ({error})", "plain arrays", _ADVICE) from error
         shape, dtype, column_major = header
-        if dtype.hasobject or column_major:
-            kind = "an object array, which only pickle can read" if dtype.hasobject else "column-major data"
-            raise PosebenchError(f"{self._path}: {key} is {kind}", "plain row-major arrays of numbers; nothing is unpickled", _ADVICE)
+        if dtype.hasobject:
+            raise PosebenchError(
+                f"{self._path}: {key} is an object array, which only pickle can read", "arrays of numbers; nothing is unpickled", _ADVICE
+            )
+        if column_major:
+            self._column_major.add(key)
         if any(n < 0 for n in shape) or math.prod(max(n, 1) for n in shape) * dtype.itemsize >= 2**63:
             raise PosebenchError(f"{self._path}: {key} says {shape} {dtype}", "a shape that an array can have", _ADVICE)
         if entry.file_size != start + header.nbytes:
@@ -85,7 +98,7 @@ class Npz:
         return shape, dtype
 
     def read(self, key: str) -> npt.NDArray[Any]:
-        """One array, read-only. Check ``shapes[key]`` first: this takes as much memory as it says.
+        """One array, row-major and read-only. Check ``shapes[key]`` first: this takes as much memory as it says, or twice if column-major.
 
         Raises:
             PosebenchError: the data is damaged or cut off.
@@ -98,7 +111,11 @@ class Npz:
                 data = file.read(size)
             if len(data) != size:
                 raise EOFError(f"it ends after {len(data):,} of {size:,} bytes")
-            return np.frombuffer(data, dtype=dtype).reshape(shape)
+            if key not in self._column_major:
+                return np.frombuffer(data, dtype=dtype).reshape(shape)
+            array = np.ascontiguousarray(np.frombuffer(data, dtype=dtype).reshape(shape[::-1]).T)
+            array.flags.writeable = False
+            return array
         except Exception as error:  # zlib.error, BadZipFile (CRC), EOFError: whatever a damaged stream raises
             raise PosebenchError(f"{self._path}: {key} is damaged ({error})", "whole data", "copy the file again") from error
 
@@ -118,6 +135,12 @@ class Npz:
             return data.decode("utf-8" if dtype.kind == "S" else "utf-32-be" if dtype.byteorder == ">" else "utf-32-le").rstrip("\0")
         except UnicodeDecodeError as error:
             raise PosebenchError(f"{self._path}: {key} is no text ({error})", f"{key}: one JSON string", _ADVICE) from error
+
+
+def _is_stray(entry: zipfile.ZipInfo) -> bool:
+    """Added by a file manager, e.g. ``__MACOSX/._p.npy``."""
+    name = entry.filename.rpartition("/")[2]
+    return entry.filename.startswith("__MACOSX/") or name.startswith("._") or name in _STRAY_NAMES
 
 
 def write_npz(path: Path, arrays: Iterable[tuple[str, npt.NDArray[Any]]]) -> None:

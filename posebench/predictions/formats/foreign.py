@@ -17,13 +17,34 @@ from posebench.base.errors import PosebenchError
 from posebench.base.skeletons import skeleton
 from posebench.base.units import mm_per
 from posebench.data.clip import ClipInfo
-from posebench.data.h36m.names import take_name
+from posebench.data.h36m.names import CAMERAS, take_name, take_of_subaction
 from posebench.predictions.archive import FRAMES_SUFFIX, Meta, Predictions
 from posebench.predictions.finding import Finding
 
 #: Distance from root to head of a person, mm. If the median is outside of it both in mm and in m, the unit is not clear.
 ROOT_TO_HEAD = (300.0, 1200.0)
 _SAMPLE = 16
+_NUMERIC = re.compile(
+    r"s_?(?P<subject>\d{1,2})_act_?(?P<action>\d{1,2})_subact_?(?P<subaction>\d{1,2})_ca_?(?P<camera>[1-4]|0[1-4])", re.IGNORECASE
+)
+#: Human3.6M's actions by number, from 2; number 1 is the calibration (``metadata.xml``). Not the order of the papers' tables.
+_NUMBERED_ACTIONS = (
+    "Directions",
+    "Discussion",
+    "Eating",
+    "Greeting",
+    "Phoning",
+    "Posing",
+    "Purchases",
+    "Sitting",
+    "SittingDown",
+    "Smoking",
+    "Photo",
+    "Waiting",
+    "Walking",
+    "WalkDog",
+    "WalkTogether",
+)
 #: Units in words, for findings.
 UNIT_WORDS = {"m": "metres", "mm": "millimetres"}
 
@@ -117,6 +138,7 @@ class ArrayStore:
         self.meta_text = meta_text
         self.shapes = {key: (stored.shape, stored.dtype) for key, stored in arrays.items()}
         self.duplicated: list[str] = []
+        self.ignored: list[str] = []
         self._arrays = arrays
 
     def read(self, key: str) -> npt.NDArray[Any]:
@@ -198,19 +220,33 @@ def clip_from_name(name: str, known: KnownClips | None) -> str | None:
 
     **Convention.** ``subject/take/camera``, ``subject_take_camera`` or mmpose's ``subject_take.camera``, in any mix with folders. A known
     id that differs in its separators only is taken. Without known clips an underscore between an action's word and its number is a space
-    (Human3.6M's ``Greeting 1``), and any other underscore in a take is kept.
+    (Human3.6M's ``Greeting 1``), and any other underscore in a take is kept. Human3.6M's numbers, in any folder, are names too:
+    ``s_09_act_05_subact_01_ca_01`` is ``S9/Greeting 1/54138969`` (Integral, 3DMPPE, LCN, MotionBERT).
 
     Example:
         >>> clip_from_name("S9_Greeting_1.54138969", None), clip_from_name("S07_07_01_c0", None)
         ('S9/Greeting 1/54138969', 'S07/07_01/c0')
     """
-    if known is not None:
-        plain: dict[str, list[str]] = {}
-        for clip in known.clips:
-            plain.setdefault(_plain(clip), []).append(clip)
+    return clips_from_names([name], known)[name]
+
+
+def clips_from_names(names: Iterable[str], known: KnownClips | None) -> dict[str, str | None]:
+    """:func:`clip_from_name` of many names."""
+    plain: dict[str, list[str]] = {}
+    for clip in known.clips if known is not None else ():
+        plain.setdefault(_plain(clip), []).append(clip)
+    out: dict[str, str | None] = {}
+    for name in names:
         meant = plain.get(_plain(name), [])
-        if len(meant) == 1:
-            return meant[0]
+        out[name] = meant[0] if len(meant) == 1 else _clip_by_form(name.replace("\\", "/"))
+    return out
+
+
+def _clip_by_form(name: str) -> str | None:
+    """The clip id that the form of a name gives."""
+    numeric = _NUMERIC.fullmatch(name.rpartition("/")[2])
+    if numeric is not None:
+        return _clip_of_numbers(*(int(numeric[key]) for key in ("subject", "action", "subaction", "camera")))
     found = re.fullmatch(r"([^/_.]+)[/_](.+)[/_.]([^/_.]+)", name)
     if found is None or "/" in found[2]:
         return None
@@ -218,5 +254,13 @@ def clip_from_name(name: str, known: KnownClips | None) -> str | None:
     return f"{found[1]}/{take}/{found[3]}"
 
 
+def _clip_of_numbers(subject: int, action: int, subaction: int, camera: int) -> str | None:
+    """The clip id of Human3.6M's numbers, cameras from 1; None for a number that no action has."""
+    if not 0 <= action - 2 < len(_NUMBERED_ACTIONS):
+        return None
+    take = take_of_subaction(f"S{subject}", _NUMBERED_ACTIONS[action - 2], subaction)
+    return f"S{subject}/{take}/{CAMERAS[camera - 1]}"
+
+
 def _plain(name: str) -> str:
-    return re.sub(r"[ _./-]+", " ", name).casefold()
+    return re.sub(r"[ _./\\-]+", " ", name).casefold()

@@ -137,7 +137,8 @@ def _first_number(path: Path, listed: list[int], shown: list[int], frames: int |
             f"{path}: frames 1 to {listed[-1]} of a clip of {frames}, which are 0 to {listed[-1] - 1} if frames count from 1, and lack the"
             " first if they count from 0",
             "frames of which one can tell where they begin",
-            _STATE_FIRST,
+            f'list the frame without a person too: {{"frame_id": 0, "instances": []}} before the others, or {{"frame_id": {frames}, '
+            '"instances": []} after them',
         )
     return listed[0]
 

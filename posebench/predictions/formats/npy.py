@@ -16,7 +16,7 @@ from posebench.predictions.formats.foreign import (
     KnownClips,
     LazyArray,
     Reading,
-    clip_from_name,
+    clips_from_names,
     find_unit,
     reading_note,
     sampled,
@@ -71,13 +71,14 @@ def read_folder(path: Path, reading: Reading, known: KnownClips | None) -> Forei
     files = npy_files(path)
     clips: dict[str, LazyArray] = {}
     names: dict[str, str] = {}
+    meant = clips_from_names((file.relative_to(path).as_posix().removesuffix(".npy") for file in files), known)
     for file in files:
         name = file.relative_to(path).as_posix()
-        clip = clip_from_name(name.removesuffix(".npy"), known)
+        clip = meant[name.removesuffix(".npy")]
         if clip is None:
             raise PosebenchError(
                 f"{path}: {name}, which holds no clip id",
-                "names such as 'S9/Greeting 1/54138969.npy', 'S9_Greeting 1_54138969.npy' or 'S9_Greeting_1.54138969.npy'",
+                "names such as 'S9/Greeting 1/54138969.npy', 'S9_Greeting_1.54138969.npy' or 's_09_act_05_subact_01_ca_01.npy'",
                 "rename the file, or write posebench's own format",
             )
         if clip in clips:

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from posebench.base.errors import PosebenchError
 from posebench.base.readers.npy import NPY_MAGIC, first_bytes
-from posebench.predictions.archive import META_KEY, Predictions, save_predictions
+from posebench.predictions.archive import META_KEY, Predictions, open_predictions, save_predictions
 from posebench.predictions.finding import Finding
-from posebench.predictions.formats import martinez, mmpose, npy, posebench3d, pstmo
+from posebench.predictions.formats import display_npz, martinez, mmpose, npy, posebench3d, pstmo
 from posebench.predictions.formats.foreign import ForeignFile, ForeignPredictions, KnownClips, Reading
 
 __all__ = ["FORMATS", "Format", "Reading", "convert", "foreign_format", "read_foreign", "recognise"]
@@ -89,8 +89,8 @@ def foreign_format(path: str | os.PathLike[str], reading: Reading) -> str | None
     A missing file counts as our own format, and so does an archive that no other format fits: opening it shows what is wrong with it.
 
     Raises:
-        PosebenchError: the stated format is none of :data:`FORMATS`, several fit, none does, or options for other formats are given with
-            a file in our own.
+        PosebenchError: the stated format is none of :data:`FORMATS`, several fit, none does, the file is one that is made for display, or
+            options for other formats are given with a file in our own.
     """
     path = Path(path)
     if reading.format is not None:
@@ -100,6 +100,8 @@ def foreign_format(path: str | os.PathLike[str], reading: Reading) -> str | None
             )
         return reading.format
     fitting = recognise(path) if path.exists() else []
+    if not fitting and path.is_file() and first_bytes(path, 4) == b"PK\x03\x04":
+        display_npz.explain(path)
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
@@ -117,7 +119,9 @@ def foreign_format(path: str | os.PathLike[str], reading: Reading) -> str | None
             "state the format with --from, or see docs/formats.md",
         )
     given = [name for name in ("clip", "ids", "unit") if getattr(reading, name) is not None]
-    if given:
+    if given and path.exists():
+        with open_predictions(path):  # which says what is wrong with a file that is in no format at all
+            pass
         raise PosebenchError(
             f"--{given[0]} with {path}, which is in posebench's own format and states this itself",
             "no such option",
@@ -178,6 +182,8 @@ def convert(
     if format is None:
         if not Path(source).exists():
             raise PosebenchError(f"{source}: no such file", "a file or folder in a foreign format", "check the path")
+        with open_predictions(source):
+            pass
         raise PosebenchError(f"{source}: no foreign format fits it", "one of " + ", ".join(FORMATS), "score it as it is, or state --from")
     file, finding = read_foreign(source, format, reading)
     numbers = {clip: frames for clip in file.shapes if (frames := file.frames(clip)) is not None}

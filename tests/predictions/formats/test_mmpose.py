@@ -153,11 +153,18 @@ def test_frames_that_fit_both_ways_of_counting_are_asked_about(tmp_path, poses, 
     path = tmp_path / "demo.json"
     path.write_text(json.dumps(file))
     err = refused(path, "--clip", CLIP, "--allow-partial")
-    for word in ("frames 1 to 23 of a clip of 24", "count from 1", "count from 0", '{"frame_id": 0, "instances": []}'):
+    for word in (
+        "frames 1 to 23 of a clip of 24",
+        "count from 1",
+        "count from 0",
+        '{"frame_id": 0, "instances": []}',
+        '{"frame_id": 24, "instances": []}',
+    ):
         assert word in err
     path.write_text(json.dumps(file | {"instance_info": [{"frame_id": 0, "instances": []}, *file["instance_info"]]}))
-    frames = np.arange(1, 24)
-    same_as_ours(path, {CLIP: poses[CLIP][1:]}, {CLIP: truth[CLIP]}, "--clip", CLIP, rel=1e-9, frames={CLIP: frames})
+    same_as_ours(path, {CLIP: poses[CLIP][1:]}, {CLIP: truth[CLIP]}, "--clip", CLIP, rel=1e-9, frames={CLIP: np.arange(1, 24)})
+    path.write_text(json.dumps(file | {"instance_info": [*file["instance_info"], {"frame_id": 24, "instances": []}]}))
+    same_as_ours(path, {CLIP: poses[CLIP][1:]}, {CLIP: truth[CLIP]}, "--clip", CLIP, rel=1e-9, frames={CLIP: np.arange(23)})
 
 
 def test_display_axes_in_a_file_that_claims_the_camera_frame_are_found_by_the_check(tmp_path, poses, refused):
