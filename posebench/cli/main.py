@@ -6,8 +6,11 @@ import argparse
 import errno
 import io
 import os
+import signal
 import sys
-from collections.abc import Collection, Sequence
+import threading
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 
 from posebench.base.errors import PosebenchError
@@ -16,6 +19,8 @@ from posebench.cli.parser import Parser, print_help, sentence
 
 #: No space left, a quota reached, a file larger than allowed.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+#: A file that may not be read or written, a folder in a file's place or the reverse, a name that the file system refuses.
+_UNUSABLE = (errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,7 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Names in files may hold characters that the terminal lacks; stderr escapes them by itself.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        code: int = args.run(args)
+        with _ended_tidily():
+            code: int = args.run(args)
         sys.stdout.flush()
         return code
     except PosebenchError as error:
@@ -40,15 +46,39 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        if error.errno not in _FULL:
+        if error.errno in _FULL:
+            wanted, advice = (
+                "space for what this command writes",
+                "free some space, then repeat the command; a training resumes with --resume",
+            )
+        elif error.errno in _UNUSABLE and error.filename is not None:
+            wanted, advice = "a plain file, or a folder, that this user may use", "check the path and its permissions"
+        else:
             raise
-        full = PosebenchError(
-            f"{error.filename or ''}: {error.strerror}".removeprefix(": "),
-            "space for what this command writes",
-            "free some space, then repeat the command; a training resumes with --resume",
-        )
-        print(f"posebench: {full}", file=sys.stderr)
-        return full.exit_code
+        shown = PosebenchError(f"{error.filename or ''}: {error.strerror}".removeprefix(": "), wanted, advice)
+        print(f"posebench: {shown}", file=sys.stderr)
+        return shown.exit_code
+
+
+@contextmanager
+def _ended_tidily() -> Iterator[None]:
+    """A closed terminal (SIGHUP) and ``kill`` (SIGTERM) end the block as an error does: temporary files are removed on the way out."""
+
+    def leave(number: int, _frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    replaced: list[int] = []
+    if threading.current_thread() is threading.main_thread():
+        # nohup ignores SIGHUP, and that stays so; Windows has none.
+        numbers = [getattr(signal, name) for name in ("SIGHUP", "SIGTERM") if hasattr(signal, name)]
+        replaced = [number for number in numbers if signal.getsignal(number) == signal.SIG_DFL]
+    for number in replaced:
+        signal.signal(number, leave)
+    try:
+        yield
+    finally:
+        for number in replaced:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def parser(wanted: Collection[str] = tuple(COMMANDS)) -> Parser:

@@ -1,0 +1,62 @@
+"""How a command ends that is stopped from outside, or is given a path that cannot be used."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from posebench.cli import main as cli
+
+WRITING = """
+import sys, time
+from posebench.base.files import replacing
+from posebench.cli import main as cli
+class Args:
+    @staticmethod
+    def run(args):
+        with replacing(sys.argv[1]) as temporary:
+            temporary.write_text("half")
+            print("writing", flush=True)
+            time.sleep(60)
+class Parser:
+    parse_args = staticmethod(lambda words, space: Args)
+cli.parser = lambda words: Parser
+sys.exit(cli.main([]))
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGHUP", "SIGTERM"])
+def test_a_command_that_is_ended_removes_its_temporary_file(tmp_path, name):
+    """Before, ``.p.npz.PID.tmp`` was left over."""
+    number = getattr(signal, name)
+    process = subprocess.Popen([sys.executable, "-c", WRITING, str(tmp_path / "p.npz")], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "writing\n"
+    assert len(list(tmp_path.iterdir())) == 1
+    process.send_signal(number)
+    assert process.wait(30) == 128 + number
+    process.stdout.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ENOSPC])
+def test_a_path_that_cannot_be_used_is_named_in_one_paragraph(monkeypatch, capsys, code):
+    """Before, a traceback, wherever a dataset's reader met such a file."""
+
+    class Parser:
+        @staticmethod
+        def parse_args(_words, space):
+            space.run = lambda _args: (_ for _ in ()).throw(OSError(code, os.strerror(code), "D/S9\x1b[31m.npz"))
+            return space
+
+    monkeypatch.setattr(cli, "parser", lambda _words: Parser)
+    before = signal.getsignal(signal.SIGTERM)
+    assert cli.main([]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(rf"posebench: Found: D/S9\x1b[31m.npz: {os.strerror(code)}. Wanted: ")
+    assert error.count("\n") == 1
+    assert signal.getsignal(signal.SIGTERM) == before
