@@ -160,9 +160,10 @@ def _arguments(
     results: Scored | Sequence[Scored], more: Sequence[Any], names: Sequence[str] | None, metrics: Sequence[str]
 ) -> tuple[list[Scored], Sequence[str] | None, Sequence[str]]:
     """The results one after the other, names and metrics, from either form of the call."""
-    listed = isinstance(results, Iterable) and not isinstance(results, str | os.PathLike)
-    given = list(results) if listed and isinstance(results, Iterable) else [results, *more]
-    if listed:
+    if isinstance(results, Result | str | os.PathLike) or not isinstance(results, Iterable):
+        listed, given = False, [results, *more]
+    else:
+        listed, given = True, list(results)
         names = more[0] if more else names
         metrics = more[1] if len(more) > 1 else metrics
     wrong = [f"a {type(one).__name__} among the results" for one in given if not isinstance(one, Result | str | os.PathLike)]
