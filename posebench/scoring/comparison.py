@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from typing import Any, TypeAlias, overload
@@ -160,19 +160,20 @@ def _arguments(
     results: Scored | Sequence[Scored], more: Sequence[Any], names: Sequence[str] | None, metrics: Sequence[str]
 ) -> tuple[list[Scored], Sequence[str] | None, Sequence[str]]:
     """The results one after the other, names and metrics, from either form of the call."""
-    if isinstance(results, Result | str | os.PathLike):
-        given = [results, *more]
+    if isinstance(results, Result | str | os.PathLike) or not isinstance(results, Iterable):
+        listed, given = False, [results, *more]
     else:
-        given = list(results)
-        if len(more) > 0:
-            names = more[0]
-        if len(more) > 1:
-            metrics = more[1]
-    wrong = next((one for one in given if not isinstance(one, Result | str | os.PathLike)), None)
-    if wrong is not None or (given[0] is not results and len(more) > 2):
-        found = f"a {type(wrong).__name__} among the results" if wrong is not None else f"{1 + len(more)} arguments after each other"
+        listed, given = True, list(results)
+        names = more[0] if more else names
+        metrics = more[1] if len(more) > 1 else metrics
+    wrong = [f"a {type(one).__name__} among the results" for one in given if not isinstance(one, Result | str | os.PathLike)]
+    if listed and len(more) > 2:
+        wrong.append(f"{1 + len(more)} arguments after each other")
+    if isinstance(names, str):
+        wrong.append("one text as the names")
+    if wrong:
         raise PosebenchError(
-            found,
+            wrong[0],
             "results, or paths of their JSON files",
             "call compare(a, b), or compare([a, b], names=['one', 'two'], metrics=['MPJPE'])",
         )
@@ -214,7 +215,11 @@ def _sums(result: Result, name: str, metric: str) -> Sums:
 def refuse_incomparable(results: Sequence[Result], names: Sequence[str]) -> None:
     """Raise :class:`PosebenchError` unless the results can be compared; the message names what differs."""
     if len(results) < 2:
-        raise PosebenchError(f"{len(results)} result ({', '.join(names)})", "two or more results to compare", "add another result file")
+        raise PosebenchError(
+            f"{len(results)} result ({', '.join(names)})" if names else "no result",
+            "two or more results to compare",
+            "add another result file",
+        )
     if len(names) != len(results):
         raise PosebenchError(f"{len(names)} names for {len(results)} results", "a name for each result", "give as many names")
     if len(set(names)) != len(names):

@@ -19,10 +19,10 @@ from posebench.scoring.checks import refuse
 from posebench.scoring.checks.layout import layout_findings
 from posebench.scoring.checks.poses import PoseSamples
 from posebench.scoring.measure import ClipSums, oracle_names, parts_of, scored_metrics
-from posebench.scoring.protocol import Metric, Protocol, load_protocol
+from posebench.scoring.protocol import Metric, Protocol
 from posebench.scoring.result import Result
 from posebench.scoring.result_parts import Coverage, Curve, Environment, InvalidPoses, MetricValue, ScoredFile, ScoredProtocol
-from posebench.scoring.submission import Header, Scorable, Submission, open_submission
+from posebench.scoring.submission import Header, Scorable, Submission, loaded, open_submission
 from posebench.scoring.sums import Row, Sums, average, group_means, label_means
 from posebench.scoring.traversal import measured
 from posebench.scoring.truth import TruthLocation
@@ -30,7 +30,7 @@ from posebench.scoring.truth import TruthLocation
 
 def score(
     predictions: Scorable,
-    protocol: str | Protocol,
+    protocol: str | os.PathLike[str] | Protocol,
     *,
     root: str | os.PathLike[str] | None = None,
     truth: str | os.PathLike[str] | None = None,
@@ -84,7 +84,7 @@ def score(
         <Result 'mine' under pair-17j: 9 poses, MPJPE 52.97 mm>
     """
     started = time.perf_counter()
-    protocol = load_protocol(protocol) if isinstance(protocol, str) else protocol
+    protocol = loaded(protocol)
     header = Header(unit, skeleton, scale, method, keypoints)
     with (
         open_submission(predictions, protocol, TruthLocation(root, truth, cameras), from_format, header) as submission,

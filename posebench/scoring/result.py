@@ -257,6 +257,16 @@ def load_result(path: str | os.PathLike[str], *, sums: bool = True) -> Result:
 
     Raises:
         PosebenchError: a file is missing, no result, of a newer schema, or the sums do not belong to it.
+
+    Example:
+        >>> import numpy as np, posebench, tempfile
+        >>> folder = tempfile.mkdtemp()
+        >>> truth = {"S1/Walk 1/c0": np.random.default_rng(0).normal(0, 300, (9, 17, 3))}
+        >>> file = posebench.save_predictions(folder + "/truth.npz", truth, unit="mm", skeleton="h36m17")
+        >>> path = posebench.score(file, "pair-17j", truth=file, per_frame=True).save(folder + "/r.json")
+        >>> result = posebench.load_result(path)
+        >>> result.value("MPJPE"), result.frames["S1/Walk 1/c0/MPJPE"].shape
+        (0.0, (9,))
     """
     path = Path(path)
     content = _read_json(path)

@@ -20,7 +20,7 @@ from posebench.predictions.archive import FRAMES_SUFFIX, Meta, Predictions, open
 from posebench.predictions.finding import Finding
 from posebench.predictions.formats.foreign import ArrayStore, in_memory
 from posebench.predictions.formats.registry import Reading, foreign_format, read_foreign
-from posebench.scoring.protocol import Protocol
+from posebench.scoring.protocol import Protocol, load_protocol
 from posebench.scoring.scope import Scope, open_scope
 from posebench.scoring.truth import TruthLocation
 
@@ -107,12 +107,29 @@ def _array(clip: str, value: npt.ArrayLike, joints: int) -> npt.NDArray[Any]:
         array = np.asarray(value)
     except (ValueError, TypeError, RuntimeError) as error:
         raise PosebenchError(f"{clip}: no array ({error})", wanted, "give numpy arrays") from error
-    if clip.endswith(FRAMES_SUFFIX) and array.dtype.kind in "iu":
+    if clip.endswith(FRAMES_SUFFIX):
+        if array.dtype.kind not in "iu":
+            raise PosebenchError(f"{clip}: {array.dtype}", "whole numbers, one a pose", "give the frame numbers as integers")
         return np.ascontiguousarray(array, dtype=np.int64)
     if array.dtype.kind not in "fiu" or array.ndim not in (3, 4) or array.shape[-2:] != (joints, 3):
         raise PosebenchError(f"{clip}: {array.dtype} of shape {array.shape}", wanted, "transpose, or state the skeleton that it has")
     with np.errstate(over="ignore"):
         return np.ascontiguousarray(array, dtype=np.float64 if array.dtype == np.float64 else np.float32)
+
+
+def loaded(protocol: str | os.PathLike[str] | Protocol) -> Protocol:
+    """A protocol, or the one with this id or in this file.
+
+    Raises:
+        PosebenchError: see :func:`posebench.load_protocol`; or it is none of these.
+    """
+    if isinstance(protocol, Protocol):
+        return protocol
+    if not isinstance(protocol, str | os.PathLike):
+        raise PosebenchError(
+            f"a {type(protocol).__name__} as a protocol", "an id, a .toml file, or a loaded protocol", "posebench protocol list"
+        )
+    return load_protocol(os.fspath(protocol))
 
 
 @dataclass(frozen=True, eq=False)

@@ -199,5 +199,11 @@ def test_a_wrong_call_says_how_to_call(results):
     good, bad = results["good"], results["bad"]
     with pytest.raises(PosebenchError, match=r"a list among the results.*compare\(a, b\)"):
         compare(good, bad, ["good", "bad"])
+    with pytest.raises(PosebenchError, match="a int among the results"):
+        compare(3, good)
+    with pytest.raises(PosebenchError, match="one text as the names"):
+        compare(good, bad, names="ab")
+    with pytest.raises(PosebenchError, match=r"no result.*two or more"):
+        compare([])
     with pytest.raises(PosebenchError, match="1 names for 2 results"):
         compare(good, bad, names=["good"])

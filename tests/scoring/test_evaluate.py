@@ -495,6 +495,7 @@ STATED = {"unit": "mm", "skeleton": "h36m17"}
         ({CLIP: np.zeros((17, 3))}, STATED, r"S1/Walk 1/c0: float64 of shape \(17, 3\)"),
         ({CLIP: [[1.0], [2.0, 3.0]]}, STATED, "S1/Walk 1/c0: no array"),
         ({CLIP: np.full((30, 17, 3), "x")}, STATED, "S1/Walk 1/c0: <U1 of shape"),
+        (POSES | {f"{CLIP}#frames": np.arange(30.0)}, STATED, "S1/Walk 1/c0#frames: float64.*whole numbers"),
         ({9: np.zeros((30, 17, 3))}, STATED, "a int as a clip id"),
         (np.zeros((30, 17, 3)), STATED, "a ndarray as predictions"),
         ("p.npz", STATED, "unit stated for a file"),
@@ -514,3 +515,11 @@ def test_errors_in_poses_in_memory_name_the_function_that_lists_them(tmp_path, t
     ) as caught:
         score({}, "pair-17j", truth=gt, **STATED)
     assert caught.value.exit_code == 1
+
+
+def test_a_protocol_may_be_a_path_and_nothing_else_than_a_protocol(tmp_path, pred, truth):
+    gt = save_predictions(tmp_path / "t.npz", truth, unit="mm", skeleton="h36m17")
+    with pytest.raises(PosebenchError, match="a dict as a protocol"):
+        score(pred, {}, truth=gt, **STATED)
+    with pytest.raises(PosebenchError, match="nowhere"):
+        score(pred, tmp_path / "nowhere.toml", truth=gt, **STATED)

@@ -14,15 +14,15 @@ from posebench.predictions.finding import SEVERITIES, Finding
 from posebench.predictions.formats.registry import Reading
 from posebench.scoring.checks.layout import layout_findings
 from posebench.scoring.checks.poses import PoseSamples
-from posebench.scoring.protocol import Protocol, load_protocol
-from posebench.scoring.submission import Header, Scorable, Submission, open_submission
+from posebench.scoring.protocol import Protocol
+from posebench.scoring.submission import Header, Scorable, Submission, loaded, open_submission
 from posebench.scoring.traversal import measured
 from posebench.scoring.truth import TruthLocation
 
 
 def check(
     predictions: Scorable,
-    protocol: str | Protocol,
+    protocol: str | os.PathLike[str] | Protocol,
     *,
     root: str | os.PathLike[str] | None = None,
     truth: str | os.PathLike[str] | None = None,
@@ -51,7 +51,7 @@ def check(
         >>> [(finding.severity, finding.name) for finding in findings]
         [('error', 'empty-file'), ('error', 'missing-clips')]
     """
-    protocol = load_protocol(protocol) if isinstance(protocol, str) else protocol
+    protocol = loaded(protocol)
     header = Header(unit, skeleton, scale, method, keypoints)
     with open_submission(predictions, protocol, TruthLocation(root, truth, cameras), from_format, header) as submission:
         findings = layout_findings(submission, allow_partial=allow_partial)
