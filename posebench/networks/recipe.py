@@ -161,7 +161,8 @@ def _own_values(recipes: Mapping[str, Any], recipe: str, preset: str, where: str
     """A recipe's values for all presets, and those for this preset; both after the values of the recipe that it inherits from."""
     values = dict(recipes.get(recipe, {}))
     preset_values = {name: values.pop(name, {}) for name in PRESETS}[preset]
-    values.pop("about", None)
+    for description in ("about", "form"):
+        values.pop(description, None)
     other = values.pop("like", None)
     if other is None:
         return values, preset_values
