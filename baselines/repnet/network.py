@@ -30,7 +30,8 @@ class Residual(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         """(B, width) to (B, width)."""
-        return hidden + self.two(functional.leaky_relu(self.one(hidden), self.slope))
+        change: Tensor = self.two(functional.leaky_relu(self.one(hidden), self.slope))
+        return hidden + change
 
 
 class Block(Residual):
