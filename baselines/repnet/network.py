@@ -78,7 +78,7 @@ class Generator(nn.Module):
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Normalised 2D poses (B, J, 2) to canonical poses X (B, J, 3) in metres and cameras K (B, 2, 3).
 
-        The mean joint is at the origin if the generator is ``centred``; else only as far as the losses bring it there.
+        The mean joint is at the origin if the generator is ``centred``; otherwise only the losses bring it there.
         """
         flat = image.flatten(1)
         hidden = self.trunk(flat)
