@@ -21,8 +21,10 @@ from posebench.networks.samples import TrainingData
 from posebench.networks.tilt import tilt_side_information
 from posebench.networks.views import level_turn, project_at_distance, rotate
 
+from ..ites_teacher.rotation import released_exponential
 from .losses import distillation_loss, equivariance_loss
 from .network import GraphLifter
+from .released import ReleasedLifter
 from .settings import Settings
 
 #: Largest median distance, in mean root-to-head lengths, of the teacher's joints from the rays of the student's camera.
@@ -38,7 +40,7 @@ class Student(Method):
         super().__init__()
         self.settings = settings
         self.swap = list(joints.mirror)
-        self.lifter = GraphLifter(settings, joints)
+        self.lifter = (ReleasedLifter if settings.network == "released" else GraphLifter)(settings, joints)
         self.context = settings.votes
         self.side_information = tuple(dict.fromkeys([*tilt_side_information(settings.tilt), *self.lifter.flip.side_information]))
 
@@ -66,7 +68,7 @@ class Student(Method):
         """
         camera = self.lifter.camera
         points = camera.turned(self.views, teacher_poses)
-        depths = points[..., 2]
+        depths = self.lifter.depths_of(self.views.image, points)
         off_rays = (camera.on_rays(self.views.image, depths) - points).norm(dim=-1).mean(dim=1).median()
         if not float(off_rays) <= LARGEST_RAY_DISTANCE:  # not ">": NaN is refused too
             raise PosebenchError(
@@ -105,11 +107,11 @@ class Student(Method):
         # 3. Rotate X = (x, d) on its rays to R X, project and lift again: lift(P(R X)) = R X.
         if chosen.equivariance:
             rotation = self._random_rotations(down.repeat(chosen.rotations))
-            pose = lifter.camera.on_rays(image, depth)
+            pose = lifter.points(image, depth)
             rotated = rotate(rotation, pose.repeat(chosen.rotations, 1, 1))
             view = project_at_distance(rotated, chosen.distance)
             with frozen_batch_norm(lifter, kept=chosen.norm == "real"):
-                lifted_view = lifter.camera.on_rays(view, lifter.predict_depths(view))
+                lifted_view = lifter.points(view, lifter.predict_depths(view))
             terms["equivariance"] = chosen.equivariance * equivariance_loss(lifted_view, rotated)
         yield "lifter", terms
 
@@ -120,6 +122,9 @@ class Student(Method):
         """
         count = len(down)
         azimuth = 2.0 * math.pi * torch.rand(count, device=down.device, dtype=down.dtype)
+        if self.settings.network == "released":
+            about_y = torch.stack([torch.zeros_like(azimuth), azimuth, torch.zeros_like(azimuth)], dim=-1)
+            return released_exponential(about_y)
         new_down = self.views.down[torch.randint(len(self.views.down), (count,), device=down.device)]
         return level_turn(down, azimuth, new_down)
 
