@@ -21,10 +21,9 @@ from posebench.networks.samples import TrainingData
 from posebench.networks.tilt import tilt_side_information
 from posebench.networks.views import level_turn, project_at_distance, rotate
 
-from ..ites_teacher.rotation import released_exponential
 from .losses import distillation_loss, equivariance_loss
 from .network import GraphLifter
-from .released import ReleasedLifter
+from .released import ReleasedLifter, about_upright_axis
 from .settings import Settings
 
 #: Largest median distance, in mean root-to-head lengths, of the teacher's joints from the rays of the student's camera.
@@ -71,9 +70,12 @@ class Student(Method):
         depths = self.lifter.depths_of(self.views.image, points)
         off_rays = (camera.on_rays(self.views.image, depths) - points).norm(dim=-1).mean(dim=1).median()
         if not float(off_rays) <= LARGEST_RAY_DISTANCE:  # not ">": NaN is refused too
+            chosen = self.settings
+            axis = "free" if chosen.rotation_axis == "camera" else chosen.rotation_axis
+            root = "" if chosen.network == "released" else ", and network own, whose root is at depth 0"
             raise PosebenchError(
                 f"poses of the teacher that are {float(off_rays):.2g} root-to-head lengths off the student's rays",
-                f"a teacher with distance {self.settings.distance:g} and rotation_axis {self.settings.rotation_axis}",
+                f"a teacher with distance {chosen.distance:g} and rotation_axis {axis}{root}",
                 "choose another recipe of the teacher or the student, or leave --teacher out",
             )
         return depths
@@ -123,8 +125,7 @@ class Student(Method):
         count = len(down)
         azimuth = 2.0 * math.pi * torch.rand(count, device=down.device, dtype=down.dtype)
         if self.settings.network == "released":
-            about_y = torch.stack([torch.zeros_like(azimuth), azimuth, torch.zeros_like(azimuth)], dim=-1)
-            return released_exponential(about_y)
+            return about_upright_axis(2.0 * azimuth - 2.0 * math.pi)  # either way round, by up to a whole turn
         new_down = self.views.down[torch.randint(len(self.views.down), (count,), device=down.device)]
         return level_turn(down, azimuth, new_down)
 

@@ -80,6 +80,21 @@ class ReleasedLifter(GraphLifter):
         return points[..., 2] + root_depth[:, None]
 
 
+def about_upright_axis(angle: Tensor) -> Tensor:
+    """Rotations (N, 3, 3) by ``angle`` (N,) in radians about y (down), as the official exponential map gives them.
+
+    With 1e-4 added to the size of the angle in its denominators, the sine shrinks by |angle| / (|angle| + 1e-4), 1 - cosine by its square.
+
+    Example:
+        >>> [[round(float(x), 4) + 0.0 for x in row] for row in about_upright_axis(torch.tensor([math.pi / 2]))[0]]
+        [[0.0001, 0.0, 0.9999], [0.0, 1.0, 0.0], [-0.9999, 0.0, 0.0001]]
+    """
+    share = angle.abs() / (angle.abs() + 1e-4)
+    s, c = share * angle.sin(), 1.0 - share.square() * (1.0 - angle.cos())
+    zero, one = torch.zeros_like(angle), torch.ones_like(angle)
+    return torch.stack([c, zero, s, zero, one, zero, -s, zero, c], dim=-1).unflatten(-1, (3, 3))
+
+
 def _initialise(convolution: SemanticConvolution) -> None:
     """Glorot's uniform rule, gain 1.414, for one tensor (2, inputs, outputs) of both matrices: fans inputs * outputs and 2 * outputs."""
     outputs, inputs = convolution.own.weight.shape

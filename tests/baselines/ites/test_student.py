@@ -154,13 +154,28 @@ def test_the_equivariance_loss_is_the_distance_between_the_lifted_view_and_the_r
 
 
 @pytest.mark.parametrize(
-    ("recipe", "changes"), [("default", ["distance=5.0", "tilt=0.0"]), ("default", ["rotation_axis=camera", "tilt=0.0"]), ("paper", [])]
+    ("recipe", "changes", "wanted"),
+    [
+        ("default", ["distance=5.0", "tilt=0.0"], "distance 5 and rotation_axis vertical, and network own"),
+        ("default", ["rotation_axis=camera", "tilt=0.0"], "distance 8.4 and rotation_axis free, and network own"),
+        ("paper", [], r"distance 5 and rotation_axis free\."),
+    ],
 )
-def test_a_teacher_with_another_camera_is_refused(data, recipe, changes):
+def test_a_teacher_with_another_camera_is_refused(data, recipe, changes, wanted):
     method = make_method(recipe, *changes)
     with_teacher = replace(data, teacher_poses=teacher_poses(make_method(), data.keypoints))
-    with pytest.raises(PosebenchError, match=r"off the student's rays.*Next: choose another recipe"):
+    with pytest.raises(PosebenchError, match=rf"off the student's rays.*{wanted}.*Next: choose another recipe"):
         method.prepare(with_teacher)
+
+
+def test_a_teacher_whose_root_has_a_depth_of_its_own_is_refused_by_the_tuned_student(data):
+    method = make_method("default", "network=own", "rotation_axis=camera", "tilt=0.0", "distance=5.0")
+    camera = method.lifter.camera
+    camera.fit(data.keypoints)
+    seen = camera(data.keypoints)
+    poses = camera.back(seen, camera.on_rays(seen.image, depth_by_height(seen.image) + 0.5))
+    with pytest.raises(PosebenchError, match="network own, whose root is at depth 0"):
+        method.prepare(replace(data, teacher_poses=poses))
 
 
 def test_ablations_leave_out_the_loss_in_their_name(data):
