@@ -149,7 +149,7 @@ def test_image_coordinates_of_random_views_are_clamped_to_the_recipes_limit(data
     method = make_method(recipe)
     method.prepare(data)
     with torch.no_grad():
-        method.lifter.dictionary.bias.mul_(500.0)  # a body that reaches behind the camera
+        method.lifter.dictionary.bias.normal_(std=100.0)  # a body that reaches behind the camera
     views = record_views(monkeypatch, method)
     next(method.losses(data, FRAMES, 0))
     largest = float(views[1].abs().max())
@@ -171,6 +171,16 @@ def test_canonical_poses_are_rotated_about_their_root_in_the_first_share_of_the_
         views.clear()
         next(method.losses(data, FRAMES, epoch))
         assert bool(views[1].abs().max() < 1e-6) == centred, epoch
+
+
+@pytest.mark.parametrize(("recipe", "epoch", "paid"), [("default", 0, 0.0), ("paper", 0, 3.0**0.5), ("paper", 1, 0.0)])
+def test_the_papers_cycle_draws_the_canonical_root_to_the_origin_in_its_first_epochs(data, monkeypatch, make_method, recipe, epoch, paid):
+    """A network that finds its canonical pose again, root at (1, 1, 1), pays the root's distance where the target is root-centred."""
+    method = make_method(recipe, "mirror=false")
+    method.prepare(data)
+    replace_network(monkeypatch, method, (random_pose(2) + 1.0, torch.eye(3)))
+    found = loss_values(method, data, epoch)["invariance"]
+    assert found == pytest.approx(paid, abs=1e-5)
 
 
 def test_upright_canonical_poses_keep_their_heights_under_every_azimuth(data, make_method):
