@@ -43,7 +43,7 @@ def know(method, monkeypatch, truth, offset=0.0):
     return rotations
 
 
-@pytest.fixture(params=["default", "paper"])
+@pytest.fixture(params=["default", "blind"])
 def case(request, make, data):
     """A method without discriminators, eight pairs, and poses on the rays of their 16 images."""
     method = make(request.param, "adversarial=0.0", "temporal=0.0", *ONLY_CONSISTENCY)
