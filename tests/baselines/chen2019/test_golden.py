@@ -7,10 +7,10 @@ pytest.importorskip("torch", reason="the baselines need the extra [baselines]")
 
 import torch
 
-from posebench.baselines.chen2019.losses import discriminator_loss, generator_loss, gradient_penalty, mean_square
+from posebench.baselines.chen2019.losses import consistency, discriminator_loss, generator_loss, gradient_penalty, mean_square
 from posebench.baselines.chen2019.published_geometry import PaperGeometry, seen
 from posebench.networks.recipe import load_baseline, read_method, resolve
-from posebench.networks.views import project_at_distance, rotate
+from posebench.networks.views import rotate
 
 from ..golden_methods import fill, golden
 
@@ -144,11 +144,8 @@ def test_networks_start_with_glorot_normal_weights_and_zero_biases(untrained, re
 
 
 def test_the_consistency_losses_are_a_third_and_a_half_of_the_tuned_forms():
-    from posebench.baselines.chen2019.losses import consistency
-
     one, other = torch.randn(2, 8, 17, 3).unbind()
     assert float(consistency(one, other)) == pytest.approx(3.0 * float(mean_square(one, other)), rel=1e-5)
     assert float(consistency(one[..., :2], other[..., :2])) == pytest.approx(
         2.0 * float(mean_square(one[..., :2], other[..., :2])), rel=1e-5
     )
-    assert project_at_distance(torch.zeros(1, 1, 3), 8.0).shape == (1, 1, 2)

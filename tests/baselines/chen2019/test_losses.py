@@ -13,7 +13,7 @@ from posebench.baselines.chen2019.geometry import on_rays
 from posebench.baselines.chen2019.losses import discriminator_loss, generator_loss, r1_penalty
 from posebench.networks.views import RootView, about_x, about_y, level_turn, project_at_distance, rotate
 
-GANS = ["bce", "least squares"]
+GANS = ["bce", "least squares", "wasserstein"]
 ONLY_CONSISTENCY = ("mirror=false", "consistency_3d=2.0", "consistency_2d=3.0")
 
 
