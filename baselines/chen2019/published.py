@@ -1,4 +1,4 @@
-"""The published forms of Chen et al. 2019: the paper's, as far as known, and that of its public reproduction [R1].
+"""The published forms of Chen et al. 2019: the paper's, from the sources at hand, and that of its public reproduction [R1].
 
 **Convention.** A sample is a pair of frames of a clip. The first frame is lifted, turned, projected, lifted again and turned back; the
 second is lifted and turned alike, for the temporal discriminator, and is the real sample of the other one. Images and points are those of

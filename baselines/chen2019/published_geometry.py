@@ -18,7 +18,7 @@ ALL_AZIMUTHS = 180.0
 
 
 class PaperGeometry:
-    """The paper's, as far as known: turns about the lifted root, azimuth about the vertical, elevation about the horizontal.
+    """The paper's, from the sources at hand: turns about the lifted root, azimuth about the vertical, elevation about the horizontal.
 
     Args:
         distance: c, from the camera to the root, in mean lengths from root to head.

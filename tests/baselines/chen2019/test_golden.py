@@ -96,6 +96,11 @@ def test_the_gradient_penalty_equals_that_of_the_reproduction(released, monkeypa
     monkeypatch.setattr(torch, "rand_like", lambda _: share)
     terms = released.discriminator_losses(FIRST, SECOND, fake, None)
     assert float(terms["single, gradient penalty"].detach()) == pytest.approx(wanted, rel=1e-6)
+    fake_next = number("v2_given_fake_next")
+    pair = gradient_penalty(released.critics.pair, (FIRST - SECOND).flatten(1), (fake - fake_next).flatten(1), share)
+    terms = released.discriminator_losses(FIRST, SECOND, fake, fake_next)
+    assert float(terms["pair, gradient penalty"].detach()) == pytest.approx(10.0 * float(pair.detach()), rel=1e-9)
+    assert sorted(terms) == ["pair", "pair, gradient penalty", "single", "single, gradient penalty"]
     other = float(gradient_penalty(released.critics.single, fake.flatten(1), SECOND.flatten(1), share).detach())
     assert abs(10.0 * other - wanted) > 1e-3, "the share is of the real sample"
 
