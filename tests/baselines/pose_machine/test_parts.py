@@ -144,7 +144,7 @@ def test_min_max_scaling_maps_the_training_split_to_zero_to_one_and_back():
     [
         ("inference=backwards", "inference = 'backwards'; it must be one of windows, overlap, whole"),
         ("correction=all", "correction = 'all'"),
-        ("window=1", "window = 1; it must be at least 2"),
+        ("window=0", "window = 0; it must be at least 1"),
         ("inference_stride=30", "inference_stride = 30; it must be at most the window, 27"),
         ("unlabelled_takes=1.0", "unlabelled_takes = 1.0"),
         ("stages=[0.5, 0.5, 0.5]", "stages"),
