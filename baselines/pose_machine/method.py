@@ -203,6 +203,16 @@ class PoseMachine(Method):
         poses = run_network(lifter.transformer, lifter.inputs(marked), chosen.inference, chosen.window, chosen.inference_stride)
         return poses, marked
 
+    def lift_some(self, keypoints: Tensor, frames: Tensor) -> Tensor:
+        """Windows one after the other are run where a frame is wanted, and nowhere else."""
+        window = self.settings.window
+        if self.settings.inference != "windows" or self.corrects or len(keypoints) <= window:
+            return super().lift_some(keypoints, frames)
+        starts = (frames // window * window).clamp_max(len(keypoints) - window)
+        each, which = starts.unique(return_inverse=True)
+        chosen = keypoints[(each[:, None] + torch.arange(window, device=frames.device)).flatten()]
+        return self.lift(chosen)[which * window + frames - starts]
+
     def lift(self, keypoints: Tensor) -> Tensor:
         """The whole clip, corrected frame by frame if the settings ask for it."""
         poses, marked = self.predict(keypoints)

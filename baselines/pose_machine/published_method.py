@@ -42,6 +42,7 @@ class PublishedMachine(PoseMachine):
     """Three stages: Psi_T; Psi_C and Psi_P on its poses; all of them."""
 
     lifter: PublishedLifter
+    side_information = ("2D joints instead of images: the paper's image network is left out",)
 
     def make_lifter(self) -> PublishedLifter:
         """The untrained networks."""
