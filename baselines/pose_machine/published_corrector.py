@@ -27,7 +27,14 @@ BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 SET_TO_ZERO = "spine"
 
 
-class PaperCorrector(Corrector):
+class PublishedCorrector(Corrector):
+    """The published networks have the root as a joint, and the rule is for all five stable joints, the pelvis among them."""
+
+    def _movement(self, one: Tensor, other: Tensor) -> Tensor:
+        return (one - other)[:, self.stable].norm(dim=-1).mean(dim=-1)
+
+
+class PaperCorrector(PublishedCorrector):
     """Equation 3: half the sum of squares of the projection's error over the visible joints, in sides of the box."""
 
     def _error(self, view: Tensor, keypoints: VisibleKeypoints) -> Tensor:
@@ -77,7 +84,7 @@ class AdamLayer(Layer):
         self.change = -step if self.change is None else self.change - step
 
 
-class ReleasedCorrector(Corrector):
+class ReleasedCorrector(PublishedCorrector):
     """Adam on the error of points and of **absolute** bone components; the spine is 0 in both; the projector has untrained batch norms.
 
     With ``correction_state = "carried"`` frames are corrected one after the other and Adam's state goes on from frame to frame, as

@@ -151,6 +151,11 @@ def test_the_released_mask_sets_joints_to_0_before_the_copy_and_adds_bones_of_th
     assert_terms(terms_of(released, "lstm_pose_of_8_as_released", dropout=0.02), "masked", names_in("masked", released))
 
 
+def corrector_of(machine, **changes):
+    chosen = replace(machine.settings, **changes)
+    return CORRECTORS[chosen.variant](machine.lifter, machine.joints, chosen)
+
+
 @pytest.fixture(scope="module")
 def corrections(weights):
     """By Adam's state: pose, projection and error of each golden frame after 0, 1 and 2 updates."""
@@ -158,8 +163,7 @@ def corrections(weights):
     image, visible = tensor("label_image").reshape(8, 1, 16, 2), torch.ones(1, 16, dtype=torch.bool)
 
     def run(state):
-        chosen = replace(machine.settings, correction_state=state, correction_steps=2)
-        corrector = CORRECTORS["released"](machine.lifter, machine.joints, chosen)
+        corrector = corrector_of(machine, correction_state=state, correction_steps=2)
         found = []
         project = corrector._project
         corrector._project = lambda poses, keypoints: found.append(project(poses, keypoints)) or found[-1]
@@ -178,3 +182,32 @@ def test_the_released_correction_of_each_frame_after_each_update(corrections, st
     GOLDEN.close(pose, f"correction_{state}_pose")
     GOLDEN.close(view, f"correction_{state}_projection")
     torch.testing.assert_close(error, tensor(f"correction_{state}_losses").sum(dim=-1), rtol=EXACT, atol=EXACT)
+
+
+def test_the_movement_of_the_stable_joints_in_mm(method):
+    corrector = corrector_of(method)
+    before, once, twice = (corrector._in_mm(tensor("correction_fresh_pose")[:, updates]) for updates in range(3))
+    GOLDEN.close(corrector._movement(once, before), "movement_mm_step1")
+    GOLDEN.close(corrector._movement(twice, once), "movement_mm_step2")
+    GOLDEN.close(corrector._movement(twice, corrector._in_mm(tensor("lstm_pose_of_5"))), "copy_away_from_pose_mm")
+
+
+@pytest.mark.parametrize("case", GOLDEN.facts["acceptance"]["cases"], ids=lambda case: f"{case['change_of_stable_joints_mm']} mm")
+def test_the_papers_rule_stops_below_5_mm_and_rejects_above_20_mm(method, case, monkeypatch):
+    # The rule is in the paper's text only; the release has it off.
+    corrector = corrector_of(method, correction_steps=2, correction_stop=5.0, correction_reject=20.0)
+    change = torch.tensor([case["change_of_stable_joints_mm"]], dtype=torch.float64)
+    monkeypatch.setattr(corrector, "_movement", lambda one, other: change)  # noqa: ARG005
+    monkeypatch.setattr(method.lifter, "target_view", lambda keypoints: tensor("label_image").reshape(8, 16, 2)[:1])  # noqa: ARG005
+    keypoints = VisibleKeypoints(torch.zeros(1, 16, 2), torch.ones(1, 16, dtype=torch.bool), torch.ones(1, 1, 1))
+    found = corrector.run(tensor("lstm_pose_of_5")[:1].clone(), keypoints)
+    assert (int(found.steps) == 1, bool(found.rejected)) == (case["stop"], case["reject"])
+
+
+def test_the_paper_recipe_has_the_papers_rule_and_the_released_one_has_none():
+    content, where = read_method("pose_machine")
+    rules = {}
+    for recipe in ("paper", "released"):
+        chosen = resolve(content, Settings, where=where, recipe=recipe, preset="full")
+        rules[recipe] = (chosen.correction, chosen.correction_steps, chosen.correction_stop, chosen.correction_reject)
+    assert rules == {"paper": ("both", 2, 5.0, 20.0), "released": ("copy", 2, 0.0, 0.0)}
