@@ -87,7 +87,7 @@ class AdamLayer(Layer):
 class ReleasedCorrector(PublishedCorrector):
     """Adam on the error of points and of **absolute** bone components; the spine is 0 in both; the projector has untrained batch norms.
 
-    With ``correction_state = "carried"`` frames are corrected one after the other and Adam's state goes on from frame to frame, as
+    With ``correction_state = "carried"`` frames are corrected one after the other and Adam's state is kept from frame to frame, as
     released: its saver restores the weights only. The state starts anew with each clip.
     """
 
