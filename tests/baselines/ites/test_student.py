@@ -251,11 +251,16 @@ def test_only_the_non_local_branch_reaches_joints_further_away_than_the_layers()
         ("rotations=0", "rotations = 0"),
         ("distance=0.5", "distance = 0.5"),
         ("tilt=6.2", "tilt needs rotation_axis = 'vertical'"),
+        ("rotation_axis=vertical", "network = 'released' needs rotation_axis = 'camera'"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(change, message):
     with pytest.raises(PosebenchError, match=message):
         make_method("paper", change)
+
+
+def test_a_run_whose_settings_do_not_name_a_network_has_the_tuned_one():
+    assert Settings(epochs=1, batch=2, learning_rate=1e-3).network == "own"
 
 
 def test_a_student_that_learns_nothing_is_refused():

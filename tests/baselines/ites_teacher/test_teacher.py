@@ -10,6 +10,7 @@ import torch
 
 from posebench.base.errors import PosebenchError
 from posebench.base.skeletons import skeleton
+from posebench.baselines.ites_teacher import Settings
 from posebench.baselines.ites_teacher.network import TeacherOutput
 from posebench.baselines.ites_teacher.rotation import exponential
 from posebench.networks.recipe import read_method
@@ -261,6 +262,7 @@ def test_a_recipe_declares_its_side_information(make_method):
         ("bases=0", "bases = 0"),
         ("distance=1.0", "distance = 1.0"),
         ("tilt=6.2", "tilt needs rotation_axis = 'vertical'"),
+        ("rotation_axis=vertical", "network = 'released' needs rotation_axis = 'free'"),
         ("flip=tilt", "flip_tilt"),
         ("flip=oracle", "one of none, tilt, bends"),
         ("votes=3", "flip must be one of"),
@@ -274,6 +276,11 @@ def test_a_recipe_declares_its_side_information(make_method):
 def test_settings_that_contradict_each_other_are_refused(change, message, make_method):
     with pytest.raises((PosebenchError, ValueError), match=message):
         make_method("paper", change)
+
+
+def test_a_run_whose_settings_do_not_name_a_network_has_the_tuned_one_and_its_target():
+    earlier = Settings(epochs=1, batch=2, learning_rate=1e-3)
+    assert (earlier.network, earlier.centred_target) == ("own", False)
 
 
 def test_the_size_is_not_trained_by_the_cycle_of_canonical_poses(data, make_method):
