@@ -21,7 +21,7 @@ from posebench.board.render import render
 from posebench.data import open_dataset
 from posebench.data.clip import Dataset
 from posebench.display.gallery import draw
-from posebench.display.text import comparison_text, findings_table, report
+from posebench.display.text import comparison_text, findings_text, report
 from posebench.lifters import predict, simple_lifters
 from posebench.metrics.position import root_relative
 from posebench.predictions.archive import save_predictions
@@ -55,7 +55,7 @@ def run_demo(folder: Path) -> None:
     for name, path in files.items():
         if name in results:
             continue
-        print(f"--- posebench check {path} --protocol {PROTOCOL}\n{findings_table(check(path, PROTOCOL))}\n", flush=True)
+        print(f"--- posebench check {path} --protocol {PROTOCOL}\n{findings_text(check(path, PROTOCOL))}\n", flush=True)
         with progress(f"scoring {name}") as advance:
             results[name] = score(path, PROTOCOL, progress=advance)
         results[name].save(folder / f"{name}.json")
@@ -70,7 +70,7 @@ def run_demo(folder: Path) -> None:
 
 def _compare_and_rank(results: dict[str, Result], folder: Path) -> None:
     print("--- posebench compare " + " ".join(f"{folder}/{name}.json" for name in results))
-    print("\n\n".join(map(comparison_text, compare(list(results.values()), list(results)))))
+    print("\n\n".join(str(comparison_text(one)) for one in compare(list(results.values()), list(results))))
     board = folder / "board"
     # Without seconds and machine, so that the output is the same on every run.
     add(board, [replace(result, training={}) for result in results.values()], list(results))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from posebench.base.errors import PosebenchError, needs
+from posebench.base.errors import PosebenchError, did_you_mean, needs
 from posebench.data.clip import Dataset
 from posebench.lifters import Lifter, simple_lifters
 
@@ -71,5 +71,5 @@ def lifter_maker(name: str, *, threads: int = 1, device: str = "cpu", changes: S
     raise PosebenchError(
         found,
         "one of " + ", ".join(simple) + ", the folder of a training run, model.onnx, or module:function",
-        "posebench predict flat --dataset cmu --root DIR -o p.npz, or see docs/lifters.md for your own lifter",
+        did_you_mean(name, simple, "posebench predict flat --dataset cmu --root DIR -o p.npz, or see docs/lifters.md for your own lifter"),
     )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import sys
+import time
 
 import pytest
 
 from posebench.base import progress as module
-from posebench.base.progress import progress
+from posebench.base.progress import progress, silenced, silent
 
 
 class Terminal(io.StringIO):
@@ -29,7 +30,47 @@ def test_a_name_that_looks_like_markup_is_shown_as_it_is(monkeypatch, name):
 
 
 def test_a_line_is_printed_elsewhere_with_the_name_on_one_line(monkeypatch, capsys):
-    monkeypatch.setattr(module, "QUIET", 0.0)
+    monkeypatch.setattr(module, "FIRST", 0.01)
     with progress("a\nb\x07") as report:
         report(1, 2)
-    assert capsys.readouterr().err.startswith("a b\\x07: 1 of 2, ")
+        err = printed(capsys)
+    assert err.startswith("a b\\x07: 1 of 2, 0 s")
+
+
+def printed(capsys):
+    """What is printed next by another thread."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        err = capsys.readouterr().err
+        if err:
+            return err
+        time.sleep(0.005)
+    raise AssertionError("nothing was printed")
+
+
+def test_work_that_reports_nothing_is_seen_to_be_in_progress(monkeypatch, capsys):
+    monkeypatch.setattr(module, "FIRST", 0.01)
+    monkeypatch.setattr(module, "QUIET", 0.01)
+    with progress("exporting"):
+        assert printed(capsys).startswith("exporting: 0 s\n")
+        assert printed(capsys).startswith("exporting: 0 s\n")
+
+
+def test_long_work_is_announced_at_once_and_short_work_prints_nothing(capsys):
+    with progress("exporting", announced=True):
+        assert capsys.readouterr().err == "exporting ...\n"
+    with progress("scoring") as report:
+        report(1, 2)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_silenced_block_shows_nothing_on_a_terminal_or_in_a_log(monkeypatch, capsys):
+    with silenced(), progress("exporting", announced=True) as report:
+        report(1, 2)
+    assert capsys.readouterr().err == ""
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+    with silenced(), progress("exporting", announced=True) as report:
+        report(1, 2)
+    assert screen.getvalue() == ""
+    assert not silent()
