@@ -26,6 +26,10 @@ _UNUSABLE = (errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.ENAME
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. Returns 0, 1 for a failed check, 2 for a wrong call or an unusable file; bad input gives no traceback."""
     words = list(sys.argv[1:] if argv is None else argv)
+    if "_ARGCOMPLETE" in os.environ:  # a press of TAB: docs/command-line.md
+        from posebench.cli.completion import complete
+
+        complete()
     named = [word for word in words if word in COMMANDS]
     args = parser(named[:1]).parse_args(words, argparse.Namespace(words=words, quiet=False, verbose=False))
     if isinstance(sys.stdout, io.TextIOWrapper):

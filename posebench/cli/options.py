@@ -17,14 +17,20 @@ if TYPE_CHECKING:
 Names = Callable[[Namespace], Sequence[str]]
 
 
-def completed(action: Action, names: Names) -> Action:
-    """Let a press of TAB offer ``names`` for the value of an argument.
+def completed(action: Action, names: Names, *, or_path: bool = False) -> Action:
+    """Let a press of TAB offer ``names`` for the value of an argument, and paths if it takes one as well.
 
-    Only completion reads them: an argument whose values depend on files, or which takes a path as well, has no ``choices`` of argparse.
+    Only completion reads them: the library checks such values, since they depend on files.
     """
 
-    def complete(*, parsed_args: Namespace, **_: Any) -> Sequence[str]:
-        return names(parsed_args)
+    def complete(*, prefix: str, parsed_args: Namespace, **_: Any) -> Sequence[str]:
+        found = [name for name in names(parsed_args) if name.startswith(prefix)]
+        if or_path:
+            from argcomplete.completers import FilesCompleter
+
+            hidden = prefix.rpartition("/")[2].startswith(".")
+            found += [path for path in FilesCompleter()(prefix) if hidden or not path.rstrip("/").rpartition("/")[2].startswith(".")]
+        return found
 
     action.completer = complete  # type: ignore[attr-defined] # argcomplete looks for this attribute
     return action
@@ -61,7 +67,7 @@ def add_split(parser: ArgumentParser, purpose: str) -> None:
 
 def add_protocol(parser: ArgumentParser, help: str, *, required: bool = False) -> None:
     """``--protocol ID``."""
-    completed(parser.add_argument("--protocol", metavar="ID", required=required, help=help), lambda _: choices.protocols())
+    completed(parser.add_argument("--protocol", metavar="ID", required=required, help=help), lambda _: choices.protocols(), or_path=True)
 
 
 def add_board(parser: ArgumentParser) -> None:

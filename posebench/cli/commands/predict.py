@@ -16,7 +16,7 @@ def configure(parser: Parser) -> None:
         "posebench predict flat --dataset synthetic -o flat.npz\nposebench predict runs/martinez --dataset cmu --root DIR -o preds.npz"
     )
     lifters = "flat, mean-pose, RUN (a folder), model.onnx, module:function: docs/lifters.md"
-    completed(parser.add_argument("lifter", metavar="LIFTER", help=lifters), lambda _: choices.LIFTERS)
+    completed(parser.add_argument("lifter", metavar="LIFTER", help=lifters), lambda _: choices.LIFTERS, or_path=True)
     add_dataset(parser)
     add_keypoints(parser, "to lift")
     add_split(parser, "subjects to predict")

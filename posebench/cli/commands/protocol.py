@@ -21,7 +21,7 @@ def configure(parser: Parser) -> None:
     shown.example = "posebench protocol show h36m/s9s11"
     shown.listed = lambda: {"protocols": choices.protocols()}
     id = shown.add_argument("id", metavar="ID", help="an id of `posebench protocol list`, or a .toml file")
-    completed(id, lambda _: choices.protocols())
+    completed(id, lambda _: choices.protocols(), or_path=True)
     found = verbs.add("find", "which protocols papers have meant by a label", run_find)
     found.example = "posebench protocol find 'Protocol #2'"
     found.add_argument("label", metavar="LABEL", help="for example 'Protocol #2'")

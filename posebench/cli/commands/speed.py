@@ -17,7 +17,7 @@ def configure(parser: Parser) -> None:
     lifters = parser.add_argument(
         "lifters", metavar="LIFTER", nargs="*", help="as `posebench predict` takes them (default: flat mean-pose)"
     )
-    completed(lifters, lambda _: choices.LIFTERS)
+    completed(lifters, lambda _: choices.LIFTERS, or_path=True)
     compare = "compare two timing records (B relative to A, with intervals) instead of timing"
     parser.add_argument("--compare", metavar=("A.json", "B.json"), nargs=2, help=compare)
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="device of trained runs (default: %(default)s)")
