@@ -10,6 +10,15 @@ from typing import Any, NoReturn
 Run = Callable[[argparse.Namespace], int]
 
 
+class _Formatter(argparse.HelpFormatter):
+    """argparse's, which does not break names at their hyphens."""
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        import textwrap
+
+        return textwrap.wrap(" ".join(text.split()), width, break_on_hyphens=False)
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser that suggests the nearest option or choice, and whose help ends with names to choose from and an example.
 
@@ -19,7 +28,7 @@ class Parser(argparse.ArgumentParser):
     """
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
+        super().__init__(**{"formatter_class": _Formatter} | options)
         self.example = ""
         self.listed: Callable[[], Mapping[str, Sequence[str]]] = dict
         self._given: Sequence[str] = ()

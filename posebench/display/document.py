@@ -86,10 +86,11 @@ class Document(tuple[Paragraph | Table, ...]):
             if isinstance(part, Paragraph):
                 _show_paragraph(part, console)
                 continue
-            for place, (columns, widths) in enumerate(fitted(part, console.width)):
+            table = _printable(part)
+            for place, (columns, widths) in enumerate(fitted(table, console.width)):
                 if place:
                     console.print()
-                _show_columns(part, columns, widths, console)
+                _show_columns(table, columns, widths, console)
 
 
 def joined(documents: Iterable[Document]) -> Document:
@@ -102,17 +103,22 @@ def _text(part: Paragraph) -> str:
 
 
 def _plain(part: Paragraph | Table) -> str:
-    return _text(part) if isinstance(part, Paragraph) else plain_table(_printable_rows(part), part.heads, part.right)
+    if isinstance(part, Paragraph):
+        return _text(part)
+    table = _printable(part)
+    return plain_table(table.rows, table.heads, table.right)
 
 
 def _markdown(part: Paragraph | Table) -> str:
-    if isinstance(part, Table):
-        return markdown_table(_printable_rows(part), part.heads, part.right)
-    return _text(part._replace(lead=f"**{part.lead}**" if part.lead else ""))
+    if isinstance(part, Paragraph):
+        return _text(part._replace(lead=f"**{part.lead}**" if part.lead else ""))
+    table = _printable(part)
+    return markdown_table(table.rows, table.heads, table.right)
 
 
-def _printable_rows(table: Table) -> list[list[str]]:
-    return [[printable(text, len(text) + 1) for text in map(str, row)] for row in table.rows]
+def _printable(table: Table) -> Table:
+    heads, *rows = ([printable(text, len(text) + 1) for text in map(str, row)] for row in (table.heads, *table.rows))
+    return Table(heads, rows, table.right)
 
 
 def fitted(table: Table, width: int) -> Iterator[tuple[list[int], list[int]]]:
@@ -129,7 +135,7 @@ def fitted(table: Table, width: int) -> Iterator[tuple[list[int], list[int]]]:
         >>> list(fitted(table, 40)), list(fitted(table, 24)), list(fitted(table, 15))
         ([([0, 1, 2], [6, 6, 14])], [([0, 1, 2], [6, 6, 8])], [([0, 1], [6, 6]), ([0, 2], [6, 7])])
     """
-    columns = [[head, *(row[number] for row in _printable_rows(table))] for number, head in enumerate(table.heads)]
+    columns = [[head, *(str(row[number]) for row in table.rows)] for number, head in enumerate(table.heads)]
     natural = [max(map(columns_of, column)) for column in columns]
     least = [
         _narrowest(column, most, width, number in table.right) for number, (column, most) in enumerate(zip(columns, natural, strict=True))
@@ -187,7 +193,7 @@ def _show_columns(table: Table, columns: list[int], widths: list[int], console: 
     from rich.table import Table as Grid
     from rich.text import Text
 
-    rows = [[row[number] for number in columns] for row in _printable_rows(table)]
+    rows = [[str(row[number]) for number in columns] for row in table.rows]
     # An empty line separates rows of several lines.
     wrapped = any(columns_of(cell) > width for row in rows for cell, width in zip(row, widths, strict=True))
     # A rule below the heads and nothing else; an edge of one blank and a padding of one are the gap.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
 import json
 import os
@@ -140,32 +139,6 @@ def test_the_version_is_printed(run):
     code, out, err = run("--version")
     assert (code, err) == (0, "")
     assert re.fullmatch(r"posebench 0\.1\.0 \(kernel: (numpy|c \w+)\)\n", out)
-
-
-def test_the_nearest_choice_is_named(run):
-    assert "did you mean score?" in run("scor", "p.npz")[2]
-    assert "did you mean prepare?" in run("data", "prepar", "cmu")[2]
-    assert "did you mean" not in run("zzz")[2]
-
-
-def subparsers(parser):
-    """Every parser below one, by its words."""
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            for name, below in action.choices.items():
-                yield (name,), below
-                yield from (((name, *words), one) for words, one in subparsers(below))
-
-
-def test_every_command_has_a_sentence_and_every_argument_a_help_text():
-    from posebench.cli.commands import COMMANDS
-
-    parsers = dict(subparsers(cli.parser()))
-    assert {words[0] for words in parsers} == set(COMMANDS)
-    for words, one in parsers.items():
-        assert one.description, words
-        for action in one._actions:
-            assert action.help or isinstance(action, argparse._SubParsersAction), (words, action.dest)
 
 
 def test_there_is_a_file_for_every_command():
