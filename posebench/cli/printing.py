@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from posebench.base.progress import silent
 
 if TYPE_CHECKING:
     from posebench.display.document import Document
@@ -15,6 +12,8 @@ if TYPE_CHECKING:
 
 def print_json(content: object) -> None:
     """Print JSON, indented."""
+    import json
+
     print(json.dumps(content, indent=1))
 
 
@@ -39,12 +38,16 @@ def show_table(rows: list[list[object]], heads: list[str], *notes: str, markdown
 
 def remark(text: str) -> None:
     """Print what was done, such as the name of a file that was written; nothing with ``-q``."""
+    from posebench.base.progress import silent
+
     if not silent():
         print(text)
 
 
 def log(line: str) -> None:
     """Print a line about the work in progress on stderr; nothing with ``-q``."""
+    from posebench.base.progress import silent
+
     if not silent():
         print(line, file=sys.stderr, flush=True)
 
