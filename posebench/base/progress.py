@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 
 from posebench.base.errors import printable
@@ -68,7 +68,8 @@ def _lines(what: str, announced: bool) -> Iterator[Callable[[int, int], None]]:
         wait = QUIET if announced else FIRST
         while not finished.wait(wait):
             counted = "" if state is None else f"{state[0]} of {state[1]}, "
-            print(f"{what}: {counted}{time.monotonic() - started:.0f} s", file=stream, flush=True)
+            with suppress(OSError, ValueError):  # whoever read the lines has gone
+                print(f"{what}: {counted}{time.monotonic() - started:.0f} s", file=stream, flush=True)
             wait = QUIET
 
     if announced:

@@ -56,7 +56,9 @@ def protocols() -> list[str]:
 def keypoint_sources(dataset: str | None, root: str | None = None) -> list[str]:
     """Keypoint sources that a dataset has; for Human3.6M those of the files in ``root``, or else those that copies may have."""
     if dataset == "h36m":
-        there = sorted(path.stem.removeprefix(_SOURCE) for path in Path(root).rglob(f"{_SOURCE}*.npz")) if root else []
+        # Where a copy has them: a folder may hold millions of images, and is not searched.
+        files = [file for where in ("", "*/") for file in Path(root).glob(f"{where}{_SOURCE}*.npz")] if root else []
+        there = sorted({file.stem.removeprefix(_SOURCE) for file in files})
         return ["gt", *(name for name in there or DETECTED if name != "gt")]
     return ["gt"] if dataset == "3dhp" else list(SIMULATED)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Names = Callable[[Namespace], Sequence[str]]
 
 
-def completed(action: Action, names: Names, *, or_path: bool = False) -> Action:
+def completed(action: Action, names: Names, *, or_path: bool = False) -> None:
     """Let a press of TAB offer ``names`` for the value of an argument, and paths if it takes one as well.
 
     Only completion reads them: the library checks such values, since they depend on files.
@@ -33,7 +33,6 @@ def completed(action: Action, names: Names, *, or_path: bool = False) -> Action:
         return found
 
     action.completer = complete  # type: ignore[attr-defined] # argcomplete looks for this attribute
-    return action
 
 
 def add_dataset(parser: ArgumentParser) -> None:

@@ -89,9 +89,10 @@ def _open_cmu(request: OpenRequest) -> Dataset:
 
 
 def _fetch_cmu(destination: str | PathLike[str]) -> Path:
+    from posebench.base.progress import silent
     from posebench.data.cmu.fetch import fetch_cmu
 
-    return fetch_cmu(destination)
+    return fetch_cmu(destination, progress=not silent())
 
 
 def _open_h36m(request: OpenRequest) -> Dataset:

@@ -56,6 +56,26 @@ def test_work_that_reports_nothing_is_seen_to_be_in_progress(monkeypatch, capsys
         assert printed(capsys).startswith("exporting: 0 s\n")
 
 
+def test_a_reader_of_the_lines_that_goes_away_is_no_error(monkeypatch):
+    """The suite turns the traceback of a thread into an error."""
+
+    class Closed(io.StringIO):
+        tried = False
+
+        def write(self, _text):
+            self.tried = True
+            raise BrokenPipeError
+
+    log = Closed()
+    monkeypatch.setattr(sys, "stderr", log)
+    monkeypatch.setattr(module, "FIRST", 0.01)
+    with progress("exporting"):
+        deadline = time.monotonic() + 30
+        while not log.tried and time.monotonic() < deadline:
+            time.sleep(0.005)
+    assert log.tried
+
+
 def test_long_work_is_announced_at_once_and_short_work_prints_nothing(capsys):
     with progress("exporting", announced=True):
         assert capsys.readouterr().err == "exporting ...\n"

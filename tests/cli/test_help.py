@@ -52,6 +52,8 @@ def test_every_help_has_a_sentence_and_examples_that_are_accepted(words):
         assert command.startswith("posebench " + " ".join(words))
         parsed = cli.parser(words[:1]).parse_args(shlex.split(command)[1:])
         assert callable(parsed.run)
+        named = [("dataset", DATASETS), ("protocol", choices.protocols()), ("from_format", choices.FORMATS), ("method", choices.methods())]
+        assert all(getattr(parsed, name, None) in (None, "", *known) for name, known in named), line
         assert line in one.format_help()
 
 
@@ -123,7 +125,7 @@ def test_methods_recipes_and_settings_have_a_nearest_name(said, tmp_path, monkey
         assert f"did you mean {near}?" in text
 
 
-@pytest.mark.parametrize("command", ["zzz", "score p.npz --qqqqqq", "data info qqqqqq"])
+@pytest.mark.parametrize("command", ["zzz", "predict runs/flat --dataset synthetic -o p.npz", "score p.npz --qqqqqq", "data info qqqqqq"])
 def test_a_name_that_is_near_none_is_not_guessed(said, command):
     code, text = said(*command.split())
     assert code == 2

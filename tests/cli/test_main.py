@@ -49,9 +49,8 @@ def posebench(*arguments, **options):
 
 
 @pytest.fixture
-def run(capsys, monkeypatch):
-    """A run of the command in this process: exit code, stdout, stderr without progress."""
-    monkeypatch.setattr("posebench.base.progress.FIRST", 3600.0)
+def run(capsys):
+    """A run of the command in this process: exit code, stdout, stderr."""
 
     def call(*arguments):
         try:
@@ -314,7 +313,7 @@ def test_the_datasets_are_listed(run):
 
 @pytest.mark.skipif(os.name != "posix", reason="pipes of a POSIX shell")
 def test_a_reader_that_goes_away_early_is_no_error(files):
-    command = [sys.executable, "-m", "posebench", "score", *pair(files), "--json"]
+    command = [sys.executable, "-m", "posebench", "-q", "score", *pair(files), "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         process.stdout.close()
         stderr = process.stderr.read()

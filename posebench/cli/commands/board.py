@@ -42,7 +42,7 @@ def run_render(args: Namespace) -> int:
         from posebench.board.render import render
 
         page = render(args.board, progress=advance)
-    remark(f"{page}")
+    remark(str(page))
     return 0
 
 

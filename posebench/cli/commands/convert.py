@@ -12,7 +12,7 @@ from posebench.cli.printing import remark
 
 def configure(parser: Parser) -> None:
     """The file, and what it does not say about itself."""
-    parser.example = "posebench convert results.json --from mmpose-json --ids annotations.npz -o preds.npz"
+    parser.example = "posebench convert results.json --from mmpose-result-json --ids annotations.npz -o preds.npz"
     parser.add_argument("source", metavar="IN", help="file or folder, see docs/formats.md")
     parser.add_argument("-o", "--output", metavar="PREDS", required=True, help=".npz or .h5")
     parser.add_argument("--method", metavar="NAME", default="", help="the method that predicted the poses (a leaderboard needs it)")

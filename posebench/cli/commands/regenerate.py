@@ -39,17 +39,20 @@ def configure(parser: Parser) -> None:
 
 def run(args: Namespace) -> int:
     """List the cells, or make them."""
+    return _list(args) if args.list else _make(args)
+
+
+def _context(args: Namespace) -> GridContext:
     with needs("regeneration", extra="baselines,scale"):
         from posebench.board.regeneration.cells import GridContext
-        from posebench.board.regeneration.regenerate import regenerate
-        from posebench.training.loop import Interrupted
+    return GridContext(args.grid.parent, args.runs, dict(map(_named_root, args.root)), args.device, args.threads, args.adopt)
+
+
+def _make(args: Namespace) -> int:
     import sys
 
     from posebench.base.progress import progress
 
-    context = GridContext(args.grid.parent, args.runs, dict(map(_named_root, args.root)), args.device, args.threads, args.adopt)
-    if args.list:
-        return _list(args, context)
     shown = ""
 
     def advance_cell(cell: str, done: int, total: int) -> None:
@@ -59,8 +62,12 @@ def run(args: Namespace) -> int:
             shown = cell
         advance(done, total)
 
-    try:
-        with progress("steps") as advance:
+    with progress(f"regenerating {args.grid}", announced=True) as advance:
+        context = _context(args)
+        from posebench.board.regeneration.regenerate import regenerate
+        from posebench.training.loop import Interrupted
+
+        try:
             outcomes = regenerate(
                 args.grid,
                 cells=args.cell,
@@ -71,14 +78,15 @@ def run(args: Namespace) -> int:
                 progress=advance_cell,
                 log=log,
             )
-    except Interrupted as stop:
-        print(f"posebench: {stop}. Next: the same command continues", file=sys.stderr)
-        return 130
+        except Interrupted as stop:
+            print(f"posebench: {stop}. Next: the same command continues", file=sys.stderr)
+            return 130
     _print_outcomes(args, outcomes)
     return 1 if any(outcome.status == "failed" for outcome in outcomes) else 0
 
 
-def _list(args: Namespace, context: GridContext) -> int:
+def _list(args: Namespace) -> int:
+    context = _context(args)
     from posebench.board.regeneration.grid import read_grid, select
     from posebench.board.regeneration.regenerate import overview
 
