@@ -1,7 +1,7 @@
 """A run as an ONNX file: the same poses, and a TOML that describes it."""
 
-import shutil
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import fields, replace
