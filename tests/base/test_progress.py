@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 import time
 
@@ -31,10 +32,12 @@ def test_a_name_that_looks_like_markup_is_shown_as_it_is(monkeypatch, name):
 
 def test_a_line_is_printed_elsewhere_with_the_name_on_one_line(monkeypatch, capsys):
     monkeypatch.setattr(module, "FIRST", 0.01)
+    monkeypatch.setattr(module, "QUIET", 0.01)
     with progress("a\nb\x07") as report:
         report(1, 2)
-        err = printed(capsys)
-    assert err.startswith("a b\\x07: 1 of 2, 0 s")
+        printed(capsys)  # perhaps from before the report
+        lines = printed(capsys).splitlines()
+    assert re.fullmatch(r"a b\\x07: 1 of 2, \d+ s", lines[0])
 
 
 def printed(capsys):
@@ -52,8 +55,8 @@ def test_work_that_reports_nothing_is_seen_to_be_in_progress(monkeypatch, capsys
     monkeypatch.setattr(module, "FIRST", 0.01)
     monkeypatch.setattr(module, "QUIET", 0.01)
     with progress("exporting"):
-        assert printed(capsys).startswith("exporting: 0 s\n")
-        assert printed(capsys).startswith("exporting: 0 s\n")
+        assert re.match(r"exporting: \d+ s\n", printed(capsys))
+        assert re.match(r"exporting: \d+ s\n", printed(capsys))
 
 
 def test_a_reader_of_the_lines_that_goes_away_is_no_error(monkeypatch):
