@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from posebench.base.errors import PosebenchError, first_ten
+from posebench.base.errors import PosebenchError, did_you_mean, first_ten
 from posebench.base.readers.text import read_toml
 from posebench.base.schema import Fields
 from posebench.data import DATASETS
@@ -135,7 +135,8 @@ def select(cells: Sequence[Cell], names: Sequence[str] = (), dataset: str | None
     known = [cell.name for cell in cells]
     for name in names:
         if name not in known:
-            raise PosebenchError(f"cell {name!r}", f"one of {first_ten(known)}", "posebench regenerate --list")
+            advice = did_you_mean(name, known, "posebench regenerate --list")
+            raise PosebenchError(f"cell {name!r}", f"one of {first_ten(known)}", advice)
     chosen = [cell for cell in cells if (not names or cell.name in names) and dataset in (None, cell.dataset)]
     if not chosen:
         found = ", ".join(sorted({cell.dataset for cell in cells}))
