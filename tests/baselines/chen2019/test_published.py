@@ -253,6 +253,13 @@ def test_the_adapter_pays_for_adapted_poses_that_its_discriminator_knows_and_for
     assert float(terms["adapter's critic"]["discriminator"]) == pytest.approx(float(expected))
 
 
+def test_an_adapter_without_foreign_poses_is_refused(make, few):
+    with pytest.raises(PosebenchError, match="own_takes = 4, and no training take beyond them"):
+        prepared(make, few, "paper-adapter", "own_takes=4")
+    own = prepared(make, replace(few, take=None), "paper-few", "own_takes=1").samples(few)
+    assert torch.equal(own, prepared(make, few, "paper-few", "own_takes=1").samples(few)), "each clip is a take of its own"
+
+
 def test_with_extra_data_the_adapter_gets_its_pairs_at_the_own_mean_size(make, data):
     method = prepared(make, data, "paper", "adapter=1.0", "extra_data=synthetic")
     assert float(method.foreign[:, method.head].norm(dim=-1).mean()) == pytest.approx(0.1, rel=1e-4)
