@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from posebench.base.errors import PosebenchError
 from posebench.base.skeletons import Skeleton
 from posebench.networks.blocks import ResidualMLP
 from posebench.networks.method import Losses, Method, adam, in_tiles
@@ -113,7 +114,11 @@ class PublishedChen(Method):
         self.image = Standardise(len(joints), 2)
 
     def prepare(self, data: TrainingData) -> None:
-        """Take the scale of the own 2D poses, so that heads are 1/c from the root on average; compute all images."""
+        """Take the scale of the own 2D poses, so that heads are 1/c from the root on average; compute all images.
+
+        Raises:
+            PosebenchError: the adapter has no foreign 2D poses.
+        """
         own = self._is_own(data)
         size = (data.keypoints[own, self.head] - data.keypoints[own, self.lifter.root]).norm(dim=-1).mean()
         self.lifter.scale.copy_(1.0 / (self.settings.distance * size))
@@ -124,6 +129,12 @@ class PublishedChen(Method):
         if data.extra is None:
             self.foreign, self.foreign_gap = self.images, self._gap(data)
             self.foreign_starts = self._pairs(data)[~own[self._pairs(data)]]
+            if not len(self.foreign_starts):
+                raise PosebenchError(
+                    f"own_takes = {self.settings.own_takes}, and no training take beyond them",
+                    "fewer own takes than there are, so that the adapter has foreign poses",
+                    "lower own_takes with --set, or train the recipe paper",
+                )
         else:
             # The other source is scaled by its own mean size, so that the adapter has to correct shapes and poses only.
             keypoints = data.extra.keypoints
@@ -141,9 +152,10 @@ class PublishedChen(Method):
 
     def _is_own(self, data: TrainingData) -> Tensor:
         """(N,) whether each frame is of an own take: the first ``own_takes`` by name, or all if that is 0."""
-        if not self.settings.own_takes or data.take is None:
+        if not self.settings.own_takes:
             return torch.ones(len(data.keypoints), dtype=torch.bool, device=data.keypoints.device)
-        return data.take < self.settings.own_takes
+        take = torch.unique(data.first, return_inverse=True)[1] if data.take is None else data.take
+        return take < self.settings.own_takes
 
     def _gap(self, data: TrainingData) -> int:
         """Frames between the two poses of a pair."""

@@ -11,6 +11,7 @@ import torch
 
 from posebench.base.errors import PosebenchError
 from posebench.baselines.chen2019.losses import discriminator_loss, generator_loss, mean_square
+from posebench.baselines.chen2019.published import Cycle
 from posebench.baselines.chen2019.published_geometry import PaperGeometry, ReleasedGeometry, seen
 from posebench.networks.recipe import load_baseline, read_method, resolve
 from posebench.networks.views import rotate
@@ -52,6 +53,11 @@ def test_the_paper_turns_about_the_lifted_root_and_the_reproduction_about_a_fixe
     turned = geometry.turned(bodies, geometry.draw(32, bodies[:, 0, 0]))
     expected = torch.tensor([0.0, 0.0, 10.0], dtype=torch.float64).expand(32, 17, 3)
     torch.testing.assert_close((turned - expected).norm(dim=-1), (bodies - centre).norm(dim=-1))
+
+
+def test_depths_below_one_are_seen_as_one():
+    points = torch.tensor([[[2.0, -1.0, 4.0], [2.0, -1.0, 0.5], [2.0, -1.0, -3.0]]])
+    assert seen(points)[0].tolist() == [[0.5, -0.25], [2.0, -1.0], [2.0, -1.0]]
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -149,6 +155,16 @@ def test_the_discriminators_are_stepped_before_the_lifter_on_the_same_views(make
     assert again_pair.requires_grad
 
 
+def test_each_generator_loss_has_its_own_weight(make, data):
+    method = prepared(make, data, "paper", "adversarial=2.0", "temporal=3.0", "consistency_3d=5.0", "consistency_2d=7.0")
+    view, second_view, image = torch.randn(3, 4, 17, 2).unbind()
+    points = torch.randn(4, 17, 3)
+    terms = method.lifter_losses(image, Cycle(points, points, view, points, image), second_view)
+    single, pair = method.critics.single(view.flatten(1)), method.critics.pair((view - second_view).flatten(1))
+    assert float(terms["generator, single"].detach()) == pytest.approx(2.0 * float(generator_loss(single, "bce").detach()))
+    assert float(terms["generator, pair"].detach()) == pytest.approx(3.0 * float(generator_loss(pair, "bce").detach()))
+
+
 def test_both_frames_of_a_pair_are_seen_from_the_same_new_view(make, data, monkeypatch):
     """A lifter that gives every joint the depth c turns two images of one body at rest into two equal views."""
     method, heard = prepared(make, data, "paper"), []
@@ -205,6 +221,7 @@ def test_only_pairs_of_own_takes_are_drawn_and_only_those_set_the_scale(make, fe
 def test_the_adapter_gets_foreign_pairs_and_real_samples_stay_the_own_ones(make, few):
     method = prepared(make, few, "paper-adapter", "own_takes=1", "adapted_share=0.5")
     assert not bool((few.take == 0)[method.foreign_starts].any())
+    method.adapter.correction = lambda image, unit: torch.linspace(0.0, 0.1, image[0].numel()).reshape(image[0].shape) + 0.0 * unit
     lifted, real, corrected = [], [], []
     points, adapted = method.lifter.points, method.adapted
     method.lifter.points = lambda image: lifted.append(image) or points(image)
@@ -216,7 +233,9 @@ def test_the_adapter_gets_foreign_pairs_and_real_samples_stay_the_own_ones(make,
     rows = {tuple(row.flatten().tolist()) for row in method.images[few.take == 0]}
     mine = [tuple(row.flatten().tolist()) in rows for row in lifted[0]]
     assert mine == 8 * [False] + 8 * [True], "half of the lifter's first frames are foreign"
-    torch.testing.assert_close(lifted[0][:8], corrected[0].unflatten(0, (16, 2))[:8, 0])
+    foreign = corrected[0].unflatten(0, (16, 2))[:8, 0]
+    torch.testing.assert_close(lifted[0][:8], foreign + torch.linspace(0.0, 0.1, 34).reshape(17, 2) - torch.tensor([0.0, 0.1 / 33]))
+    assert float(lifted[0][:, 0].abs().max()) < 1e-7, "the root stays at the origin"
     assert torch.equal(real[0], method.images[frames + method._gap(few)].flatten(1))
     assert not any(tuple(row.flatten().tolist()) in rows for row in corrected[0])
 
@@ -232,6 +251,13 @@ def test_the_adapter_pays_for_adapted_poses_that_its_discriminator_knows_and_for
     assert float(terms["adapter"]["correction"].detach()) == pytest.approx(5.0 * 9.0, rel=1e-4)
     expected = discriminator_loss(torch.zeros(1, 1), torch.full((1, 1), score), "bce")
     assert float(terms["adapter's critic"]["discriminator"]) == pytest.approx(float(expected))
+
+
+def test_an_adapter_without_foreign_poses_is_refused(make, few):
+    with pytest.raises(PosebenchError, match="own_takes = 4, and no training take beyond them"):
+        prepared(make, few, "paper-adapter", "own_takes=4")
+    own = prepared(make, replace(few, take=None), "paper-few", "own_takes=1").samples(few)
+    assert torch.equal(own, prepared(make, few, "paper-few", "own_takes=1").samples(few)), "each clip is a take of its own"
 
 
 def test_with_extra_data_the_adapter_gets_its_pairs_at_the_own_mean_size(make, data):
