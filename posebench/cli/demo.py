@@ -13,12 +13,13 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy.typing as npt
-from tabulate import tabulate
 
 from posebench.base.errors import install_command
 from posebench.base.files import write_text
 from posebench.base.skeletons import skeleton
 from posebench.cli.demo_page import page
+from posebench.cli.printing import show
+from posebench.display.document import Document, Table
 from posebench.predictions.archive import open_predictions, save_predictions
 from posebench.scoring.checks import check
 from posebench.scoring.result import Result, load_result
@@ -72,13 +73,14 @@ def run_demo(folder: Path) -> int:
         return failed.code
     rows = [row for row in (TRAINED, *UNTRAINED) if row.method in results]
     table = _table(rows, {name: load_result(path) for name, path in results.items()})
-    print(
-        "\n" + tabulate(table[1:], headers=table[0], tablefmt="simple", disable_numparse=True, colalign=("left", "right", "right", "left"))
+    notes = (
+        "PA-MPJPE: mean error of a joint after rotation, translation and scale are aligned; lower is better.",
+        "[ ]: 95 % interval over takes.",
     )
-    print("\nPA-MPJPE: mean error of a joint after rotation, translation and scale are aligned; lower is better.")
-    print("[ ]: 95 % interval over takes.")
+    print()
+    show(Document.of(Table(table[0], table[1:], right=(1, 2)), "\n".join(notes)))
     if not torch:
-        print(f"Without PyTorch no baseline is trained. To add one: {install_command('baselines')}, then posebench demo.")
+        print(f"\nWithout PyTorch no baseline is trained. To add one: {install_command('baselines')}, then posebench demo.")
     index = folder / "index.html"
     write_text(index, page(table, runner.commands, runner.finding, picture))
     print(f"Done in {time.perf_counter() - started:.0f} s. Open {index}", flush=True)
