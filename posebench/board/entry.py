@@ -10,15 +10,19 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from posebench.lifters import simple_lifters
 from posebench.predictions.provenance import Provenance
 from posebench.scoring.sums import Row, Sums, average
 
 SCHEMA = 3
+#: What stands for a fact that an entry does not tell.
+NOT_STATED = "not stated"
 #: Metrics whose sums an entry keeps by joint, where the method has them.
 BY_JOINT = ("PA-MPJPE", "MPJPE")
 
@@ -74,7 +78,20 @@ class Seed:
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """A method, what it was scored on, and its seeds. ``takes`` holds (take, subject, action) of each row of sums."""
+    """A method, what it was scored on, and its seeds.
+
+    Attributes:
+        method: its id.
+        keypoints: source of the keypoints.
+        supervision: the 3D that its training saw.
+        scale: of its poses, ``metric`` or ``unknown``.
+        protocol: id, version, digest and headline.
+        data: name, version and fingerprint.
+        takes: (take, subject, action) of each row of sums.
+        units: of each metric.
+        seeds: one or more.
+        stem: name of the file that it was read from, without suffix; empty for a new entry. Not part of the file.
+    """
 
     method: str
     keypoints: str
@@ -85,21 +102,41 @@ class Entry:
     takes: list[tuple[str, str, str]]
     units: dict[str, str]
     seeds: list[Seed]
+    stem: str = ""
 
     @property
     def name(self) -> str:
-        """File name of the entry, without suffix."""
+        """File name of the entry, without suffix: that of its file, or the one that its contents give."""
+        return self.stem or self.names[0]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """File names that fit its contents, without suffix: the present one first, then that of earlier versions if it is another."""
         made = self.seeds[0].provenance
-        return f"{self.variant}-{self.keypoints}" + (f"-{made.preset}" if made else "")
+        if made is None:
+            return (f"{self.method}-{self.keypoints}",)
+        rest = f"{self._learnt_elsewhere}-{self.keypoints}-{made.preset}"
+        return tuple(dict.fromkeys(self.method + variant + rest for variant in (made.variant, made.earlier_variant)))
+
+    def path(self, board: Path) -> Path:
+        """Its file on a board, under its present name; an earlier version may have written it under the second of :attr:`names`."""
+        return board / "entries" / str(self.protocol["id"]) / f"{self.names[0]}.json"
 
     @property
     def variant(self) -> str:
-        """``<method>[+<recipe>][@<dataset>]``."""
+        """``<method>[+<recipe>][@<dataset>]``: the recipe if there was a training, the dataset if it was another one."""
         made = self.seeds[0].provenance
-        if made is None:
-            return self.method
-        learnt = self.learnt_on
-        return self.method + made.variant + ("" if learnt == self.data["name"] else f"@{learnt}")
+        return self.method if made is None else self.method + made.variant + self._learnt_elsewhere
+
+    @property
+    def form(self) -> str:
+        """One of :data:`posebench.predictions.forms.FORMS`; ``untrained`` for a simple lifter; ``not stated`` without provenance."""
+        made = self.seeds[0].provenance
+        return made.form if made else "untrained" if self.method in simple_lifters() else NOT_STATED
+
+    @property
+    def _learnt_elsewhere(self) -> str:
+        return "" if self.learnt_on in ("", self.data["name"]) else f"@{self.learnt_on}"
 
     @property
     def learnt_on(self) -> str:
@@ -136,6 +173,7 @@ class Entry:
     def dump(self) -> str:
         """The JSON text of the entry, each list of numbers on one line; empty tables of a seed are left out."""
         content = {"posebench_entry": SCHEMA, **asdict(self)}
+        del content["stem"]
         for seed in content["seeds"]:
             for key in ("values", "joints", "curves"):
                 if not seed[key]:

@@ -1,13 +1,15 @@
 """Files of entries: written from results, and read strictly.
 
-**Convention.** ``entries/<protocol id>/<method>[+<recipe>][@<dataset>]-<keypoints>[-<preset>].json``: the recipe unless it is the default,
-the training dataset unless it is the protocol's, the preset if there was a training. :mod:`posebench.board.entry` describes the content.
+**Convention.** ``entries/<protocol id>/<method>[+<recipe>][@<dataset>]-<keypoints>[-<preset>].json``: recipe and preset if there was a
+training, the training dataset unless it is the protocol's. Earlier files leave out the recipe ``tuned``; they keep their names.
+:mod:`posebench.board.entry` describes the content.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +36,7 @@ def add(board: Path, results: Sequence[Result], names: Sequence[str]) -> list[Pa
     entries: dict[Path, Entry] = {}
     for result, name in zip(results, names, strict=True):
         entry = entry_of(result, name)
-        path = board / "entries" / entry.protocol["id"] / f"{entry.name}.json"
+        path = entry.path(board)
         known = entries.get(path)
         if known is None:
             entries[path] = entry
@@ -51,6 +53,8 @@ def add(board: Path, results: Sequence[Result], names: Sequence[str]) -> list[Pa
         known.seeds.append(made)
     for path, entry in entries.items():
         write_text(path, entry.dump())
+        for earlier in entry.names[1:]:
+            path.with_name(f"{earlier}.json").unlink(missing_ok=True)
     return list(entries)
 
 
@@ -66,7 +70,12 @@ def load_entries(board: Path) -> list[Entry]:
     Raises:
         PosebenchError: a file is no entry, is not named as its content says, or its numbers do not fit together.
     """
-    return [load_entry(path, board) for path in sorted((board / "entries").rglob("*.json"))]
+    found = {path: load_entry(path, board) for path in sorted((board / "entries").rglob("*.json"))}
+    for path, entry in found.items():
+        present = path.with_name(f"{entry.names[0]}.json")
+        if path != present and present in found:
+            raise PosebenchError(f"{path} and {present}: the same entry", "one file of an entry", f"remove {path}", exit_code=1)
+    return list(found.values())
 
 
 def load_entry(path: Path, board: Path) -> Entry:
@@ -112,10 +121,11 @@ def load_entry(path: Path, board: Path) -> Entry:
     metrics = set(entry.seeds[0].sums)
     if "PA-MPJPE" not in metrics or not metrics <= set(entry.units) or any(set(seed.sums) != metrics for seed in entry.seeds):
         raise fields.wrong("seeds", sorted(metrics), "sums of the same metrics for every seed, each with its unit, PA-MPJPE among them")
-    home = Path("entries") / entry.protocol["id"] / f"{entry.name}.json"
-    if path != board / home:
-        found = f"{path}: {entry.name} under the protocol {entry.protocol['id']}"
-        raise PosebenchError(found, f"it in {home.as_posix()}, the file that its contents name", ADVICE, exit_code=1)
+    home = Path("entries") / entry.protocol["id"]
+    if path not in [board / home / f"{name}.json" for name in entry.names]:
+        wanted = f"it in {(home / entry.names[0]).as_posix()}.json, the file that its contents name"
+        raise PosebenchError(f"{path}: {entry.names[0]} under the protocol {entry.protocol['id']}", wanted, ADVICE, exit_code=1)
+    entry = replace(entry, stem=path.stem)
     check_derived(entry, str(path))
     return entry
 

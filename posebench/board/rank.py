@@ -30,8 +30,8 @@ class Ranking:
     """Comparable entries in order, and the differences between them.
 
     Attributes:
-        frame: best first by :data:`PRIMARY`: columns ``group method entry supervision scale seeds`` and for each metric ``M``, ``M low``,
-            ``M high``, ``M seed low``, ``M seed high``; NaN where a method has no such value.
+        frame: best first by :data:`PRIMARY`: columns ``group method form entry supervision scale seeds`` and for each metric ``M``,
+            ``M low``, ``M high``, ``M seed low``, ``M seed high``; NaN where a method has no such value.
         entries: in the frame's order.
         shown: number of the seed that is shown for each, in the frame's order.
         pairs: all paired differences of :data:`PRIMARY`.
@@ -125,6 +125,7 @@ def rank(entries: Sequence[Entry], metrics: Sequence[str]) -> Ranking:
         {
             "group": compared.letters[entry.label],
             "method": entry.label,
+            "form": entry.form,
             "entry": entry.name,
             "supervision": entry.supervision,
             "scale": entry.scale,

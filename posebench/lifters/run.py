@@ -127,7 +127,9 @@ def open_run(folder: str | Path, *, device: str = "cpu", threads: int = 1, chang
     method = build(recipe)
     if changes:
         side_information = tuple(dict.fromkeys([*about.provenance.side_information, *method.side_information]))
-        provenance = replace(about.provenance, recipe=recipe.recipe, context=method.context, side_information=side_information)
+        provenance = replace(
+            about.provenance, recipe=recipe.recipe, form=recipe.form, context=method.context, side_information=side_information
+        )
         about = replace(about, provenance=provenance)
     load_weights(folder, method.lifter)
     lifter = Trained(method.to(device).eval(), about, recipe.skeleton, device, threads=threads)

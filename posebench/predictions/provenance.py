@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from posebench.base.schema import Fields
+from posebench.predictions.forms import FORMS, TUNED, implied_form, present_recipe
 
 
 def taught_by(method: str, recipe: str, preset: str, seed: int, weights: str) -> str:
@@ -28,7 +29,7 @@ class Provenance:
     """How a lifter was trained.
 
     Attributes:
-        recipe: variant of the method, ``default`` for its own recipe; settings changed by hand are appended.
+        recipe: variant of the method, ``tuned`` for its own recipe; settings changed by hand are appended.
         preset: budget: ``smoke``, ``quick``, ``full``, or a word of the author's.
         seed: random seed of the training.
         trained_on: name, version and start of the fingerprint of the training data.
@@ -39,6 +40,7 @@ class Provenance:
         extra_data: training data in addition to ``trained_on``; empty if none.
         teacher: the run that it was distilled from: method, recipe, preset, seed and start of its weights' sha256. Empty if none, and
             then not written to files.
+        form: of the method, one of :data:`posebench.predictions.forms.FORMS`; left out, the one that the recipe's name implies.
         epochs: passes over the samples.
         poses_seen: training samples over all epochs; a repeated sample counts each time.
         parameters: number of weights of the lifter.
@@ -57,15 +59,30 @@ class Provenance:
     poses_seen: int = 1
     parameters: int = 1
     teacher: str = ""
+    form: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "recipe", present_recipe(self.recipe))
+        object.__setattr__(self, "teacher", present_recipe(self.teacher))
+        object.__setattr__(self, "form", self.form or implied_form(self.recipe))
 
     @property
     def variant(self) -> str:
-        """``+recipe`` where it is not the default, for names of entries."""
-        return "" if self.recipe == "default" else f"+{self.recipe}"
+        """``+recipe``, for names of entries."""
+        return f"+{self.recipe}"
+
+    @property
+    def earlier_variant(self) -> str:
+        """:attr:`variant` as earlier files have it: empty for the method's own recipe."""
+        return "" if self.recipe == TUNED else self.variant
 
     def named(self, method: str) -> str:
         """What a table calls ``method`` trained like this, whatever it was trained on."""
         return f"{method}{self.variant} ({self.preset})"
+
+    def names(self, method: str) -> tuple[str, str]:
+        """:meth:`named`, and the same as earlier files have it."""
+        return self.named(method), f"{method}{self.earlier_variant} ({self.preset})"
 
     @property
     def common(self) -> Provenance:
@@ -100,6 +117,7 @@ def read_provenance(fields: Fields) -> Provenance:
         poses_seen=fields.whole("poses_seen"),
         parameters=fields.whole("parameters"),
         teacher=fields.text("teacher", ""),
+        form=fields.choice("form", FORMS, default=implied_form(present_recipe(fields.text("recipe")))),
     )
     fields.finish()
     for key in ("recipe", "preset", "trained_on", "trained_keypoints", "teacher"):

@@ -1,4 +1,5 @@
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -90,7 +91,7 @@ def test_a_seed_counts_once(tmp_path, results, made):
 
 
 def test_seeds_of_a_student_are_one_entry_whose_teachers_differ_in_seed_and_weights_only(tmp_path, results, made):
-    def taught(name, seed, recipe="default"):
+    def taught(name, seed, recipe="tuned"):
         teacher = taught_by("ites_teacher", recipe, "quick", seed, f"{seed}a5f")
         predictions = replace(results[name].predictions, method="m", provenance={**made, "seed": seed, "teacher": teacher})
         return replace(results[name], predictions=predictions)
@@ -98,8 +99,8 @@ def test_seeds_of_a_student_are_one_entry_whose_teachers_differ_in_seed_and_weig
     (path,) = add(tmp_path, [taught("good", 0), taught("good2", 1)], ["a", "b"])
     render(tmp_path)
     page_of_it = path.with_suffix(".md").read_text()
-    assert page_of_it.count("ites_teacher (default, quick)") == 1
-    assert "teacher ites_teacher (default, quick, seed 1), weights 1a5f" in page_of_it
+    assert page_of_it.count("ites_teacher (tuned, quick)") == 1
+    assert "teacher ites_teacher (tuned, quick, seed 1), weights 1a5f" in page_of_it
     with pytest.raises(PosebenchError, match="differs from another result"):
         add(tmp_path, [taught("good", 0), taught("good2", 1, "paper")], ["a", "b"])
 
@@ -187,3 +188,26 @@ def test_an_entry_without_values_joints_and_curves_loads_as_those_of_schema_1_do
     assert not list(tmp_path.rglob("*-joints.svg"))
     assert not list(tmp_path.rglob("*-pck.svg"))
     assert "By joint" not in path.with_suffix(".md").read_text()
+
+
+def test_an_entry_filed_under_its_earlier_name_is_shown_under_it_and_replaced_by_a_new_one(tmp_path, results, made):
+    result = replace(results["good"], predictions=replace(results["good"].predictions, provenance={**made, "recipe": "tuned", "seed": 0}))
+    (path,) = add(tmp_path, [result], ["good.json"])
+    assert path.name == "good+tuned@cmu-gt-quick.json"
+    earlier = path.with_name("good@cmu-gt-quick.json")
+    text = path.read_text()
+    assert '"recipe": "tuned"' in text
+    earlier.write_text(re.sub(r',\s*"form": "tuned"', "", text.replace('"recipe": "tuned"', '"recipe": "default"')))
+    path.unlink()
+    assert '"form"' not in earlier.read_text()
+    render(tmp_path)
+    assert check_board(tmp_path) == 1
+    page = earlier.with_suffix(".md").read_text()
+    assert page.startswith("# good+tuned@cmu (quick) on `synthetic`")
+    assert "(good@cmu-gt-quick.json)" in page
+    assert "| [good+tuned@cmu (quick)](entries/synthetic/good@cmu-gt-quick.md) | tuned  |" in (tmp_path / "README.md").read_text()
+    path.write_text(text)
+    with pytest.raises(PosebenchError, match="the same entry"):
+        load_entries(tmp_path)
+    add(tmp_path, [result], ["good.json"])
+    assert (path.exists(), earlier.exists()) == (True, False)

@@ -144,7 +144,7 @@ def test_the_predictions_hold_their_provenance(finished):
     with open_predictions(finished[0] / "predictions.npz") as file:
         meta, made = file.meta, file.meta.provenance
     assert (meta.method, meta.keypoints, meta.supervision, meta.scale) == ("martinez", "gt", "paired 3D", "metric")
-    assert (made.recipe, made.preset, made.seed, made.epochs, made.poses_seen) == ("default, " + ", ".join(TINY), "smoke", 0, 2, 512)
+    assert (made.recipe, made.preset, made.seed, made.epochs, made.poses_seen) == ("tuned, " + ", ".join(TINY), "smoke", 0, 2, 512)
     assert made.trained_on.endswith(": S1")
     assert made.flip_averaging
     # 34 to 16, four of 16 to 16, 16 to 48, and batch norm after all but the last.
@@ -177,6 +177,24 @@ def test_a_folder_with_another_run_is_refused_with_the_line_that_differs(finishe
 def test_the_same_run_again_needs_resume(finished, copies):
     with pytest.raises(PosebenchError, match=r"holds this run already\. Wanted: --resume"):
         small(copies, finished[0])
+
+
+def test_an_earlier_run_of_the_default_recipe_is_the_same_run(finished, copies, tmp_path, monkeypatch):
+    folder, result = finished
+    monkeypatch.chdir(tmp_path)
+    earlier = tmp_path / "runs" / "martinez-h36m-gt-smoke-s0"
+    shutil.copytree(folder, earlier)
+    text = (earlier / "recipe.toml").read_text()
+    assert 'recipe = "tuned, ' in text
+    assert 'form = "tuned"' in text
+    (earlier / "recipe.toml").write_text(text.replace('recipe = "tuned, ', 'recipe = "default, ').replace('form = "tuned"\n', ""))
+    before = contents(earlier)
+    assert small(copies, earlier, resume=True).as_dict() == result.as_dict()
+    assert contents(earlier) == before
+    tuned = replace(Recipe.load(folder / "recipe.toml"), recipe="tuned")
+    assert default_folder(tuned, tune=False) == earlier.relative_to(tmp_path)
+    (tmp_path / "runs" / "martinez+tuned-h36m-gt-smoke-s0").mkdir()
+    assert default_folder(tuned, tune=False) == Path("runs/martinez+tuned-h36m-gt-smoke-s0")
 
 
 def test_resuming_a_finished_run_repeats_nothing(finished, copies, monkeypatch):
@@ -240,9 +258,9 @@ def test_cuda_without_a_device_is_refused(copies, tmp_path):
 
 
 def test_the_default_folder_names_all_that_makes_the_run(finished):
-    recipe = replace(Recipe.load(finished[0] / "recipe.toml"), recipe="default")
-    assert default_folder(recipe, tune=False) == Path("runs/martinez-h36m-gt-smoke-s0")
-    assert default_folder(recipe, tune=True) == Path("runs/martinez-h36m-gt-smoke-s0-tune")
+    recipe = replace(Recipe.load(finished[0] / "recipe.toml"), recipe="tuned")
+    assert default_folder(recipe, tune=False) == Path("runs/martinez+tuned-h36m-gt-smoke-s0")
+    assert default_folder(recipe, tune=True) == Path("runs/martinez+tuned-h36m-gt-smoke-s0-tune")
     changed = replace(recipe, recipe="paper, width=16, loss=a/b", seed=3, keypoints="gauss5")
     assert default_folder(changed, tune=False) == Path("runs/martinez+paper__width=16__loss=a_b-h36m-gauss5-smoke-s3")
 
@@ -282,7 +300,7 @@ def learnt(method, supervision, dataset, folder, monkeypatch):
         changes = ["epochs=3", "samples=64", "batch=32", *(["width=16"] if "width" in {field.name for field in fields(kind)} else [])]
         settings = resolve(content, kind, where=where, preset="smoke", changes=changes)
     about = {"name": dataset.name, "version": dataset.version, "fingerprint": dataset.fingerprint}
-    recipe = Recipe(method, "default", "smoke", 0, about, ("A", "B"), "gt", dataset.skeleton, asdict(settings))
+    recipe = Recipe(method, "tuned", "smoke", 0, about, ("A", "B"), "gt", dataset.skeleton, asdict(settings))
     folder.mkdir()
     torch.set_num_threads(1)
     monkeypatch.setattr(run, "draw_curves", lambda *_: None)

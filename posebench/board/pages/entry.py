@@ -13,6 +13,7 @@ from posebench.display.tables import markdown_table
 from posebench.lifters import simple_lifters
 from posebench.metrics.behaviour import BEHAVIOUR
 from posebench.networks.recipe import baselines
+from posebench.predictions.forms import TUNED
 from posebench.scoring.protocol import Protocol
 from posebench.scoring.sums import group_means
 
@@ -121,6 +122,7 @@ def _provenance(entry: Entry) -> list[str]:
     made = entry.seeds[0].provenance
     if made:
         facts = {
+            "form": made.form,
             "recipe, preset": f"{made.recipe}, {made.preset}",
             "trained on": f"{made.trained_on}, keypoints {made.trained_keypoints}",
             "training poses": f"{made.poses_seen:,} in {made.epochs} epochs",
@@ -176,7 +178,7 @@ def _training_commands(entry: Entry, number: int, protocol: Protocol) -> tuple[l
     run = f"runs/{entry.name}-s{seed}"
     same_data = entry.learnt_on == entry.data["name"]
     root = "" if not needs_root(entry.learnt_on) else " --root DIR" if same_data else f" --root {entry.learnt_on.upper()}"
-    recipe = "" if made.recipe == "default" else f" --recipe {made.recipe}"
+    recipe = "" if made.recipe == TUNED else f" --recipe {made.recipe}"
     stated_threads = entry.seeds[number].training.get("threads")
     # A training that was resumed with another number of threads has no single one.
     threads = f" --threads {stated_threads}" if str(stated_threads or "").isdecimal() else ""

@@ -30,6 +30,7 @@ def error_by_method(ranking: Ranking, records: Mapping[str, Record]) -> Data | N
         rows.append(
             {
                 "method": entry.label,
+                "form": entry.form,
                 "group": row["group"],
                 "value": _rounded(row[PRIMARY]),
                 "interval": None if bounds[0] != bounds[0] else [_rounded(bound) for bound in bounds],
@@ -78,7 +79,7 @@ def error_against_time(ranking: Ranking, records: Mapping[str, Record]) -> Data 
         cases = {one.name: case for one in record.lifters if (case := one.usual(1)) is not None}
         for entry, (_, row) in zip(ranking.entries, ranking.frame.iterrows(), strict=True):
             made = entry.seeds[0].provenance
-            case = cases.get(made.named(entry.method) if made else entry.method)
+            case = next((cases[name] for name in (made.names(entry.method) if made else (entry.method,)) if name in cases), None)
             if case is not None:
                 milliseconds = float(f"{1e3 * case.p50:.3g}")
                 points.append({"method": entry.label, "machine": label, "value": _rounded(row[PRIMARY]), "milliseconds": milliseconds})

@@ -58,13 +58,15 @@ def ranked_table(ranking: Ranking, folder: str) -> str:
         [
             row["group"],
             f"[{row['method']}]({folder}/{row['entry']}.md)",
+            row["form"],
             row["supervision"],
             *(metric_cell(row, metric, interval=metric == PRIMARY) for metric in metrics),
             seeds_cell(row),
         ]
         for _, row in ranking.frame.iterrows()
     ]
-    return markdown_table(rows, ["group", "method", "supervision", *_heads(metrics, units), "seeds"], right=range(3, 3 + len(metrics)))
+    heads = ["group", "method", "form", "supervision", *_heads(metrics, units), "seeds"]
+    return markdown_table(rows, heads, right=range(4, 4 + len(metrics)))
 
 
 def metrics_table(ranking: Ranking, metrics: Sequence[str]) -> str:

@@ -17,7 +17,7 @@ def configure(parser: ArgumentParser) -> None:
     add_keypoints(parser, "of training and test")
     parser.add_argument("--seed", type=int, default=0, help="seed of all random numbers (default: %(default)s)")
     parser.add_argument("--preset", choices=["smoke", "quick", "full"], default="quick", help="the budget (default: %(default)s)")
-    parser.add_argument("--recipe", metavar="NAME", default="default", help="a variant that the method's recipe.toml names")
+    parser.add_argument("--recipe", metavar="NAME", default="tuned", help="a recipe of the method's recipe.toml; tuned is its own")
     parser.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help="change one setting (may be given more than once)")
     parser.add_argument("--teacher", metavar="RUN", help="the teacher's run, for a method that needs one (default: one is trained first)")
     scored = "score under this protocol, an id or a .toml file (default: the dataset's usual one; the report names it)"

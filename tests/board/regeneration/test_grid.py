@@ -23,17 +23,17 @@ def written(path, *tables):
 def test_the_committed_grid_holds_every_method_with_three_seeds_on_true_keypoints_and_one_on_noisy_ones():
     names = {cell.name for cell in read_grid(GRID)}
     for method in baselines():
-        assert {f"{method}-cmu-gt-quick-s{seed}" for seed in range(3)} <= names
-        assert {f"{method}-cmu-gauss5-quick-s0", f"{method}-synthetic-gt-smoke-s0"} <= names
+        assert {f"{method}+tuned-cmu-gt-quick-s{seed}" for seed in range(3)} <= names
+        assert {f"{method}+tuned-cmu-gauss5-quick-s0", f"{method}+tuned-synthetic-gt-smoke-s0"} <= names
     assert {f"{method}-{data}" for method, data in product(simple_lifters(), ("cmu-gt", "cmu-gauss5", "synthetic-gt"))} <= names
     assert {f"chen2019+{recipe}-cmu-gt-quick-s0" for recipe in ("cycle", "single", "blind", "adapter")} <= names
 
 
 def test_a_table_expands_to_every_combination_of_its_lists(tmp_path):
-    table = {**WHOLE, "methods": ["martinez", "chen2019"], "recipes": ["default", "paper"], "keypoints": ["gt", "gauss5"], "seeds": [3, 0]}
+    table = {**WHOLE, "methods": ["martinez", "chen2019"], "recipes": ["tuned", "paper"], "keypoints": ["gt", "gauss5"], "seeds": [3, 0]}
     cells = read_grid(written(tmp_path, table, {"methods": ["flat"], "datasets": ["cmu"], "keypoints": ["gt"]}))
     assert len(cells) == 2 * 2 * 2 * 2 + 1
-    assert cells[0] == Cell("martinez", "synthetic", "gt", "default", "smoke", 3)
+    assert cells[0] == Cell("martinez", "synthetic", "gt", "tuned", "smoke", 3)
     assert cells[-1] == Cell("flat", "cmu", "gt")
     assert "chen2019+paper-synthetic-gauss5-smoke-s3" in {cell.name for cell in cells}
 
@@ -54,7 +54,7 @@ def test_cells_of_one_entry_differ_in_their_seed_only():
         ({"methods": ["flat"]}, "unknown presets, seeds"),
         ({"datasets": ["cmv"]}, "cmv"),
         ({"keypoints": []}, "keypoints = .*at least one"),
-        ({"recipes": ["papyrus"]}, "papyrus.*recipes of martinez: default, paper"),
+        ({"recipes": ["papyrus"]}, "papyrus.*recipes of martinez: tuned, paper"),
         ({"presets": ["quickest"]}, "quickest.*smoke, quick, full"),
         ({"seeds": []}, "seeds = .*at least one"),
         ({"seeds": [-1]}, "seeds = .*whole numbers from 0"),
@@ -68,7 +68,7 @@ def test_a_wrong_value_in_the_grid_is_refused_and_named(tmp_path, change, named)
 
 
 def test_a_cell_named_twice_or_no_cell_at_all_or_no_file_is_refused(tmp_path):
-    with pytest.raises(PosebenchError, match="martinez-synthetic-gt-smoke-s0 named twice"):
+    with pytest.raises(PosebenchError, match=r"martinez\+tuned-synthetic-gt-smoke-s0 named twice"):
         read_grid(written(tmp_path, WHOLE, WHOLE))
     with pytest.raises(PosebenchError, match="no cells"):
         read_grid(written(tmp_path))
@@ -85,3 +85,14 @@ def test_cells_are_chosen_by_name_and_by_dataset():
         select(cells, ["flat"])
     with pytest.raises(PosebenchError, match=r"dataset '3dhp'.*cmu, synthetic"):
         select(cells, dataset="3dhp")
+
+
+def test_an_earlier_grid_with_the_default_recipe_and_names_without_it_mean_the_tuned_one(tmp_path):
+    table = {**WHOLE, "methods": ["martinez"], "recipes": ["default", "paper"]}
+    cells = read_grid(written(tmp_path, table))
+    assert {cell.recipe for cell in cells} == {"tuned", "paper"}
+    (chosen,) = select(cells, ["martinez-synthetic-gt-smoke-s0"])
+    assert chosen.name == "martinez+tuned-synthetic-gt-smoke-s0"
+    assert chosen.folder(tmp_path).name == chosen.name
+    (tmp_path / "martinez-synthetic-gt-smoke-s0").mkdir()
+    assert chosen.folder(tmp_path).name == "martinez-synthetic-gt-smoke-s0"
