@@ -1,7 +1,8 @@
 """Forms of a baseline: the paper's method, the authors' released code, or the form that is tuned here.
 
-**Convention.** Every recipe has a form, one of :data:`FORMS`; a recipe that states none has the one that its name implies. A method's own recipe, the top-level
-``[settings]`` of its ``recipe.toml``, is called :data:`TUNED`. Files that call it ``default`` are read as if they said ``tuned``.
+**Convention.** Every recipe has a form, one of :data:`FORMS`; a recipe that states none has the one that its name implies. A method's own
+recipe, the top-level ``[settings]`` of its ``recipe.toml``, is called :data:`TUNED`. Files that call it ``default`` are read as if they
+said ``tuned``.
 """
 
 from __future__ import annotations
