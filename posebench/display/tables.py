@@ -6,6 +6,12 @@ import csv
 import io
 from collections.abc import Collection, Iterable, Sequence
 
+from posebench.base.errors import printable
+from posebench.base.escape import csv_text
+
+#: Longest cell of a table; the middle of a longer one is left out.
+_LONGEST_CELL = 4000
+
 Rows = Sequence[Sequence[object]]
 
 
@@ -20,11 +26,15 @@ def text_table(rows: Rows, heads: Sequence[str], right: Collection[int] = ()) ->
     from tabulate import tabulate
 
     align = ["right" if column in right else "left" for column in range(len(heads))]
-    return tabulate(rows, heads, tablefmt="github", disable_numparse=True, colalign=align if rows else None)
+    printed = [[printable(str(cell), _LONGEST_CELL) for cell in row] for row in rows]
+    return tabulate(printed, heads, tablefmt="github", disable_numparse=True, colalign=align if rows else None)
 
 
 def markdown_table(rows: Rows, heads: Sequence[str], right: Collection[int] = ()) -> str:
-    """A table for a markdown page: as :func:`text_table`, with the column marks in cells escaped."""
+    """A table for a markdown page: as :func:`text_table`, with the column marks in cells escaped.
+
+    Cells may hold markdown; names and texts of strangers in them must have gone through :func:`posebench.base.escape.markdown_text`.
+    """
     escaped = [[str(cell).replace("|", "\\|") for cell in row] for row in rows]
     return text_table(escaped, heads, right)
 
@@ -37,9 +47,9 @@ def wrapped_table(rows: Rows, heads: Sequence[str], widths: Sequence[int | None]
 
 
 def csv_table(rows: Iterable[Sequence[object]], heads: Sequence[str]) -> str:
-    """A table as CSV with a line of headings."""
+    """A table as CSV with a line of headings; a text that a spreadsheet would run as a formula gets an apostrophe before it."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(heads)
-    writer.writerows(rows)
+    writer.writerows([csv_text(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
     return out.getvalue()

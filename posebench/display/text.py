@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from posebench.base.errors import printable
 from posebench.display.tables import csv_table, text_table, wrapped_table
 from posebench.predictions.finding import Finding
 from posebench.scoring.comparison import Comparison, Difference
@@ -77,8 +78,10 @@ def report(result: Result) -> str:
     copy = "the official copy" if data.official else f"not the official copy ({data.note})"
     stamp = f"PARTIAL: {coverage.poses:,} of {coverage.poses_wanted:,} poses" if coverage.partial else "complete"
     lines = [
-        f"{predictions.method or predictions.file}, keypoints {predictions.keypoints or 'unstated'},"
-        f" scale {predictions.scale}; protocol {protocol.id} v{protocol.version} ({protocol.digest})",
+        printable(
+            f"{predictions.method or predictions.file}, keypoints {predictions.keypoints or 'unstated'},"
+            f" scale {predictions.scale}; protocol {protocol.id} v{protocol.version} ({protocol.digest})"
+        ),
         f"{coverage.poses:,} poses in {coverage.clips} clips, {stamp}; data: {f'{data.name} {data.version}'.strip()}, {copy}",
     ]
     if predictions.hypotheses > 1:
