@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from statistics import NormalDist
+from string import ascii_lowercase
 
 import numpy as np
 import numpy.typing as npt
@@ -189,7 +190,7 @@ def compact_letter_display(names: Sequence[str], separable: set[frozenset[str]])
     """Compact letters: two names share a letter exactly when they are not separable (Piepho 2004, insert and absorb).
 
     Being not separable is not transitive, so a name may carry several letters. Pass the names best first: letters then start with
-    the best.
+    the best. With more groups than letters, groups are numbers from 1, separated by spaces.
 
     Example:
         >>> compact_letter_display(["x", "y", "z"], {frozenset("xz")})
@@ -206,7 +207,24 @@ def compact_letter_display(names: Sequence[str], separable: set[frozenset[str]])
                 groups.append(group)
     place = {name: i for i, name in enumerate(names)}
     groups.sort(key=lambda group: sorted(place[name] for name in group))
-    return {name: "".join(chr(ord("a") + i) for i, group in enumerate(groups) if name in group) for name in names}
+    lettered = len(groups) <= len(ascii_lowercase)
+    found: dict[str, list[int]] = {name: [] for name in names}
+    for number, group in enumerate(groups):
+        for name in group:
+            found[name].append(number)
+    if lettered:
+        return {name: "".join(ascii_lowercase[number] for number in numbers) for name, numbers in found.items()}
+    return {name: " ".join(str(1 + number) for number in numbers) for name, numbers in found.items()}
+
+
+def tie_groups(letters: str) -> set[str]:
+    """The tie groups in a text of :func:`compact_letter_display`.
+
+    Example:
+        >>> sorted(tie_groups("bcd")), sorted(tie_groups("9 27"))
+        (['b', 'c', 'd'], ['27', '9'])
+    """
+    return set(letters.split()) if letters[:1].isdigit() else set(letters)
 
 
 @cache
