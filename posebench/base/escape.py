@@ -1,4 +1,4 @@
-"""Names and texts of strangers, made safe for what they are written into: one function for each medium.
+"""Names and texts from other people's files, made safe for what they are written into: one function for each medium.
 
 For the terminal that is :func:`posebench.base.errors.printable`, for HTML :func:`html.escape`.
 """
@@ -9,7 +9,7 @@ import re
 
 from posebench.base.errors import printable
 
-#: Longest text of a stranger in a page, table or plot.
+#: Longest text from a file in a page, table or plot.
 _LONGEST = 2000
 #: What markdown would read as markup wherever it stands; an underscore only at the edge of a word. ``markdown_table`` escapes ``|``.
 _MARKDOWN = re.compile(r"[\\`*\[\]~$]|(?<![^\W_])_|_(?![^\W_])")

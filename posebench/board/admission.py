@@ -11,6 +11,8 @@ from posebench.base.errors import PosebenchError
 from posebench.base.schema import Fields
 from posebench.board.entry import BY_JOINT, Entry, Joints, Seed
 from posebench.board.entry_checks import ADVICE, check_derived
+from posebench.lifters import simple_lifters
+from posebench.predictions.disclosure import FACTS
 from posebench.predictions.provenance import Provenance, read_provenance
 from posebench.scoring.protocol import load_protocol
 from posebench.scoring.result import Result
@@ -23,7 +25,8 @@ def entry_of(result: Result, name: str) -> Entry:
     Raises:
         PosebenchError: the board does not accept the result: partial, scored with --truth, not the official copy, of an unknown or
             changed protocol, without method or keypoint source, with predictions that equal the truth, of a recipe changed by hand,
-            trained on another keypoint source than it was tested on, or with numbers that do not follow from its sums.
+            trained on another keypoint source than it was tested on, without word of what the method was given, or with numbers that do
+            not follow from its sums.
     """
     _check_scoring(result, name)
     _check_predictions(result, name)
@@ -72,9 +75,16 @@ def _check_predictions(result: Result, name: str) -> None:
 
 
 def _checked_provenance(result: Result, name: str) -> Provenance | None:
-    """Provenance of a training as its recipe names it; None where the file states none."""
+    """Provenance of a training as its recipe names it; None for a lifter of posebench that needs no training."""
     if result.predictions.provenance is None:
-        return None
+        if result.predictions.method in simple_lifters():
+            return None
+        raise PosebenchError(
+            f"{name}: no word of how {result.predictions.method} was made and what it was given",
+            "provenance in the prediction file",
+            "save the predictions with provenance=posebench.Provenance(...), as in CONTRIBUTING.md, and score them again",
+            exit_code=1,
+        )
     made = read_provenance(Fields(result.predictions.provenance, f"{name}: provenance", ADVICE))
     for key, value in (("recipe", made.recipe), ("preset", made.preset)):
         if not re.fullmatch(r"[\w.-]+", value):
@@ -82,6 +92,14 @@ def _checked_provenance(result: Result, name: str) -> Provenance | None:
     if not re.fullmatch(r"[\w.+-]+", made.trained_on.partition(" ")[0]):
         wanted = "the dataset's name first, of letters, digits, and . + - _, such as 'h36m 1'"
         raise _refused(name, f"trained_on {made.trained_on!r}", wanted)
+    unstated = [fact for fact in FACTS if fact not in made.facts]
+    if unstated:
+        raise PosebenchError(
+            f"{name}: no word of {', '.join(unstated)}",
+            "what the method was given: " + "; ".join(f"{fact}: {FACTS[fact].wanted}" for fact in unstated),
+            "a run: posebench train ... --resume -o RUN makes its predictions again; others: state it in posebench.Provenance(...)",
+            exit_code=1,
+        )
     keypoints = result.predictions.keypoints
     if made.trained_keypoints != keypoints:
         raise _refused(name, f"trained on {made.trained_keypoints}, tested on {keypoints}", "one keypoint source for both")

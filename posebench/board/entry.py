@@ -2,7 +2,8 @@
 
 **Convention.** An entry keeps the sums by take of every metric, so that its numbers, intervals and every comparison can be computed again
 from the entry alone; for the metrics of :data:`BY_JOINT` also by joint. Stated numbers (``values``) must follow from them.
-Schema 2 added ``values`` and ``joints``, schema 3 ``curves``; entries without them stay valid.
+Schema 2 added ``values`` and ``joints``, schema 3 ``curves``, schema 4 the form of the method and the facts of
+:mod:`posebench.predictions.disclosure`; entries without them stay valid.
 """
 
 from __future__ import annotations
@@ -17,12 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from posebench.lifters import simple_lifters
+from posebench.predictions.disclosure import FACTS, NONE, NOT_STATED, OF_UNTRAINED, supervision_in_words, why_unranked
 from posebench.predictions.provenance import Provenance
 from posebench.scoring.sums import Row, Sums, average
 
-SCHEMA = 3
-#: What stands for a fact that an entry does not tell.
-NOT_STATED = "not stated"
+SCHEMA = 4
 #: Metrics whose sums an entry keeps by joint, where the method has them.
 BY_JOINT = ("PA-MPJPE", "MPJPE")
 
@@ -132,7 +132,35 @@ class Entry:
     def form(self) -> str:
         """One of :data:`posebench.predictions.forms.FORMS`; ``untrained`` for a simple lifter; ``not stated`` without provenance."""
         made = self.seeds[0].provenance
-        return made.form if made else "untrained" if self.method in simple_lifters() else NOT_STATED
+        return made.form if made else "untrained" if self.untrained else NOT_STATED
+
+    @property
+    def untrained(self) -> bool:
+        """It is one of the lifters of posebench that need no training."""
+        return self.seeds[0].provenance is None and self.method in simple_lifters()
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What the method was given, in words: ``context``, :data:`posebench.predictions.disclosure.FACTS`, ``side_information``."""
+        made = self.seeds[0].provenance
+        if made is None:
+            known = {"context": "1", **OF_UNTRAINED, "side_information": NONE} if self.untrained else {}
+        else:
+            averaged = {"tta": "flip"} if made.flip_averaging else {}
+            side = [*made.side_information, *(f"extra data: {name}" for name in made.extra_data)]
+            known = {"context": str(made.context), **averaged, **made.facts, "side_information": "; ".join(side) or NONE}
+        return {name: known.get(name, NOT_STATED) for name in ("context", *FACTS, "side_information")}
+
+    @property
+    def why_unranked(self) -> str:
+        """Why the entry is shown beside the ranking and not in it; empty if it is ranked."""
+        return why_unranked(self.facts)
+
+    @property
+    def supervision_in_words(self) -> str:
+        """The 3D that the method has seen: of its training, and of what its side information was measured from."""
+        made = self.seeds[0].provenance
+        return supervision_in_words(self.supervision, made.side_information if made else ())
 
     @property
     def _learnt_elsewhere(self) -> str:

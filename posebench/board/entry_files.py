@@ -21,10 +21,13 @@ from posebench.board.admission import entry_of
 from posebench.board.entry import SCHEMA, Entry, Joints, Seed
 from posebench.board.entry_checks import ADVICE, check_derived
 from posebench.predictions.archive import SUPERVISIONS
+from posebench.predictions.disclosure import FACTS
 from posebench.predictions.provenance import read_provenance
 from posebench.scoring.result import Result
 
 _MAX_BYTES = 64 * 2**20
+#: From this schema on an entry states :data:`posebench.predictions.disclosure.FACTS`.
+_WITH_FACTS = 4
 
 
 def add(board: Path, results: Sequence[Result], names: Sequence[str]) -> list[Path]:
@@ -92,7 +95,8 @@ def load_entry(path: Path, board: Path) -> Entry:
     except (OSError, ValueError) as error:
         raise PosebenchError(f"{path}: {error}", "an entry in JSON", ADVICE) from error
     fields = Fields(content if isinstance(content, dict) else {}, str(path), ADVICE)
-    if fields.whole("posebench_entry") > SCHEMA:
+    schema = fields.whole("posebench_entry")
+    if schema > SCHEMA:
         raise fields.wrong("posebench_entry", content["posebench_entry"], f"schema {SCHEMA}; upgrade posebench")
     protocol, data, units = fields.table("protocol"), fields.table("data"), fields.table("units")
     takes = _takes(fields)
@@ -125,6 +129,10 @@ def load_entry(path: Path, board: Path) -> Entry:
     if path not in [board / home / f"{name}.json" for name in entry.names]:
         wanted = f"it in {(home / entry.names[0]).as_posix()}.json, the file that its contents name"
         raise PosebenchError(f"{path}: {entry.names[0]} under the protocol {entry.protocol['id']}", wanted, ADVICE, exit_code=1)
+    made = entry.seeds[0].provenance
+    unstated = [fact for fact in FACTS if made and fact not in made.facts] if schema >= _WITH_FACTS else []
+    if unstated:
+        raise PosebenchError(f"{path}: no word of {', '.join(unstated)}", f"all facts in an entry of schema {schema}", ADVICE)
     entry = replace(entry, stem=path.stem)
     check_derived(entry, str(path))
     return entry

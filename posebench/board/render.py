@@ -37,8 +37,9 @@ def _texts(board: Path, entries: Sequence[Entry], ranked: dict[Key, Ranking], re
         protocol = load_protocol(key[0])
         texts[board / "tables" / f"{stem}.csv"] = as_csv(ranked[key])
         texts[board / "tables" / f"{stem}.json"] = as_json(ranked[key])
-        for number, entry in enumerate(ranked[key].entries):
-            texts[board / "entries" / protocol.id / f"{entry.name}.md"] = entry_page(ranked[key], number, protocol)
+        for ranking in filter(None, (ranked[key], ranked[key].aside)):
+            for number, entry in enumerate(ranking.entries):
+                texts[board / "entries" / protocol.id / f"{entry.name}.md"] = entry_page(ranking, number, protocol)
     return texts
 
 

@@ -33,7 +33,8 @@ def text_table(rows: Rows, heads: Sequence[str], right: Collection[int] = ()) ->
 def markdown_table(rows: Rows, heads: Sequence[str], right: Collection[int] = ()) -> str:
     """A table for a markdown page: as :func:`text_table`, with the column marks in cells escaped.
 
-    Cells may hold markdown; names and texts of strangers in them must have gone through :func:`posebench.base.escape.markdown_text`.
+    Cells may hold markdown; names and texts from other people's files in them must have gone through
+    :func:`posebench.base.escape.markdown_text`.
     """
     escaped = [[str(cell).replace("|", "\\|") for cell in row] for row in rows]
     return text_table(escaped, heads, right)

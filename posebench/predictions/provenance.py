@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from posebench.base.schema import Fields
+from posebench.predictions.disclosure import FACTS, fits
 from posebench.predictions.forms import FORMS, TUNED, implied_form, present_recipe
 
 
@@ -44,6 +45,8 @@ class Provenance:
         epochs: passes over the samples.
         poses_seen: training samples over all epochs; a repeated sample counts each time.
         parameters: number of weights of the lifter.
+        online, tta, test_time, input_filter, oracle, selection: what the method was given, :data:`posebench.predictions.disclosure.FACTS`;
+            empty where not stated, and then not written to files. A leaderboard takes new entries only with all of them.
     """
 
     recipe: str
@@ -60,6 +63,12 @@ class Provenance:
     parameters: int = 1
     teacher: str = ""
     form: str = ""
+    online: str = ""
+    tta: str = ""
+    test_time: str = ""
+    input_filter: str = ""
+    oracle: str = ""
+    selection: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "recipe", present_recipe(self.recipe))
@@ -85,6 +94,11 @@ class Provenance:
         return self.named(method), f"{method}{self.earlier_variant} ({self.preset})"
 
     @property
+    def facts(self) -> dict[str, str]:
+        """The stated ones of :data:`posebench.predictions.disclosure.FACTS`."""
+        return {name: value for name in FACTS if (value := getattr(self, name))}
+
+    @property
     def common(self) -> Provenance:
         """What all seeds of one training share: its own seed, and its teacher's seed and weights, are left out."""
         return replace(self, seed=0, teacher=_OF_ONE_SEED.sub(")", self.teacher))
@@ -92,9 +106,7 @@ class Provenance:
     def as_dict(self) -> dict[str, Any]:
         """Values that JSON can hold."""
         values: dict[str, Any] = json.loads(json.dumps(asdict(self)))
-        if not self.teacher:
-            del values["teacher"]
-        return values
+        return {name: value for name, value in values.items() if value or name not in ("teacher", *FACTS)}
 
 
 def read_provenance(fields: Fields) -> Provenance:
@@ -118,8 +130,14 @@ def read_provenance(fields: Fields) -> Provenance:
         parameters=fields.whole("parameters"),
         teacher=fields.text("teacher", ""),
         form=fields.choice("form", FORMS, default=implied_form(present_recipe(fields.text("recipe")))),
+        **{name: fields.text(name, "") for name in FACTS},
     )
     fields.finish()
+    for key, value in made.facts.items():
+        if not fits(key, value):
+            raise fields.wrong(key, value, FACTS[key].wanted)
+    if made.tta and made.flip_averaging != ("flip" in made.tta):
+        raise fields.wrong("tta", made.tta, f"what agrees with flip_averaging = {str(made.flip_averaging).lower()}")
     for key in ("recipe", "preset", "trained_on", "trained_keypoints", "teacher"):
         if not getattr(made, key).isprintable():
             raise fields.wrong(key, getattr(made, key), "printable text in one line")

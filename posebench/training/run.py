@@ -294,6 +294,7 @@ def _provenance(recipe: Recipe, settings: Settings, method: Method, state: Train
         poses_seen=samples_per_epoch * state.epoch * method.poses_per_sample + method.extra_poses,
         parameters=sum(parameter.numel() for parameter in method.lifter.parameters()),
         form=recipe.form,
+        **method.facts(flip_averaging=settings.flip_averaging),
     )
 
 

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from posebench.base.errors import PosebenchError
 from posebench.base.schema import Fields
 from posebench.predictions.archive import open_predictions, save_predictions
+from posebench.predictions.disclosure import FACTS, supervision_in_words, why_unranked
 from posebench.predictions.forms import FORMS, present_recipe
 from posebench.predictions.provenance import Provenance, read_provenance
 
 MADE = Provenance("tuned", "quick", 0, "cmu 1: S07", "gt", 1, True)
+STATED = {"online": "yes", "tta": "flip", "test_time": "none", "input_filter": "none", "oracle": "none", "selection": "last epoch"}
 printable = st.text(st.characters(codec="utf-8"), max_size=20).filter(str.isprintable)
 whole = st.integers(1, 2**40)
 
@@ -42,14 +44,14 @@ def test_what_was_written_is_read_again(texts, numbers, seed, flip, side, data):
 
 
 def test_the_table_holds_every_field():
-    taught = replace(MADE, teacher="another (tuned, quick, seed 0), weights 00ff")
+    taught = replace(MADE, teacher="another (tuned, quick, seed 0), weights 00ff", **STATED)
     assert set(taught.as_dict()) == set(asdict(MADE))
     assert read(taught.as_dict()) == taught
-    assert set(MADE.as_dict()) == set(asdict(MADE)) - {"teacher"}, "a method without a teacher has no such key"
+    assert set(MADE.as_dict()) == set(asdict(MADE)) - {"teacher", *FACTS}, "what is not stated has no key"
     assert MADE.as_dict()["side_information"] == []
 
 
-@pytest.mark.parametrize("missing", sorted(set(asdict(MADE)) - {"side_information", "extra_data", "teacher", "form"}))
+@pytest.mark.parametrize("missing", sorted(set(asdict(MADE)) - {"side_information", "extra_data", "teacher", "form", *FACTS}))
 def test_a_missing_field_is_named(missing):
     content = MADE.as_dict()
     del content[missing]
@@ -80,11 +82,55 @@ def test_a_missing_field_is_named(missing):
         ("teacher", "two\nlines"),
         ("form", "default"),
         ("form", None),
+        ("online", "maybe"),
+        ("online", True),
+        ("tta", "rotation"),
+        ("tta", "none"),
+        ("tta", "views"),
+        ("test_time", "optimisation"),
+        ("test_time", "calibration"),
+        ("input_filter", "a" * 81),
+        ("input_filter", "<b>"),
+        ("oracle", "best of many"),
+        ("oracle", "some"),
+        ("selection", "best epoch"),
     ],
 )
 def test_a_wrong_value_is_refused_by_its_name(name, value):
     with pytest.raises(PosebenchError, match=rf"p\.npz: \[provenance\]: {name} = "):
         read({**MADE.as_dict(), name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("tta", "flip + ensemble (5)"),
+        ("test_time", "optimisation (20 steps, 0.5 s a pose), own clip"),
+        ("test_time", "optimisation (1 step), other clips"),
+        ("test_time", "calibration, own clip"),
+        ("input_filter", "one-euro, cut-off 1.7 Hz"),
+        ("oracle", "best of 200"),
+        ("oracle", "flip (joint) + scale per frame"),
+        ("selection", "on test"),
+    ],
+)
+def test_a_fact_of_its_form_is_read(name, value):
+    assert getattr(read({**MADE.as_dict(), **STATED, name: value}), name) == value
+
+
+def test_what_counts_as_oracle_or_as_seen_test_data_is_a_reason_not_to_rank():
+    assert why_unranked(STATED) == why_unranked({}) == ""
+    assert why_unranked({**STATED, "oracle": "best of 5"}) == "oracle: best of 5"
+    assert why_unranked({**STATED, "selection": "on test"}) == "weights selected on the test split"
+    assert why_unranked({**STATED, "test_time": "calibration, other clips"}) == "reads other test clips at test time"
+    assert why_unranked({**STATED, "test_time": "calibration, own clip"}) == ""
+
+
+def test_side_information_measured_from_true_places_stands_in_the_supervision():
+    from posebench.networks.tilt import tilt_side_information
+
+    assert supervision_in_words("none", tilt_side_information(12.5)) == "none + camera tilt from calibration (training split)"
+    assert supervision_in_words("none", tilt_side_information(0.0)) == "none"
 
 
 def test_an_unknown_field_is_refused():

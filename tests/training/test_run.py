@@ -18,6 +18,7 @@ from posebench.data.registry import DATASETS, export_layouts
 from posebench.networks.recipe import Recipe, baselines, load_baseline, read_method, resolve
 from posebench.networks.weights import WEIGHTS
 from posebench.predictions.archive import open_predictions
+from posebench.predictions.disclosure import FACTS
 from posebench.training import finish as scoring
 from posebench.training import run
 from posebench.training.finish import hold_out
@@ -195,6 +196,29 @@ def test_an_earlier_run_of_the_default_recipe_is_the_same_run(finished, copies, 
     assert default_folder(tuned, tune=False) == earlier.relative_to(tmp_path)
     (tmp_path / "runs" / "martinez+tuned-h36m-gt-smoke-s0").mkdir()
     assert default_folder(tuned, tune=False) == Path("runs/martinez+tuned-h36m-gt-smoke-s0")
+
+
+def test_a_run_states_its_form_and_what_the_method_was_given(finished):
+    made = finished[1].predictions.provenance
+    facts = {name: made[name] for name in FACTS}
+    flips = "flip" if made["flip_averaging"] else "none"
+    none = dict.fromkeys(("test_time", "input_filter", "oracle"), "none")
+    assert facts == {"online": "yes", "tta": flips, **none, "selection": "last epoch"}
+    assert made["form"] == "tuned"
+
+
+def test_predictions_of_an_earlier_version_are_made_again_so_that_they_state_it(finished, copies, tmp_path):
+    folder, result = tmp_path / "run", finished[1]
+    shutil.copytree(finished[0], folder)
+    for name in ("lifter.json", "result.json"):
+        content = json.loads((folder / name).read_text())
+        made = content["provenance"] if name == "lifter.json" else content["predictions"]["provenance"]
+        for fact in FACTS:
+            del made[fact]
+        (folder / name).write_text(json.dumps(content))
+    again = small(copies, folder, resume=True)
+    assert again.predictions.provenance == result.predictions.provenance
+    assert again.predictions.sha256 == result.predictions.sha256
 
 
 def test_resuming_a_finished_run_repeats_nothing(finished, copies, monkeypatch):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import pandas as pd
+from collections.abc import Hashable, Mapping
+from typing import Any
+from urllib.parse import quote
 
+from posebench.base.escape import markdown_code, markdown_text
 from posebench.board.entry import BY_JOINT, Entry
 from posebench.board.pages.provenance import DIAGNOSTICS_PAGE
-from posebench.board.pages.tables import metric_cell
+from posebench.board.pages.tables import FACT_TITLES, method_page, metric_cell
 from posebench.board.rank import PRIMARY, Ranking, metrics_of
 from posebench.data.registry import needs_root
 from posebench.display.tables import markdown_table
@@ -23,18 +26,21 @@ _BY_ACTION = (PRIMARY, "N-MPJPE", "MPJPE")
 
 def entry_page(ranking: Ranking, number: int, protocol: Protocol) -> str:
     """The page of the ``number``-th entry of a ranking, in markdown."""
-    entry, seed, row = ranking.entries[number], ranking.shown[number], ranking.frame.iloc[number]
+    entry, seed, row = ranking.entries[number], ranking.shown[number], ranking.frame.iloc[number].to_dict()
     up = "../" * (1 + len(protocol.id.split("/")))
     chosen = (
         "" if len(entry.seeds) == 1 else f" Where one seed is shown, it is number {_seed_number(entry, seed)}, the one of median {PRIMARY}."
     )
     parts = [
-        f"# {entry.label} on `{protocol.id}`, keypoints `{entry.keypoints}`\n",
-        f"Made by `posebench board render` from [{entry.name}.json]({entry.name}.json); do not edit by hand."
-        f" All rows of this table: [leaderboard]({up}README.md).\n",
-        f"Supervision: {entry.supervision}. Scale of its poses: {entry.scale}. Protocol version {entry.protocol['version']}, digest"
-        f" `{entry.protocol['digest']}`. Data: {entry.data['name']} {entry.data['version']}, fingerprint"
-        f" `{entry.data['fingerprint'][:16]}`, {len({take for take, _, _ in entry.takes})} takes. Seeds: {len(entry.seeds)}.{chosen}\n",
+        f"# {markdown_text(entry.label)} on `{protocol.id}`, keypoints {markdown_code(entry.keypoints)}\n",
+        f"Made by `posebench board render` from [{markdown_text(entry.name)}.json]({quote(entry.name, safe='@+')}.json); do not edit by"
+        " hand."
+        f" All rows of this table: [leaderboard]({up}README.md).{_method_page(entry, up)}\n",
+        f"Form: {entry.form}. Supervision: {entry.supervision_in_words}. Scale of its poses: {entry.scale}. Protocol version"
+        f" {entry.protocol['version']}, digest {markdown_code(entry.protocol['digest'])}. Data: {markdown_text(entry.data['name'])}"
+        f" {markdown_text(entry.data['version'])}, fingerprint {markdown_code(entry.data['fingerprint'][:16])},"
+        f" {len({take for take, _, _ in entry.takes})} takes. Seeds: {len(entry.seeds)}.{chosen}\n",
+        *([f"**Not ranked**: {entry.why_unranked}.\n"] if entry.why_unranked else []),
         f"## Values\n\nAverage by {entry.protocol['headline']}; in brackets the 95 % interval over takes.\n",
         _values(ranking, entry, row, protocol),
         *_against(ranking, entry),
@@ -47,12 +53,17 @@ def entry_page(ranking: Ranking, number: int, protocol: Protocol) -> str:
     return "\n".join(parts)
 
 
+def _method_page(entry: Entry, up: str) -> str:
+    page = method_page(entry.method)
+    return f" The method: [{markdown_text(entry.method)}]({up}{page})." if page else ""
+
+
 def _seed_number(entry: Entry, seed: int) -> int:
     made = entry.seeds[seed].provenance
     return made.seed if made else seed
 
 
-def _values(ranking: Ranking, entry: Entry, row: pd.Series, protocol: Protocol) -> str:
+def _values(ranking: Ranking, entry: Entry, row: Mapping[Hashable, Any], protocol: Protocol) -> str:
     lines = []
     for metric in metrics_of(protocol, list(entry.units)):
         if metric in ranking.frame and (text := metric_cell(row, metric, interval=True)):
@@ -64,13 +75,13 @@ def _values(ranking: Ranking, entry: Entry, row: pd.Series, protocol: Protocol) 
 def _against(ranking: Ranking, entry: Entry) -> list[str]:
     lines = []
     for other in ranking.entries:
-        for pair in ranking.pairs:
-            if {pair.a, pair.b} == {entry.label, other.label}:
-                sign = 1.0 if pair.a == entry.label else -1.0
-                bounds = [sign * bound for bound in (pair.low, pair.high) if bound is not None]
-                interval = f" [{min(bounds):+.1f}, {max(bounds):+.1f}]" if bounds else ""
-                verdict = "no" if not pair.separable else "yes, better" if sign * pair.value < 0 else "yes, worse"
-                lines.append([other.label, f"{sign * pair.value:+.1f}{interval}", verdict])
+        pair = ranking.differences.get(frozenset((entry.label, other.label)))
+        if pair is not None:
+            sign = 1.0 if pair.a == entry.label else -1.0
+            bounds = [sign * bound for bound in (pair.low, pair.high) if bound is not None]
+            interval = f" [{min(bounds):+.1f}, {max(bounds):+.1f}]" if bounds else ""
+            verdict = "no" if not pair.separable else "yes, better" if sign * pair.value < 0 else "yes, worse"
+            lines.append([markdown_text(other.label), f"{sign * pair.value:+.1f}{interval}", verdict])
     if not lines:
         return []
     unit = entry.units[PRIMARY]
@@ -88,7 +99,7 @@ def _by_action(entry: Entry, seed: int) -> list[str]:
     lines = []
     for action in actions:
         takes = len({take for take, _, its in entry.takes if its == action})
-        lines.append([action, takes, *(_one(means[metric].get(action)) for metric in metrics)])
+        lines.append([markdown_text(action), takes, *(_one(means[metric].get(action)) for metric in metrics)])
     heads = ["action", "takes", *(f"{metric} [{entry.units[metric]}]" for metric in metrics)]
     return ["## By action\n\nFrame-weighted.\n", markdown_table(lines, heads, right=range(1, len(heads))) + "\n"]
 
@@ -99,7 +110,7 @@ def _by_joint(entry: Entry, seed: int) -> list[str]:
     if not values:
         return []
     joints = list(dict.fromkeys(joint for found in values.values() for joint in found))
-    lines = [[joint, *(_one(found.get(joint)) for found in values.values())] for joint in joints]
+    lines = [[markdown_text(joint), *(_one(found.get(joint)) for found in values.values())] for joint in joints]
     heads = ["joint", *(f"{metric} [{entry.units[metric]}]" for metric in values)]
     return [f"## By joint\n\nAverage by {kind}.\n", markdown_table(lines, heads, right=range(1, len(heads))) + "\n"]
 
@@ -114,26 +125,24 @@ def _diagnostics(entry: Entry, seed: int, up: str) -> list[str]:
         return []
     lines = [[name, *(f"{table[name]:.2f}" if name in table else "" for table in tables.values())] for name in BEHAVIOUR]
     about = f"## Diagnostics\n\nWithout true poses, never ranked: [definitions]({up}{DIAGNOSTICS_PAGE}).\n"
-    return [about, markdown_table(lines, ["diagnostic", *tables], right=range(1, 1 + len(tables))) + "\n"]
+    return [about, markdown_table(lines, ["diagnostic", *map(markdown_text, tables)], right=range(1, 1 + len(tables))) + "\n"]
 
 
 def _provenance(entry: Entry) -> list[str]:
-    parts = ["## Provenance\n"]
+    given = [[FACT_TITLES[name], markdown_text(fact)] for name, fact in entry.facts.items()]
+    parts = ["## What the method was given\n", markdown_table(given, ["fact", "of all seeds"]) + "\n", "## Provenance\n"]
     made = entry.seeds[0].provenance
     if made:
-        facts = {
+        facts: dict[str, object] = {
             "form": made.form,
             "recipe, preset": f"{made.recipe}, {made.preset}",
             "trained on": f"{made.trained_on}, keypoints {made.trained_keypoints}",
             "training poses": f"{made.poses_seen:,} in {made.epochs} epochs",
             "parameters": f"{made.parameters:,}",
-            "frames of context": made.context,
-            "flip averaging": "yes" if made.flip_averaging else "no",
-            "side information": "; ".join(made.side_information) or "nothing",
             "extra data": "; ".join(made.extra_data) or "none",
             **({"teacher": made.common.teacher} if made.teacher else {}),
         }
-        parts.append(markdown_table([[name, fact] for name, fact in facts.items()], ["", "of all seeds"]) + "\n")
+        parts.append(markdown_table([[name, markdown_text(str(fact))] for name, fact in facts.items()], ["", "of all seeds"]) + "\n")
     for number, seed in enumerate(entry.seeds):
         spent = seed.training
         trained = [f"{float(spent['cpu_seconds']) / 60:.1f} CPU minutes"] if "cpu_seconds" in spent else []
@@ -141,11 +150,11 @@ def _provenance(entry: Entry) -> list[str]:
         trained += [f"{name} {spent[name]}" for name in ("device", "processor", "threads", "torch") if name in spent]
         trained += [f"commit {spent['code']}"] if "code" in spent else []
         trained += [f"teacher {seed.provenance.teacher}"] if seed.provenance and seed.provenance.teacher else []
-        scored = seed.scored_with
-        training = f" Trained: {', '.join(trained)}." if trained else ""
+        scored = markdown_text(seed.scored_with)
+        training = f" Trained: {markdown_text(', '.join(trained))}." if trained else ""
         parts.append(
             f"* Seed {_seed_number(entry, number)}: {_one(entry.value(PRIMARY, entry.protocol['headline'], number))}"
-            f" {entry.units[PRIMARY]} {PRIMARY}. Predictions sha256 `{seed.predictions}`.{training} Scored with {scored}."
+            f" {entry.units[PRIMARY]} {PRIMARY}. Predictions sha256 {markdown_code(seed.predictions)}.{training} Scored with {scored}."
         )
     return [*parts, ""]
 

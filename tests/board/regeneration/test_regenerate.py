@@ -39,6 +39,7 @@ seeds = [0, 1]
 """
 NAMES = [f"martinez+tuned-synthetic-{source}-smoke-s{seed}" for source in ("gt", "gauss5") for seed in (0, 1)]
 FIRST = NAMES[0]
+FACTS = {"online": "yes", "tta": "flip", "test_time": "none", "input_filter": "none", "oracle": "none", "selection": "last epoch"}
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +61,7 @@ def finished(tmp_path_factory):
             method="martinez",
             keypoints=source,
             supervision="paired 3D",
-            provenance=Provenance("tuned", "smoke", seed, "synthetic 1 ffff: S1", source, 1, True),
+            provenance=Provenance("tuned", "smoke", seed, "synthetic 1 ffff: S1", source, 1, True, **FACTS),
         )
         result = posebench.score(folder / "predictions.npz", "pair-17j", truth=base / "truth.npz")
         about = {"id": "synthetic", "version": protocol.version, "digest": protocol.digest, "headline": protocol.headline}
