@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 
-from posebench.base.errors import PosebenchError
+from posebench.base.errors import PosebenchError, first_ten
 from posebench.base.schema import Fields
-from posebench.board.entry import BY_JOINT, Entry, Joints, Seed
+from posebench.board.entry import BY_JOINT, PRIMARY, Entry, Joints, Seed
 from posebench.board.entry_checks import ADVICE, check_derived
 from posebench.lifters import simple_lifters
 from posebench.predictions.disclosure import FACTS
@@ -17,6 +17,9 @@ from posebench.predictions.provenance import Provenance, read_provenance
 from posebench.scoring.protocol import load_protocol
 from posebench.scoring.result import Result
 from posebench.scoring.sums import codes
+
+#: Significant digits of sums and values that do not depend on the processor.
+_SUM_DIGITS = 9
 
 
 def entry_of(result: Result, name: str) -> Entry:
@@ -32,6 +35,11 @@ def entry_of(result: Result, name: str) -> Entry:
     _check_predictions(result, name)
     provenance = _checked_provenance(result, name)
     tables = result.tables
+    lacking = sorted(set(result.sums) - set(tables))
+    if lacking:
+        raise _refused(name, f"no {first_ten(lacking)} among its metrics, and sums of it", "a value and sums of the same metrics")
+    if PRIMARY not in result.sums:
+        raise _refused(name, f"no {PRIMARY}, by which the board ranks", "a protocol with that metric")
     entry = Entry(
         method=result.predictions.method,
         keypoints=result.predictions.keypoints,
@@ -44,7 +52,32 @@ def entry_of(result: Result, name: str) -> Entry:
         seeds=[_seed_of(result, provenance)],
     )
     check_derived(entry, name)
-    return entry
+    return _reproducible(entry)
+
+
+def _reproducible(entry: Entry) -> Entry:
+    """The entry with the digits that another processor gives: rounding errors of the sums stay out of the file."""
+    seeds = [
+        replace(
+            seed,
+            sums={metric: (_digits(total, _SUM_DIGITS), count) for metric, (total, count) in seed.sums.items()},
+            behaviour={who: {name: _rounded(value) for name, value in table.items()} for who, table in seed.behaviour.items()},
+        )
+        for seed in entry.seeds
+    ]
+    rounded = replace(entry, seeds=seeds)
+    headline = entry.protocol["headline"]
+    values = [{metric: rounded.value(metric, headline, number) for metric in seed.values} for number, seed in enumerate(seeds)]
+    stated = [{metric: _rounded(value) for metric, value in one.items() if value is not None} for one in values]
+    return replace(entry, seeds=[replace(seed, values=one) for seed, one in zip(seeds, stated, strict=True)])
+
+
+def _digits(numbers: list[float], digits: int) -> list[float]:
+    return [float(f"{number:.{digits}g}") for number in numbers]
+
+
+def _rounded(number: float) -> float:
+    return _digits([number], _SUM_DIGITS)[0]
 
 
 def _refused(name: str, found: str, wanted: str) -> PosebenchError:
@@ -138,4 +171,4 @@ def _seed_of(result: Result, provenance: Provenance | None) -> Seed:
 
 
 def _six_digits(numbers: list[float]) -> list[float]:
-    return [float(f"{number:.6g}") for number in numbers]
+    return _digits(numbers, 6)

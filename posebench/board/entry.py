@@ -3,7 +3,7 @@
 **Convention.** An entry keeps the sums by take of every metric, so that its numbers, intervals and every comparison can be computed again
 from the entry alone; for the metrics of :data:`BY_JOINT` also by joint. Stated numbers (``values``) must follow from them.
 Schema 2 added ``values`` and ``joints``, schema 3 ``curves``, schema 4 the form of the method and the facts of
-:mod:`posebench.predictions.disclosure`; entries without them stay valid.
+:mod:`posebench.predictions.disclosure`, and sums and values of nine digits; entries without them stay valid.
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ from posebench.predictions.provenance import Provenance
 from posebench.scoring.sums import Row, Sums, average
 
 SCHEMA = 4
+#: The metric that orders a table: every method has it, also those of unknown scale.
+PRIMARY = "PA-MPJPE"
 #: Metrics whose sums an entry keeps by joint, where the method has them.
-BY_JOINT = ("PA-MPJPE", "MPJPE")
+BY_JOINT = (PRIMARY, "MPJPE")
 
 Array = npt.NDArray[np.float64]
 

@@ -13,6 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from posebench.base.errors import PosebenchError
 from posebench.base.files import write_text
 from posebench.base.readers.text import read_json
@@ -26,7 +28,9 @@ from posebench.predictions.provenance import read_provenance
 from posebench.scoring.result import Result
 
 _MAX_BYTES = 64 * 2**20
-#: From this schema on an entry states :data:`posebench.predictions.disclosure.FACTS`.
+#: Sums that differ by less are the same, computed on another processor.
+_NOISE = 1e-7
+#: From this schema on an entry states :data:`posebench.predictions.disclosure.FACTS`, and its sums have nine digits.
 _WITH_FACTS = 4
 
 
@@ -55,10 +59,27 @@ def add(board: Path, results: Sequence[Result], names: Sequence[str]) -> list[Pa
             )
         known.seeds.append(made)
     for path, entry in entries.items():
-        write_text(path, entry.dump())
+        if not _holds(path, board, entry):
+            write_text(path, entry.dump())
         for earlier in entry.names[1:]:
             path.with_name(f"{earlier}.json").unlink(missing_ok=True)
     return list(entries)
+
+
+def _holds(path: Path, board: Path, entry: Entry) -> bool:
+    """Whether a file holds this entry already, but for rounding errors and where it was scored: it then keeps its bytes."""
+    try:
+        known = load_entry(path, board)
+    except PosebenchError:
+        return False  # there is none, or it is of an earlier version or damaged
+    if _common(known) != _common(entry) or known.takes != entry.takes or known.units != entry.units or len(known.seeds) != len(entry.seeds):
+        return False
+    return all(
+        (one.predictions, one.provenance) == (other.predictions, other.provenance)
+        and set(one.sums) == set(other.sums)
+        and all(np.allclose(one.sums[metric], other.sums[metric], rtol=_NOISE, atol=_NOISE) for metric in one.sums)
+        for one, other in zip(known.seeds, entry.seeds, strict=True)
+    )
 
 
 def _common(entry: Entry) -> tuple[Any, ...]:
@@ -134,7 +155,7 @@ def load_entry(path: Path, board: Path) -> Entry:
     if unstated:
         raise PosebenchError(f"{path}: no word of {', '.join(unstated)}", f"all facts in an entry of schema {schema}", ADVICE)
     entry = replace(entry, stem=path.stem)
-    check_derived(entry, str(path))
+    check_derived(entry, str(path), nine_digits=schema >= _WITH_FACTS)
     return entry
 
 

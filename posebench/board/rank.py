@@ -13,14 +13,11 @@ import numpy as np
 import pandas as pd
 
 from posebench.base.errors import PosebenchError
-from posebench.board.entry import Entry
+from posebench.board.entry import PRIMARY, Entry
 from posebench.scoring import intervals
 from posebench.scoring.comparison import Difference, paired
 from posebench.scoring.protocol import Protocol, load_protocol
 from posebench.scoring.sums import Sums
-
-#: The metric that orders a table: every method has it, also those of unknown scale.
-PRIMARY = "PA-MPJPE"
 
 #: The group of an entry that is shown beside the ranking.
 UNRANKED = "unranked"
@@ -54,6 +51,11 @@ class Ranking:
     def first(self) -> Entry:
         """An entry: all have protocol, data, keypoint source and units in common."""
         return (self.entries or (self.aside.entries if self.aside else ()))[0]
+
+    @property
+    def units(self) -> dict[str, str]:
+        """Units of all metrics that one of the entries holds."""
+        return _units(self.all_entries)
 
     @property
     def all_entries(self) -> tuple[Entry, ...]:
@@ -103,7 +105,12 @@ def comparable(entries: Sequence[Entry]) -> dict[Key, list[Entry]]:
 def rankings(entries: Sequence[Entry]) -> dict[Key, Ranking]:
     """A ranking of all metrics for each key; by protocol, true keypoints first, then by the noise of the keypoints."""
     tables = comparable(entries)
-    return {key: rank(tables[key], metrics_of(load_protocol(key[0]), list(tables[key][0].units))) for key in sorted(tables, key=_order)}
+    return {key: rank(tables[key], metrics_of(load_protocol(key[0]), list(_units(tables[key])))) for key in sorted(tables, key=_order)}
+
+
+def _units(entries: Sequence[Entry]) -> dict[str, str]:
+    """Units of all metrics that one of the entries holds."""
+    return {metric: unit for entry in reversed(entries) for metric, unit in entry.units.items()}
 
 
 def _order(key: Key) -> tuple[str, bool, str, Key]:

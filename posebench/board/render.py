@@ -69,8 +69,17 @@ def render(board: Path) -> Path:
 
     Returns:
         ``README.md`` of the board.
+
+    Raises:
+        PosebenchError: an entry is invalid; or the folder holds no board and no entry, and nothing is written.
     """
     entries = load_entries(board)
+    if not entries and not any((board / name).exists() for name in ("README.md", "published.toml")):
+        raise PosebenchError(
+            f"{board}: no entries",
+            "a board with at least one entry",
+            f"posebench board add R.json --board {board}, or name another --board",
+        )
     ranked = rankings(entries)
     records = load_records(board)
     texts = _texts(board, entries, ranked, records)

@@ -25,7 +25,7 @@ def test_every_average_follows_from_the_sums_in_the_entry(results):
     entry = entry_of(results["good"], "good.json")
     for metric, table in results["good"].metrics.items():
         for kind, value in table.by.items():
-            assert entry.value(metric, kind) == pytest.approx(value, rel=1e-12), (metric, kind)
+            assert entry.value(metric, kind) == pytest.approx(value, rel=1e-8), (metric, kind)
 
 
 def test_joints_average_to_the_whole(results):
@@ -243,6 +243,7 @@ def test_an_entry_of_an_earlier_schema_need_not_state_the_facts_and_shows_what_i
     path.write_text(json.dumps(content))
     with pytest.raises(PosebenchError, match="no word of online, tta"):
         load_entries(tmp_path)
+    del content["seeds"][0]["values"]  # of nine digits, unlike those of schema 3
     path.write_text(json.dumps(content | {"posebench_entry": 3}))
     (entry,) = load_entries(tmp_path)
     assert entry.facts["tta"] == "flip"

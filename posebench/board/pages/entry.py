@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Hashable, Mapping
 from typing import Any
 from urllib.parse import quote
 
+from posebench.base.errors import printable
 from posebench.base.escape import markdown_code, markdown_text
-from posebench.board.entry import BY_JOINT, Entry
+from posebench.board.entry import BY_JOINT, PRIMARY, Entry
 from posebench.board.pages.provenance import DIAGNOSTICS_PAGE
 from posebench.board.pages.tables import FACT_TITLES, method_page, metric_cell
-from posebench.board.rank import PRIMARY, Ranking, metrics_of
+from posebench.board.rank import Ranking, metrics_of
 from posebench.data.registry import needs_root
 from posebench.display.tables import markdown_table
 from posebench.lifters import simple_lifters
@@ -167,15 +169,15 @@ def _commands(entry: Entry, protocol: Protocol) -> str:
         lines, results = [line for lines, _ in commands for line in lines], [result for _, result in commands]
         remark = "On one machine, with the same number of threads, a training on the CPU gives the same bytes each time."
     elif not made and entry.method in simple_lifters():
-        result = f"{entry.name}-r.json"
-        predict = f"posebench predict {entry.method} {_dataset_options(entry, protocol)} -o {entry.name}.npz"
-        lines, results = [predict, _score_command(f"{entry.name}.npz", protocol, result)], [result]
+        result, predictions = f"{entry.name}-r.json", f"{entry.name}.npz"
+        predict = f"posebench predict {entry.method} {_dataset_options(entry, protocol)} -o {_word(predictions)}"
+        lines, results = [predict, _score_command(predictions, protocol, result)], [result]
         remark = "Nothing is drawn at random."
     else:
         results = [f"{entry.name}-r{number}.json" for number in range(len(entry.seeds))]
         lines = [_score_command(f"PREDICTIONS{number}.npz", protocol, result) for number, result in enumerate(results)]
         remark = "The predictions come from the method's authors, not from posebench. The digests above identify the scored files."
-    lines.append("posebench board add " + " ".join(results) + " && posebench board render")
+    lines.append(f"posebench board add {' '.join(map(_word, results))} && posebench board render")
     return "\n".join([f"## To make it again\n\n{remark}\n", "```bash", *lines, "```\n"])
 
 
@@ -186,14 +188,14 @@ def _training_commands(entry: Entry, number: int, protocol: Protocol) -> tuple[l
     seed = _seed_number(entry, number)
     run = f"runs/{entry.name}-s{seed}"
     same_data = entry.learnt_on == entry.data["name"]
-    root = "" if not needs_root(entry.learnt_on) else " --root DIR" if same_data else f" --root {entry.learnt_on.upper()}"
-    recipe = "" if made.recipe == TUNED else f" --recipe {made.recipe}"
+    root = "" if not needs_root(entry.learnt_on) else " --root DIR" if same_data else f" --root {_word(entry.learnt_on.upper())}"
+    recipe = "" if made.recipe == TUNED else f" --recipe {_word(made.recipe)}"
     stated_threads = entry.seeds[number].training.get("threads")
     # A training that was resumed with another number of threads has no single one.
     threads = f" --threads {stated_threads}" if str(stated_threads or "").isdecimal() else ""
     lines = [
-        f"posebench train {entry.method} --dataset {entry.learnt_on}{root} --keypoints {made.trained_keypoints}{recipe}"
-        f" --preset {made.preset} --seed {seed}{threads} -o {run}"
+        f"posebench train {entry.method} --dataset {_word(entry.learnt_on)}{root} --keypoints {_word(made.trained_keypoints)}{recipe}"
+        f" --preset {_word(made.preset)} --seed {seed}{threads} -o {_word(run)}"
     ]
     # A run scores itself on its own dataset under the dataset's usual protocol; for anything else it takes further commands.
     if same_data and protocol.id == protocol.dataset:
@@ -201,7 +203,7 @@ def _training_commands(entry: Entry, number: int, protocol: Protocol) -> tuple[l
     predictions, result = f"{run}/predictions.npz", f"{run}/{protocol.id.replace('/', '-')}.json"
     if not same_data:
         predictions = f"{run}/{protocol.dataset}.npz"
-        lines.append(f"posebench predict {run} {_dataset_options(entry, protocol)} -o {predictions}")
+        lines.append(f"posebench predict {_word(run)} {_dataset_options(entry, protocol)} -o {_word(predictions)}")
     return [*lines, _score_command(predictions, protocol, result)], result
 
 
@@ -210,8 +212,13 @@ def _root_option(protocol: Protocol) -> str:
 
 
 def _dataset_options(entry: Entry, protocol: Protocol) -> str:
-    return f"--dataset {protocol.dataset}{_root_option(protocol)} --keypoints {entry.keypoints}"
+    return f"--dataset {protocol.dataset}{_root_option(protocol)} --keypoints {_word(entry.keypoints)}"
 
 
 def _score_command(predictions: str, protocol: Protocol, result: str) -> str:
-    return f"posebench score {predictions} --protocol {protocol.id}{_root_option(protocol)} -o {result}"
+    return f"posebench score {_word(predictions)} --protocol {protocol.id}{_root_option(protocol)} -o {_word(result)}"
+
+
+def _word(text: str) -> str:
+    """One word for a shell, whatever a file calls it."""
+    return shlex.quote(printable(text))

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from posebench.base.escape import markdown_code, markdown_text
+from posebench.board.entry import PRIMARY
 from posebench.board.pages.paper_order import order_sentence
 from posebench.board.pages.plots import PLOTS, plot_data
 from posebench.board.pages.provenance import commands, machines, made_rows
 from posebench.board.pages.tables import DIAGNOSTICS, FURTHER, facts_table, metrics_table, ranked_table
 from posebench.board.published.tables import published_section
 from posebench.board.published.types import Published
-from posebench.board.rank import PRIMARY, Key, Ranking, file_stems
+from posebench.board.rank import Key, Ranking, file_stems
 from posebench.lifters.timing.record import Record
 from posebench.scoring.protocol import Protocol, load_protocol
 

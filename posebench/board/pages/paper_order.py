@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from posebench.base.escape import markdown_text
-from posebench.board.entry import Entry
-from posebench.board.rank import PRIMARY, Ranking
+from posebench.board.entry import PRIMARY, Entry
+from posebench.board.rank import Ranking
 from posebench.predictions.forms import FORMS
 
 #: (better, worse) by id, in the papers. Martinez, RepNet, Chen: PA-MPJPE on Human3.6M with true keypoints, 37.1, 38.2 and 51 mm

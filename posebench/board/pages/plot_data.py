@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from posebench.board.rank import PRIMARY, Ranking
+from posebench.board.entry import PRIMARY
+from posebench.board.rank import Ranking
 from posebench.lifters.timing.record import Record
 from posebench.scoring.sums import group_means
 

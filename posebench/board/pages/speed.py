@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from posebench.base.escape import markdown_text
 from posebench.display.tables import markdown_table
 from posebench.lifters.timing.comparison import changes, differing
 from posebench.lifters.timing.record import SPREAD, WAITING, Case, Record, Timed, load_record
@@ -28,14 +29,14 @@ def load_records(board: Path) -> dict[str, Record]:
 
 def speed_page(records: Mapping[str, Record]) -> str:
     """The board's page."""
-    return "\n".join([_HEAD, *(f"## {name}\n\n{record_text(record)}\n" for name, record in records.items())])
+    return "\n".join([_HEAD, *(f"## {markdown_text(name)}\n\n{record_text(record)}\n" for name, record in records.items())])
 
 
 def record_text(record: Record) -> str:
     """Machine, its noise, lifters, timings, and the difference of other backends from eager float32."""
     parts = [_machine(record.machine), "", noise_text(record), "", _lifters(record), "", _timings(record)]
     shifts = [
-        [one.name, shift.backend, f"{shift.mean:.2g}", f"{shift.largest:.2g}", f"{shift.pa_mpjpe:+.2g}"]
+        [markdown_text(one.name), shift.backend, f"{shift.mean:.2g}", f"{shift.largest:.2g}", f"{shift.pa_mpjpe:+.2g}"]
         for one in record.lifters
         for shift in one.shifts
     ]
@@ -43,7 +44,7 @@ def record_text(record: Record) -> str:
         heads = ["lifter", "backend", "joint moves, mean [mm]", "at most [mm]", "PA-MPJPE changes [mm]"]
         parts += ["", "Against eager float32, on a clip of `synthetic`; poses of unknown scale are made as large as the true ones:"]
         parts += ["", markdown_table(shifts, heads, right=(2, 3, 4))]
-    notes = [f"* {one.name}: {note}." for one in record.lifters for note in one.notes]
+    notes = [f"* {markdown_text(one.name)}: {markdown_text(note)}." for one in record.lifters for note in one.notes]
     return "\n".join([*parts, *(["", "Not timed:", "", *notes] if notes else [])])
 
 
@@ -60,7 +61,7 @@ def noise_text(record: Record) -> str:
 def changes_text(first: Record, second: Record) -> str:
     """For each case in both records: the second's time over the first's, its interval, and a verdict."""
     rows = [
-        [one.lifter, one.backend, one.batch, f"{one.ratio:.3f}", f"[{one.low:.3f}, {one.high:.3f}]", one.verdict]
+        [markdown_text(one.lifter), one.backend, one.batch, f"{one.ratio:.3f}", f"[{one.low:.3f}, {one.high:.3f}]", one.verdict]
         for one in changes(first, second)
     ]
     heads = ["lifter", "backend", "batch", "time of B / A", "95 % interval", "B is"]
@@ -74,11 +75,13 @@ def changes_text(first: Record, second: Record) -> str:
 
 def _machine(machine: dict[str, str]) -> str:
     keys = [key for key in (*_FIRST, *(key for key in machine if key not in _FIRST)) if machine.get(key)]
-    return "; ".join(f"{key} {machine[key]}" for key in keys) + "."
+    return markdown_text("; ".join(f"{key} {machine[key]}" for key in keys)) + "."
 
 
 def _lifters(record: Record) -> str:
-    rows = [[one.name, *_numbers(one), *_reach(one, record.fps), "yes" if one.flip_averaging else "no"] for one in record.lifters]
+    rows = [
+        [markdown_text(one.name), *_numbers(one), *_reach(one, record.fps), "yes" if one.flip_averaging else "no"] for one in record.lifters
+    ]
     heads = ["lifter", "parameters", "multiply-adds a pose", "memory opened, at most [MiB]"]
     heads += ["frames seen (stated)", f"frames to wait for (at {record.fps:g} Hz)", "flips averaged"]
     return markdown_table(rows, heads, right=range(1, 6))
@@ -95,7 +98,7 @@ def _reach(one: Timed, fps: float) -> list[str]:
 
 
 def _timings(record: Record) -> str:
-    rows = [[one.name, *_timing(case)] for one in record.lifters for case in one.cases]
+    rows = [[markdown_text(one.name), *_timing(case)] for one in record.lifters for case in one.cases]
     heads = ["lifter", "backend", "batch", "median [ms]", "99th percentile [ms]", "poses/s"]
     return markdown_table(rows, heads, right=range(2, 6))
 

@@ -15,8 +15,8 @@ from urllib.parse import quote
 import pandas as pd
 
 from posebench.base.escape import csv_text, markdown_text
-from posebench.board.entry import Entry
-from posebench.board.rank import PRIMARY, Ranking
+from posebench.board.entry import PRIMARY, Entry
+from posebench.board.rank import Ranking
 from posebench.display.tables import markdown_table
 from posebench.lifters import simple_lifters
 from posebench.networks.recipe import baselines
@@ -69,7 +69,7 @@ def seeds_cell(row: Mapping[Hashable, Any], metric: str = PRIMARY) -> str:
 
 def ranked_table(ranking: Ranking, folder: str) -> str:
     """The table that ranks: groups, methods with a link to the entry's page in ``folder``, position errors, seeds."""
-    units = ranking.first.units
+    units = ranking.units
     metrics = [PRIMARY, *(metric for metric in POSITION_ERRORS if metric in units)]
     rows = [
         [
@@ -112,7 +112,7 @@ def facts_table(ranking: Ranking) -> str:
 
 def metrics_table(ranking: Ranking, metrics: Sequence[str]) -> str:
     """A row a method with further metrics; empty where the entries have none of them."""
-    units = ranking.first.units
+    units = ranking.units
     present = [metric for metric in metrics if metric in units]
     records = ranking.frame.to_dict("records")
     rows = [[markdown_text(row["method"]), *(metric_cell(row, metric) for metric in present)] for row in records]
@@ -120,7 +120,7 @@ def metrics_table(ranking: Ranking, metrics: Sequence[str]) -> str:
 
 
 def _heads(metrics: Sequence[str], units: dict[str, str]) -> list[str]:
-    return [f"{metric} [{units[metric]}]" for metric in metrics]
+    return [f"{markdown_text(metric)} [{markdown_text(units[metric])}]" for metric in metrics]
 
 
 def as_csv(ranking: Ranking) -> str:
@@ -139,7 +139,7 @@ def as_json(ranking: Ranking) -> str:
         "data": first.data,
         "keypoints": first.keypoints,
         "ranked by": PRIMARY,
-        "units": first.units,
+        "units": ranking.units,
         "smallest separable difference": None if ranking.smallest is None else round(ranking.smallest, _DIGITS),
         "rows": _records(ranking),
         **({"unranked rows": _records(ranking.aside)} if ranking.aside else {}),
