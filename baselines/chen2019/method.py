@@ -26,6 +26,7 @@ from posebench.networks.views import RootView, ViewRange, level_turn, project_at
 
 from .losses import consistency, discriminator_loss, generator_loss, r1_penalty
 from .network import Adapter, ChenLifter, Discriminators
+from .published import PublishedChen
 from .settings import Settings
 
 #: Largest rotation of ``camera`` views about their axis, degrees to either side: any.
@@ -220,10 +221,11 @@ def _halves(frames: Tensor) -> tuple[Tensor, Tensor]:
     return frames[:half], frames[half:]
 
 
-def build(settings: Settings, skeleton_id: str) -> Chen2019:
-    """The untrained method.
+def build(settings: Settings, skeleton_id: str) -> Chen2019 | PublishedChen:
+    """The untrained method, in the form that ``settings.variant`` asks for.
 
     Raises:
         PosebenchError: no such skeleton.
     """
-    return Chen2019(settings, skeleton(skeleton_id))
+    joints = skeleton(skeleton_id)
+    return Chen2019(settings, joints) if settings.variant == "tuned" else PublishedChen(settings, joints)

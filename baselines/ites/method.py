@@ -23,6 +23,7 @@ from posebench.networks.views import level_turn, project_at_distance, rotate
 
 from .losses import distillation_loss, equivariance_loss
 from .network import GraphLifter
+from .released import ReleasedLifter, about_upright_axis
 from .settings import Settings
 
 #: Largest median distance, in mean root-to-head lengths, of the teacher's joints from the rays of the student's camera.
@@ -38,7 +39,7 @@ class Student(Method):
         super().__init__()
         self.settings = settings
         self.swap = list(joints.mirror)
-        self.lifter = GraphLifter(settings, joints)
+        self.lifter = (ReleasedLifter if settings.network == "released" else GraphLifter)(settings, joints)
         self.context = settings.votes
         self.side_information = tuple(dict.fromkeys([*tilt_side_information(settings.tilt), *self.lifter.flip.side_information]))
 
@@ -66,12 +67,15 @@ class Student(Method):
         """
         camera = self.lifter.camera
         points = camera.turned(self.views, teacher_poses)
-        depths = points[..., 2]
+        depths = self.lifter.depths_of(self.views.image, points)
         off_rays = (camera.on_rays(self.views.image, depths) - points).norm(dim=-1).mean(dim=1).median()
         if not float(off_rays) <= LARGEST_RAY_DISTANCE:  # not ">": NaN is refused too
+            chosen = self.settings
+            axis = "free" if chosen.rotation_axis == "camera" else chosen.rotation_axis
+            root = "" if chosen.network == "released" else ", and network own, whose root is at depth 0"
             raise PosebenchError(
                 f"poses of the teacher that are {float(off_rays):.2g} root-to-head lengths off the student's rays",
-                f"a teacher with distance {self.settings.distance:g} and rotation_axis {self.settings.rotation_axis}",
+                f"a teacher with distance {chosen.distance:g} and rotation_axis {axis}{root}",
                 "choose another recipe of the teacher or the student, or leave --teacher out",
             )
         return depths
@@ -105,11 +109,11 @@ class Student(Method):
         # 3. Rotate X = (x, d) on its rays to R X, project and lift again: lift(P(R X)) = R X.
         if chosen.equivariance:
             rotation = self._random_rotations(down.repeat(chosen.rotations))
-            pose = lifter.camera.on_rays(image, depth)
+            pose = lifter.points(image, depth)
             rotated = rotate(rotation, pose.repeat(chosen.rotations, 1, 1))
             view = project_at_distance(rotated, chosen.distance)
             with frozen_batch_norm(lifter, kept=chosen.norm == "real"):
-                lifted_view = lifter.camera.on_rays(view, lifter.predict_depths(view))
+                lifted_view = lifter.points(view, lifter.predict_depths(view))
             terms["equivariance"] = chosen.equivariance * equivariance_loss(lifted_view, rotated)
         yield "lifter", terms
 
@@ -120,6 +124,8 @@ class Student(Method):
         """
         count = len(down)
         azimuth = 2.0 * math.pi * torch.rand(count, device=down.device, dtype=down.dtype)
+        if self.settings.network == "released":
+            return about_upright_axis(2.0 * azimuth - 2.0 * math.pi)  # either way round, by up to a whole turn
         new_down = self.views.down[torch.randint(len(self.views.down), (count,), device=down.device)]
         return level_turn(down, azimuth, new_down)
 

@@ -2,7 +2,7 @@
 
 **Convention.** Features (B, J, C). Sources: Zhao et al. 2019 (semantic graph convolution, section 3; non-local layer as in Wang et al.
 2018) and the official code of Xu et al. 2021, which sums the two branches in every layer. The sums over the skeleton's fixed graph are
-written as matrix products.
+written as matrix products. Where the official network differs: :mod:`baselines.ites.released`.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class NonLocal(nn.Module):
     """Attention of each joint to all pairs of joints, however far away; the features of a pair are pooled by their maximum.
 
     The attention of a joint to a pair is ``relu(a . theta + b . phi)`` divided by the number of pairs, the "concatenation" form of Wang et
-    al., not a softmax. In contrast to the official code there is no batch norm at the end and the input is not added.
+    al., not a softmax. There is no batch norm at the end and the input is not added: the layer has another branch that it is added to.
     """
 
     def __init__(self, width: int, joints: Skeleton) -> None:
@@ -102,10 +102,10 @@ class NonLocal(nn.Module):
 class Layer(nn.Module):
     """Sum of the two branches, batch norm if wanted, a rectifier."""
 
-    def __init__(self, width: int, joints: Skeleton, mask: Tensor, *, norm: bool, non_local: bool) -> None:
+    def __init__(self, width: int, joints: Skeleton, mask: Tensor, *, norm: bool, branch: type[NonLocal] | None) -> None:
         super().__init__()
         self.near = SemanticConvolution(width, width, mask)
-        self.far = NonLocal(width, joints) if non_local else None
+        self.far = branch(width, joints) if branch else None
         self.norm = nn.BatchNorm1d(width) if norm else None
 
     def forward(self, features: Tensor) -> Tensor:
@@ -117,15 +117,15 @@ class Layer(nn.Module):
 
 
 class GraphNetwork(nn.Module):
-    """Two numbers a joint to one: convolution, residual blocks of two layers each, convolution."""
+    """Two numbers a joint to one: convolution, residual blocks of two layers each, convolution; ``branch`` is the non-local one, if any."""
 
-    def __init__(self, joints: Skeleton, *, width: int, blocks: int, norm: bool, non_local: bool) -> None:
+    def __init__(self, joints: Skeleton, *, width: int, blocks: int, norm: bool, branch: type[NonLocal] | None) -> None:
         super().__init__()
         mask = neighbours(joints)
         self.first = SemanticConvolution(2, width, mask)
         self.norm = nn.BatchNorm1d(width) if norm else None
         self.blocks = nn.ModuleList(
-            nn.Sequential(*(Layer(width, joints, mask, norm=norm, non_local=non_local) for _ in range(2))) for _ in range(blocks)
+            nn.Sequential(*(Layer(width, joints, mask, norm=norm, branch=branch) for _ in range(2))) for _ in range(blocks)
         )
         self.last = SemanticConvolution(width, 1, mask)
 
@@ -144,6 +144,8 @@ class GraphNetwork(nn.Module):
 class GraphLifter(DepthLifter):
     """The graph network predicts depths along the rays of a camera that looks at the root."""
 
+    branch = NonLocal
+
     def __init__(self, settings: Settings, joints: Skeleton) -> None:
         super().__init__(
             RootCamera(joints, distance=settings.distance, tilt=settings.tilt, level=settings.rotation_axis == "vertical"),
@@ -152,7 +154,11 @@ class GraphLifter(DepthLifter):
         self.standardise = settings.standardise
         self.image = Standardise(len(joints), 2)
         self.network = GraphNetwork(
-            joints, width=settings.width, blocks=settings.blocks, norm=settings.norm != "none", non_local=settings.non_local
+            joints,
+            width=settings.width,
+            blocks=settings.blocks,
+            norm=settings.norm != "none",
+            branch=self.branch if settings.non_local else None,
         )
 
     def predict_depths(self, image: Tensor) -> Tensor:
@@ -160,6 +166,14 @@ class GraphLifter(DepthLifter):
         depth = self.network(self.image(image) if self.standardise else image)
         return depth - depth[:, self.camera.root : self.camera.root + 1]
 
+    def points(self, image: Tensor, depth: Tensor) -> Tensor:
+        """Points (B, J, 3) relative to the root, on the rays of a scaled ``image`` (B, J, 2), at ``depth`` (B, J)."""
+        return self.camera.on_rays(image, depth)
+
+    def depths_of(self, image: Tensor, points: Tensor) -> Tensor:  # noqa: ARG002
+        """Depths (B, J), as :meth:`predict_depths` counts them, of root-relative points (B, J, 3) on the rays of ``image`` (B, J, 2)."""
+        return points[..., 2]
+
     def depths(self, seen: RootView) -> Tensor:
-        """The same; the network does not use how steeply the camera looks down."""
+        """Depths (B, J) of views; the network does not use how steeply the camera looks down."""
         return self.predict_depths(seen.image)

@@ -8,7 +8,12 @@ from typing import ClassVar
 
 from posebench.networks.settings import Settings as Common
 
-CHOICES = {"norm": ("none", "mixed", "real"), "rotation_axis": ("vertical", "camera"), "optimiser": ("sgd", "adam")}
+CHOICES = {
+    "network": ("own", "released"),
+    "norm": ("none", "mixed", "real"),
+    "rotation_axis": ("vertical", "camera"),
+    "optimiser": ("sgd", "adam"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +21,7 @@ class Settings(Common):
     """Settings of :class:`baselines.ites.method.Student`.
 
     Attributes:
+        network: ``own``; ``released``: non-local block, start of the weights, exponential map and root's depth as in the official code.
         width: features of a joint.
         blocks: residual blocks of two layers.
         non_local: add the non-local branch, by which joints that are far apart exchange features, to every layer.
@@ -45,6 +51,7 @@ class Settings(Common):
     one_of: ClassVar[Mapping[str, tuple[str, ...]]] = CHOICES
     at_least: ClassVar[Mapping[str, int]] = {"rotations": 1}
 
+    network: str = "own"
     width: int = 128
     blocks: int = 4
     non_local: bool = True
@@ -69,6 +76,8 @@ class Settings(Common):
         super().__post_init__()
         if self.distance <= 1.0:
             raise ValueError(f"distance = {self.distance}; it must be above 1")
+        if self.network == "released" and self.rotation_axis != "camera":
+            raise ValueError("network = 'released' needs rotation_axis = 'camera', as the official code has it")
         if not self.distillation and not self.equivariance:
             raise ValueError("distillation and equivariance are both 0: there is nothing to learn")
         if self.tilt and self.rotation_axis == "camera":

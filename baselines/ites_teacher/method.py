@@ -22,8 +22,8 @@ from posebench.networks.tilt import tilt_side_information
 from posebench.networks.views import about_x, about_y, project_at_distance, rotate
 
 from .losses import equivariance_loss, invariance_loss, mean_distance, reprojection_loss
-from .network import DictionaryLifter, TeacherOutput
-from .rotation import random_rotations
+from .network import DictionaryLifter, TeacherOutput, build_lifter
+from .rotation import exponential, random_rotations, released_exponential
 from .selection import keep_best
 from .settings import Settings
 
@@ -43,7 +43,7 @@ class Teacher(Method):
         self.settings = settings
         self.swap = list(joints.mirror)
         self.root = joints.root_indices[0]
-        self.lifter = DictionaryLifter(settings, joints)
+        self.lifter = build_lifter(settings, joints)
         self.context = settings.votes
         # Whether the lifter has been compared with its depth-flipped copy, and whether the copy was kept. The names stand in checkpoints.
         self.register_buffer("settled", torch.tensor(False))
@@ -141,23 +141,23 @@ class Teacher(Method):
 
         # 3. Rotate: X_can under random rotations is projected and predicted again.
         if chosen.invariance or chosen.equivariance:
-            rotated, of_view = self._predict_random_views(predicted, epoch)
+            canonical, centred = predicted.canonical, epoch < chosen.root_centred * chosen.epochs
+            about = canonical - canonical[:, self.root : self.root + 1] if centred else canonical
+            rotated, of_view = self._predict_random_views(about, predicted.size)
             if chosen.invariance:
-                terms["invariance"] = chosen.invariance * invariance_loss(of_view.canonical, predicted.canonical, chosen.rotations)
+                target = about if chosen.centred_target else canonical
+                terms["invariance"] = chosen.invariance * invariance_loss(of_view.canonical, target, chosen.rotations)
             if chosen.equivariance:
                 terms["equivariance"] = chosen.equivariance * equivariance_loss(of_view.pose, rotated)
         return terms
 
-    def _predict_random_views(self, predicted: TeacherOutput, epoch: int) -> tuple[Tensor, TeacherOutput]:
-        """Canonical poses under random rotations (R B, J, 3), and what is predicted for their projections."""
-        chosen, count = self.settings, len(predicted.canonical)
-        canonical = predicted.canonical
-        if epoch < chosen.root_centred * chosen.epochs:
-            canonical = canonical - canonical[:, self.root : self.root + 1]
+    def _predict_random_views(self, canonical: Tensor, sizes: Tensor) -> tuple[Tensor, TeacherOutput]:
+        """Canonical poses (B, J, 3), sizes (B, 1, 1), under R random rotations: (R B, J, 3), and what is predicted for their views."""
+        chosen, count = self.settings, len(canonical)
         canonical = canonical.repeat(chosen.rotations, 1, 1)
         rotation, down = self._random_rotations(len(canonical), canonical)
         # The size of another frame's body: the size must not give away which pose the view is of.
-        size = predicted.size.detach()[torch.randint(count, (len(canonical),), device=canonical.device)]
+        size = sizes.detach()[torch.randint(count, (len(canonical),), device=canonical.device)]
         rotated = size * rotate(rotation, canonical)
         view = project_at_distance(rotated, chosen.distance)
         if chosen.view_limit:
@@ -168,7 +168,8 @@ class Teacher(Method):
     def _random_rotations(self, count: int, like: Tensor) -> tuple[Tensor, Tensor]:
         """Random rotations (count, 3, 3) from the canonical frame to a new camera, and the radians (count,) by which it looks down."""
         if self.settings.rotation_axis == "free":
-            return random_rotations(count, like), like.new_zeros(count)
+            to_rotation = released_exponential if self.settings.network == "released" else exponential
+            return random_rotations(count, like, to_rotation), like.new_zeros(count)
         azimuth = 2.0 * math.pi * torch.rand(count, device=like.device, dtype=like.dtype)
         down = self.views.down[torch.randint(len(self.views.down), (count,), device=like.device)]
         return about_x(down) @ about_y(azimuth), down

@@ -15,7 +15,7 @@ from posebench.networks.root_camera import RootCamera
 from posebench.networks.standardise import Standardise
 from posebench.networks.views import RootView, about_x, about_y, rotate
 
-from .rotation import exponential
+from .rotation import exponential, released_exponential
 from .settings import Settings
 
 #: Bound on the logarithm of a predicted size: a body is at most twice, and at least half, as large as the mean body at the mean distance.
@@ -140,3 +140,32 @@ class DictionaryLifter(DepthLifter):
         """Depths (B, J) behind the root of the rotated canonical pose; the image is left as it was."""
         depth = self.predict(seen.image, seen.down).pose[..., 2]
         return depth - depth[:, self.camera.root : self.camera.root + 1]
+
+
+class ReleasedLifter(DictionaryLifter):
+    """Network and start of the official code: its exponential map, normal weights with biases of zero, and the root's own depth.
+
+    The rotation head's vector v gives the matrix R of ``X_cam = X_can R``, whose points are rows; on column vectors the rotation is R^T.
+    """
+
+    def initialise(self) -> None:
+        """Weights normal with deviation 0.01, weights of the batch norms uniform in (0, 1), all biases zero."""
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.normal_(module.weight, std=0.01)
+                nn.init.zeros_(module.bias)
+            elif isinstance(module, nn.BatchNorm1d):
+                module.reset_parameters()
+                nn.init.uniform_(module.weight)
+
+    def _rotation(self, output: Tensor, down: Tensor) -> Tensor:  # noqa: ARG002
+        return released_exponential(output).transpose(-1, -2)
+
+    def depths(self, seen: RootView) -> Tensor:
+        """Depths (B, J) of the rotated canonical pose from the point that the camera looks at; the root has a depth of its own."""
+        return self.predict(seen.image, seen.down).pose[..., 2]
+
+
+def build_lifter(settings: Settings, joints: Skeleton) -> DictionaryLifter:
+    """The network that the settings name, with random weights."""
+    return (ReleasedLifter if settings.network == "released" else DictionaryLifter)(settings, joints)

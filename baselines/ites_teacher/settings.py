@@ -9,6 +9,7 @@ from typing import ClassVar
 from posebench.networks.settings import Settings as Common
 
 CHOICES = {
+    "network": ("own", "released"),
     "norm": ("none", "mixed", "real"),
     "rotation_axis": ("free", "vertical"),
     "optimiser": ("sgd", "adam"),
@@ -20,6 +21,7 @@ class Settings(Common):
     """Settings of :class:`baselines.ites_teacher.method.Teacher`.
 
     Attributes:
+        network: ``own``; ``released``: exponential map, start of the weights and depth of the root as in the official code.
         width: features of the trunk.
         blocks: bottleneck residual layers of the trunk.
         bottleneck_factor: width of the trunk divided by the width of the bottlenecks.
@@ -55,6 +57,8 @@ class Settings(Common):
         equivariance: weight of the same cycle in the camera's axes: the random rotation must be predicted too. 0 in the released teacher,
             which may therefore predict the rotation of a planar body with the wrong sign.
         root_centred: share of the epochs in which the cycle rotates canonical poses about their root, and later about their origin.
+        centred_target: in these epochs the target of the invariance cycle is the root-centred canonical pose too, as released, which draws
+            the canonical root to the origin; otherwise the target is the canonical pose as it is.
         mirror: replace each pose by its mirror image, left and right exchanged, with probability 1/2.
         optimiser: ``sgd`` or ``adam``.
         momentum: of ``sgd``.
@@ -76,6 +80,7 @@ class Settings(Common):
         "flip_check_steps": 0,
     }
 
+    network: str = "own"
     width: int = 1024
     blocks: int = 6
     bottleneck_factor: int = 4
@@ -100,6 +105,7 @@ class Settings(Common):
     invariance: float = 1.0
     equivariance: float = 0.0
     root_centred: float = 0.3
+    centred_target: bool = False
     mirror: bool = False
     optimiser: str = "sgd"
     momentum: float = 0.9
@@ -114,6 +120,8 @@ class Settings(Common):
             raise ValueError(f"distance = {self.distance}; it must be above 1")
         if self.tilt and self.rotation_axis == "free":
             raise ValueError("tilt needs rotation_axis = 'vertical': free rotations do not use it")
+        if self.network == "released" and self.rotation_axis != "free":
+            raise ValueError("network = 'released' needs rotation_axis = 'free': it predicts an axis-angle vector")
         for name in ("warm_up_epochs", "view_limit"):
             if getattr(self, name) < 0.0:
                 raise ValueError(f"{name} = {getattr(self, name)}; it must be at least 0")

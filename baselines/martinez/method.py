@@ -55,7 +55,7 @@ class Martinez(Method):
         else:
             yield "lifter", {"distance": joint_distance(error, self.lifter.pose.deviation)}
         # The loop steps the optimiser before it asks for more, so this acts on the updated weights.
-        if self.settings.max_norm:
+        if self.settings.max_norm and not self.settings.released:
             max_norm_(self.lifter, self.settings.max_norm)
 
     def lift(self, keypoints: Tensor) -> Tensor:

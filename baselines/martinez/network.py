@@ -12,6 +12,7 @@ from posebench.base.skeletons import Skeleton
 from posebench.networks.blocks import ResidualMLP
 from posebench.networks.standardise import Standardise
 
+from .released import as_released
 from .settings import Settings
 
 
@@ -36,6 +37,8 @@ class MartinezNetwork(nn.Module):
             dropout=settings.dropout,
             initialise=nn.init.kaiming_normal_,
         )
+        if settings.released:
+            as_released(self.network, settings.max_norm)
 
     def fit(self, keypoints: Tensor, poses: Tensor) -> None:
         """Set the statistics to those of the training split's keypoints (N, J, 2) and poses (N, J, 3) in mm."""

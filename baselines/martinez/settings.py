@@ -18,6 +18,7 @@ class Settings(Common):
         blocks: residual blocks.
         dropout: share of hidden units set to zero in training.
         max_norm: largest Euclidean norm of a row of weights; 0 for no limit.
+        released: layers as in the authors' code (:mod:`baselines.martinez.released`): ``max_norm`` is the largest norm of a whole layer.
         inputs: ``joints``: image coordinates of all joints; ``root-and-offsets``: those of the root, and the other joints relative to it.
         loss: ``squared``: mean squared error of standardised coordinates, as in the paper; ``distance``: mean Euclidean distance of joints.
         mirror: replace each sample by its mirror image with probability 1/2.
@@ -29,6 +30,12 @@ class Settings(Common):
     blocks: int = 2
     dropout: float = 0.5
     max_norm: float = 0.0
+    released: bool = False
     inputs: str = "joints"
     loss: str = "squared"
     mirror: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.released and not self.max_norm > 0:
+            raise ValueError("released needs max_norm above 0: the authors' layers are limited")

@@ -31,6 +31,11 @@ class VisibleKeypoints(NamedTuple):
         """(..., J, 2) positions relative to the root, in sides of the box."""
         return (self.points - self.points[..., root : root + 1, :]) / self.size
 
+    def in_box(self, points: Tensor) -> Tensor:
+        """(..., J, 2) image positions in the square box around the person: 0 to 1 from its upper left corner, in sides of the box."""
+        middle = (self.points.amax(dim=-2, keepdim=True) + self.points.amin(dim=-2, keepdim=True)) / 2.0
+        return (points - middle) / self.size + 0.5
+
 
 def mark_visible(keypoints: Tensor, root: int, visible: Tensor | None = None) -> VisibleKeypoints:
     """Find the visible joints and the size of the person; ``visible`` (..., J) may hide more joints than those that are not finite."""

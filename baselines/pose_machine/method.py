@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from posebench.base.skeletons import Skeleton, skeleton
+from posebench.base.skeletons import Skeleton
 from posebench.networks.method import Method
 from posebench.networks.mirror import draw_half, mirror_where
 from posebench.networks.samples import TrainingData
@@ -41,24 +41,24 @@ class PoseMachine(Method):
         if settings.correction != "none":
             self.test_time = f"optimisation ({settings.correction_steps} steps), own clip"
         self.swap = list(joints.mirror)
-        self.lifter = PoseMachineLifter(settings, joints)
+        self.lifter = self.make_lifter()
         self.context = 2 * settings.window - 1 if settings.inference == "overlap" else settings.window
         self.poses_per_sample = settings.window
         self.corrects = settings.correction != "none"
 
+    def make_lifter(self) -> PoseMachineLifter:
+        """The untrained networks."""
+        return PoseMachineLifter(self.settings, self.joints)
+
     def prepare(self, data: TrainingData) -> None:
         """Choose the takes without 3D; take the statistics of the other takes' poses and of all keypoints."""
         assert data.poses is not None, "the training loop provides 3D poses to a method whose supervision is paired 3D"
-        lifter = self.lifter
         usable = torch.zeros(len(data.keypoints), dtype=torch.bool, device=data.keypoints.device)
         usable[data.usable] = True
         self.labelled = usable & ~self._choose_unlabelled(data)
         starts = self.samples(data)
         self.labelled_starts = starts[self.labelled[self.window_frames(data, starts)].any(dim=1)]
-        keypoints = mark_visible(data.keypoints, lifter.root)
-        lifter.image.fit(lifter.arrange(keypoints))
-        lifter.view.fit(keypoints.crop(lifter.root)[:, lifter.others])
-        lifter.pose.fit(lifter.without_root(data.poses[self.labelled]))
+        self.lifter.fit(mark_visible(data.keypoints, self.lifter.root), data.poses[self.labelled])
         # Errors that are watched during training are those of the uncorrected pose.
         self.corrects = False
 
@@ -94,8 +94,13 @@ class PoseMachine(Method):
                 {"params": head, "lr": rate * chosen.mixed_rate * chosen.head_rate},
             ],
         }
+        return self.clipped_adams(groups)
+
+    def clipped_adams(self, groups: dict[str, list[dict[str, Any]]]) -> dict[str, Optimizer]:
+        """Adam for each stage, with the gradient's norm limited."""
+        rate = self.settings.learning_rate
         optimisers: dict[str, Optimizer] = {name: Adam(parameters, lr=rate, fused=True) for name, parameters in groups.items()}
-        if chosen.gradient_clip:
+        if self.settings.gradient_clip:
             for optimiser in optimisers.values():
                 optimiser.register_step_pre_hook(self._clip_gradient)
         return optimisers
@@ -109,13 +114,17 @@ class PoseMachine(Method):
         stage = self.settings.stage(epoch)
         if stage < 2:
             # Windows without 3D take part in the mixed stage only; until then labelled ones replace them.
-            labelled = self.labelled_starts[torch.randint(len(self.labelled_starts), (len(frames),), device=frames.device)]
-            frames = torch.where(self.labelled[self.window_frames(data, frames)].any(dim=1), frames, labelled)
+            frames = self.with_labels(data, frames)
         keypoints, target, known = self.load_windows(data, self.window_frames(data, frames))
         # In the second stage without dropout, which would be in the poses that copy network and projector learn from.
         self.lifter.transformer.train(stage != 1)
         terms = (self._lifting_terms, self._projection_terms, self._mixed_terms)[stage]
         yield OPTIMISERS[stage], terms(keypoints, target, known)
+
+    def with_labels(self, data: TrainingData, starts: Tensor) -> Tensor:
+        """Windows (B,), those without 3D replaced by labelled ones, drawn at random."""
+        labelled = self.labelled_starts[torch.randint(len(self.labelled_starts), (len(starts),), device=starts.device)]
+        return torch.where(self.labelled[self.window_frames(data, starts)].any(dim=1), starts, labelled)
 
     def load_windows(self, data: TrainingData, windows: Tensor) -> tuple[VisibleKeypoints, Tensor, Tensor]:
         """Keypoints, root-relative poses (B, W, J - 1, 3) mm and where these are known (B, W); unlabelled poses are never read."""
@@ -196,6 +205,16 @@ class PoseMachine(Method):
         poses = run_network(lifter.transformer, lifter.inputs(marked), chosen.inference, chosen.window, chosen.inference_stride)
         return poses, marked
 
+    def lift_some(self, keypoints: Tensor, frames: Tensor) -> Tensor:
+        """Windows one after the other are run where a frame is wanted, and nowhere else."""
+        window = self.settings.window
+        if self.settings.inference != "windows" or self.corrects or len(keypoints) <= window:
+            return super().lift_some(keypoints, frames)
+        starts = (frames // window * window).clamp_max(len(keypoints) - window)
+        each, which = starts.unique(return_inverse=True)
+        chosen = keypoints[(each[:, None] + torch.arange(window, device=frames.device)).flatten()]
+        return self.lift(chosen)[which * window + frames - starts]
+
     def lift(self, keypoints: Tensor) -> Tensor:
         """The whole clip, corrected frame by frame if the settings ask for it."""
         poses, marked = self.predict(keypoints)
@@ -203,12 +222,3 @@ class PoseMachine(Method):
             return self.lifter.with_root(self.lifter.in_mm(poses))
         corrected = correct(self.lifter, self.joints, poses, marked, self.settings)
         return self.lifter.with_root(corrected.poses).to(keypoints.dtype)
-
-
-def build(settings: Settings, skeleton_id: str) -> PoseMachine:
-    """The untrained method.
-
-    Raises:
-        PosebenchError: no such skeleton.
-    """
-    return PoseMachine(settings, skeleton(skeleton_id))

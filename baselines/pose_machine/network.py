@@ -23,12 +23,12 @@ class SequenceNetwork(nn.Module):
 
     An embedding of each frame, an LSTM forwards in time, a second LSTM on the reversed sequence of its outputs, a linear layer. The state
     is zero at the start of each window, so that a pose depends on all of its window and on nothing else. With ``skip`` each frame's
-    embedding is added to the output of the LSTMs.
+    embedding is added to the output of the LSTMs. Without ``recurrent`` there are none, and each frame stands alone.
     """
 
     def __init__(self, inputs: int, outputs: int, settings: Settings) -> None:
         super().__init__()
-        width, self.skip = settings.width, settings.skip
+        width, self.skip, self.recurrent = settings.width, settings.skip, settings.recurrent
         self.embedding = ResidualMLP(
             inputs,
             width,
@@ -38,22 +38,33 @@ class SequenceNetwork(nn.Module):
             dropout=settings.dropout,
             initialise=nn.init.kaiming_normal_,
         )
-        self.forwards = nn.LSTM(width, width, batch_first=True)
-        self.backwards = nn.LSTM(width, width, batch_first=True)
+        if self.recurrent:
+            self.forwards = nn.LSTM(width, width, batch_first=True)
+            self.backwards = nn.LSTM(width, width, batch_first=True)
         self.head = nn.Linear(width, outputs)
-        for layer in (self.forwards, self.backwards):
+        for layer in (self.forwards, self.backwards) if self.recurrent else ():
             # Forget gates start open, so that the state is kept: their bias, the sum of two, is 1.
             nn.init.zeros_(layer.bias_hh_l0)
             nn.init.ones_(layer.bias_ih_l0[width : 2 * width].detach())
 
     def forward(self, windows: Tensor) -> Tensor:
         """(B, T, inputs) to (B, T, outputs)."""
-        embedded = functional.relu(self.embedding(windows.flatten(0, 1))).unflatten(0, windows.shape[:2])
-        features, _ = self.forwards(embedded)
-        features, _ = self.backwards(features.flip(1))
-        features = features.flip(1)
+        embedded = self.embed(windows)
+        features = self.run_backwards(self.run_forwards(embedded))
         out: Tensor = self.head(features + embedded if self.skip else features)
         return out
+
+    def embed(self, windows: Tensor) -> Tensor:
+        """Features (B, T, width) of each frame alone."""
+        return functional.relu(self.embedding(windows.flatten(0, 1))).unflatten(0, windows.shape[:2])
+
+    def run_forwards(self, features: Tensor) -> Tensor:
+        """(B, T, width) in time order; unchanged in a network without LSTMs."""
+        return self.forwards(features)[0] if self.recurrent else features
+
+    def run_backwards(self, features: Tensor) -> Tensor:
+        """(B, T, width) against time order, given and returned in time order."""
+        return self.backwards(features.flip(1))[0].flip(1) if self.recurrent else features
 
 
 class CopyNetwork(nn.Module):
@@ -92,7 +103,12 @@ class Projector(nn.Module):
 
 
 class PoseMachineLifter(nn.Module):
-    """The three networks and the statistics of the training split: all that a run keeps."""
+    """The three networks and the statistics of the training split: all that a run keeps.
+
+    Attributes:
+        root: index of the root.
+        others: the K joints of the networks' poses and views: all but the root.
+    """
 
     def __init__(self, settings: Settings, joints: Skeleton) -> None:
         super().__init__()
@@ -108,6 +124,12 @@ class PoseMachineLifter(nn.Module):
         self.copy = CopyNetwork(3 * (count - 1), settings)
         self.projector = Projector(3 * (count - 1), 2 * (count - 1), settings)
 
+    def fit(self, keypoints: VisibleKeypoints, poses: Tensor) -> None:
+        """Take the statistics of the training split: keypoints (N, J, 2) and, of the frames with known 3D, poses (M, J, 3) mm."""
+        self.image.fit(self.arrange(keypoints))
+        self.view.fit(keypoints.crop(self.root)[:, self.others])
+        self.pose.fit(self.without_root(poses))
+
     def arrange(self, keypoints: VisibleKeypoints) -> Tensor:
         """The lifting network's input before standardising: (..., J, 2)."""
         if self.crop:
@@ -122,9 +144,17 @@ class PoseMachineLifter(nn.Module):
         return torch.where(keypoints.visible[..., None], standardised, torch.zeros_like(standardised)).flatten(-2)
 
     def target_view(self, keypoints: VisibleKeypoints) -> Tensor:
-        """What the projector should give: the keypoints in the crop, (..., J - 1, 2), standardised."""
-        views: Tensor = self.view(keypoints.crop(self.root)[..., self.others, :])
+        """What the projector should give: the keypoints in the crop, (..., K, 2), standardised."""
+        return self.view_of(keypoints.points, keypoints)
+
+    def view_of(self, points: Tensor, keypoints: VisibleKeypoints) -> Tensor:
+        """Points (..., J, 2) of unit focal length in the crop of the keypoints, (..., K, 2), standardised."""
+        views: Tensor = self.view(((points - keypoints.points[..., self.root : self.root + 1, :]) / keypoints.size)[..., self.others, :])
         return views
+
+    def in_sides(self, view_change: Tensor) -> Tensor:
+        """Differences of views (..., K, 2) in sides of the person's box."""
+        return view_change * self.view.deviation
 
     def without_root(self, poses: Tensor) -> Tensor:
         """Poses (..., J, 3) to the joints other than the root, relative to it: (..., J - 1, 3)."""

@@ -10,14 +10,20 @@ from typing import ClassVar
 
 from posebench.networks.settings import Settings as Common
 
-CORRECTIONS = ("none", "copy", "both", "camera")
+CORRECTIONS = ("none", "copy", "projector", "both", "camera")
 CHOICES = {
+    "variant": ("tuned", "paper", "released"),
+    "correction_state": ("fresh", "carried"),
     "inputs": ("root-and-offsets", "crop"),
     "targets": ("standardised", "min-max"),
     "loss": ("distance", "squared"),
     "inference": ("windows", "overlap", "whole"),
     "correction": CORRECTIONS,
 }
+#: What the published variants fix: other values would have no effect there.
+PUBLISHED = {"inputs": "crop", "targets": "min-max", "loss": "squared", "skip": False, "copy_residual": False, "velocity": 0.0}
+#: What only the published variants have.
+TUNED = {"images": 0, "dropout_from": 0.0, "layer_rates": False}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,17 +31,21 @@ class Settings(Common):
     """Settings of :class:`baselines.pose_machine.method.PoseMachine`.
 
     Attributes:
+        variant: networks, losses and correction: ``tuned``; ``paper``: as the text has them; ``released``: as the authors' code has them.
+            The published variants take poses in min-max units, views in sides of the box, and half sums of squares.
         window: frames of a training window.
         stride: frames between the starts of training windows.
         width: features of the embedding and of both recurrent layers.
         embedding_width: of the embedding's inner layers.
         embedding_blocks: residual blocks of the embedding.
+        recurrent: use the LSTMs; without them each frame stands alone.
         skip: add the embedding to the output of the recurrent layers.
         norm: batch norm in the embedding.
         dropout: share of the embedding's inner features set to zero in training.
         copy_width: of the copy network's inner layer.
         copy_residual: the copy network adds its output to the pose.
         projector_width: of the projector.
+        images: single frames without 3D that a step of the published variants has beside each window, from the second stage on.
         inputs: ``root-and-offsets``: the root's position in the image and the other joints relative to it; ``crop``: all relative to the
             root, in sides of the square box around the person.
         targets: poses without unit: ``standardised``, or ``min-max``: each coordinate in [0, 1] between the training split's limits.
@@ -46,19 +56,23 @@ class Settings(Common):
         mirror: replace each window by its mirror image, left and right exchanged, with probability 1/2.
         hidden_joints: share of the joints, never the root, that are hidden from the network in training.
         joint_dropout: in the mixed stage, share of the pose's joints set to zero before the copy, and of the 2D joints left out of the
-            projection's error.
+            projection's error. ``paper`` divides what is left by the share that is left; ``released`` has it in the pose only, twice
+            as often for the spine and the head's top, and adds an error of the projection's bones.
+        dropout_from: share of the mixed stage before joint dropout begins; published variants only.
         unlabelled_takes: share of the training takes whose 3D is never read; their 2D takes part in the mixed stage only.
         stages: shares of the epochs of the three stages: lifting, projection, mixed.
         mixed_rate: learning rate of the mixed stage divided by that of the earlier stages.
+        layer_rates: single layers learn faster in the first two stages, as in the authors' code; published variants only.
         head_rate: learning rate of the lifting network's last layer divided by that of its other layers.
         gradient_clip: largest norm of the gradient of a stage; 0 for no limit.
         inference: how a clip is run at test time: ``windows`` one after the other; ``overlap``: windows ``inference_stride`` frames
             apart, averaged; ``whole``: the clip as one window.
         inference_stride: see ``inference``.
-        correction: at test time: ``none``; ``copy``: the copy network's weights are corrected; ``both``: the projector's too; ``camera``:
-            the copy network's, with the true camera instead of the projector.
+        correction: at test time: ``none``; ``copy``: the copy network's weights are corrected; ``projector``: the projector's, which leaves
+            the copy as trained; ``both``: both networks'; ``camera``: the copy network's, with the true camera instead of the projector.
         correction_steps: gradient steps of the correction; with 0 the copy is taken without correction.
         correction_rate: learning rate of these steps.
+        correction_state: of Adam, in the variant ``released``: ``fresh`` for every frame, or ``carried`` from frame to frame of a clip.
         correction_clip: largest norm of a frame's gradient over all corrected weights; 0 for no limit.
         correction_bones: weight of the bone vectors in the correction's error.
         correction_stop: the correction of a frame ends when a step moves the stable joints by less than this, in mm; 0 for never.
@@ -71,6 +85,7 @@ class Settings(Common):
         "correction",
         "correction_steps",
         "correction_rate",
+        "correction_state",
         "correction_clip",
         "correction_bones",
         "correction_stop",
@@ -78,19 +93,29 @@ class Settings(Common):
     )
 
     one_of: ClassVar[Mapping[str, tuple[str, ...]]] = CHOICES
-    at_least: ClassVar[Mapping[str, int]] = {"window": 2, "stride": 1, "inference_stride": 1, "correction_steps": 0}
+    at_least: ClassVar[Mapping[str, int]] = {
+        "batch": 1,
+        "window": 1,
+        "stride": 1,
+        "images": 0,
+        "inference_stride": 1,
+        "correction_steps": 0,
+    }
 
+    variant: str = "tuned"
     window: int = 27
     stride: int = 9
     width: int = 256
     embedding_width: int = 256
     embedding_blocks: int = 1
+    recurrent: bool = True
     skip: bool = False
     norm: bool = False
     dropout: float = 0.0
     copy_width: int = 256
     copy_residual: bool = False
     projector_width: int = 256
+    images: int = 0
     inputs: str = "root-and-offsets"
     targets: str = "standardised"
     loss: str = "distance"
@@ -100,9 +125,11 @@ class Settings(Common):
     mirror: bool = False
     hidden_joints: float = 0.0
     joint_dropout: float = 0.0
+    dropout_from: float = 0.0
     unlabelled_takes: float = 0.0
     stages: tuple[float, float, float] = (0.7, 0.15, 0.15)
     mixed_rate: float = 0.1
+    layer_rates: bool = False
     head_rate: float = 1.0
     gradient_clip: float = 0.0
     inference: str = "windows"
@@ -110,6 +137,7 @@ class Settings(Common):
     correction: str = "none"
     correction_steps: int = 2
     correction_rate: float = 0.01
+    correction_state: str = "fresh"
     correction_clip: float = 0.0
     correction_bones: float = 0.0
     correction_stop: float = 5.0
@@ -121,9 +149,14 @@ class Settings(Common):
             raise ValueError(
                 f"inference_stride = {self.inference_stride}; it must be at most the window, {self.window}, else frames are left out"
             )
-        for name in ("hidden_joints", "joint_dropout", "unlabelled_takes"):
+        for name in ("hidden_joints", "joint_dropout", "dropout_from", "unlabelled_takes"):
             if not 0.0 <= getattr(self, name) < 1.0:
                 raise ValueError(f"{name} = {getattr(self, name)}; it must be from 0 to below 1")
+        for name, value in (TUNED if self.variant == "tuned" else PUBLISHED).items():
+            if getattr(self, name) != value:
+                raise ValueError(f"{name} = {getattr(self, name)!r}; with variant = {self.variant!r} it must be {value!r}")
+        if self.correction_state != "fresh" and self.variant != "released":
+            raise ValueError(f"correction_state = {self.correction_state!r}; only variant = 'released' has Adam's state")
         if min(self.stages) <= 0 or abs(sum(self.stages) - 1.0) > 1e-6:
             raise ValueError(f"stages = {list(self.stages)}; it must be three shares above 0 that sum to 1")
         if self.epochs < len(self.stages):

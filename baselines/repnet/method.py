@@ -21,9 +21,10 @@ from posebench.networks.mirror import draw_half, mirror_where
 from posebench.networks.samples import PosePool, TrainingData
 
 from .alignment import align, template
+from .critic import Critic, PaperCritic
 from .geometry import reproject
 from .losses import camera_orthogonality_loss, critic_loss, generator_loss, gradient_penalty, reprojection_loss
-from .network import Critic, RepNetLifter, network_joints
+from .network import RepNetLifter, glorot, network_joints
 from .settings import Settings
 
 #: Weights of joints in the reprojection loss that are not 1, as in the authors' code.
@@ -55,7 +56,9 @@ class RepNet(Method):
         self.lifter = RepNetLifter(settings, joints)
         self.joints = network_joints(settings, joints)
         self.swap = list(self.joints.mirror)
-        self.critic = Critic(settings, self.joints)
+        self.critic: Critic | PaperCritic = (PaperCritic if settings.critic == "paper" else Critic)(settings, self.joints)
+        if settings.start == "glorot":
+            glorot(self)
         weights = torch.tensor([WEIGHTS.get(joint, 1.0) for joint in self.joints.joints])
         self.register_buffer("weights", weights, persistent=False)
         for name in ("shortest", "longest"):
@@ -76,6 +79,7 @@ class RepNet(Method):
         self.longest.copy_(bones.amax(dim=0))
         self.variance.copy_(self.real.var(dim=0).sum())
         if self.settings.standardise:
+            assert isinstance(self.critic, Critic), "the settings refuse the paper's critic with standardised poses"
             self.lifter.generator.pose.fit(self.real)
             self.critic.fit(self.real)
 

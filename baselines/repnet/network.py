@@ -1,9 +1,7 @@
-"""The generator, the lifter around it, and the critic.
+"""The generator, and the lifter around it.
 
-Sizes as in the authors' code (bastianwandt/RepNet, ``repnet.py``), whose header says that the paper has no shared block: here it is a
-setting. Three things differ from that code: the generator's poses are centred; in the critic a rectifier follows the last layer of the
-joint path and the residual sum of the KCS path, and its last layer has no bias; the KCS bones are those of the skeleton, with the bone from
-pelvis to left hip where the code has the one from right to left hip. Module names are names of tensors in checkpoints.
+Layers as in the authors' code (bastianwandt/RepNet, ``repnet.py``); its header says that the paper has no shared block, which is a setting
+here, and leaves open where the paper's camera branch begins. Module names are names of tensors in checkpoints.
 """
 
 from __future__ import annotations
@@ -16,15 +14,15 @@ from posebench.base.skeletons import Skeleton, skeleton
 from posebench.networks.standardise import Standardise
 from posebench.networks.views import look_at_root, rotate, unproject
 
-from .geometry import Normalised, kcs_matrix, normalise, weak_perspective_to_rotation
+from .geometry import Normalised, normalise, weak_perspective_to_rotation
 from .settings import Settings
 
 #: Smallest depth of a joint in front of the camera, in metres.
 NEAREST = 0.1
 
 
-class Block(nn.Module):
-    """A residual block: two linear layers with a leaky rectifier between them and one after the sum with the input."""
+class Residual(nn.Module):
+    """Two linear layers with a leaky rectifier between them, and the sum with the input."""
 
     def __init__(self, width: int, slope: float) -> None:
         super().__init__()
@@ -32,12 +30,30 @@ class Block(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         """(B, width) to (B, width)."""
-        return functional.leaky_relu(hidden + self.two(functional.leaky_relu(self.one(hidden), self.slope)), self.slope)
+        change: Tensor = self.two(functional.leaky_relu(self.one(hidden), self.slope))
+        return hidden + change
 
 
-def _stack(inputs: int, width: int, blocks: int, slope: float) -> list[nn.Module]:
+class Block(Residual):
+    """A residual block with a leaky rectifier after the sum."""
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """(B, width) to (B, width)."""
+        return functional.leaky_relu(super().forward(hidden), self.slope)
+
+
+def stack(inputs: int, width: int, blocks: int, slope: float) -> list[nn.Module]:
     """Layers from (B, inputs) to (B, width): linear, leaky rectifier, residual blocks."""
     return [nn.Linear(inputs, width), nn.LeakyReLU(slope), *(Block(width, slope) for _ in range(blocks))]
+
+
+def glorot(network: nn.Module) -> None:
+    """Start as Keras does: weights of linear layers uniform within sqrt(6 / (inputs + outputs)) (Glorot and Bengio 2010), biases zero."""
+    for layer in network.modules():
+        if isinstance(layer, nn.Linear):
+            nn.init.xavier_uniform_(layer.weight)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
 
 
 class Generator(nn.Module):
@@ -47,21 +63,28 @@ class Generator(nn.Module):
         super().__init__()
         width, slope = settings.width, settings.slope
         self.joints = joints
-        self.trunk = nn.Sequential(*_stack(2 * joints, width, settings.shared_blocks, slope))
+        self.trunk = nn.Sequential(*stack(2 * joints, width, settings.shared_blocks, slope))
         self.to_pose = nn.Sequential(
             *(Block(width, slope) for _ in range(settings.blocks)),
             nn.Linear(width, width),
             nn.LeakyReLU(slope),
             nn.Linear(width, 3 * joints),
         )
-        self.to_camera = nn.Sequential(*(Block(width, slope) for _ in range(settings.blocks)), nn.Linear(width, 6))
+        self.camera_of_image, self.centred = settings.camera_branch == "image", settings.centred
+        first = stack(2 * joints, width, 0, slope) if self.camera_of_image else []
+        self.to_camera = nn.Sequential(*first, *(Block(width, slope) for _ in range(settings.blocks)), nn.Linear(width, 6))
         self.pose = Standardise(joints, 3)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Normalised 2D poses (B, J, 2) to canonical poses (B, J, 3) in metres, mean at the origin, and cameras (B, 2, 3)."""
-        hidden = self.trunk(image.flatten(1))
+        """Normalised 2D poses (B, J, 2) to canonical poses X (B, J, 3) in metres and cameras K (B, 2, 3).
+
+        The mean joint is at the origin if the generator is ``centred``; otherwise only the losses bring it there.
+        """
+        flat = image.flatten(1)
+        hidden = self.trunk(flat)
         pose = self.pose.undo(self.to_pose(hidden).unflatten(1, (self.joints, 3)))
-        return pose - pose.mean(dim=1, keepdim=True), self.to_camera(hidden).unflatten(1, (2, 3))
+        camera = self.to_camera(flat if self.camera_of_image else hidden).unflatten(1, (2, 3))
+        return pose - pose.mean(dim=1, keepdim=True) if self.centred else pose, camera
 
 
 def network_joints(settings: Settings, joints: Skeleton) -> Skeleton:
@@ -112,39 +135,3 @@ class RepNetLifter(nn.Module):
             points = torch.cat([points, spine], dim=1)[:, self.place]
         points = points - points[:, self.root : self.root + 1]
         return 1000.0 * (points if to_root_camera is None else rotate(to_root_camera.transpose(1, 2), points))
-
-
-class Critic(nn.Module):
-    """Scores canonical poses, high for real ones, from their joints and from their KCS matrix."""
-
-    starts: Tensor
-    ends: Tensor
-
-    def __init__(self, settings: Settings, joints: Skeleton) -> None:
-        super().__init__()
-        width, small, slope = settings.critic_width, settings.critic_pose_width, settings.slope
-        parents, children = zip(*joints.bones, strict=True)
-        self.register_buffer("starts", torch.tensor(parents), persistent=False)
-        self.register_buffer("ends", torch.tensor(children), persistent=False)
-        self.pose = Standardise(len(joints), 3)
-        self.of_joints = nn.Sequential(*_stack(3 * len(joints), small, 1, slope), nn.Linear(small, small), nn.LeakyReLU(slope))
-        bones = len(parents)
-        self.chain = Standardise(bones, bones) if settings.kcs else None
-        self.of_bones = nn.Sequential(*_stack(bones * bones, width, 1, slope)) if settings.kcs else None
-        self.score = nn.Sequential(
-            nn.Linear(small + (width if settings.kcs else 0), small), nn.LeakyReLU(slope), nn.Linear(small, 1, bias=False)
-        )
-
-    def fit(self, poses: Tensor) -> None:
-        """Set the statistics that standardise the critic's inputs to those of the 3D pool (P, J, 3), metres."""
-        self.pose.fit(poses)
-        if self.chain is not None:
-            self.chain.fit(kcs_matrix(poses, self.starts, self.ends))
-
-    def forward(self, poses: Tensor) -> Tensor:
-        """Canonical poses (B, J, 3), metres, to scores (B, 1)."""
-        features = [self.of_joints(self.pose(poses).flatten(1))]
-        if self.chain is not None and self.of_bones is not None:
-            features.append(self.of_bones(self.chain(kcs_matrix(poses, self.starts, self.ends)).flatten(1)))
-        out: Tensor = self.score(torch.cat(features, dim=1))
-        return out

@@ -11,6 +11,9 @@ from posebench.networks.settings import Settings as Common
 ALIGNMENTS = ("rigid", "yaw")
 CAMERA_NORMS = ("frobenius", "entries")
 JOINTS = ("all", "no spine")
+CAMERA_BRANCHES = ("trunk", "image")
+CRITICS = ("tuned", "paper")
+STARTS = ("pytorch", "glorot")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,8 +24,13 @@ class Settings(Common):
         width: units of the generator's hidden layers.
         shared_blocks: residual blocks before the generator splits into pose and camera branch.
         blocks: residual blocks of each branch.
+        camera_branch: where the camera branch begins: ``trunk``: after the layers that both branches share; ``image``: at the image, with a
+            first layer of its own.
+        centred: subtract the mean joint from each generated pose; otherwise poses are as the last layer gives them.
+        start: weights before training: ``pytorch``: its defaults; ``glorot``: Keras' defaults, as in the authors' code.
         slope: of every leaky rectifier below zero.
         joints: ``all`` of the skeleton; ``no spine``: the paper's 16, and the spine is placed midway between pelvis and thorax.
+        critic: ``tuned`` or ``paper``, see :mod:`baselines.repnet.critic`.
         critic_width: units of the critic's KCS path.
         critic_pose_width: units of the critic's joint path and of its last hidden layer.
         kcs: give the critic the kinematic chain space matrix in addition to the joints.
@@ -41,14 +49,25 @@ class Settings(Common):
         beta2: of Adam.
     """
 
-    one_of: ClassVar[Mapping[str, tuple[str, ...]]] = {"alignment": ALIGNMENTS, "camera_norm": CAMERA_NORMS, "joints": JOINTS}
+    one_of: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "alignment": ALIGNMENTS,
+        "camera_branch": CAMERA_BRANCHES,
+        "camera_norm": CAMERA_NORMS,
+        "critic": CRITICS,
+        "joints": JOINTS,
+        "start": STARTS,
+    }
     at_least: ClassVar[Mapping[str, int]] = {"critic_steps": 1}
 
     width: int = 1000
     shared_blocks: int = 0
     blocks: int = 2
     slope: float = 0.3
+    camera_branch: str = "trunk"
+    centred: bool = True
+    start: str = "pytorch"
     joints: str = "all"
+    critic: str = "tuned"
     critic_width: int = 1000
     critic_pose_width: int = 100
     kcs: bool = True
@@ -70,3 +89,5 @@ class Settings(Common):
         super().__post_init__()
         if self.on_rays and not self.look_at_root:
             raise ValueError("on_rays needs look_at_root: the predicted distance of the camera is along the line of sight")
+        if self.critic == "paper" and self.standardise:
+            raise ValueError('critic = "paper" sees poses in metres; it needs standardise = false')

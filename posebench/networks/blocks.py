@@ -79,9 +79,10 @@ def _layer(inputs: int, outputs: int, dropout: float, norm: bool, slope: float) 
 
 
 def max_norm_(module: nn.Module, largest: float) -> None:
-    """Scale down each row of every linear layer's weight to a norm of at most ``largest``: the max-norm constraint of Martinez et al. 2017.
+    """Scale down each row of every linear layer's weight, the weights of one output unit, to a norm of at most ``largest``.
 
-    Their code constrains the weights of one output unit, which are a row here.
+    This is the max-norm constraint as it is commonly defined, and our reading of Martinez et al. 2017; their code limits the norm of a
+    layer's whole matrix (:mod:`baselines.martinez.released`).
     """
     with torch.no_grad():
         for part in module.modules():

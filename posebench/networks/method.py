@@ -96,6 +96,10 @@ class Method(nn.Module, ABC):
     def lift(self, keypoints: Tensor) -> Tensor:
         """Keypoints (T, J, 2) of one clip, unit focal length, to poses (T, J, 3), camera frame; mm where the scale is metric."""
 
+    def lift_some(self, keypoints: Tensor, frames: Tensor) -> Tensor:
+        """Poses (F, J, 3) of some frames (F,) of a clip (T, J, 2), as :meth:`lift` gives them for the whole clip."""
+        return self.lift(keypoints)[frames] if self.context > 1 else self.lift(keypoints[frames])
+
 
 def in_tiles(lift: Callable[[Tensor], Tensor], keypoints: Tensor) -> Tensor:
     """Apply a single-frame lifter to keypoints (T, J, 2), at most :data:`TILE` frames at a time, to bound memory."""

@@ -214,7 +214,10 @@ def form_of(content: Mapping[str, Any], recipe: str, where: str) -> str:
 
 
 def with_test_time_settings(recipe: Recipe, kind: type[Settings], changes: Sequence[str]) -> Recipe:
-    """The recipe of a finished run with other test-time settings (:attr:`Settings.test_time`); its name lists the changes.
+    """The recipe of a finished run with other test-time settings (:attr:`Settings.test_time`).
+
+    A run that then has all settings of another recipe of its method, at the same preset, is a run of that recipe, and bears its name.
+    Otherwise the name lists the changes.
 
     Args:
         recipe: of the run's folder.
@@ -229,6 +232,11 @@ def with_test_time_settings(recipe: Recipe, kind: type[Settings], changes: Seque
         if name not in kind.test_time:
             known = ", ".join(kind.test_time) if kind.test_time else f"none: {recipe.method} has no such settings"
             raise PosebenchError(f"--set {name} for a finished run", f"settings that no weight depends on ({known})", "train another run")
+    settings = settings_of(kind, {**recipe.settings, **values}, "--set")
+    content, where = read_method(recipe.method)
+    for name in content.get("recipes", {}):
+        if settings == resolve(content, kind, where=where, recipe=name, preset=recipe.preset):
+            return replace(recipe, recipe=name, settings=asdict(settings), form=form_of(content, name, where))
     return replace(recipe, recipe=", ".join([recipe.recipe, *changes]), settings={**recipe.settings, **values}, form=TUNED)
 
 

@@ -261,18 +261,14 @@ def _train_teacher(job: Job) -> Path:
 
 
 def _diagnose(method: Method, data: TrainingData, watched: DiagnosticFrames, clips: list[str], dataset: Dataset) -> dict[str, float]:
-    """Diagnostics of the lifter on some training frames, and the method's own ones.
-
-    A method with a context gets whole clips, of which the frames are then taken; a single-frame method gets the frames alone.
-    """
+    """Diagnostics of the lifter on some training frames, and the method's own ones."""
     clip_starts = np.cumsum([0, *(dataset.infos[id].frames for id in clips)])[:-1].tolist()
     start_of = dict(zip(clips, clip_starts, strict=True))
 
     def lift(id: str, frames: Any) -> Any:
         clip = data.keypoints[start_of[id] : start_of[id] + dataset.infos[id].frames]
         indices = torch.from_numpy(frames).to(clip.device)
-        poses = method.lift(clip)[indices] if method.context > 1 else method.lift(clip[indices])
-        return poses.cpu().numpy()
+        return method.lift_some(clip, indices).cpu().numpy()
 
     return {**behaviour_on(watched, dataset.skeleton, lift), **method.diagnostics(data)}
 

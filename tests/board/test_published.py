@@ -226,6 +226,22 @@ def test_published_rows_keep_the_order_of_the_file_whatever_their_values(publish
     assert "not ranked" in text
 
 
+def test_a_row_has_its_papers_side_information_or_its_own(tmp_path):
+    own = TEXT.replace('paper = "alpha"\ndataset', 'paper = "alpha"\nside_information = "nothing more"\ndataset', 1)
+    for text, shown in ((TEXT, "bone lengths"), (own, "nothing more")):
+        published = load_published(board(tmp_path, text))
+        assert published.row("alpha-gt").side_information == shown
+        assert f"| paired 3D; {shown} " in published_section(published, "h36m/s9s11")
+
+
+def test_the_committed_reproductions_do_not_carry_the_papers_side_information():
+    rows = {row.id: row for row in load_published(COMMITTED).rows}
+    assert "adapter" in rows["chen2019-gt"].side_information
+    for id in ("chen2019-gt-plain", "chen2019-by-yu-gt", "chen2019-by-yu-detected"):
+        assert "adapter" not in rows[id].side_information
+    assert [id for id, row in rows.items() if "best epoch" in row.differs] == ["yu2021-gt-paper"]
+
+
 def test_other_2d_sources_never_share_a_table_of_published_numbers(published):
     text = published_section(published, "h36m/s9s11")
     gt, sh = text.split("#### ")[1:]

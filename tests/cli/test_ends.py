@@ -13,7 +13,7 @@ import pytest
 from posebench.cli import main as cli
 
 WRITING = """
-import sys, time
+import signal, sys, time
 from posebench.base.files import replacing
 from posebench.cli import main as cli
 class Args:
@@ -26,15 +26,18 @@ class Args:
 class Parser:
     parse_args = staticmethod(lambda words, space: Args)
 cli.parser = lambda words: Parser
+# A test runner that was started by nohup hands an ignored SIGHUP down.
+signal.signal(int(sys.argv[2]), signal.SIG_DFL)
 sys.exit(cli.main([]))
 """
 
 
 @pytest.mark.parametrize("name", ["SIGHUP", "SIGTERM"])
 def test_a_command_that_is_ended_removes_its_temporary_file(tmp_path, name):
-    """Before, ``.p.npz.PID.tmp`` was left over."""
     number = getattr(signal, name)
-    process = subprocess.Popen([sys.executable, "-c", WRITING, str(tmp_path / "p.npz")], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", WRITING, str(tmp_path / "p.npz"), str(int(number))], stdout=subprocess.PIPE, text=True
+    )
     assert process.stdout.readline() == "writing\n"
     assert len(list(tmp_path.iterdir())) == 1
     process.send_signal(number)
@@ -45,8 +48,6 @@ def test_a_command_that_is_ended_removes_its_temporary_file(tmp_path, name):
 
 @pytest.mark.parametrize("code", [errno.EACCES, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ENOSPC])
 def test_a_path_that_cannot_be_used_is_named_in_one_paragraph(monkeypatch, capsys, code):
-    """Before, a traceback, wherever a dataset's reader met such a file."""
-
     class Parser:
         @staticmethod
         def parse_args(_words, space):

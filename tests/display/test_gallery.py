@@ -44,6 +44,30 @@ def test_files_in_any_unit_and_scale_show_the_same_poses(monkeypatch, files):
     assert [name.partition("\n")[2].partition(" ")[0] for name in seen["rows"]] == ["MPJPE", "MPJPE", "N-MPJPE"]
 
 
+def test_poses_in_memory_are_drawn_like_a_file_of_them(monkeypatch, files):
+    dataset = posebench.open_dataset("synthetic")
+    of_files = drawn(monkeypatch, files, ["m", "unknown"])
+    seen = {}
+    monkeypatch.setattr("posebench.display.gallery.draw_poses", lambda _path, truth, rows, *_rest: seen.update(truth=truth, rows=rows))
+    metres = {clip.id: clip.pose / 1000 for clip in dataset.clips("test")}
+    draw({"m": metres}, dataset, "unused.png", unit="m")
+    assert list(seen["rows"]) == list(of_files["rows"])[:1]
+    np.testing.assert_allclose(seen["rows"]["m\nMPJPE 0 mm\n(these 4 poses)"], next(iter(of_files["rows"].values())), atol=1e-3)
+    draw(metres, dataset, "unused.png", scale="unknown")
+    assert list(seen["rows"]) == ["poses\nN-MPJPE 0 mm\n(these 4 poses)"]
+    draw(files / "mm.npz", dataset, "unused.png")
+    assert list(seen["rows"]) == ["mm\nMPJPE 0 mm\n(these 4 poses)"]
+
+
+@pytest.mark.parametrize(
+    ("predictions", "found"), [({}, "no predictions"), (7, "a int as predictions"), ({"S1/W/c0": np.zeros((1, 17, 3))}, "no unit")]
+)
+def test_what_cannot_be_drawn_is_refused(tmp_path, predictions, found):
+    with pytest.raises(PosebenchError, match=found):
+        draw(predictions, posebench.open_dataset("synthetic"), tmp_path / "x.png")
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_choice_follows_the_seed(monkeypatch, files):
     one, again, other = (np.array(drawn(monkeypatch, files, ["mm"], seed=seed)["truth"]) for seed in (1, 1, 2))
     assert np.array_equal(one, again)

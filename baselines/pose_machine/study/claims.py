@@ -38,7 +38,8 @@ from ..method import PoseMachine
 from ..settings import CORRECTIONS, Settings
 from .sample import Sample, gather_sample, open_pose_machine
 
-VARIANTS = CORRECTIONS[1:]
+#: The projector alone does not move the pose.
+VARIANTS = tuple(name for name in CORRECTIONS if name not in ("none", "projector"))
 #: Changes of the settings that switch the stop and reject rule off.
 NO_RULE = {"correction_stop": 0.0, "correction_reject": 0.0}
 #: Frames that are timed at once, and one by one.

@@ -53,11 +53,12 @@ def load_published(board: Path) -> Published | None:
     papers = [_paper(item) for item in fields.tables("papers")]
     _each_once(fields, "papers", (paper.id for paper in papers))
     ids = [paper.id for paper in papers]
-    rows = tuple(_row(item, ids) for item in fields.tables("rows"))
+    by_id = {paper.id: paper for paper in papers}
+    rows = tuple(_row(item, by_id) for item in fields.tables("rows"))
     _each_once(fields, "rows", (row.id for row in rows))
     known = {row.id: row for row in rows}
     published = Published(
-        papers={paper.id: paper for paper in papers},
+        papers=by_id,
         rows=rows,
         filings=tuple(_filing(item, ids, known) for item in fields.tables("filings")),
         measured=tuple(_measured(item, ids) for item in fields.tables("measured")),
@@ -92,11 +93,13 @@ def _paper(fields: Fields) -> Paper:
     return paper
 
 
-def _row(fields: Fields, papers: list[str]) -> Row:
+def _row(fields: Fields, papers: dict[str, Paper]) -> Row:
+    paper = papers[fields.choice("paper", list(papers))]
     row = Row(
         id=fields.text("id"),
-        paper=fields.choice("paper", papers),
+        paper=paper.id,
         variant=fields.text("variant", default=""),
+        side_information=fields.text("side_information", default=paper.side_information),
         dataset=fields.choice("dataset", DATASETS),
         protocol=fields.choice("protocol", protocol_ids()),
         differs=fields.text("differs", default=""),

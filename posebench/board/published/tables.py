@@ -127,7 +127,7 @@ def _rows(published: Published, rows: Sequence[Row], unverified: bool) -> str:
         lines.append(
             [
                 f"[{who(published, row)}]({paper.url})" if paper.url else who(published, row),
-                paper.supervision + (f"; {paper.side_information}" if paper.side_information else ""),
+                paper.supervision + (f"; {row.side_information}" if row.side_information else ""),
                 *([row.trained_on] if trained else []),
                 *(cell(values.get(metric)) for metric in metrics),
                 _stated(row.joints),

@@ -109,11 +109,15 @@ class Value:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a result table; ``protocol`` is the nearest one of ours, ``differs`` what is known to differ from it."""
+    """One line of a result table; ``protocol`` is the nearest one of ours, ``differs`` what is known to differ from it.
+
+    ``side_information`` is what this row used in training besides its supervision.
+    """
 
     id: str
     paper: str
     variant: str
+    side_information: str
     dataset: str
     protocol: str
     differs: str

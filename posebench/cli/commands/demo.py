@@ -15,5 +15,4 @@ def run(args: Namespace) -> int:  # noqa: ARG001 - every command takes the parse
     """Run it in ``./posebench-demo``."""
     from posebench.cli.demo import run_demo
 
-    run_demo(Path("posebench-demo"))
-    return 0
+    return run_demo(Path("posebench-demo"))

@@ -13,7 +13,7 @@ from posebench.baselines.chen2019.geometry import on_rays
 from posebench.baselines.chen2019.losses import discriminator_loss, generator_loss, r1_penalty
 from posebench.networks.views import RootView, about_x, about_y, level_turn, project_at_distance, rotate
 
-GANS = ["bce", "least squares"]
+GANS = ["bce", "least squares", "wasserstein"]
 ONLY_CONSISTENCY = ("mirror=false", "consistency_3d=2.0", "consistency_2d=3.0")
 
 
@@ -43,7 +43,7 @@ def know(method, monkeypatch, truth, offset=0.0):
     return rotations
 
 
-@pytest.fixture(params=["default", "paper"])
+@pytest.fixture(params=["default", "blind"])
 def case(request, make, data):
     """A method without discriminators, eight pairs, and poses on the rays of their 16 images."""
     method = make(request.param, "adversarial=0.0", "temporal=0.0", *ONLY_CONSISTENCY)

@@ -79,12 +79,27 @@ def test_every_recipe_trains_and_lifts_finite_poses(data, tmp_path, recipe):
 
 @pytest.mark.parametrize("recipe", ["default", "paper"])
 def test_lifted_poses_project_to_the_keypoints(data, recipe):
+    """At the root's depth, which is 0 but in the paper's form."""
     method, _ = prepared(data, recipe)
     method.eval()
     with torch.no_grad():
         camera = method.lifter.camera
         points = camera.turned(camera(data.keypoints), method.lift(data.keypoints))
+        root_depth = method.lifter.predict_depths(method.views.image)[:, :1]
+        assert (float(root_depth.abs().max()) > 1e-3) == (recipe == "paper")
+        points[..., 2] += root_depth
         torch.testing.assert_close(project_at_distance(points, camera.distance), method.views.image, rtol=0, atol=1e-6)
+
+
+def test_the_papers_student_is_taught_the_depth_of_the_root_too(data):
+    """A teacher's poses have their root at the origin; the root's depth is found again, because its joints are on their rays."""
+    method = make_method("paper")
+    camera = method.lifter.camera
+    camera.fit(data.keypoints)
+    seen = camera(data.keypoints)
+    depths = depth_by_height(seen.image) + torch.linspace(-0.8, 0.8, len(seen.image))[:, None]
+    method.prepare(replace(data, teacher_poses=camera.back(seen, camera.on_rays(seen.image, depths))))
+    torch.testing.assert_close(method.teacher_depths, depths, rtol=0, atol=1e-4)
 
 
 def test_distillation_is_the_mean_absolute_difference_from_the_teachers_depths_in_the_students_camera(data, monkeypatch):
@@ -138,12 +153,29 @@ def test_the_equivariance_loss_is_the_distance_between_the_lifted_view_and_the_r
     assert found > 0.01
 
 
-@pytest.mark.parametrize("change", ["distance=5.0", "rotation_axis=camera"])
-def test_a_teacher_with_another_camera_is_refused(data, change):
-    method = make_method("default", change, "tilt=0.0")
+@pytest.mark.parametrize(
+    ("recipe", "changes", "wanted"),
+    [
+        ("default", ["distance=5.0", "tilt=0.0"], "distance 5 and rotation_axis vertical, and network own"),
+        ("default", ["rotation_axis=camera", "tilt=0.0"], "distance 8.4 and rotation_axis free, and network own"),
+        ("paper", [], r"distance 5 and rotation_axis free\."),
+    ],
+)
+def test_a_teacher_with_another_camera_is_refused(data, recipe, changes, wanted):
+    method = make_method(recipe, *changes)
     with_teacher = replace(data, teacher_poses=teacher_poses(make_method(), data.keypoints))
-    with pytest.raises(PosebenchError, match=r"off the student's rays.*Next: choose another recipe"):
+    with pytest.raises(PosebenchError, match=rf"off the student's rays.*{wanted}.*Next: choose another recipe"):
         method.prepare(with_teacher)
+
+
+def test_a_teacher_whose_root_has_a_depth_of_its_own_is_refused_by_the_tuned_student(data):
+    method = make_method("default", "network=own", "rotation_axis=camera", "tilt=0.0", "distance=5.0")
+    camera = method.lifter.camera
+    camera.fit(data.keypoints)
+    seen = camera(data.keypoints)
+    poses = camera.back(seen, camera.on_rays(seen.image, depth_by_height(seen.image) + 0.5))
+    with pytest.raises(PosebenchError, match="network own, whose root is at depth 0"):
+        method.prepare(replace(data, teacher_poses=poses))
 
 
 def test_ablations_leave_out_the_loss_in_their_name(data):
@@ -199,7 +231,7 @@ def test_convolution_and_attention_are_the_papers_sums():
 
 
 def test_only_the_non_local_branch_reaches_joints_further_away_than_the_layers():
-    near, far = (GraphNetwork(H36M, width=8, blocks=1, norm=False, non_local=flag) for flag in (False, True))
+    near, far = (GraphNetwork(H36M, width=8, blocks=1, norm=False, branch=branch) for branch in (None, NonLocal))
     for part in far.modules():
         if isinstance(part, NonLocal):
             torch.nn.init.normal_(part.out.weight)
@@ -219,11 +251,16 @@ def test_only_the_non_local_branch_reaches_joints_further_away_than_the_layers()
         ("rotations=0", "rotations = 0"),
         ("distance=0.5", "distance = 0.5"),
         ("tilt=6.2", "tilt needs rotation_axis = 'vertical'"),
+        ("rotation_axis=vertical", "network = 'released' needs rotation_axis = 'camera'"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(change, message):
     with pytest.raises(PosebenchError, match=message):
         make_method("paper", change)
+
+
+def test_a_run_whose_settings_do_not_name_a_network_has_the_tuned_one():
+    assert Settings(epochs=1, batch=2, learning_rate=1e-3).network == "own"
 
 
 def test_a_student_that_learns_nothing_is_refused():

@@ -1,5 +1,7 @@
 """The loss terms of each stage, signs and weights included, with networks whose outputs are known."""
 
+from dataclasses import replace
+
 import pytest
 
 pytest.importorskip("torch", reason="the baselines need the extra [baselines]")
@@ -16,11 +18,14 @@ PLAIN = ["unlabelled_takes=0.0", "mirror=false", "joint_dropout=0.0", "velocity=
 def stage(make_method, data, monkeypatch):
     """Loss terms of a stage whose networks give the true pose, copy and view plus the given errors."""
 
-    def terms(epoch, *, pose=None, copy=None, view=None, changes=()):
+    def terms(epoch, *, pose=None, copy=None, view=None, changes=(), hidden=()):
         method = make_method("default", *PLAIN, *changes)
-        method.prepare(data)
-        lifter, starts = method.lifter, method.samples(data)[:8]
-        keypoints, target, _ = method.load_windows(data, method.window_frames(data, starts))
+        points = data.keypoints.clone()
+        points[:, list(hidden)] = float("nan")
+        seen = replace(data, keypoints=points)
+        method.prepare(seen)
+        lifter, starts = method.lifter, method.samples(seen)[:8]
+        keypoints, target, _ = method.load_windows(seen, method.window_frames(seen, starts))
 
         def output(truth, error):
             return (truth if error is None else truth + error).flatten(-2)
@@ -32,7 +37,7 @@ def stage(make_method, data, monkeypatch):
         monkeypatch.setattr(lifter.copy, "forward", lambda pose: output(true_pose, in_units[1]))  # noqa: ARG005
         monkeypatch.setattr(lifter.projector, "forward", lambda pose: output(lifter.target_view(keypoints), view))  # noqa: ARG005
         monkeypatch.setattr(torch, "randint", lambda high, size, **_: torch.arange(size[0]))  # noqa: ARG005
-        ((_, found),) = method.losses(data, starts, epoch)
+        ((_, found),) = method.losses(seen, starts, epoch)
         return {name: float(value) for name, value in found.items()}
 
     return terms
@@ -85,3 +90,19 @@ def test_the_velocity_loss_is_the_error_of_the_change_from_frame_to_frame(stage,
 def test_the_projection_loss_is_the_weighted_mean_square_of_the_views_error(stage, epoch, sign):
     found = stage(epoch, view=sign * torch.tensor([3.0, 4.0]))
     assert found["projection"] == pytest.approx(0.5 * 25.0, rel=1e-4)
+
+
+def test_in_the_mixed_stage_neither_hidden_nor_dropped_joints_count_in_the_projection(stage, monkeypatch):
+    dropped, hidden, other = 4, 9, 12  # joints; in the view the root is left out
+    drawn = torch.ones(8, 27, 16)
+    drawn[..., dropped - 1] = 0.0
+    monkeypatch.setattr(torch, "rand", lambda *_, **__: drawn)
+
+    def projection(joint):
+        error = torch.zeros(16, 2)
+        error[joint - 1] = torch.tensor([3.0, 4.0])
+        return stage(2, view=error, hidden=[hidden], changes=["joint_dropout=0.1"])["projection"]
+
+    assert projection(dropped) == pytest.approx(0.0, abs=1e-4)
+    assert projection(hidden) == pytest.approx(0.0, abs=1e-4)
+    assert projection(other) == pytest.approx(0.5 * 25.0 / 14.0, rel=1e-4)

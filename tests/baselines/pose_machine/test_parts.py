@@ -72,6 +72,16 @@ def test_a_pose_depends_on_its_whole_window_and_on_no_other_frame(make_method):
             assert moved.tolist() == [False] * 9 + [True] * 9 + [False] * 9
 
 
+@pytest.mark.parametrize("length", [3, 5, 27, 60])
+@pytest.mark.parametrize("recipe", ["default", "paper"])
+def test_some_frames_are_lifted_as_in_the_whole_clip(make_method, recipe, length):
+    method = make_method(recipe, "correction=none").eval()
+    points = torch.randn(length, 17, 2)
+    frames = torch.tensor([0, length // 2, length // 2 + 1, length - 1])
+    with torch.no_grad():
+        torch.testing.assert_close(method.lift_some(points, frames), method.lift(points)[frames])
+
+
 def test_state_is_reset_at_a_clips_ends(make_method):
     method = make_method("default", "inference=whole").eval()
     points = torch.randn(30, 17, 2)
@@ -144,7 +154,7 @@ def test_min_max_scaling_maps_the_training_split_to_zero_to_one_and_back():
     [
         ("inference=backwards", "inference = 'backwards'; it must be one of windows, overlap, whole"),
         ("correction=all", "correction = 'all'"),
-        ("window=1", "window = 1; it must be at least 2"),
+        ("window=0", "window = 0; it must be at least 1"),
         ("inference_stride=30", "inference_stride = 30; it must be at most the window, 27"),
         ("unlabelled_takes=1.0", "unlabelled_takes = 1.0"),
         ("stages=[0.5, 0.5, 0.5]", "stages"),

@@ -1,7 +1,7 @@
 """From a trained run: predicting with another correction, the tables of the claims, and the plot over time."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -10,12 +10,14 @@ pytest.importorskip("torch", reason="the baselines need the extra [baselines]")
 
 import posebench
 from posebench.base.errors import PosebenchError
+from posebench.baselines.pose_machine import Settings
 from posebench.baselines.pose_machine.correction import correct
 from posebench.baselines.pose_machine.study import claims, over_time
 from posebench.baselines.pose_machine.study.sample import gather_sample, open_pose_machine
 from posebench.cli.main import main
 from posebench.data import open_dataset
 from posebench.lifters.run import open_run
+from posebench.networks.recipe import Recipe, read_method, resolve, with_test_time_settings
 from posebench.predictions.archive import open_predictions
 
 TINY = ["width=16", "embedding_width=16", "copy_width=16", "projector_width=16", "epochs=3", "samples=64"]
@@ -72,6 +74,22 @@ def test_stating_the_default_correction_changes_the_recipes_name_but_no_pose(run
     with open_predictions(run / "predictions.npz") as before, open_predictions(path) as after:
         assert after.meta.provenance.recipe.endswith(", correction=none")
         assert all(np.array_equal(after.poses(clip), before.poses(clip)) for clip in before.shapes)
+
+
+@pytest.mark.parametrize(
+    ("trained_with", "changes", "name"),
+    [
+        ([], ["correction=copy"], "paper-copy"),
+        ([], ["correction=both", "correction_steps=2"], "paper"),
+        ([], ["correction=copy", "correction_steps=3"], "paper, correction=copy, correction_steps=3"),
+        (["width=32"], ["correction=copy"], "paper, width=32, correction=copy"),
+    ],
+)
+def test_a_run_with_the_test_time_settings_of_another_recipe_bears_its_name(trained_with, changes, name):
+    content, where = read_method("pose_machine")
+    settings = resolve(content, Settings, where=where, recipe="paper", preset="smoke", changes=trained_with)
+    recipe = Recipe("pose_machine", ", ".join(["paper", *trained_with]), "smoke", 0, {}, (), "gt", "h36m17", asdict(settings))
+    assert with_test_time_settings(recipe, Settings, changes).recipe == name
 
 
 @pytest.mark.parametrize("change", ["width=32", "window=5", "flip_averaging=false", "nothing=1"])

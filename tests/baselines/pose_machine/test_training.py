@@ -31,8 +31,10 @@ def test_every_recipe_trains_and_lifts_finite_poses(make_method, data, tmp_path,
         poses = method.lift(data.keypoints[:60])
     assert poses.shape == (60, 17, 3)
     assert torch.isfinite(poses).all()
-    unchanged = [name for name, value in method.named_parameters() if torch.equal(before[name], value)]
-    assert unchanged == []
+    trained = {name: value for name, value in method.named_parameters() if value.requires_grad}
+    unchanged = [name for name, value in trained.items() if torch.equal(before[name], value)]
+    # A state that is zero at the start of each frame leaves the recurrent weights of a window of one frame without effect.
+    assert all(method.settings.window == 1 and name.endswith("weight_hh_l0") for name in unchanged), unchanged
 
 
 @pytest.mark.parametrize(("epoch", "name"), [(0, "transformer"), (1, "projector"), (2, "whole")])

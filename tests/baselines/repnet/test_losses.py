@@ -136,6 +136,23 @@ def test_the_last_critic_step_sees_the_poses_of_the_generators_step_and_earlier_
     assert not any(fake.requires_grad for fake in seen), "the critic's step does not reach the generator"
 
 
+def test_scores_and_penalty_pair_generated_poses_with_poses_drawn_from_all_of_the_pool(make, data, monkeypatch):
+    method = make("paper")
+    method.prepare(data)
+    seen = []
+    monkeypatch.setattr("posebench.baselines.repnet.method.gradient_penalty", lambda _, *pair: seen.append(pair) or torch.zeros(()))
+    monkeypatch.setattr("posebench.baselines.repnet.method.critic_loss", lambda *scores: seen.append(scores) or torch.zeros(()))
+    fake = torch.randn(200, 17, 3)
+    method._critic_losses(fake)
+    (of_real, of_fake), (real, generated) = seen
+    assert torch.equal(generated, fake)
+    torch.testing.assert_close(of_fake, method.critic(fake))
+    torch.testing.assert_close(of_real, method.critic(real))
+    same = (real[:, None] == method.real[None]).flatten(2).all(dim=2)
+    assert bool(same.any(dim=1).all()), "real poses are of the pool"
+    assert int(same.any(dim=0).sum()) > 80, "of all of it"
+
+
 def test_the_gradient_penalty_of_a_linear_critic_is_its_squared_distance_from_slope_one():
     weight = torch.zeros(51)
     weight[0], weight[3] = 3.0, 4.0

@@ -13,6 +13,7 @@ from posebench.base.skeletons import skeleton
 from posebench.baselines.repnet.geometry import weak_perspective_to_rotation
 from posebench.networks.mirror import mirrored
 from posebench.networks.recipe import read_method
+from posebench.networks.standardise import Standardise
 from posebench.networks.views import about_y, rotate
 from posebench.training.loop import Hooks, fit
 
@@ -33,14 +34,32 @@ def test_every_recipe_trains_and_lifts_finite_poses(make, data, tmp_path, recipe
     assert torch.isfinite(poses).all()
     assert float(poses[:, 0].abs().max()) == pytest.approx(0.0, abs=1e-3)
     still = {name for name, value in method.named_parameters() if torch.equal(before[name], value)}
-    # In no-reprojection the camera branch is trained by the camera loss alone.
-    assert still == set(), "every layer learns"
+    # In no-reprojection the camera branch is trained by the camera loss alone. A constant in both scores has no effect on any loss.
+    assert still == ({"critic.score.2.bias"} if method.settings.critic == "paper" else set()), "every layer learns"
 
 
-def test_the_shared_block_and_the_entry_norm_are_in_the_released_recipe_only(make):
-    default, released = make().settings, make("released").settings
-    assert (default.shared_blocks, released.shared_blocks) == (0, 1)
-    assert (default.camera_norm, released.camera_norm) == ("frobenius", "entries")
+@pytest.mark.parametrize(
+    ("recipe", "form"),
+    [
+        ("default", (0, "frobenius", "all", "trunk", "tuned", True, "pytorch", "disjoint")),
+        ("paper", (0, "frobenius", "all", "trunk", "paper", False, "glorot", "shuffled")),
+        ("paper-own", (0, "frobenius", "all", "image", "paper", False, "glorot", "shuffled")),
+        ("released", (1, "entries", "no spine", "trunk", "paper", False, "glorot", "shuffled")),
+    ],
+)
+def test_each_form_has_its_own_layers_losses_joints_start_and_pools(make, recipe, form):
+    settings = make(recipe).settings
+    names = ("shared_blocks", "camera_norm", "joints", "camera_branch", "critic", "centred", "start", "pools")
+    assert tuple(getattr(settings, name) for name in names) == form
+
+
+@pytest.mark.parametrize(("recipe", "centred"), [("default", True), ("paper", False)])
+def test_generated_poses_are_centred_in_the_tuned_form_only(make, data, recipe, centred):
+    method = make(recipe)
+    method.prepare(data)
+    with torch.no_grad():
+        pose, _ = method.lifter.generator(method.images[:8])
+    assert (float(pose.mean(dim=1).abs().max()) < 1e-6) is centred
 
 
 @pytest.mark.parametrize(("recipe", "steps"), [("default", CONTENT["settings"]["critic_steps"]), ("critic-5", 5)])
@@ -176,8 +195,8 @@ def test_settings_that_do_not_fit_are_refused(make, change):
         make("default", "on_rays=true", change)
 
 
-def test_the_critic_of_the_released_recipe_does_not_standardise(make, data):
-    method = make("released")
-    method.prepare(data)
-    assert float(method.critic.pose.mean.abs().max()) == 0.0
-    assert float((method.critic.pose.deviation - 1.0).abs().max()) == 0.0
+@pytest.mark.parametrize("recipe", ["paper", "released"])
+def test_the_papers_critic_does_not_standardise_and_refuses_standardised_poses(make, recipe):
+    assert not [part for part in make(recipe).critic.modules() if isinstance(part, Standardise)]
+    with pytest.raises(PosebenchError, match="standardise = false"):
+        make(recipe, "standardise=true")

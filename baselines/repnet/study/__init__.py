@@ -1,0 +1,1 @@
+"""Commands that measure the claims of the paper on trained runs."""
