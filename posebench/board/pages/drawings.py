@@ -33,14 +33,15 @@ def draw_errors(figure: Figure, data: Data) -> None:
         if len(row["seeds"]) > 1:
             axes.plot(row["seeds"], [place] * len(row["seeds"]), "|", color="#222222", markersize=11)
         axes.plot([row["value"]], [place], "o", color=_COLOURS[0], markersize=6)
-    _name_rows(axes, [row["method"] for row in rows])
+    # Most names say the form: chen2019+paper.
+    _name_rows(axes, [row["method"] if f"+{row['form']}" in row["method"] else f"{row['method']}, {row['form']}" for row in rows])
     axes.set_xlim(left=0)
     letters = axes.secondary_yaxis("right")
     letters.set_yticks(range(len(rows)), [_short(row["group"]) for row in rows], fontsize=9)
     letters.tick_params(length=0)
     letters.spines["right"].set_visible(False)
     _label(figure, axes, data, f"{data['axis']}, average by {data['headline']}")
-    axes.set_title("point: median seed; band: 95 % interval over takes; strokes: seeds; same letter: not separable", fontsize=8)
+    axes.set_title("point: median seed; band: 95 % interval over takes; strokes: seeds; same letter: not separable", fontsize=8, wrap=True)
 
 
 def draw_series(figure: Figure, data: Data) -> None:

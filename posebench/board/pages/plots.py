@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 #: Raise it with every change of how plots look: all plots are then drawn again.
-STYLE_VERSION = 2
+STYLE_VERSION = 3
 
 
 class Plot(NamedTuple):

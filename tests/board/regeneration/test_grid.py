@@ -1,5 +1,6 @@
 """The grid file: what it names, and what it may not."""
 
+import re
 from itertools import product
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from posebench.base.errors import PosebenchError
 from posebench.board.regeneration.grid import Cell, read_grid, select
+from posebench.cli.main import main
 from posebench.lifters import simple_lifters
 from posebench.networks.recipe import baselines
 
@@ -96,3 +98,17 @@ def test_an_earlier_grid_with_the_default_recipe_and_names_without_it_mean_the_t
     assert chosen.folder(tmp_path).name == chosen.name
     (tmp_path / "martinez-synthetic-gt-smoke-s0").mkdir()
     assert chosen.folder(tmp_path).name == "martinez-synthetic-gt-smoke-s0"
+
+
+def test_the_job_array_of_the_page_has_a_job_for_each_line_of_the_list_and_each_line_names_a_cell(tmp_path, capsys):
+    page = (GRID.parents[1] / "docs" / "regenerate.md").read_text()
+    assert "sbatch --array=1-$(posebench regenerate --list | wc -l)" in page
+    assert "posebench regenerate --list | awk '{print $1}' | sed -n \"${SLURM_ARRAY_TASK_ID}p\"" in page
+    assert not re.search(r"--array=1-[0-9]", page)
+    table = {**WHOLE, "methods": ["martinez", "chen2019"], "keypoints": ["gt", "gauss5"], "seeds": [0, 1]}
+    path = written(tmp_path, table, {"methods": ["flat"], "datasets": ["synthetic"], "keypoints": ["gt"]})
+    assert main(["regenerate", str(path), "--list", "--runs", str(tmp_path / "runs")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    cells = read_grid(path)
+    assert [line.split()[0] for line in lines] == [cell.name for cell in cells]
+    assert all(select(cells, [line.split()[0]]) == [cell] for line, cell in zip(lines, cells, strict=True))
