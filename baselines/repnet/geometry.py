@@ -1,8 +1,8 @@
 """Image normalisation, the KCS matrix, weak-perspective reprojection, and the rotation that belongs to a weak-perspective camera.
 
-**Convention.** Canonical poses (B, J, 3) in metres, mean of the joints at the origin. A weak-perspective camera (B, 2, 3), the paper's K,
-maps them to normalised image coordinates (B, J, 2), x right and y down, mean at the origin. Where its rows are orthogonal and of one
-length, it consists of the first two rows of a scaled rotation.
+**Convention.** Canonical poses (B, J, 3) in metres, mean of the joints at or near the origin. A weak-perspective camera (B, 2, 3), the
+paper's K, maps them to normalised image coordinates (B, J, 2), x right and y down, mean at the origin. Where its rows are orthogonal and of
+one length, it consists of the first two rows of a scaled rotation.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 #: Characters of what is found at most; the middle of a longer text is left out.
@@ -87,3 +87,31 @@ def first_ten(names: list[str]) -> str:
     """
     listed = ", ".join(names[:10])
     return listed if len(names) <= 10 else f"{listed} and {len(names) - 10} more"
+
+
+def nearest(name: str, choices: Iterable[str]) -> str:
+    """The choice that a misspelt name probably means, or an empty text. Upper and lower case, ``-``, ``_`` and blanks do not count.
+
+    Example:
+        >>> nearest("h36n", ["cmu", "h36m"]), nearest("Mean_Pose", ["flat", "mean-pose"]), nearest("zzz", ["cmu"])
+        ('h36m', 'mean-pose', '')
+    """
+    from difflib import get_close_matches
+
+    def plain(text: str) -> str:
+        return text.lower().replace("_", "-").replace(" ", "-")
+
+    by_plain = {plain(choice): choice for choice in choices}
+    found = get_close_matches(plain(name[:100]), by_plain, 1)
+    return by_plain[found[0]] if found else ""
+
+
+def did_you_mean(name: str, choices: Iterable[str], otherwise: str) -> str:
+    """The next step after a name that is none of the choices: the nearest one, or else what is done otherwise.
+
+    Example:
+        >>> did_you_mean("smoke1", ["smoke", "quick"], "choose with --preset")
+        'did you mean smoke? Otherwise choose with --preset'
+    """
+    near = nearest(name, choices)
+    return f"did you mean {near}? Otherwise {otherwise}" if near else otherwise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from posebench.base.errors import PosebenchError, first_ten
@@ -64,8 +64,12 @@ def _read(path: Path) -> str | None:
         return None
 
 
-def render(board: Path) -> Path:
+def render(board: Path, *, progress: Callable[[int, int], None] | None = None) -> Path:
     """Write a board's pages, tables and plots; plots that are fresh are not drawn again.
+
+    Args:
+        board: the board's folder.
+        progress: called with (plots done, plots in all).
 
     Returns:
         ``README.md`` of the board.
@@ -85,12 +89,13 @@ def render(board: Path) -> Path:
     texts = _texts(board, entries, ranked, records)
     for path, text in texts.items():
         write_text(path, text)
-    plots = set()
-    for path, name, data in _plots(board, ranked, records):
-        plots.add(path)
+    plots = list(_plots(board, ranked, records))
+    for number, (path, name, data) in enumerate(plots):
+        if progress is not None:
+            progress(number, len(plots))
         if not fresh(_read(path) or "", name, data):
             write_text(path, draw(name, data))
-    for path in _left_over(board, {*texts, *plots}):
+    for path in _left_over(board, {*texts, *(path for path, _, _ in plots)}):
         path.unlink()
     return board / "README.md"
 

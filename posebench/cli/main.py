@@ -15,7 +15,7 @@ from importlib import import_module
 
 from posebench.base.errors import PosebenchError
 from posebench.cli.commands import COMMANDS
-from posebench.cli.parser import Parser, print_help, sentence
+from posebench.cli.parser import Parser, add_verbosity, print_help, sentence
 
 #: No space left, a quota reached, a file larger than allowed.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -26,12 +26,17 @@ _UNUSABLE = (errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.ENAME
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. Returns 0, 1 for a failed check, 2 for a wrong call or an unusable file; bad input gives no traceback."""
     words = list(sys.argv[1:] if argv is None else argv)
-    args = parser(words[:1]).parse_args(words, argparse.Namespace(words=words))
+    if "_ARGCOMPLETE" in os.environ:  # a press of TAB: docs/command-line.md
+        from posebench.cli.completion import complete
+
+        complete()
+    named = [word for word in words if word in COMMANDS]
+    args = parser(named[:1]).parse_args(words, argparse.Namespace(words=words, quiet=False, verbose=False))
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Names in files may hold characters that the terminal lacks; stderr escapes them by itself.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        with _ended_tidily():
+        with _ended_tidily(), _watched(args):
             code: int = args.run(args)
         sys.stdout.flush()
         return code
@@ -58,6 +63,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         shown = PosebenchError(f"{error.filename or ''}: {error.strerror}".removeprefix(": "), wanted, advice)
         print(f"posebench: {shown}", file=sys.stderr)
         return shown.exit_code
+
+
+@contextmanager
+def _watched(args: argparse.Namespace) -> Iterator[None]:
+    """``-q`` silences the block; ``-v`` says on stderr what it took and ran on, and where an error was raised."""
+    if args.quiet:
+        from posebench.base.progress import silenced
+
+        with silenced():
+            yield
+    elif args.verbose:
+        from posebench.cli.verbose import explained
+
+        with explained():
+            yield
+    else:
+        yield
 
 
 @contextmanager
@@ -91,9 +113,10 @@ def parser(wanted: Collection[str] = tuple(COMMANDS)) -> Parser:
     top = Parser(
         prog="posebench",
         description="Score and compare monocular 3D human pose lifters under exactly stated protocols.",
-        epilog="Start with: posebench demo",
     )
+    add_verbosity(top)
     top.add_argument("--version", action="store_true", help="print the version and exit")
+    top.example = "posebench demo\nposebench score preds.npz --protocol synthetic\nposebench score --help"
     top.set_defaults(run=lambda args: _print_version() if args.version else print_help(top))
     added = top.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
     for name, summary in COMMANDS.items():
@@ -102,13 +125,13 @@ def parser(wanted: Collection[str] = tuple(COMMANDS)) -> Parser:
             command = import_module(f"posebench.cli.commands.{name}")
             one.set_defaults(run=getattr(command, "run", None))
             command.configure(one)
+            if hasattr(command, "run"):  # its verbs, if it has any, take these options themselves
+                add_verbosity(one)
     return top
 
 
 def _print_version() -> int:
-    from importlib.metadata import version
+    from posebench.cli.verbose import version_line
 
-    from posebench.metrics.alignment import KERNEL
-
-    print(f"posebench {version('posebench-lifting')} (kernel: {KERNEL})")
+    print(version_line())
     return 0

@@ -2,19 +2,43 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
+from argparse import Action, ArgumentParser, Namespace
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from posebench.cli import choices
 from posebench.data.registry import DATASETS
 
 if TYPE_CHECKING:
     from posebench.predictions.formats.registry import Reading
 
+#: What may be typed next, given what stands on the command line so far.
+Names = Callable[[Namespace], Sequence[str]]
+
+
+def completed(action: Action, names: Names, *, or_path: bool = False) -> None:
+    """Let a press of TAB offer ``names`` for the value of an argument, and paths if it takes one as well.
+
+    Only completion reads them: the library checks such values, since they depend on files.
+    """
+
+    def complete(*, prefix: str, parsed_args: Namespace, **_: Any) -> Sequence[str]:
+        found = [name for name in names(parsed_args) if name.startswith(prefix)]
+        if or_path:
+            from argcomplete.completers import FilesCompleter
+
+            hidden = prefix.rpartition("/")[2].startswith(".")
+            found += [path for path in FilesCompleter()(prefix) if hidden or not path.rstrip("/").rpartition("/")[2].startswith(".")]
+        return found
+
+    action.completer = complete  # type: ignore[attr-defined] # argcomplete looks for this attribute
+
 
 def add_dataset(parser: ArgumentParser) -> None:
     """``--dataset NAME`` with the options that say where its files are."""
-    parser.add_argument("--dataset", metavar="NAME", required=True, help=f"one of {', '.join(DATASETS)}")
+    dataset = parser.add_argument("--dataset", metavar="NAME", required=True, help=f"one of {', '.join(DATASETS)}")
+    completed(dataset, lambda _: tuple(DATASETS))
     add_root(parser)
 
 
@@ -27,8 +51,22 @@ def add_root(parser: ArgumentParser) -> None:
 
 def add_keypoints(parser: ArgumentParser, purpose: str) -> None:
     """``--keypoints SOURCE``."""
-    sources = "gt, gauss5, gauss10, gauss20, or what the copy holds"
-    parser.add_argument("--keypoints", metavar="SOURCE", default="gt", help=f"2D source {purpose}: {sources} (default: %(default)s)")
+    sources = f"{', '.join(choices.SIMULATED)}, or what a copy of h36m holds, such as {choices.DETECTED[0]}"
+    source = parser.add_argument(
+        "--keypoints", metavar="SOURCE", default="gt", help=f"2D source {purpose}: {sources} (default: %(default)s)"
+    )
+    completed(source, lambda args: choices.keypoint_sources(args.dataset, args.root))
+
+
+def add_split(parser: ArgumentParser, purpose: str) -> None:
+    """``--split NAME``."""
+    split = parser.add_argument("--split", metavar="NAME", default="test", help=f"{purpose}: train or test (default: %(default)s)")
+    completed(split, lambda _: choices.SPLITS)
+
+
+def add_protocol(parser: ArgumentParser, help: str, *, required: bool = False) -> None:
+    """``--protocol ID``."""
+    completed(parser.add_argument("--protocol", metavar="ID", required=required, help=help), lambda _: choices.protocols(), or_path=True)
 
 
 def add_board(parser: ArgumentParser) -> None:
@@ -37,8 +75,10 @@ def add_board(parser: ArgumentParser) -> None:
 
 
 def add_json(parser: ArgumentParser) -> None:
-    """``--json``."""
-    parser.add_argument("--json", action="store_true", help="print machine-readable output")
+    """``--json`` and ``--markdown``, of which one may be given."""
+    one = parser.add_mutually_exclusive_group()
+    one.add_argument("--json", action="store_true", help="print machine-readable output")
+    one.add_argument("--markdown", action="store_true", help="print tables as markdown")
 
 
 def add_device(parser: ArgumentParser) -> None:
@@ -47,9 +87,14 @@ def add_device(parser: ArgumentParser) -> None:
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help=where)
 
 
+def add_threads(parser: ArgumentParser, purpose: str) -> None:
+    """``--threads N``, one unless given: the networks are small, and further threads wait for each other more than they compute."""
+    parser.add_argument("--threads", metavar="N", type=int, default=1, help=f"CPU threads {purpose} (default: %(default)s)")
+
+
 def add_truth(parser: ArgumentParser) -> None:
     """What a prediction file is held against: a protocol, and a dataset's folder or a truth file."""
-    parser.add_argument("--protocol", metavar="ID", required=True, help="an id of `posebench protocol list`, or a .toml file")
+    add_protocol(parser, "an id of `posebench protocol list`, or a .toml file", required=True)
     parser.add_argument("--truth", metavar="GT", help="true poses in a file of the same format, instead of --root")
     parser.add_argument("--allow-partial", action="store_true", help="accept missing clips and frames, and mark the result as partial")
     add_root(parser)
@@ -59,7 +104,8 @@ def add_truth(parser: ArgumentParser) -> None:
 def add_reading(parser: ArgumentParser) -> None:
     """How a file of another project is to be read."""
     foreign = parser.add_argument_group("files of other projects", "needed where the file itself leaves it open; see docs/formats.md")
-    foreign.add_argument("--from", dest="from_format", metavar="FORMAT", help="the format, where several or none are recognised")
+    form = f"the format, where several or none are recognised: {', '.join(choices.FORMATS)}"
+    completed(foreign.add_argument("--from", dest="from_format", metavar="FORMAT", help=form), lambda _: choices.FORMATS)
     foreign.add_argument("--clip", metavar="ID", help="the clip that the file holds, such as 'S9/Greeting 1/54138969'")
     foreign.add_argument("--ids", metavar="FILE", help="the annotation file that gives clip and frame of each pose")
     foreign.add_argument("--unit", metavar="UNIT", choices=["mm", "m"], help="mm or m")

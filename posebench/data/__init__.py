@@ -11,7 +11,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from posebench.base.errors import PosebenchError
+from posebench.base.errors import PosebenchError, did_you_mean
 from posebench.data.registry import DATASETS, DatasetSpec, OpenRequest
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def open_dataset(
     if not isinstance(name, str):
         raise PosebenchError(f"a {type(name).__name__} where a dataset's name belongs", f"one of {', '.join(DATASETS)}", "give the name")
     if name not in DATASETS:
-        raise PosebenchError(f"dataset {name!r}", f"one of {', '.join(DATASETS)}", "posebench data list")
+        raise PosebenchError(f"dataset {name!r}", f"one of {', '.join(DATASETS)}", did_you_mean(name, DATASETS, "posebench data list"))
     spec = DATASETS[name]
     if annotation is not None and "annotation" not in spec.options:
         raise PosebenchError(

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from posebench.base.cameras import Camera
-from posebench.base.errors import PosebenchError
+from posebench.base.errors import PosebenchError, did_you_mean
 
 Array = npt.NDArray[np.float64]
 
@@ -77,9 +77,8 @@ class Clip:
         try:
             read = self.sources[source]
         except KeyError:
-            raise PosebenchError(
-                f"keypoint source {source!r} for clip {self.id}", f"one of {', '.join(self.sources)}", "choose with --keypoints"
-            ) from None
+            advice = did_you_mean(source, self.sources, "choose with --keypoints")
+            raise PosebenchError(f"keypoint source {source!r} for clip {self.id}", f"one of {', '.join(self.sources)}", advice) from None
         return read()
 
 
@@ -133,7 +132,8 @@ class Dataset:
         if split is None:
             return list(self.infos)
         if split not in self.splits:
-            raise PosebenchError(f"split {split!r}", f"one of {', '.join(self.splits)}", "choose with --split")
+            advice = did_you_mean(split, self.splits, "choose with --split")
+            raise PosebenchError(f"split {split!r}", f"one of {', '.join(self.splits)}", advice)
         return [info.id for info in self.infos.values() if info.subject in self.splits[split]]
 
     def clips(self, split: str | None = None) -> Iterator[Clip]:

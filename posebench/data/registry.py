@@ -12,9 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from typing import Protocol
+
     from posebench.data.clip import Dataset
 
-    Writer = Callable[[Dataset, Path], None]
+    Progress = Callable[[int, int], None]
+
+    class Writer(Protocol):
+        """Writes a dataset in a layout of another one, to a new or empty folder."""
+
+        def __call__(self, dataset: Dataset, folder: Path, progress: Progress | None = None, /) -> None:
+            """``progress`` is called with (done, total)."""
 
 
 class OpenRequest(NamedTuple):
@@ -81,9 +89,10 @@ def _open_cmu(request: OpenRequest) -> Dataset:
 
 
 def _fetch_cmu(destination: str | PathLike[str]) -> Path:
+    from posebench.base.progress import silent
     from posebench.data.cmu.fetch import fetch_cmu
 
-    return fetch_cmu(destination)
+    return fetch_cmu(destination, progress=not silent())
 
 
 def _open_h36m(request: OpenRequest) -> Dataset:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from posebench.base.errors import PosebenchError, needs
+from posebench.base.errors import PosebenchError, did_you_mean, needs
 from posebench.data.clip import Dataset
 from posebench.lifters import Lifter, simple_lifters
 
@@ -68,8 +68,7 @@ def lifter_maker(name: str, *, threads: int = 1, device: str = "cpu", changes: S
 
         return open_function(name)
     found = f"{name}: a folder without recipe.toml" if name and path.is_dir() else f"lifter {name!r}"
-    raise PosebenchError(
-        found,
-        "one of " + ", ".join(simple) + ", the folder of a training run, model.onnx, or module:function",
-        "posebench predict flat --dataset cmu --root DIR -o p.npz, or see docs/lifters.md for your own lifter",
-    )
+    wanted = "one of " + ", ".join(simple) + ", the folder of a training run, model.onnx, or module:function"
+    advice = "posebench predict flat --dataset cmu --root DIR -o p.npz, or see docs/lifters.md for your own lifter"
+    is_path = any(sign in name for sign in "/\\.:")
+    raise PosebenchError(found, wanted, advice if is_path else did_you_mean(name, simple, advice))

@@ -18,7 +18,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from posebench.base.errors import PosebenchError, needs
+from posebench.base.errors import PosebenchError, did_you_mean, needs
 from posebench.base.readers.text import parse_toml, read_toml
 from posebench.networks.renames import present_names
 from posebench.networks.settings import S, Settings, settings_of
@@ -128,9 +128,8 @@ def load_baseline(method: str) -> types.ModuleType:
     """
     known = baselines()
     if method not in known:
-        raise PosebenchError(
-            f"method {method!r}", f"one of {', '.join(known)}", "posebench train martinez --dataset synthetic --preset smoke"
-        )
+        advice = did_you_mean(method, known, "posebench train martinez --dataset synthetic --preset smoke")
+        raise PosebenchError(f"method {method!r}", f"one of {', '.join(known)}", advice)
     with needs(f"the baseline {method}", extra="baselines"):
         return import_module(f"posebench.baselines.{method}")
 
@@ -156,7 +155,7 @@ def resolve(
         raise PosebenchError(f"{where}: unknown {', '.join(sorted(unknown))}", "settings, sources, presets and recipes", _ADVICE)
     presets, recipes = content.get("presets", {}), content.get("recipes", {})
     if preset not in presets:
-        raise PosebenchError(f"preset {preset!r}", f"one of {', '.join(presets)}", "choose with --preset")
+        raise PosebenchError(f"preset {preset!r}", f"one of {', '.join(presets)}", did_you_mean(preset, presets, "choose with --preset"))
     recipe = _known_recipe(recipes, recipe, where)
     own, own_for_preset = _own_values(recipes, recipe, preset, where)
     layers = (content.get("settings", {}), own, presets[preset], own_for_preset, _parse_changes(changes))
@@ -190,7 +189,8 @@ def _known_recipe(recipes: Mapping[str, Any], recipe: str, where: str) -> str:
         raise PosebenchError(f"{where}: [recipes.{reserved[0]}]", f"another name: {TUNED} is the recipe of [settings]", "rename the recipe")
     recipe = present_recipe(recipe)
     if recipe != TUNED and recipe not in recipes:
-        raise PosebenchError(f"recipe {recipe!r}", f"one of {', '.join([TUNED, *recipes])}", "choose with --recipe")
+        known = [TUNED, *recipes]
+        raise PosebenchError(f"recipe {recipe!r}", f"one of {', '.join(known)}", did_you_mean(recipe, known, "choose with --recipe"))
     return recipe
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, ClassVar, TypeVar
 
-from posebench.base.errors import PosebenchError
+from posebench.base.errors import PosebenchError, did_you_mean
 
 #: Pools of unpaired supervision. ``disjoint``: no take is in both. ``shuffled``: every take is in both, as in RepNet's own experiments.
 POOLS = ("disjoint", "shuffled")
@@ -108,7 +108,8 @@ def settings_of(kind: type[S], values: Mapping[str, Any], where: str) -> S:
     known = {field.name: field for field in fields(kind)}
     for name in values:
         if name not in known:
-            raise PosebenchError(f"{where}: setting {name!r}", "one of " + ", ".join(sorted(known)), "correct the setting's name")
+            advice = did_you_mean(name, known, "correct the setting's name")
+            raise PosebenchError(f"{where}: setting {name!r}", "one of " + ", ".join(sorted(known)), advice)
     missing = [name for name, field in known.items() if name not in values and field.default is MISSING]
     if missing:
         raise PosebenchError(f"{where}: no {', '.join(missing)}", "every setting without a default", "add it to the recipe")

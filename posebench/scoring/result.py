@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from posebench.base.errors import PosebenchError
+from posebench.base.errors import PosebenchError, did_you_mean
 from posebench.base.files import sha256_of, write_text
 from posebench.base.readers.text import read_json
 from posebench.data.h36m.names import ACTIONS
@@ -122,7 +122,8 @@ class Result:
         """
         table = self.tables.get(metric)
         if table is None:
-            raise PosebenchError(f"metric {metric!r}", "one of " + ", ".join(self.tables), "correct the name")
+            advice = did_you_mean(metric, self.tables, "correct the name")
+            raise PosebenchError(f"metric {metric!r}", "one of " + ", ".join(self.tables), advice)
         if average is not None and average not in table.by:
             raise PosebenchError(f"average {average!r}", "one of " + ", ".join(table.by), "correct the name")
         value = table.value if average is None else table.by[average]

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from posebench.base.escape import csv_text, latex_text, markdown_code, markdown_text, plot_text
-from posebench.display.tables import csv_table, markdown_table, text_table
+from posebench.display.tables import csv_table, markdown_table, plain_table
 
 HOSTILE = ["$x$", "a|b", "[a](javascript:b)", "<script>", "`code`", "_x_", "**b**", "~~s~~", "back\\", "&lt;"]
 HOSTILE += ["\x1b[31mred", "two\nlines", "\u202eturned"]
@@ -59,5 +59,5 @@ def test_a_plot_draws_any_text(text):
 
 def test_latex_and_the_terminal_get_no_control_characters():
     assert latex_text("\x1b[0m_") == r"\textbackslash{}x1b[0m\_"
-    assert text_table([["\x1b[31mred"]], ["method"]).isascii()
-    assert "\x1b" not in text_table([["\x1b[31mred"]], ["method"])
+    assert plain_table([["\x1b[31mred"]], ["method"]).isascii()
+    assert "\x1b" not in plain_table([["\x1b[31mred"]], ["method"])

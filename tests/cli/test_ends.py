@@ -17,6 +17,7 @@ import signal, sys, time
 from posebench.base.files import replacing
 from posebench.cli import main as cli
 class Args:
+    quiet = verbose = False
     @staticmethod
     def run(args):
         with replacing(sys.argv[1]) as temporary:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
 import json
 import os
@@ -44,8 +43,8 @@ def pair(files, name="good"):
 
 
 def posebench(*arguments, **options):
-    """A run of the command in a process of its own."""
-    command = [sys.executable, "-m", "posebench", *map(str, arguments)]
+    """A run of the command in a process of its own; quiet, since a busy machine may be slow enough for a line of progress."""
+    command = [sys.executable, "-m", "posebench", "-q", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False, **options)
 
 
@@ -141,32 +140,6 @@ def test_the_version_is_printed(run):
     assert re.fullmatch(r"posebench 0\.1\.0 \(kernel: (numpy|c \w+)\)\n", out)
 
 
-def test_the_nearest_choice_is_named(run):
-    assert "did you mean score?" in run("scor", "p.npz")[2]
-    assert "did you mean prepare?" in run("data", "prepar", "cmu")[2]
-    assert "did you mean" not in run("zzz")[2]
-
-
-def subparsers(parser):
-    """Every parser below one, by its words."""
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            for name, below in action.choices.items():
-                yield (name,), below
-                yield from (((name, *words), one) for words, one in subparsers(below))
-
-
-def test_every_command_has_a_sentence_and_every_argument_a_help_text():
-    from posebench.cli.commands import COMMANDS
-
-    parsers = dict(subparsers(cli.parser()))
-    assert {words[0] for words in parsers} == set(COMMANDS)
-    for words, one in parsers.items():
-        assert one.description, words
-        for action in one._actions:
-            assert action.help or isinstance(action, argparse._SubParsersAction), (words, action.dest)
-
-
 def test_there_is_a_file_for_every_command():
     from importlib.resources import files
 
@@ -219,7 +192,7 @@ def test_score_prints_the_numbers_of_the_function(files, run):
     assert (code, err) == (0, "")
     result = score(files["good"], "pair-17j", truth=files["truth"])
     for name in ("MPJPE", "PA-MPJPE", "PCK@150", "CPS"):
-        line = next(line for line in out.splitlines() if line.startswith(f"| {name} "))
+        line = next(line for line in out.splitlines() if line.startswith(f"{name} "))
         table = result.metrics[name]
         for value in (table.value, table.low, table.high, *table.by.values()):
             assert f"{value:.2f}" in line
@@ -231,7 +204,7 @@ def test_score_prints_the_numbers_of_the_function(files, run):
 def test_the_averages_printed_are_those_of_the_protocol(files, run):
     _, out, _ = run("score", *pair(files))
     assert "value (frame)" in out
-    head = next(line for line in out.splitlines() if line.startswith("| metric"))
+    head = next(line for line in out.splitlines() if line.startswith("metric "))
     assert [kind for kind in ("by frame", "by take", "by action") if kind in head] == ["by frame", "by take", "by action"]
 
 
@@ -291,7 +264,7 @@ def test_a_file_of_unknown_scale_prints_empty_cells(files, run, tmp_path):
     unknown = save_predictions(tmp_path / "u.npz", poses, scale="unknown", skeleton="h36m17")
     code, out, _ = run("score", unknown, *pair(files)[1:], "--csv", tmp_path / "u.csv")
     assert code == 0
-    line = next(line for line in out.splitlines() if line.startswith("| MPJPE "))
+    line = next(line for line in out.splitlines() if line.startswith("MPJPE "))
     assert not any(character.isdigit() for character in line)
     assert not [line for line in (tmp_path / "u.csv").read_text().splitlines() if line.startswith("MPJPE,")]
 
@@ -340,7 +313,7 @@ def test_the_datasets_are_listed(run):
 
 @pytest.mark.skipif(os.name != "posix", reason="pipes of a POSIX shell")
 def test_a_reader_that_goes_away_early_is_no_error(files):
-    command = [sys.executable, "-m", "posebench", "score", *pair(files), "--json"]
+    command = [sys.executable, "-m", "posebench", "-q", "score", *pair(files), "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         process.stdout.close()
         stderr = process.stderr.read()

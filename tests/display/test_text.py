@@ -28,7 +28,7 @@ def scored(tmp_path, walker):
 
 
 def first_column(table):
-    return [line.split("|")[1].strip() if "|" in line else line.split()[0] for line in table.splitlines()]
+    return [row[0] for row in table.rows]
 
 
 def test_actions_of_human36m_are_in_the_order_of_the_papers(scored):
@@ -45,13 +45,13 @@ def test_other_actions_are_in_the_order_of_the_dataset(scored):
 
 def test_the_last_line_is_the_mean_of_the_actions_not_of_the_frames(scored):
     result = scored("walk", "jump")
-    last = action_table(result).splitlines()[-1]
+    last = action_table(result).rows[-1]
     mean = np.mean(list(result.metrics["MPJPE"].groups["action"].values()))
     assert abs(mean - result.value("MPJPE", "frame")) > 0.1
     assert "average" in last
     assert f"{mean:.2f}" in last
-    assert " 11 " in last, "poses of both actions"
+    assert "11" in last, "poses of both actions"
 
 
 def test_a_truth_file_is_named_without_a_stray_blank(scored):
-    assert "data: file, not the official copy" in report(scored("walk"))
+    assert "data: file, not the official copy" in str(report(scored("walk")))

@@ -109,7 +109,7 @@ def whole_commands(page):
     blocks += INDENTED.findall(prose_of(page))
     for line in "\n".join(blocks).replace("\\\n", " ").splitlines():
         without_comment = re.sub(r"(^|\s)#\s.*", "", line)
-        for command in re.findall(r"(?:^\s*|\$ |\$\(|&& |; |\.venv/bin/)posebench( [^|;&)]*)", without_comment):
+        for command in re.findall(r"(?:^\s*|\$ |\$\(|&& |; |\.venv/bin/)posebench( [^|;&)>]*)", without_comment):
             words = [PLACEHOLDERS.get(word, word) for word in shlex.split(command)]
             if not any(word.startswith("[") or "..." in word for word in words):
                 yield words

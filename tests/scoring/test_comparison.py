@@ -71,7 +71,7 @@ def test_equal_results_have_no_difference_and_no_p(results):
         assert (pair.value, pair.low, pair.high, pair.p) == (0.0, 0.0, 0.0, None)
         assert pair.verdict == "the same on 12 takes"
         assert not pair.separable
-        assert "-0.00" not in comparison_text(comparison)
+        assert "-0.00" not in str(comparison_text(comparison))
 
 
 def test_three_methods_get_letters_and_adjusted_p(results):

@@ -1,12 +1,11 @@
-"""Records of timings as text: what `posebench speed` prints, and the board's page of them."""
+"""Records of timings as documents: what `posebench speed` prints, and the board's page of them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from posebench.base.escape import markdown_text
-from posebench.display.tables import markdown_table
+from posebench.display.document import Document, Paragraph, Table
 from posebench.lifters.timing.comparison import changes, differing
 from posebench.lifters.timing.record import SPREAD, WAITING, Case, Record, Timed, load_record
 
@@ -29,62 +28,67 @@ def load_records(board: Path) -> dict[str, Record]:
 
 def speed_page(records: Mapping[str, Record]) -> str:
     """The board's page."""
-    return "\n".join([_HEAD, *(f"## {markdown_text(name)}\n\n{record_text(record)}\n" for name, record in records.items())])
+    return "\n".join([_HEAD, *(f"## {name}\n\n{record_document(record).markdown()}\n" for name, record in records.items())])
 
 
-def record_text(record: Record) -> str:
+def record_document(record: Record) -> Document:
     """Machine, its noise, lifters, timings, and the difference of other backends from eager float32."""
-    parts = [_machine(record.machine), "", noise_text(record), "", _lifters(record), "", _timings(record)]
+    parts: list[str | Paragraph | Table] = [_machine(record.machine), noise_paragraph(record), _lifters(record), _timings(record)]
     shifts = [
-        [markdown_text(one.name), shift.backend, f"{shift.mean:.2g}", f"{shift.largest:.2g}", f"{shift.pa_mpjpe:+.2g}"]
+        [one.name, shift.backend, f"{shift.mean:.2g}", f"{shift.largest:.2g}", f"{shift.pa_mpjpe:+.2g}"]
         for one in record.lifters
         for shift in one.shifts
     ]
     if shifts:
         heads = ["lifter", "backend", "joint moves, mean [mm]", "at most [mm]", "PA-MPJPE changes [mm]"]
-        parts += ["", "Against eager float32, on a clip of `synthetic`; poses of unknown scale are made as large as the true ones:"]
-        parts += ["", markdown_table(shifts, heads, right=(2, 3, 4))]
-    notes = [f"* {markdown_text(one.name)}: {markdown_text(note)}." for one in record.lifters for note in one.notes]
-    return "\n".join([*parts, *(["", "Not timed:", "", *notes] if notes else [])])
+        parts += ["Against eager float32, on a clip of `synthetic`; poses of unknown scale are made as large as the true ones:"]
+        parts += [Table(heads, shifts, right=(2, 3, 4))]
+    notes = [f"* {one.name}: {note}." for one in record.lifters for note in one.notes]
+    if notes:
+        parts += ["Not timed:", Paragraph("\n".join(notes), hanging=2)]
+    return Document.of(*parts)
 
 
-def noise_text(record: Record) -> str:
+def noise_paragraph(record: Record) -> Paragraph:
     """How noisy the machine was, and whether its times can be trusted."""
     noise = record.noise
     found = f"a fixed piece of work spread by {noise.spread:.0%} (quartiles) and waited {noise.waiting:.0%} of its time for a processor"
     if noise.trusted:
-        return f"The machine was quiet: {found}."
+        return Paragraph(f"The machine was quiet: {found}.")
     wanted = f"at most {SPREAD:.0%} and {WAITING:.0%}"
-    return f"**The machine was too noisy to trust these times**: {found}; wanted are {wanted}. Ratios within this record suffer less."
+    ratios = "Ratios within this record suffer less."
+    return Paragraph(f": {found}; wanted are {wanted}. {ratios}", "The machine was too noisy to trust these times")
 
 
-def changes_text(first: Record, second: Record) -> str:
+def changes_document(first: Record, second: Record) -> Document:
     """For each case in both records: the second's time over the first's, its interval, and a verdict."""
     rows = [
-        [markdown_text(one.lifter), one.backend, one.batch, f"{one.ratio:.3f}", f"[{one.low:.3f}, {one.high:.3f}]", one.verdict]
+        [one.lifter, one.backend, one.batch, f"{one.ratio:.3f}", f"[{one.low:.3f}, {one.high:.3f}]", one.verdict]
         for one in changes(first, second)
     ]
-    heads = ["lifter", "backend", "batch", "time of B / A", "95 % interval", "B is"]
-    parts = [markdown_table(rows, heads, right=(2, 3))]
+    parts: list[str | Paragraph | Table] = [
+        Table(["lifter", "backend", "batch", "time of B / A", "95 % interval", "B is"], rows, right=(2, 3, 4))
+    ]
     differences = differing(first, second)
     if differences:
         parts.append(f"The two differ in {'; '.join(differences)}: a change in time need not come from the code.")
-    parts += [f"{name}: {noise_text(one)}" for name, one in (("A", first), ("B", second)) if not one.noise.trusted]
-    return "\n\n".join(parts)
+    for name, one in (("A", first), ("B", second)):
+        if not one.noise.trusted:
+            found = noise_paragraph(one)
+            parts.append(found._replace(lead=f"{name}: {found.lead}"))
+    return Document.of(*parts)
 
 
 def _machine(machine: dict[str, str]) -> str:
     keys = [key for key in (*_FIRST, *(key for key in machine if key not in _FIRST)) if machine.get(key)]
-    return markdown_text("; ".join(f"{key} {machine[key]}" for key in keys)) + "."
+    return "; ".join(f"{key} {machine[key]}" for key in keys) + "."
 
 
-def _lifters(record: Record) -> str:
-    rows = [
-        [markdown_text(one.name), *_numbers(one), *_reach(one, record.fps), "yes" if one.flip_averaging else "no"] for one in record.lifters
-    ]
+def _lifters(record: Record) -> Table:
+    rows = [[one.name, *_numbers(one), *_reach(one, record.fps), "yes" if one.flip_averaging else "no"] for one in record.lifters]
     heads = ["lifter", "parameters", "multiply-adds a pose", "memory opened, at most [MiB]"]
     heads += ["frames seen (stated)", f"frames to wait for (at {record.fps:g} Hz)", "flips averaged"]
-    return markdown_table(rows, heads, right=range(1, 6))
+    return Table(heads, rows, right=range(1, 6))
 
 
 def _numbers(one: Timed) -> list[str]:
@@ -97,10 +101,10 @@ def _reach(one: Timed, fps: float) -> list[str]:
     return [f"{one.back + 1 + one.ahead} ({one.context})", f"{one.ahead} ({1e3 * one.ahead / fps:.0f} ms)"]
 
 
-def _timings(record: Record) -> str:
-    rows = [[markdown_text(one.name), *_timing(case)] for one in record.lifters for case in one.cases]
+def _timings(record: Record) -> Table:
+    rows = [[one.name, *_timing(case)] for one in record.lifters for case in one.cases]
     heads = ["lifter", "backend", "batch", "median [ms]", "99th percentile [ms]", "poses/s"]
-    return markdown_table(rows, heads, right=range(2, 6))
+    return Table(heads, rows, right=range(2, 6))
 
 
 def _timing(case: Case) -> list[object]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from posebench.base.errors import PosebenchError, first_ten
+from posebench.base.errors import PosebenchError, did_you_mean, first_ten
 from posebench.base.readers.text import read_toml
 from posebench.base.schema import Fields
 from posebench.data import DATASETS
@@ -147,7 +147,8 @@ def select(cells: Sequence[Cell], names: Sequence[str] = (), dataset: str | None
     present = {earlier: name for cell in cells for earlier, name in ((cell.earlier_name, cell.name), (cell.name, cell.name))}
     for name in names:
         if name not in present:
-            raise PosebenchError(f"cell {name!r}", f"one of {first_ten(known)}", "posebench regenerate --list")
+            advice = did_you_mean(name, known, "posebench regenerate --list")
+            raise PosebenchError(f"cell {name!r}", f"one of {first_ten(known)}", advice)
     asked = {present[name] for name in names}
     chosen = [cell for cell in cells if (not names or cell.name in asked) and dataset in (None, cell.dataset)]
     if not chosen:

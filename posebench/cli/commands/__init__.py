@@ -20,4 +20,5 @@ COMMANDS = {
     "predict": "run a lifter over a dataset and write a prediction file",
     "speed": "time lifters side by side, or compare two timing records: docs/speed.md",
     "export": "write the lifter of a training run as an ONNX file with its TOML",
+    "completion": "print the script with which bash, zsh or fish completes the command line",
 }

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 
 from posebench.cli.options import add_board
-from posebench.cli.parser import add_verbs
+from posebench.cli.parser import Parser, add_verbs
+from posebench.cli.printing import remark
 
 
-def configure(parser: ArgumentParser) -> None:
+def configure(parser: Parser) -> None:
     """Its verbs."""
     verbs = add_verbs(parser)
     add = verbs.add("add", "make entries from results; several seeds of one method become one entry", run_add)
-    add.epilog = "Example: posebench board add runs/*/result.json --board my-board"
+    add.example = "posebench board add runs/*/result.json --board my-board"
     add.add_argument("results", metavar="R.json", nargs="+", help="results of `posebench score` or of a training")
     add_board(add)
-    add_board(verbs.add("render", "write pages, tables and plots from the entries", run_render))
-    add_board(verbs.add("check", "are the entries valid and the pages fresh?", run_check))
+    rendered = verbs.add("render", "write pages, tables and plots from the entries", run_render)
+    rendered.example = "posebench board render --board my-board"
+    add_board(rendered)
+    checked = verbs.add("check", "are the entries valid and the pages fresh?", run_check)
+    checked.example = "posebench board check --board my-board"
+    add_board(checked)
 
 
 def run_add(args: Namespace) -> int:
@@ -25,21 +30,29 @@ def run_add(args: Namespace) -> int:
     from posebench.board.entry_files import add
 
     for path in add(args.board, [load_result(path) for path in args.results], args.results):
-        print(path)
+        remark(str(path))
     return 0
 
 
 def run_render(args: Namespace) -> int:
     """Pages, tables and plots from the entries."""
-    from posebench.board.render import render
+    from posebench.base.progress import progress
 
-    print(render(args.board))
+    with progress(f"rendering {args.board}", announced=True) as advance:
+        from posebench.board.render import render
+
+        page = render(args.board, progress=advance)
+    remark(str(page))
     return 0
 
 
 def run_check(args: Namespace) -> int:
     """Entries valid; pages, tables and plots fresh."""
-    from posebench.board.render import check_board
+    from posebench.base.progress import progress
 
-    print(f"{args.board}: {check_board(args.board)} entries, all valid; pages, tables and plots are fresh")
+    with progress(f"checking {args.board}"):
+        from posebench.board.render import check_board
+
+        entries = check_board(args.board)
+    remark(f"{args.board}: {entries} {'entry' if entries == 1 else 'entries'}, all valid; pages, tables and plots are fresh")
     return 0

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from pathlib import Path
 
+from posebench.cli.parser import Parser
 
-def configure(parser: ArgumentParser) -> None:
+
+def configure(parser: Parser) -> None:
     """No options."""
-    parser.epilog = "Example: posebench demo"
+    parser.example = "posebench demo"
 
 
 def run(args: Namespace) -> int:  # noqa: ARG001 - every command takes the parsed arguments

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 
-from posebench.cli.options import add_dataset, add_keypoints
+from posebench.cli import choices
+from posebench.cli.options import add_dataset, add_keypoints, add_split, add_threads, completed
+from posebench.cli.parser import Parser
+from posebench.cli.printing import log, remark
 
 
-def configure(parser: ArgumentParser) -> None:
+def configure(parser: Parser) -> None:
     """The lifter, the data, the output."""
-    parser.epilog = "Example: posebench predict flat --dataset synthetic -o flat.npz"
-    parser.add_argument("lifter", metavar="LIFTER", help="flat, mean-pose, RUN (a folder), model.onnx, module:function: docs/lifters.md")
+    parser.example = (
+        "posebench predict flat --dataset synthetic -o flat.npz\nposebench predict runs/martinez --dataset cmu --root DIR -o preds.npz"
+    )
+    lifters = "flat, mean-pose, RUN (a folder), model.onnx, module:function: docs/lifters.md"
+    completed(parser.add_argument("lifter", metavar="LIFTER", help=lifters), lambda _: choices.LIFTERS, or_path=True)
     add_dataset(parser)
     add_keypoints(parser, "to lift")
-    parser.add_argument("--split", default="test", help="subjects to predict: train or test (default: %(default)s)")
-    threads = "CPU threads of a run or an ONNX model; 0 for the choice of PyTorch or ONNX Runtime (default: %(default)s)"
-    parser.add_argument("--threads", metavar="N", type=int, default=1, help=threads)
+    add_split(parser, "subjects to predict")
+    add_threads(parser, "of a run or an ONNX model; 0 for the choice of PyTorch or ONNX Runtime")
     override = "override a test-time setting of a trained run (may be given more than once)"
     parser.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help=override)
     parser.add_argument("-o", "--output", metavar="PREDS", required=True, help=".npz or .h5")
@@ -23,21 +28,15 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Predict and save."""
-    import sys
-
     from posebench import open_dataset, predict, save_predictions
     from posebench.base.progress import progress
     from posebench.lifters.choose import lifter_maker
 
-    # A wrong name or file is reported before the dataset is read.
-    make = lifter_maker(args.lifter, threads=args.threads, changes=args.set)
-    dataset = open_dataset(args.dataset, args.root, cameras=args.cameras)
-    lifter = make(dataset)
-
-    def log(line: str) -> None:
-        print(line, file=sys.stderr, flush=True)
-
-    with progress("predicting") as advance:
+    with progress(f"predicting with {args.lifter}") as advance:
+        # A wrong name or file is reported before the dataset is read.
+        make = lifter_maker(args.lifter, threads=args.threads, changes=args.set)
+        dataset = open_dataset(args.dataset, args.root, cameras=args.cameras)
+        lifter = make(dataset)
         poses = predict(lifter, dataset, keypoints=args.keypoints, split=args.split, progress=advance, log=log)
         save_predictions(
             args.output,
@@ -50,5 +49,5 @@ def run(args: Namespace) -> int:
             supervision=lifter.info.supervision,
             provenance=lifter.info.provenance,
         )
-    print(f"{args.output}: {lifter.info.id} on {dataset.name} {args.split}, keypoints {args.keypoints}")
+    remark(f"{args.output}: {lifter.info.id} on {dataset.name} {args.split}, keypoints {args.keypoints}")
     return 0

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from posebench.base.errors import PosebenchError
+from posebench.cli import choices
 from posebench.cli.options import add_json, add_truth, reading
-from posebench.cli.printing import label, print_json
+from posebench.cli.parser import Parser
+from posebench.cli.printing import label, print_json, show
+
+if TYPE_CHECKING:
+    from posebench.scoring.result import Result
 
 
-def configure(parser: ArgumentParser) -> None:
+def configure(parser: Parser) -> None:
     """The files, what they are held against, and what is written."""
-    parser.epilog = "Example: posebench score preds.npz --protocol synthetic -o result.json"
+    parser.example = (
+        "posebench score preds.npz --protocol synthetic -o result.json\nposebench score preds.npz --protocol pair-17j --truth truth.npz"
+    )
+    parser.listed = lambda: {"protocols (--protocol)": choices.protocols()}
     files = ".npz or .h5 (docs/files.md), or another project's format (docs/formats.md); several are scored one after the other"
     parser.add_argument("predictions", metavar="PREDS", nargs="+", help=files)
     add_truth(parser)
@@ -20,6 +29,7 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("-o", "--output", metavar="R.json", help=output)
     parser.add_argument("--csv", metavar="FILE", help="write every number in a long table")
     parser.add_argument("--per-frame", action="store_true", help="keep the value of every frame in R.sums.npz")
+    parser.add_argument("--strict", action="store_true", help="refuse a file with a warning too: exit 1, and write no result")
     add_json(parser)
 
 
@@ -47,6 +57,8 @@ def run(args: Namespace) -> int:
                 from_format=reading(args),
                 progress=advance,
             )
+        if args.strict:
+            _refuse_warnings(result, predictions)
         if output:
             result.save(output)
         if args.csv:
@@ -54,10 +66,19 @@ def run(args: Namespace) -> int:
         if args.json:
             printed.append(result.as_dict())
         else:
-            print(("\n\n" if number else "") + report(result))
+            print("\n" if number else "", end="")
+            show(report(result), markdown=args.markdown)
     if args.json:
         print_json(printed if len(outputs) > 1 else printed[0])
     return 0
+
+
+def _refuse_warnings(result: Result, predictions: str) -> None:
+    warnings = [finding for finding in result.findings if finding.severity == "warning"]
+    if warnings:
+        found = "; ".join(f"{finding.name}: {finding.message}" for finding in warnings)
+        wanted, advice = "no warnings, because of --strict", "mend the file as `posebench check` says, or leave --strict out"
+        raise PosebenchError(f"{predictions}: {found}", wanted, advice, exit_code=1)
 
 
 def _result_paths(predictions: list[str], output: str | None) -> list[tuple[str, Path | None]]:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 
 from posebench.base.errors import PosebenchError, needs
-from posebench.cli.options import add_json
-from posebench.cli.printing import print_json
+from posebench.cli import choices
+from posebench.cli.options import add_json, add_threads, completed
+from posebench.cli.parser import Parser
+from posebench.cli.printing import print_json, show
 
 
-def configure(parser: ArgumentParser) -> None:
+def configure(parser: Parser) -> None:
     """What is timed, how often, and where the record goes."""
-    parser.epilog = "Example: posebench speed flat runs/martinez --batch 1,64 -o speed.json"
-    parser.add_argument("lifters", metavar="LIFTER", nargs="*", help="as `posebench predict` takes them (default: flat mean-pose)")
+    parser.example = "posebench speed flat runs/martinez --batch 1,64 -o speed.json\nposebench speed --compare before.json after.json"
+    lifters = parser.add_argument(
+        "lifters", metavar="LIFTER", nargs="*", help="as `posebench predict` takes them (default: flat mean-pose)"
+    )
+    completed(lifters, lambda _: choices.LIFTERS, or_path=True)
     compare = "compare two timing records (B relative to A, with intervals) instead of timing"
     parser.add_argument("--compare", metavar=("A.json", "B.json"), nargs=2, help=compare)
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="device of trained runs (default: %(default)s)")
-    parser.add_argument("--threads", metavar="N", type=int, default=1, help="CPU threads (default: %(default)s)")
+    add_threads(parser, "while timing")
     parser.add_argument("--batch", metavar="N,N", default="1,64,1024", help="frames a call (default: %(default)s)")
     parser.add_argument("--rounds", metavar="N", type=int, default=15, help="how often each case is timed, in turn (default: %(default)s)")
     parser.add_argument("--seconds", metavar="S", type=float, default=2.0, help="seconds of timed calls a case (default: %(default)s)")
@@ -31,7 +36,7 @@ def run(args: Namespace) -> int:
 
 def _compare(args: Namespace) -> int:
     from posebench import load_record
-    from posebench.board.pages.speed import changes_text
+    from posebench.board.pages.speed import changes_document
     from posebench.lifters.timing.comparison import changes
 
     if args.lifters or args.output:
@@ -40,7 +45,7 @@ def _compare(args: Namespace) -> int:
     if args.json:
         print_json([{**one._asdict(), "verdict": one.verdict} for one in changes(first, second)])
     else:
-        print(changes_text(first, second))
+        show(changes_document(first, second), markdown=args.markdown)
     return 0
 
 
@@ -48,15 +53,15 @@ def _time(args: Namespace) -> int:
     from dataclasses import asdict
 
     from posebench.base.progress import progress
-    from posebench.board.pages.speed import record_text
+    from posebench.board.pages.speed import record_document
 
-    with needs("timing", extra="baselines"):
-        from posebench import speed
     try:
         batches = [int(part) for part in args.batch.split(",")]
     except ValueError as error:
         raise PosebenchError(f"--batch {args.batch}", "whole numbers, with commas between", "--batch 1,64,1024") from error
-    with progress("timing") as advance:
+    with progress("timing", announced=True) as advance:
+        with needs("timing", extra="baselines"):
+            from posebench import speed
         record = speed(
             args.lifters or ["flat", "mean-pose"],
             batches=batches,
@@ -71,5 +76,5 @@ def _time(args: Namespace) -> int:
     if args.json:
         print_json(asdict(record))
     else:
-        print(record_text(record))
+        show(record_document(record), markdown=args.markdown)
     return 0

@@ -11,9 +11,9 @@ A file ``SYNTHETIC.txt`` in each folder says that the data are not Human3.6M.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,6 +25,9 @@ from posebench.data.h36m import export_cameras
 from posebench.data.h36m.cameras import Cameras
 from posebench.data.h36m.names import CAMERAS, SPLITS, in_order, take_of_subaction
 from posebench.data.h36m.resimulation import resimulate
+
+if TYPE_CHECKING:
+    from posebench.data.registry import Progress, Writer
 
 #: Frame step of mmpose, and of h36m-fetch for the test subjects.
 MMPOSE_STEP = 5
@@ -47,9 +50,13 @@ def _prepare(dataset: Dataset, destination: Path) -> Dataset:
     return resimulated
 
 
-def _takes(dataset: Dataset) -> Iterator[tuple[str, str, list[Clip]]]:
-    """Subject, take name and the clips of the four cameras."""
-    for subject, name in in_order({(info.subject, info.take.split("/", 1)[1]) for info in dataset.infos.values()}):
+def _takes(dataset: Dataset, progress: Progress | None, passes: tuple[int, int] = (0, 1)) -> Iterator[tuple[str, str, list[Clip]]]:
+    """Subject, take name and the clips of the four cameras; ``progress`` counts takes over all passes, of which this is one."""
+    ordered = in_order({(info.subject, info.take.split("/", 1)[1]) for info in dataset.infos.values()})
+    before, total = passes[0] * len(ordered), passes[1] * len(ordered)
+    for done, (subject, name) in enumerate(ordered):
+        if progress is not None:
+            progress(before + done, total)
         clips = [dataset.load(id) for camera in CAMERAS if (id := f"{subject}/{name}/{camera}") in dataset.infos]
         if len(clips) != len(CAMERAS) or any(clip.camera is None for clip in clips):
             raise PosebenchError(f"take {subject}/{name} of {dataset.name}", "four cameras with their calibration", "export synthetic")
@@ -92,29 +99,30 @@ def _mapping(dataset: Dataset) -> dict[tuple[str, str, int], str]:
     return numbered
 
 
-def to_videopose3d(dataset: Dataset, destination: Path) -> None:
+def to_videopose3d(dataset: Dataset, destination: Path, progress: Progress | None = None) -> None:
     """``data_3d_h36m.npz``, ``data_2d_h36m_<source>.npz`` and ``common/h36m_dataset.py``."""
     dataset = _prepare(dataset, destination)
     positions: dict[str, dict[str, Any]] = {}
-    for subject, name, clips in _takes(dataset):
+    passes = 1 + len(dataset.keypoint_sources)
+    for subject, name, clips in _takes(dataset, progress, (0, passes)):
         positions.setdefault(subject, {})[name] = (to_h36m32(_world(clips[0])) / 1000.0).astype(np.float32)
     # The layout stores a pickled dict; posebench.base.readers.pickles reads it back without executing anything.
     np.savez_compressed(destination / "data_3d_h36m.npz", positions_3d=np.array(positions, dtype=object))
     pairs = skeleton("h36m17").pairs
     metadata = {"layout_name": "h36m", "num_joints": 17, "keypoints_symmetry": [[left for left, _ in pairs], [right for _, right in pairs]]}
-    for source in dataset.keypoint_sources:
+    for number, source in enumerate(dataset.keypoint_sources, 1):
         flat: dict[str, dict[str, Any]] = {}
-        for subject, name, clips in _takes(dataset):
+        for subject, name, clips in _takes(dataset, progress, (number, passes)):
             flat.setdefault(subject, {})[name] = [clip.keypoints(source).astype(np.float32) for clip in clips]
         arrays: dict[str, Any] = {"positions_2d": np.array(flat, dtype=object), "metadata": np.array(metadata, dtype=object)}
         np.savez_compressed(destination / f"data_2d_h36m_{source}.npz", **arrays)
     export_cameras.write_videopose3d(destination / "common" / "h36m_dataset.py", _cameras(dataset))
 
 
-def to_cdf(dataset: Dataset, destination: Path) -> None:
+def to_cdf(dataset: Dataset, destination: Path, progress: Progress | None = None) -> None:
     """``S9/MyPoseFeatures/{D3_Positions,D3_Positions_mono,D2_Positions}/*.cdf`` and ``metadata.xml``."""
     dataset = _prepare(dataset, destination)
-    for subject, name, clips in _takes(dataset):
+    for subject, name, clips in _takes(dataset, progress):
         folder = destination / subject / "MyPoseFeatures"
         _write_cdf(folder / "D3_Positions" / f"{name}.cdf", to_h36m32(_world(clips[0])))
         for clip in clips:
@@ -142,12 +150,12 @@ def _write_cdf(path: Path, values: Array) -> None:
     file.close()
 
 
-def to_martinez(dataset: Dataset, destination: Path) -> None:
+def to_martinez(dataset: Dataset, destination: Path, progress: Progress | None = None) -> None:
     """``S9/MyPoses/3D_positions/*.h5``, ``S9/StackedHourglass/*.h5`` (from ``gauss5``, if the dataset has it) and ``cameras.h5``."""
     from posebench.base.readers.hdf5 import new_hdf5
 
     dataset = _prepare(dataset, destination)
-    for subject, name, clips in _takes(dataset):
+    for subject, name, clips in _takes(dataset, progress):
         poses = destination / subject / "MyPoses" / "3D_positions"
         poses.mkdir(parents=True, exist_ok=True)
         with new_hdf5(poses / f"{name}.h5") as file:
@@ -162,14 +170,14 @@ def to_martinez(dataset: Dataset, destination: Path) -> None:
     export_cameras.write_martinez(destination / "cameras.h5", _cameras(dataset))
 
 
-def to_mmpose(dataset: Dataset, destination: Path) -> None:
+def to_mmpose(dataset: Dataset, destination: Path, progress: Progress | None = None) -> None:
     """``annotation_body3d/fps10/h36m_{train,test}.npz`` and ``annotation_body3d/cameras.pkl``."""
     dataset = _prepare(dataset, destination)
     folder = destination / "annotation_body3d" / "fps10"
     folder.mkdir(parents=True)
-    for split, subjects in SPLITS.items():
+    for number, (split, subjects) in enumerate(SPLITS.items()):
         rows: dict[str, list[Any]] = {"imgname": [], "center": [], "scale": [], "part": [], "S": []}
-        for subject, name, clips in _takes(dataset):
+        for subject, name, clips in _takes(dataset, progress, (number, len(SPLITS))):
             if subject in subjects:
                 for clip in clips:
                     _annotate(rows, clip, f"{subject}_{name.replace(' ', '_')}.{clip.info.camera}")
@@ -191,14 +199,14 @@ def _annotate(rows: dict[str, list[Any]], clip: Clip, stem: str) -> None:
     rows["S"].append(np.concatenate([pose, visible], axis=2))
 
 
-def to_fetch(dataset: Dataset, destination: Path) -> None:
+def to_fetch(dataset: Dataset, destination: Path, progress: Progress | None = None) -> None:
     """``processed/S9/Walking-1/annot.h5`` and ``metadata.xml``, which maps numbers to names."""
     from posebench.base.readers.hdf5 import new_hdf5
 
     dataset = _prepare(dataset, destination)
     mapping = _mapping(dataset)
     numbers = {f"{subject}/{name}": f"{action}-{number}" for (subject, action, number), name in mapping.items()}
-    for subject, name, clips in _takes(dataset):
+    for subject, name, clips in _takes(dataset, progress):
         take_folder = numbers[f"{subject}/{name}"]
         folder = destination / "processed" / subject / take_folder
         folder.mkdir(parents=True)
@@ -230,8 +238,8 @@ def _kept(pose: Array, subject: str) -> np.ndarray[tuple[int], np.dtype[np.intp]
     return np.array(kept)
 
 
-#: Layout to its writer, which takes a dataset and a new or empty folder.
-LAYOUTS: dict[str, Callable[[Dataset, Path], None]] = {
+#: Layout to its writer, which takes a dataset, a new or empty folder, and a function to call with (takes done, takes in all).
+LAYOUTS: dict[str, Writer] = {
     "videopose3d": to_videopose3d,
     "h36m-cdf": to_cdf,
     "mmpose": to_mmpose,

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,9 @@ from posebench.base.files import replacing
 from posebench.base.skeletons import joint_map, skeleton
 from posebench.data.clip import Clip, Dataset
 from posebench.data.mpi_inf_3dhp.official import ACTIVITIES, CAMERAS, TEST
+
+if TYPE_CHECKING:
+    from posebench.data.registry import Progress, Writer
 
 Array = npt.NDArray[np.float64]
 
@@ -41,66 +44,72 @@ NEAREST = {
 }
 VALID_EVERY = 10
 _CELLS = 14
+#: Training subjects, and takes of each.
+_SUBJECTS, _TAKES = 8, 2
 _ACTIVITY = {"Walk": 1, "Exercis": 2, "Sit": 3, "Reach": 4, "Crouch": 4, "Floor": 5, "Sport": 6}
 
 
-def export_official(dataset: Dataset, folder: Path) -> None:
+def export_official(dataset: Dataset, folder: Path, progress: Progress | None = None) -> None:
     """``S1/Seq1/annot.mat`` with ``camera.calibration``, and ``TS1/annot_data.mat``, below ``folder``.
 
     Raises:
         PosebenchError: the source has another skeleton, too few test takes, or cameras with distortion.
     """
-    for take, fps, clips in _training(dataset):
+    for take, fps, clips in _training(dataset, progress):
         del fps  # the release does not state it
         _write_annotations(folder / take / "annot.mat", clips)
         with replacing(folder / take / "camera.calibration") as temporary:
             temporary.write_text(_calibration({camera: clip.camera for camera, clip in clips.items()}), encoding="utf-8")
-    for sequence, clip in _test(dataset):
+    for sequence, clip in _test(dataset, progress):
         _write_test(folder / sequence / "annot_data.mat", clip)
 
 
-def export_pstmo(dataset: Dataset, folder: Path) -> None:
+def export_pstmo(dataset: Dataset, folder: Path, progress: Progress | None = None) -> None:
     """``data_train_3dhp.npz`` and ``data_test_3dhp.npz`` in ``folder``: one pickled dictionary each, as P-STMO distributes them.
 
     Raises:
         PosebenchError: the source has another skeleton, or too few test takes.
     """
     train: dict[str, Any] = {}
-    for take, fps, clips in _training(dataset):
+    for take, fps, clips in _training(dataset, progress):
         cameras = {str(camera): {"data_2d": _keypoints(clip, "mpi17"), "data_3d": _pose(clip, "mpi17")} for camera, clip in clips.items()}
         train[take.replace("/", " ")] = [cameras, fps]
     test = {
         sequence: {"data_2d": _keypoints(clip, "mpi17"), "data_3d": _pose(clip, "mpi17"), "valid": _valid(len(clip.pose))}
-        for sequence, clip in _test(dataset)
+        for sequence, clip in _test(dataset, progress)
     }
     for name, content in (("train", train), ("test", test)):
         with replacing(folder / f"data_{name}_3dhp.npz") as temporary, temporary.open("wb") as file:
             np.savez_compressed(file, data=np.array(content, dtype=object))
 
 
-#: Layout to its writer, which takes a dataset and a folder.
-LAYOUTS: dict[str, Callable[[Dataset, Path], None]] = {"3dhp": export_official, "p-stmo": export_pstmo}
+#: Layout to its writer, which takes a dataset, a folder, and a function to call with (recordings done, recordings in all).
+LAYOUTS: dict[str, Writer] = {"3dhp": export_official, "p-stmo": export_pstmo}
 
 
-def _training(dataset: Dataset) -> Iterator[tuple[str, float, dict[int, Clip]]]:
+def _training(dataset: Dataset, progress: Progress | None) -> Iterator[tuple[str, float, dict[int, Clip]]]:
     """Yields (``S1/Seq1``, frames per second, camera number of 3DHP to clip) of every training recording."""
     if dataset.skeleton != "h36m17":
         raise PosebenchError(f"dataset {dataset.name} in skeleton {dataset.skeleton}", "one in h36m17", "export synthetic")
     infos = [dataset.infos[id] for id in dataset.clip_ids("train")]
-    for number, subject in enumerate(list(dict.fromkeys(info.subject for info in infos))[:8], 1):
+    for number, subject in enumerate(list(dict.fromkeys(info.subject for info in infos))[:_SUBJECTS], 1):
         takes = dict.fromkeys(info.take for info in infos if info.subject == subject)
-        for sequence, take in enumerate(list(takes)[:2], 1):
+        for sequence, take in enumerate(list(takes)[:_TAKES], 1):
+            if progress is not None:
+                progress(_TAKES * (number - 1) + sequence - 1, _TAKES * _SUBJECTS + len(TEST))
             clips = [dataset.load(info.id) for info in infos if info.take == take][: len(CAMERAS)]
             yield f"S{number}/Seq{sequence}", clips[0].fps, dict(zip(CAMERAS, clips, strict=False))
 
 
-def _test(dataset: Dataset) -> Iterator[tuple[str, Clip]]:
+def _test(dataset: Dataset, progress: Progress | None) -> Iterator[tuple[str, Clip]]:
     """Yields (``TS1``, clip) of every test sequence."""
     infos = [dataset.infos[id] for id in dataset.clip_ids("test")]
     takes = list(dict.fromkeys(info.take for info in infos))
     if len(takes) < len(TEST):
         raise PosebenchError(f"dataset {dataset.name} with {len(takes)} test takes", f"at least {len(TEST)}", "export synthetic")
     for number, sequence in enumerate(TEST):
+        if progress is not None:
+            progress(_TAKES * _SUBJECTS + number, _TAKES * _SUBJECTS + len(TEST))
         clips = [info.id for info in infos if info.take == takes[number * len(takes) // len(TEST)]]
         yield sequence, dataset.load(clips[number % len(clips)])
 

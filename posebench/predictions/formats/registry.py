@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from posebench.base.errors import PosebenchError
+from posebench.base.errors import PosebenchError, did_you_mean
 from posebench.base.readers.npy import NPY_MAGIC, first_bytes
 from posebench.predictions.archive import META_KEY, Predictions, open_predictions, save_predictions
 from posebench.predictions.finding import Finding
@@ -95,9 +95,8 @@ def foreign_format(path: str | os.PathLike[str], reading: Reading) -> str | None
     path = Path(path)
     if reading.format is not None:
         if reading.format not in FORMATS:
-            raise PosebenchError(
-                f"format {reading.format!r}", f"one of {', '.join(FORMATS)}", "see docs/formats.md for what each looks like"
-            )
+            advice = did_you_mean(reading.format, FORMATS, "see docs/formats.md for what each looks like")
+            raise PosebenchError(f"format {reading.format!r}", f"one of {', '.join(FORMATS)}", advice)
         return reading.format
     fitting = recognise(path) if path.exists() else []
     if not fitting and path.is_file() and first_bytes(path, 4) == b"PK\x03\x04":

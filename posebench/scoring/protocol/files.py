@@ -11,7 +11,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from posebench.base.errors import PosebenchError
+from posebench.base.errors import PosebenchError, did_you_mean
 from posebench.base.readers.text import MAX_TOML_BYTES, parse_toml, read_text
 from posebench.base.schema import Fields
 from posebench.base.skeletons import SKELETONS, Skeleton, skeleton
@@ -101,9 +101,9 @@ def _read(id: str) -> dict[str, Any]:
         elif id in protocol_ids():
             text = resources.files("posebench.protocols").joinpath(f"{id}.toml").read_text(encoding="utf-8")
         else:
-            raise PosebenchError(
-                f"no protocol {id!r}", "one of " + ", ".join(protocol_ids()) + ", or the path of a .toml file", "posebench protocol list"
-            )
+            known = protocol_ids()
+            wanted, advice = f"one of {', '.join(known)}, or the path of a .toml file", did_you_mean(id, known, "posebench protocol list")
+            raise PosebenchError(f"no protocol {id!r}", wanted, advice)
         return parse_toml(text)
     except (OSError, ValueError) as error:  # ValueError: bad UTF-8, bad TOML, a number of 5000 digits
         raise PosebenchError(f"{id}: {error}", "a readable TOML file", "see protocols/README.md for every field") from error

@@ -167,7 +167,7 @@ def test_anything_else_is_refused(read, data, named):
 def test_small_archives_made_to_crash_hang_or_exhaust_are_refused_in_one_paragraph(tmp_path, name, dataset, found):
     """Run as a command of its own: before, some of these killed the process, or had no end within 25 s."""
     shutil.copy(HOSTILE / f"pickle-{name}.npz", tmp_path / f"{name[name.index('data_') :]}.npz")
-    command = [sys.executable, "-m", "posebench", "data", "info", dataset, "--root", str(tmp_path)]
+    command = [sys.executable, "-m", "posebench", "-q", "data", "info", dataset, "--root", str(tmp_path)]
     run = subprocess.run(command, capture_output=True, text=True, timeout=60, env=os.environ | {"COLUMNS": "80"})
     assert run.returncode == 2, run.stderr
     assert found in run.stderr

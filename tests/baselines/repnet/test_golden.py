@@ -3,6 +3,8 @@
 Golden vectors hold all x, then all y (then all z), ours joint after joint; golden scores are low for real poses, ours are high.
 """
 
+from dataclasses import replace
+
 import pytest
 
 pytest.importorskip("torch", reason="the baselines need the extra [baselines]")
@@ -213,6 +215,13 @@ def test_schedule_batch_and_optimiser_of_paper_and_released_are_the_authors():
         for optimiser in method.optimisers().values():
             assert (optimiser.defaults["lr"], optimiser.defaults["betas"]) == (1e-4, (0.5, 0.9))
         assert (settings.critic_steps, settings.gradient_penalty, settings.slope) == (1, 10.0, FACTS["slope"])
+
+
+@pytest.mark.parametrize(("recipe", "work"), [("paper", (20, 12800)), ("released", (7, 45000))])
+def test_quick_has_official_sizes_batch_and_rates_and_less_work(recipe, work):
+    quick, full = (resolve(CONTENT, Settings, where=WHERE, recipe=recipe, preset=preset) for preset in ("quick", "full"))
+    assert (quick.epochs, quick.samples) == work
+    assert replace(quick, epochs=full.epochs, samples=full.samples) == full
 
 
 def test_weights_start_uniform_within_glorots_limit_and_biases_at_zero():

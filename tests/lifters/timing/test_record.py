@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from posebench.base.errors import PosebenchError
-from posebench.board.pages.speed import changes_text, milliseconds, noise_text, record_text
+from posebench.board.pages.speed import changes_document, milliseconds, noise_paragraph, record_document
 from posebench.cli.main import main
 from posebench.lifters.timing.comparison import changes, differing, ratio_interval
 from posebench.lifters.timing.record import BackendDifference, Case, Noise, Record, Timed, load_record
@@ -84,15 +84,15 @@ def test_two_records_are_compared_case_by_case(factor, verdict):
     (one,) = changes(first, record(case(times=factor * times)))
     assert (one.lifter, one.backend, one.batch, one.verdict) == ("m (quick)", "inference", 1, verdict)
     assert one.ratio == pytest.approx(factor)
-    assert verdict in changes_text(first, record(case(times=factor * times)))
+    assert verdict in str(changes_document(first, record(case(times=factor * times))))
 
 
 def test_a_comparison_says_what_else_differs_and_which_machine_was_noisy():
     first, second = record(), record(noise=Noise(0.4, 0.0), processor="Q", code="def")
     assert differing(first, second) == ["processor P and Q"]
-    text = changes_text(first, second)
+    text = str(changes_document(first, second))
     assert "need not come from the code" in text
-    assert "B: **The machine was too noisy" in text
+    assert "B: The machine was too noisy" in text
     assert "A: " not in text
 
 
@@ -104,11 +104,11 @@ def test_records_without_a_case_in_common_are_refused():
 @pytest.mark.parametrize(("noise", "trusted"), [(Noise(0.1, 0.05), True), (Noise(0.11, 0.0), False), (Noise(0.0, 0.06), False)])
 def test_noise_decides_whether_times_are_trusted(noise, trusted):
     assert noise.trusted is trusted
-    assert ("too noisy to trust" in noise_text(record(noise=noise))) is not trusted
+    assert ("too noisy to trust" in noise_paragraph(record(noise=noise)).lead) is not trusted
 
 
 def test_the_text_of_a_record_tells_everything():
-    text = record_text(record(replace(case(), p99=1.234)))
+    text = str(record_document(record(replace(case(), p99=1.234))))
     for part in (
         "processor P",
         "m (quick)",
