@@ -35,7 +35,7 @@ def methods() -> list[str]:
 
 
 def recipes(method: str) -> list[str]:
-    """Recipes of a baseline, its default first; none for a method that does not exist."""
+    """Recipes of a baseline, ``tuned`` first; none for a method that does not exist."""
     if method not in methods():
         return []
     text = (_folder("posebench.baselines") / method / "recipe.toml").read_text(encoding="utf-8")
