@@ -88,7 +88,7 @@ def test_an_entry_goes_on_a_board_of_ones_own_as_described(in_folder):
         ["posebench", "board", verb] for verb in ("add", "render", "check")
     ]
     (entry,) = in_folder.glob("my-board/entries/synthetic/*.json")
-    assert entry.stem == "mine-gt-long"
+    assert entry.stem == "mine+own-gt-long"
     assert "mine" in (in_folder / "my-board" / "README.md").read_text(encoding="utf-8")
 
 

@@ -67,7 +67,7 @@ class Settings(Common):
     optimiser: str = "sgd"
     momentum: float = 0.9
     weight_decay: float = 0.0
-    teacher_recipe: str = "default"
+    teacher_recipe: str = "tuned"
     flip: str = "none"
     flip_tilt: float = 0.0
     votes: int = 1

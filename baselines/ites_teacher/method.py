@@ -50,6 +50,8 @@ class Teacher(Method):
         self.register_buffer("turned", torch.tensor(False))
         initialisation = settings.initialisations * settings.initialisation_steps if settings.initialisations > 1 else 0
         self.extra_poses = (initialisation + 2 * settings.flip_check_steps) * settings.batch
+        if self.extra_poses:
+            self.selection = "criterion without truth"
         self.side_information = tuple(dict.fromkeys([*tilt_side_information(settings.tilt), *self.lifter.flip.side_information]))
 
     def prepare(self, data: TrainingData) -> None:

@@ -38,6 +38,8 @@ class PoseMachine(Method):
     def __init__(self, settings: Settings, joints: Skeleton) -> None:
         super().__init__()
         self.settings, self.joints = settings, joints
+        if settings.correction != "none":
+            self.test_time = f"optimisation ({settings.correction_steps} steps), own clip"
         self.swap = list(joints.mirror)
         self.lifter = self.make_lifter()
         self.context = 2 * settings.window - 1 if settings.inference == "overlap" else settings.window

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 
-from posebench.base.errors import PosebenchError
+from posebench.base.errors import PosebenchError, first_ten
 from posebench.base.schema import Fields
-from posebench.board.entry import BY_JOINT, Entry, Joints, Seed
+from posebench.board.entry import BY_JOINT, PRIMARY, Entry, Joints, Seed
 from posebench.board.entry_checks import ADVICE, check_derived
+from posebench.lifters import simple_lifters
+from posebench.predictions.disclosure import FACTS
 from posebench.predictions.provenance import Provenance, read_provenance
 from posebench.scoring.protocol import load_protocol
 from posebench.scoring.result import Result
 from posebench.scoring.sums import codes
+
+#: Significant digits of sums and values that do not depend on the processor.
+_SUM_DIGITS = 9
 
 
 def entry_of(result: Result, name: str) -> Entry:
@@ -23,12 +28,18 @@ def entry_of(result: Result, name: str) -> Entry:
     Raises:
         PosebenchError: the board does not accept the result: partial, scored with --truth, not the official copy, of an unknown or
             changed protocol, without method or keypoint source, with predictions that equal the truth, of a recipe changed by hand,
-            trained on another keypoint source than it was tested on, or with numbers that do not follow from its sums.
+            trained on another keypoint source than it was tested on, without word of what the method was given, or with numbers that do
+            not follow from its sums.
     """
     _check_scoring(result, name)
     _check_predictions(result, name)
     provenance = _checked_provenance(result, name)
     tables = result.tables
+    lacking = sorted(set(result.sums) - set(tables))
+    if lacking:
+        raise _refused(name, f"no {first_ten(lacking)} among its metrics, and sums of it", "a value and sums of the same metrics")
+    if PRIMARY not in result.sums:
+        raise _refused(name, f"no {PRIMARY}, by which the board ranks", "a protocol with that metric")
     entry = Entry(
         method=result.predictions.method,
         keypoints=result.predictions.keypoints,
@@ -41,7 +52,32 @@ def entry_of(result: Result, name: str) -> Entry:
         seeds=[_seed_of(result, provenance)],
     )
     check_derived(entry, name)
-    return entry
+    return _reproducible(entry)
+
+
+def _reproducible(entry: Entry) -> Entry:
+    """The entry with the digits that another processor gives: rounding errors of the sums stay out of the file."""
+    seeds = [
+        replace(
+            seed,
+            sums={metric: (_digits(total, _SUM_DIGITS), count) for metric, (total, count) in seed.sums.items()},
+            behaviour={who: {name: _rounded(value) for name, value in table.items()} for who, table in seed.behaviour.items()},
+        )
+        for seed in entry.seeds
+    ]
+    rounded = replace(entry, seeds=seeds)
+    headline = entry.protocol["headline"]
+    values = [{metric: rounded.value(metric, headline, number) for metric in seed.values} for number, seed in enumerate(seeds)]
+    stated = [{metric: _rounded(value) for metric, value in one.items() if value is not None} for one in values]
+    return replace(entry, seeds=[replace(seed, values=one) for seed, one in zip(seeds, stated, strict=True)])
+
+
+def _digits(numbers: list[float], digits: int) -> list[float]:
+    return [float(f"{number:.{digits}g}") for number in numbers]
+
+
+def _rounded(number: float) -> float:
+    return _digits([number], _SUM_DIGITS)[0]
 
 
 def _refused(name: str, found: str, wanted: str) -> PosebenchError:
@@ -72,9 +108,16 @@ def _check_predictions(result: Result, name: str) -> None:
 
 
 def _checked_provenance(result: Result, name: str) -> Provenance | None:
-    """Provenance of a training as its recipe names it; None where the file states none."""
+    """Provenance of a training as its recipe names it; None for a lifter of posebench that needs no training."""
     if result.predictions.provenance is None:
-        return None
+        if result.predictions.method in simple_lifters():
+            return None
+        raise PosebenchError(
+            f"{name}: no word of how {result.predictions.method} was made and what it was given",
+            "provenance in the prediction file",
+            "save the predictions with provenance=posebench.Provenance(...), as in CONTRIBUTING.md, and score them again",
+            exit_code=1,
+        )
     made = read_provenance(Fields(result.predictions.provenance, f"{name}: provenance", ADVICE))
     for key, value in (("recipe", made.recipe), ("preset", made.preset)):
         if not re.fullmatch(r"[\w.-]+", value):
@@ -82,6 +125,14 @@ def _checked_provenance(result: Result, name: str) -> Provenance | None:
     if not re.fullmatch(r"[\w.+-]+", made.trained_on.partition(" ")[0]):
         wanted = "the dataset's name first, of letters, digits, and . + - _, such as 'h36m 1'"
         raise _refused(name, f"trained_on {made.trained_on!r}", wanted)
+    unstated = [fact for fact in FACTS if fact not in made.facts]
+    if unstated:
+        raise PosebenchError(
+            f"{name}: no word of {', '.join(unstated)}",
+            "what the method was given: " + "; ".join(f"{fact}: {FACTS[fact].wanted}" for fact in unstated),
+            "a run: posebench train ... --resume -o RUN makes its predictions again; others: state it in posebench.Provenance(...)",
+            exit_code=1,
+        )
     keypoints = result.predictions.keypoints
     if made.trained_keypoints != keypoints:
         raise _refused(name, f"trained on {made.trained_keypoints}, tested on {keypoints}", "one keypoint source for both")
@@ -120,4 +171,4 @@ def _seed_of(result: Result, provenance: Provenance | None) -> Seed:
 
 
 def _six_digits(numbers: list[float]) -> list[float]:
-    return [float(f"{number:.6g}") for number in numbers]
+    return _digits(numbers, 6)

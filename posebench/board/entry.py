@@ -2,7 +2,8 @@
 
 **Convention.** An entry keeps the sums by take of every metric, so that its numbers, intervals and every comparison can be computed again
 from the entry alone; for the metrics of :data:`BY_JOINT` also by joint. Stated numbers (``values``) must follow from them.
-Schema 2 added ``values`` and ``joints``, schema 3 ``curves``; entries without them stay valid.
+Schema 2 added ``values`` and ``joints``, schema 3 ``curves``, schema 4 the form of the method and the facts of
+:mod:`posebench.predictions.disclosure`, and sums and values of nine digits; entries without them stay valid.
 """
 
 from __future__ import annotations
@@ -10,17 +11,22 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from posebench.lifters import simple_lifters
+from posebench.predictions.disclosure import FACTS, NONE, NOT_STATED, OF_UNTRAINED, supervision_in_words, why_unranked
 from posebench.predictions.provenance import Provenance
 from posebench.scoring.sums import Row, Sums, average
 
-SCHEMA = 3
+SCHEMA = 4
+#: The metric that orders a table: every method has it, also those of unknown scale.
+PRIMARY = "PA-MPJPE"
 #: Metrics whose sums an entry keeps by joint, where the method has them.
-BY_JOINT = ("PA-MPJPE", "MPJPE")
+BY_JOINT = (PRIMARY, "MPJPE")
 
 Array = npt.NDArray[np.float64]
 
@@ -74,7 +80,20 @@ class Seed:
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """A method, what it was scored on, and its seeds. ``takes`` holds (take, subject, action) of each row of sums."""
+    """A method, what it was scored on, and its seeds.
+
+    Attributes:
+        method: its id.
+        keypoints: source of the keypoints.
+        supervision: the 3D that its training saw.
+        scale: of its poses, ``metric`` or ``unknown``.
+        protocol: id, version, digest and headline.
+        data: name, version and fingerprint.
+        takes: (take, subject, action) of each row of sums.
+        units: of each metric.
+        seeds: one or more.
+        stem: name of the file that it was read from, without suffix; empty for a new entry. Not part of the file.
+    """
 
     method: str
     keypoints: str
@@ -85,21 +104,69 @@ class Entry:
     takes: list[tuple[str, str, str]]
     units: dict[str, str]
     seeds: list[Seed]
+    stem: str = ""
 
     @property
     def name(self) -> str:
-        """File name of the entry, without suffix."""
+        """File name of the entry, without suffix: that of its file, or the one that its contents give."""
+        return self.stem or self.names[0]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """File names that fit its contents, without suffix: the present one first, then that of earlier versions if it is another."""
         made = self.seeds[0].provenance
-        return f"{self.variant}-{self.keypoints}" + (f"-{made.preset}" if made else "")
+        if made is None:
+            return (f"{self.method}-{self.keypoints}",)
+        rest = f"{self._learnt_elsewhere}-{self.keypoints}-{made.preset}"
+        return tuple(dict.fromkeys(self.method + variant + rest for variant in (made.variant, made.earlier_variant)))
+
+    def path(self, board: Path) -> Path:
+        """Its file on a board, under its present name; an earlier version may have written it under the second of :attr:`names`."""
+        return board / "entries" / str(self.protocol["id"]) / f"{self.names[0]}.json"
 
     @property
     def variant(self) -> str:
-        """``<method>[+<recipe>][@<dataset>]``."""
+        """``<method>[+<recipe>][@<dataset>]``: the recipe if there was a training, the dataset if it was another one."""
+        made = self.seeds[0].provenance
+        return self.method if made is None else self.method + made.variant + self._learnt_elsewhere
+
+    @property
+    def form(self) -> str:
+        """One of :data:`posebench.predictions.forms.FORMS`; ``untrained`` for a simple lifter; ``not stated`` without provenance."""
+        made = self.seeds[0].provenance
+        return made.form if made else "untrained" if self.untrained else NOT_STATED
+
+    @property
+    def untrained(self) -> bool:
+        """It is one of the lifters of posebench that need no training."""
+        return self.seeds[0].provenance is None and self.method in simple_lifters()
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What the method was given, in words: ``context``, :data:`posebench.predictions.disclosure.FACTS`, ``side_information``."""
         made = self.seeds[0].provenance
         if made is None:
-            return self.method
-        learnt = self.learnt_on
-        return self.method + made.variant + ("" if learnt == self.data["name"] else f"@{learnt}")
+            known = {"context": "1", **OF_UNTRAINED, "side_information": NONE} if self.untrained else {}
+        else:
+            averaged = {"tta": "flip"} if made.flip_averaging else {}
+            side = [*made.side_information, *(f"extra data: {name}" for name in made.extra_data)]
+            known = {"context": str(made.context), **averaged, **made.facts, "side_information": "; ".join(side) or NONE}
+        return {name: known.get(name, NOT_STATED) for name in ("context", *FACTS, "side_information")}
+
+    @property
+    def why_unranked(self) -> str:
+        """Why the entry is shown beside the ranking and not in it; empty if it is ranked."""
+        return why_unranked(self.facts)
+
+    @property
+    def supervision_in_words(self) -> str:
+        """The 3D that the method has seen: of its training, and of what its side information was measured from."""
+        made = self.seeds[0].provenance
+        return supervision_in_words(self.supervision, made.side_information if made else ())
+
+    @property
+    def _learnt_elsewhere(self) -> str:
+        return "" if self.learnt_on in ("", self.data["name"]) else f"@{self.learnt_on}"
 
     @property
     def learnt_on(self) -> str:
@@ -136,6 +203,7 @@ class Entry:
     def dump(self) -> str:
         """The JSON text of the entry, each list of numbers on one line; empty tables of a seed are left out."""
         content = {"posebench_entry": SCHEMA, **asdict(self)}
+        del content["stem"]
         for seed in content["seeds"]:
             for key in ("values", "joints", "curves"):
                 if not seed[key]:

@@ -8,12 +8,18 @@ from posebench.base.errors import PosebenchError
 from posebench.board.entry import Entry
 
 ADVICE = "make entries with: posebench board add R.json"
-#: Tolerance of a stated number, relative and absolute: values are stored in full, joints and curves with six digits.
-_TOLERANCE, _ROUNDED_TOLERANCE = 1e-9, 1e-5
+#: Tolerance of a stated number, relative and absolute: values and sums are stored in full, or from schema 4 on with nine digits; joints and
+#: curves with six digits.
+_TOLERANCE, _NINE_DIGITS_TOLERANCE, _ROUNDED_TOLERANCE = 1e-9, 1e-8, 1e-5
 
 
-def check_derived(entry: Entry, where: str) -> None:
-    """Refuse an entry whose stated numbers do not follow from its sums; ``where`` is what messages call it.
+def check_derived(entry: Entry, where: str, *, nine_digits: bool = False) -> None:
+    """Refuse an entry whose stated numbers do not follow from its sums.
+
+    Args:
+        entry: the entry.
+        where: what messages call it.
+        nine_digits: its values and sums were rounded to nine digits.
 
     Raises:
         PosebenchError: a value, curve or sum by joint differs (exit code 1).
@@ -24,10 +30,11 @@ def check_derived(entry: Entry, where: str) -> None:
         return PosebenchError(f"{where}: {what} = {stated:.6g}", sums, "score the predictions again, then " + ADVICE, exit_code=1)
 
     headline = entry.protocol["headline"]
+    tolerance = _NINE_DIGITS_TOLERANCE if nine_digits else _TOLERANCE
     for number, seed in enumerate(entry.seeds):
         for metric, stated in seed.values.items():
             given = entry.value(metric, headline, number)
-            if given is None or not math.isclose(stated, given, rel_tol=_TOLERANCE, abs_tol=_TOLERANCE):
+            if given is None or not math.isclose(stated, given, rel_tol=tolerance, abs_tol=tolerance):
                 raise refuse(f"{metric} of seeds[{number}]", stated, given)
         for metric, (_, percent) in seed.curves.items():
             mean = sum(percent) / len(percent)

@@ -1,15 +1,19 @@
 """Files of entries: written from results, and read strictly.
 
-**Convention.** ``entries/<protocol id>/<method>[+<recipe>][@<dataset>]-<keypoints>[-<preset>].json``: the recipe unless it is the default,
-the training dataset unless it is the protocol's, the preset if there was a training. :mod:`posebench.board.entry` describes the content.
+**Convention.** ``entries/<protocol id>/<method>[+<recipe>][@<dataset>]-<keypoints>[-<preset>].json``: recipe and preset if there was a
+training, the training dataset unless it is the protocol's. Earlier files leave out the recipe ``tuned``; they keep their names.
+:mod:`posebench.board.entry` describes the content.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from posebench.base.errors import PosebenchError
 from posebench.base.files import write_text
@@ -19,10 +23,15 @@ from posebench.board.admission import entry_of
 from posebench.board.entry import SCHEMA, Entry, Joints, Seed
 from posebench.board.entry_checks import ADVICE, check_derived
 from posebench.predictions.archive import SUPERVISIONS
+from posebench.predictions.disclosure import FACTS
 from posebench.predictions.provenance import read_provenance
 from posebench.scoring.result import Result
 
 _MAX_BYTES = 64 * 2**20
+#: Sums that differ by less are the same, computed on another processor.
+_NOISE = 1e-7
+#: From this schema on an entry states :data:`posebench.predictions.disclosure.FACTS`, and its sums have nine digits.
+_WITH_FACTS = 4
 
 
 def add(board: Path, results: Sequence[Result], names: Sequence[str]) -> list[Path]:
@@ -34,7 +43,7 @@ def add(board: Path, results: Sequence[Result], names: Sequence[str]) -> list[Pa
     entries: dict[Path, Entry] = {}
     for result, name in zip(results, names, strict=True):
         entry = entry_of(result, name)
-        path = board / "entries" / entry.protocol["id"] / f"{entry.name}.json"
+        path = entry.path(board)
         known = entries.get(path)
         if known is None:
             entries[path] = entry
@@ -50,8 +59,27 @@ def add(board: Path, results: Sequence[Result], names: Sequence[str]) -> list[Pa
             )
         known.seeds.append(made)
     for path, entry in entries.items():
-        write_text(path, entry.dump())
+        if not _holds(path, board, entry):
+            write_text(path, entry.dump())
+        for earlier in entry.names[1:]:
+            path.with_name(f"{earlier}.json").unlink(missing_ok=True)
     return list(entries)
+
+
+def _holds(path: Path, board: Path, entry: Entry) -> bool:
+    """Whether a file holds this entry already, but for rounding errors and where it was scored: it then keeps its bytes."""
+    try:
+        known = load_entry(path, board)
+    except PosebenchError:
+        return False  # there is none, or it is of an earlier version or damaged
+    if _common(known) != _common(entry) or known.takes != entry.takes or known.units != entry.units or len(known.seeds) != len(entry.seeds):
+        return False
+    return all(
+        (one.predictions, one.provenance) == (other.predictions, other.provenance)
+        and set(one.sums) == set(other.sums)
+        and all(np.allclose(one.sums[metric], other.sums[metric], rtol=_NOISE, atol=_NOISE) for metric in one.sums)
+        for one, other in zip(known.seeds, entry.seeds, strict=True)
+    )
 
 
 def _common(entry: Entry) -> tuple[Any, ...]:
@@ -66,7 +94,12 @@ def load_entries(board: Path) -> list[Entry]:
     Raises:
         PosebenchError: a file is no entry, is not named as its content says, or its numbers do not fit together.
     """
-    return [load_entry(path, board) for path in sorted((board / "entries").rglob("*.json"))]
+    found = {path: load_entry(path, board) for path in sorted((board / "entries").rglob("*.json"))}
+    for path, entry in found.items():
+        present = path.with_name(f"{entry.names[0]}.json")
+        if path != present and present in found:
+            raise PosebenchError(f"{path} and {present}: the same entry", "one file of an entry", f"remove {path}", exit_code=1)
+    return list(found.values())
 
 
 def load_entry(path: Path, board: Path) -> Entry:
@@ -83,7 +116,8 @@ def load_entry(path: Path, board: Path) -> Entry:
     except (OSError, ValueError) as error:
         raise PosebenchError(f"{path}: {error}", "an entry in JSON", ADVICE) from error
     fields = Fields(content if isinstance(content, dict) else {}, str(path), ADVICE)
-    if fields.whole("posebench_entry") > SCHEMA:
+    schema = fields.whole("posebench_entry")
+    if schema > SCHEMA:
         raise fields.wrong("posebench_entry", content["posebench_entry"], f"schema {SCHEMA}; upgrade posebench")
     protocol, data, units = fields.table("protocol"), fields.table("data"), fields.table("units")
     takes = _takes(fields)
@@ -112,11 +146,16 @@ def load_entry(path: Path, board: Path) -> Entry:
     metrics = set(entry.seeds[0].sums)
     if "PA-MPJPE" not in metrics or not metrics <= set(entry.units) or any(set(seed.sums) != metrics for seed in entry.seeds):
         raise fields.wrong("seeds", sorted(metrics), "sums of the same metrics for every seed, each with its unit, PA-MPJPE among them")
-    home = Path("entries") / entry.protocol["id"] / f"{entry.name}.json"
-    if path != board / home:
-        found = f"{path}: {entry.name} under the protocol {entry.protocol['id']}"
-        raise PosebenchError(found, f"it in {home.as_posix()}, the file that its contents name", ADVICE, exit_code=1)
-    check_derived(entry, str(path))
+    home = Path("entries") / entry.protocol["id"]
+    if path not in [board / home / f"{name}.json" for name in entry.names]:
+        wanted = f"it in {(home / entry.names[0]).as_posix()}.json, the file that its contents name"
+        raise PosebenchError(f"{path}: {entry.names[0]} under the protocol {entry.protocol['id']}", wanted, ADVICE, exit_code=1)
+    made = entry.seeds[0].provenance
+    unstated = [fact for fact in FACTS if made and fact not in made.facts] if schema >= _WITH_FACTS else []
+    if unstated:
+        raise PosebenchError(f"{path}: no word of {', '.join(unstated)}", f"all facts in an entry of schema {schema}", ADVICE)
+    entry = replace(entry, stem=path.stem)
+    check_derived(entry, str(path), nine_digits=schema >= _WITH_FACTS)
     return entry
 
 

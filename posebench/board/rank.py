@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import combinations
 from statistics import median
 
@@ -12,14 +13,14 @@ import numpy as np
 import pandas as pd
 
 from posebench.base.errors import PosebenchError
-from posebench.board.entry import Entry
+from posebench.board.entry import PRIMARY, Entry
 from posebench.scoring import intervals
 from posebench.scoring.comparison import Difference, paired
 from posebench.scoring.protocol import Protocol, load_protocol
 from posebench.scoring.sums import Sums
 
-#: The metric that orders a table: every method has it, also those of unknown scale.
-PRIMARY = "PA-MPJPE"
+#: The group of an entry that is shown beside the ranking.
+UNRANKED = "unranked"
 
 #: (protocol id, protocol digest, data fingerprint, keypoint source): only entries with the same key are compared.
 Key = tuple[str, str, str, str]
@@ -30,17 +31,41 @@ class Ranking:
     """Comparable entries in order, and the differences between them.
 
     Attributes:
-        frame: best first by :data:`PRIMARY`: columns ``group method entry supervision scale seeds`` and for each metric ``M``, ``M low``,
-            ``M high``, ``M seed low``, ``M seed high``; NaN where a method has no such value.
+        frame: best first by :data:`PRIMARY`: columns ``group method form entry supervision scale seeds``, the facts of
+            :attr:`posebench.board.entry.Entry.facts`, and for each metric ``M``, ``M low``, ``M high``, ``M seed low``, ``M seed high``;
+            NaN where a method has no such value.
         entries: in the frame's order.
         shown: number of the seed that is shown for each, in the frame's order.
         pairs: all paired differences of :data:`PRIMARY`.
+        aside: the entries that are shown and never ranked (:attr:`posebench.board.entry.Entry.why_unranked`), in the same order; None if
+            there are none.
     """
 
     frame: pd.DataFrame
     entries: tuple[Entry, ...]
     shown: tuple[int, ...]
     pairs: tuple[Difference, ...]
+    aside: Ranking | None = None
+
+    @property
+    def first(self) -> Entry:
+        """An entry: all have protocol, data, keypoint source and units in common."""
+        return (self.entries or (self.aside.entries if self.aside else ()))[0]
+
+    @property
+    def units(self) -> dict[str, str]:
+        """Units of all metrics that one of the entries holds."""
+        return _units(self.all_entries)
+
+    @property
+    def all_entries(self) -> tuple[Entry, ...]:
+        """The ranked entries and those aside."""
+        return self.entries + (self.aside.entries if self.aside else ())
+
+    @cached_property
+    def differences(self) -> dict[frozenset[str], Difference]:
+        """:attr:`pairs` by the labels of both entries."""
+        return {frozenset((pair.a, pair.b)): pair for pair in self.pairs}
 
     @property
     def half_widths(self) -> list[float]:
@@ -59,12 +84,12 @@ class Ranking:
     def overlaps(self) -> list[tuple[str, str]]:
         """Pairs that share no letter though the ranges of their seeds overlap: with other seeds their order might change."""
         column = f"{PRIMARY} seed"
-        rows = [row for _, row in self.frame.iterrows()]
+        groups = [intervals.tie_groups(text) for text in self.frame["group"]]
+        rows = list(zip(self.frame["method"], groups, self.frame[f"{column} low"], self.frame[f"{column} high"], strict=True))
         return [
-            (one["method"], other["method"])
-            for one, other in combinations(rows, 2)
-            if not set(one["group"]) & set(other["group"])
-            and max(one[f"{column} low"], other[f"{column} low"]) <= min(one[f"{column} high"], other[f"{column} high"])
+            (one, other)
+            for (one, its, low, high), (other, others, other_low, other_high) in combinations(rows, 2)
+            if not its & others and max(low, other_low) <= min(high, other_high)
         ]
 
 
@@ -80,7 +105,12 @@ def comparable(entries: Sequence[Entry]) -> dict[Key, list[Entry]]:
 def rankings(entries: Sequence[Entry]) -> dict[Key, Ranking]:
     """A ranking of all metrics for each key; by protocol, true keypoints first, then by the noise of the keypoints."""
     tables = comparable(entries)
-    return {key: rank(tables[key], metrics_of(load_protocol(key[0]), list(tables[key][0].units))) for key in sorted(tables, key=_order)}
+    return {key: rank(tables[key], metrics_of(load_protocol(key[0]), list(_units(tables[key])))) for key in sorted(tables, key=_order)}
+
+
+def _units(entries: Sequence[Entry]) -> dict[str, str]:
+    """Units of all metrics that one of the entries holds."""
+    return {metric: unit for entry in reversed(entries) for metric, unit in entry.units.items()}
 
 
 def _order(key: Key) -> tuple[str, bool, str, Key]:
@@ -114,29 +144,45 @@ def rank(entries: Sequence[Entry], metrics: Sequence[str]) -> Ranking:
     **Convention.** A method with several seeds is shown with its seed of median error, never with its best; with an even number of seeds
     with the worse of the two in the middle. All its numbers and comparisons are that seed's; the range is over all seeds. All pairs are
     compared over takes, with Holm correction. Methods that share a letter in ``group`` are not significantly different; a method may have
-    several letters.
+    several letters. Entries that :attr:`posebench.board.entry.Entry.why_unranked` names are in ``aside``.
     """
-    headline, rows = entries[0].protocol["headline"], entries[0].rows
+    ranked = [entry for entry in entries if not entry.why_unranked]
+    beside = [entry for entry in entries if entry.why_unranked]
+    aside = _ranking(beside, entries[0], metrics, compared=False) if beside else None
+    return replace(_ranking(ranked, entries[0], metrics, compared=True), aside=aside)
+
+
+def _ranking(entries: Sequence[Entry], first: Entry, metrics: Sequence[str], *, compared: bool) -> Ranking:
+    """Entries in order; with the differences between them and the letters of their tie groups if ``compared``."""
+    headline, rows = first.protocol["headline"], first.rows
     shown = {entry.label: _median_seed(entry, headline) for entry in entries}
-    sums = {entry.label: _aligned_sums(entry, entries[0], shown[entry.label], PRIMARY) for entry in entries}
-    compared = paired(PRIMARY, entries[0].units[PRIMARY], headline, rows, {name: one for name, one in sums.items() if one})
+    letters, pairs = {entry.label: UNRANKED for entry in entries}, tuple[Difference, ...]()
+    if compared:
+        sums = {entry.label: _aligned_sums(entry, first, shown[entry.label], PRIMARY) for entry in entries}
+        comparison = paired(PRIMARY, first.units[PRIMARY], headline, rows, {name: one for name, one in sums.items() if one})
+        letters, pairs = comparison.letters, comparison.pairs
     resampling = intervals.resample(rows, headline)
     table = [
         {
-            "group": compared.letters[entry.label],
+            "group": letters[entry.label],
             "method": entry.label,
+            "form": entry.form,
             "entry": entry.name,
-            "supervision": entry.supervision,
+            "supervision": entry.supervision_in_words,
             "scale": entry.scale,
             "seeds": len(entry.seeds),
-            **_numbers(entry, entries[0], shown[entry.label], metrics, resampling),
+            **entry.facts,
+            "context": int(context) if (context := entry.facts["context"]).isdecimal() else context,
+            **_numbers(entry, first, shown[entry.label], metrics, resampling),
         }
         for entry in entries
     ]
-    frame = pd.DataFrame(table).sort_values([PRIMARY, "method"], ignore_index=True)
+    frame = pd.DataFrame(table)
+    if table:
+        frame = frame.sort_values([PRIMARY, "method"], ignore_index=True)
     by_label = {entry.label: entry for entry in entries}
-    ordered = tuple(by_label[name] for name in frame["method"])
-    return Ranking(frame, ordered, tuple(shown[entry.label] for entry in ordered), compared.pairs)
+    ordered = tuple(by_label[name] for name in frame["method"]) if table else ()
+    return Ranking(frame, ordered, tuple(shown[entry.label] for entry in ordered), pairs)
 
 
 def _numbers(entry: Entry, first: Entry, seed: int, metrics: Sequence[str], resampling: intervals.Draw | None) -> dict[str, float]:

@@ -37,8 +37,9 @@ def _texts(board: Path, entries: Sequence[Entry], ranked: dict[Key, Ranking], re
         protocol = load_protocol(key[0])
         texts[board / "tables" / f"{stem}.csv"] = as_csv(ranked[key])
         texts[board / "tables" / f"{stem}.json"] = as_json(ranked[key])
-        for number, entry in enumerate(ranked[key].entries):
-            texts[board / "entries" / protocol.id / f"{entry.name}.md"] = entry_page(ranked[key], number, protocol)
+        for ranking in filter(None, (ranked[key], ranked[key].aside)):
+            for number, entry in enumerate(ranking.entries):
+                texts[board / "entries" / protocol.id / f"{entry.name}.md"] = entry_page(ranking, number, protocol)
     return texts
 
 
@@ -72,8 +73,17 @@ def render(board: Path, *, progress: Callable[[int, int], None] | None = None) -
 
     Returns:
         ``README.md`` of the board.
+
+    Raises:
+        PosebenchError: an entry is invalid; or the folder holds no board and no entry, and nothing is written.
     """
     entries = load_entries(board)
+    if not entries and not any((board / name).exists() for name in ("README.md", "published.toml")):
+        raise PosebenchError(
+            f"{board}: no entries",
+            "a board with at least one entry",
+            f"posebench board add R.json --board {board}, or name another --board",
+        )
     ranked = rankings(entries)
     records = load_records(board)
     texts = _texts(board, entries, ranked, records)

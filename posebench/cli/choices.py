@@ -35,11 +35,11 @@ def methods() -> list[str]:
 
 
 def recipes(method: str) -> list[str]:
-    """Recipes of a baseline, its default first; none for a method that does not exist."""
+    """Recipes of a baseline, ``tuned`` first; none for a method that does not exist."""
     if method not in methods():
         return []
     text = (_folder("posebench.baselines") / method / "recipe.toml").read_text(encoding="utf-8")
-    return ["default", *re.findall(r"^\[recipes\.([\w-]+)\]", text, re.MULTILINE)]
+    return ["tuned", *re.findall(r"^\[recipes\.([\w-]+)\]", text, re.MULTILINE)]
 
 
 def methods_with_recipes() -> list[str]:

@@ -7,6 +7,12 @@ import io
 from collections.abc import Collection, Iterable, Sequence
 from unicodedata import combining, east_asian_width
 
+from posebench.base.errors import printable
+from posebench.base.escape import csv_text
+
+#: Longest cell of a table; the middle of a longer one is left out.
+_LONGEST_CELL = 4000
+
 Rows = Sequence[Sequence[object]]
 #: Blanks between two columns of a plain table.
 GAP = 2
@@ -27,7 +33,7 @@ def plain_table(rows: Rows, heads: Sequence[str], right: Collection[int] = ()) -
         flat    100.47
         mean      9.10
     """
-    texts = [list(heads), *(list(map(str, row)) for row in rows)]
+    texts = [list(heads), *([printable(str(cell), _LONGEST_CELL) for cell in row] for row in rows)]
     widths = [max(map(columns_of, column)) for column in zip(*texts, strict=True)]
     texts.insert(1, ["-" * width for width in widths])
     lines = []
@@ -50,18 +56,22 @@ def columns_of(text: str) -> int:
 
 
 def markdown_table(rows: Rows, heads: Sequence[str], right: Collection[int] = ()) -> str:
-    """A table for a markdown page, with the column marks in cells escaped; a cell that looks like a number keeps its digits."""
+    """A table for a markdown page, with the column marks in cells escaped; a cell that looks like a number keeps its digits.
+
+    Cells may hold markdown; names and texts from other people's files in them must have gone through
+    :func:`posebench.base.escape.markdown_text`.
+    """
     from tabulate import tabulate
 
-    escaped = [[str(cell).replace("|", "\\|") for cell in row] for row in rows]
+    escaped = [[printable(str(cell), _LONGEST_CELL).replace("|", "\\|") for cell in row] for row in rows]
     align = ["right" if column in right else "left" for column in range(len(heads))]
     return tabulate(escaped, heads, tablefmt="github", disable_numparse=True, colalign=align if rows else None)
 
 
 def csv_table(rows: Iterable[Sequence[object]], heads: Sequence[str]) -> str:
-    """A table as CSV with a line of headings."""
+    """A table as CSV with a line of headings; a text that a spreadsheet would run as a formula gets an apostrophe before it."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(heads)
-    writer.writerows(rows)
+    writer.writerows([csv_text(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
     return out.getvalue()

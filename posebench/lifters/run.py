@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -124,11 +125,14 @@ def open_run(folder: str | Path, *, device: str = "cpu", threads: int = 1, chang
         raise PosebenchError(f"{folder}: weights of {about.method}, a recipe of {recipe.method}", "the files of one run", "train it again")
     if changes:
         recipe = with_test_time_settings(recipe, load_baseline(recipe.method).Settings, changes)
-    method = build(recipe)
+    method, made = build(recipe), about.provenance
     if changes:
-        side_information = tuple(dict.fromkeys([*about.provenance.side_information, *method.side_information]))
-        provenance = replace(about.provenance, recipe=recipe.recipe, context=method.context, side_information=side_information)
-        about = replace(about, provenance=provenance)
+        side_information = tuple(dict.fromkeys([*made.side_information, *method.side_information]))
+        made = replace(made, recipe=recipe.recipe, context=method.context, side_information=side_information)
+    # Runs of earlier versions state no facts, and a change of test-time settings may change them.
+    facts: dict[str, Any] = method.facts(flip_averaging=made.flip_averaging)
+    made = replace(made, form=recipe.form, **facts)
+    about = replace(about, provenance=made)
     load_weights(folder, method.lifter)
     lifter = Trained(method.to(device).eval(), about, recipe.skeleton, device, threads=threads)
     return FlipAveraged(lifter) if about.provenance.flip_averaging else lifter

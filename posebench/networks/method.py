@@ -30,6 +30,7 @@ class Method(nn.Module, ABC):
         extra_poses: poses that it is trained on outside the training loop, for example to choose its initial weights; counted as often
             as they are used.
         side_information: what it uses besides its supervision, such as "cameras look down by 6.2 degrees on average".
+        test_time, input_filter, oracle, selection: as in :data:`posebench.predictions.disclosure.FACTS`.
     """
 
     lifter: nn.Module
@@ -38,6 +39,26 @@ class Method(nn.Module, ABC):
     poses_per_sample: int = 1
     extra_poses: int = 0
     side_information: tuple[str, ...] = ()
+    test_time: str = "none"
+    input_filter: str = "none"
+    oracle: str = "none"
+    selection: str = "last epoch"
+
+    @property
+    def online(self) -> bool:
+        """Whether a pose depends on no later frame; a method whose context lies in the past overrides it."""
+        return self.context == 1
+
+    def facts(self, *, flip_averaging: bool) -> dict[str, str]:
+        """All of :data:`posebench.predictions.disclosure.FACTS`, for its provenance."""
+        return {
+            "online": "yes" if self.online else "no",
+            "tta": "flip" if flip_averaging else "none",
+            "test_time": self.test_time,
+            "input_filter": self.input_filter,
+            "oracle": self.oracle,
+            "selection": self.selection,
+        }
 
     def prepare(self, data: TrainingData) -> None:
         """Store statistics of the training data in buffers; called once, before the first step."""

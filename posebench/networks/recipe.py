@@ -1,9 +1,9 @@
 """Recipes: the settings of a training, in each method's ``recipe.toml`` and, resolved, in each run folder.
 
-A ``recipe.toml`` holds ``[settings]`` (the default recipe), ``[sources]`` (where each value comes from), ``[presets.*]`` (budgets:
-``smoke``, ``quick``, ``full``) and ``[recipes.*]`` (named variants). A run resolves them in this order: settings, recipe, preset, then
-the recipe's own values for that preset (``[recipes.NAME.PRESET]``), then single changes (``--set name=value``). A recipe with
-``like = "NAME"`` inherits the values of that other recipe, also those of its presets.
+A ``recipe.toml`` holds ``[settings]`` (the recipe ``tuned``), ``[sources]`` (where each value comes from), ``[presets.*]`` (budgets:
+``smoke``, ``quick``, ``full``) and ``[recipes.*]`` (named variants, each with what it is ``about`` and its ``form``). A run resolves them
+in this order: settings, recipe, preset, then the recipe's own values for that preset (``[recipes.NAME.PRESET]``), then single changes
+(``--set name=value``). A recipe with ``like = "NAME"`` inherits the values of that other recipe, also those of its presets, and its form.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from posebench.base.readers.text import parse_toml, read_toml
 from posebench.networks.renames import present_names
 from posebench.networks.settings import S, Settings, settings_of
 from posebench.predictions.archive import SUPERVISIONS
+from posebench.predictions.forms import EARLIER_TUNED, FORMS, TUNED, implied_form, present_recipe
 
 PRESETS = ("smoke", "quick", "full")
 _ADVICE = "posebench train --help"
@@ -34,7 +35,7 @@ class Recipe:
 
     Attributes:
         method: id of the baseline.
-        recipe: name of the variant, ``default`` for the method's own; single changes are appended to it.
+        recipe: name of the variant, ``tuned`` for the method's own; single changes are appended to it.
         preset: ``smoke``, ``quick`` or ``full``.
         seed: of all random numbers.
         dataset: name, version and fingerprint of the training data.
@@ -43,6 +44,7 @@ class Recipe:
         skeleton: joint order.
         settings: all settings of the method, by name.
         teacher: the run that was named as teacher, with the sha256 of its weights; empty if none was, and then not written.
+        form: one of :data:`posebench.predictions.forms.FORMS`; left out, the one that the recipe's name implies.
     """
 
     method: str
@@ -55,6 +57,14 @@ class Recipe:
     skeleton: str
     settings: dict[str, Any]
     teacher: str = ""
+    form: str = ""
+
+    def __post_init__(self) -> None:
+        if not all(isinstance(text, str) for text in (self.recipe, self.teacher, self.form)):
+            raise TypeError("recipe, teacher or form is no text")
+        object.__setattr__(self, "recipe", present_recipe(self.recipe))
+        object.__setattr__(self, "teacher", present_recipe(self.teacher))
+        object.__setattr__(self, "form", self.form or implied_form(self.recipe))
 
     def dump(self) -> str:
         """The text of a run's ``recipe.toml``."""
@@ -82,10 +92,10 @@ class Recipe:
             raise PosebenchError(f"{path}: {error.strerror}", wanted, advice) from error
         except (ValueError, TypeError) as error:
             raise PosebenchError(f"{path}: {error}", wanted, advice) from error
-        texts = (recipe.method, recipe.recipe, recipe.preset, recipe.keypoints, recipe.skeleton, recipe.teacher)
+        texts = (recipe.method, recipe.preset, recipe.keypoints, recipe.skeleton)
         texts_fit = all(isinstance(text, str) for text in texts)
         tables_fit = isinstance(recipe.dataset, dict) and isinstance(recipe.settings, dict)
-        if not (texts_fit and tables_fit and type(recipe.seed) is int and isinstance(recipe.subjects, list)):
+        if not (texts_fit and tables_fit and recipe.form in FORMS and type(recipe.seed) is int and isinstance(recipe.subjects, list)):
             raise PosebenchError(f"{path}: a field of another kind", wanted, advice)
         if not all(isinstance(value, str) for value in recipe.dataset.values()):
             raise PosebenchError(f"{path}: a field of another kind", wanted, advice)
@@ -125,7 +135,7 @@ def load_baseline(method: str) -> types.ModuleType:
 
 
 def resolve(
-    content: Mapping[str, Any], kind: type[S], *, where: str, recipe: str = "default", preset: str = "quick", changes: Sequence[str] = ()
+    content: Mapping[str, Any], kind: type[S], *, where: str, recipe: str = TUNED, preset: str = "quick", changes: Sequence[str] = ()
 ) -> S:
     """The settings of one run, from a method's ``recipe.toml``.
 
@@ -133,7 +143,7 @@ def resolve(
         content: the parsed file.
         kind: the method's own :class:`Settings`.
         where: the file, for messages.
-        recipe: a name below ``[recipes]``, or ``default``.
+        recipe: a name below ``[recipes]``, or ``tuned``, or ``default``, which is the same.
         preset: a name below ``[presets]``.
         changes: single changes, ``name=value``, values as in TOML.
 
@@ -146,9 +156,7 @@ def resolve(
     presets, recipes = content.get("presets", {}), content.get("recipes", {})
     if preset not in presets:
         raise PosebenchError(f"preset {preset!r}", f"one of {', '.join(presets)}", did_you_mean(preset, presets, "choose with --preset"))
-    if recipe != "default" and recipe not in recipes:
-        known = ["default", *recipes]
-        raise PosebenchError(f"recipe {recipe!r}", f"one of {', '.join(known)}", did_you_mean(recipe, known, "choose with --recipe"))
+    recipe = _known_recipe(recipes, recipe, where)
     own, own_for_preset = _own_values(recipes, recipe, preset, where)
     layers = (content.get("settings", {}), own, presets[preset], own_for_preset, _parse_changes(changes))
     merged: dict[str, Any] = {}
@@ -161,8 +169,8 @@ def _own_values(recipes: Mapping[str, Any], recipe: str, preset: str, where: str
     """A recipe's values for all presets, and those for this preset; both after the values of the recipe that it inherits from."""
     values = dict(recipes.get(recipe, {}))
     preset_values = {name: values.pop(name, {}) for name in PRESETS}[preset]
-    for description in ("about", "form"):
-        values.pop(description, None)
+    values.pop("about", None)
+    values.pop("form", None)
     other = values.pop("like", None)
     if other is None:
         return values, preset_values
@@ -172,6 +180,37 @@ def _own_values(recipes: Mapping[str, Any], recipe: str, preset: str, where: str
         )
     inherited, inherited_for_preset = _own_values(recipes, other, preset, where)
     return {**inherited, **values}, {**inherited_for_preset, **preset_values}
+
+
+def _known_recipe(recipes: Mapping[str, Any], recipe: str, where: str) -> str:
+    """The present name of a recipe that a file has."""
+    reserved = [name for name in (TUNED, EARLIER_TUNED) if name in recipes]
+    if reserved:
+        raise PosebenchError(f"{where}: [recipes.{reserved[0]}]", f"another name: {TUNED} is the recipe of [settings]", "rename the recipe")
+    recipe = present_recipe(recipe)
+    if recipe != TUNED and recipe not in recipes:
+        known = [TUNED, *recipes]
+        raise PosebenchError(f"recipe {recipe!r}", f"one of {', '.join(known)}", did_you_mean(recipe, known, "choose with --recipe"))
+    return recipe
+
+
+def form_of(content: Mapping[str, Any], recipe: str, where: str) -> str:
+    """The form of a recipe: its own, or that of the recipe that it is ``like``; if neither states one, the one that its name implies.
+
+    Args:
+        content: the parsed ``recipe.toml``.
+        recipe: a name below ``[recipes]``, or ``tuned``.
+        where: the file, for messages.
+
+    Raises:
+        PosebenchError: no such recipe, or a form that is none of :data:`posebench.predictions.forms.FORMS`.
+    """
+    recipes = content.get("recipes", {})
+    own = recipes.get(_known_recipe(recipes, recipe, where), {})
+    form = own.get("form", recipes.get(own.get("like"), {}).get("form", implied_form(recipe)))
+    if form not in FORMS:
+        raise PosebenchError(f"{where}: form {form!r} of recipe {recipe!r}", f"one of {', '.join(FORMS)}", "correct the recipe")
+    return str(form)
 
 
 def with_test_time_settings(recipe: Recipe, kind: type[Settings], changes: Sequence[str]) -> Recipe:
@@ -197,8 +236,8 @@ def with_test_time_settings(recipe: Recipe, kind: type[Settings], changes: Seque
     content, where = read_method(recipe.method)
     for name in content.get("recipes", {}):
         if settings == resolve(content, kind, where=where, recipe=name, preset=recipe.preset):
-            return replace(recipe, recipe=name, settings=asdict(settings))
-    return replace(recipe, recipe=", ".join([recipe.recipe, *changes]), settings={**recipe.settings, **values})
+            return replace(recipe, recipe=name, settings=asdict(settings), form=form_of(content, name, where))
+    return replace(recipe, recipe=", ".join([recipe.recipe, *changes]), settings={**recipe.settings, **values}, form=TUNED)
 
 
 def _parse_changes(changes: Sequence[str]) -> dict[str, Any]:

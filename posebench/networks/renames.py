@@ -1,4 +1,7 @@
-"""Renamed settings: recipes and run folders that hold a setting under its former name are read as if they held the present one."""
+"""Renamed settings: recipes and run folders that hold a setting under its former name are read as if they held the present one.
+
+So are the former names of recipes that a setting names.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from posebench.base.errors import PosebenchError
+from posebench.predictions.forms import present_recipe
 
 #: By baseline id: old name of a setting to its present name.
 RENAMED_SETTINGS: dict[str, dict[str, str]] = {
@@ -51,6 +55,8 @@ RENAMED_SETTINGS: dict[str, dict[str, str]] = {
     },
     "repnet": {"look": "look_at_root", "penalty": "gradient_penalty", "rays": "on_rays"},
 }
+#: Settings whose value is the name of a recipe.
+_NAMING_RECIPES = ("teacher_recipe",)
 
 
 def present_names(method: str, values: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -68,4 +74,5 @@ def present_names(method: str, values: Mapping[str, Any], where: str) -> dict[st
     for old, new in renamed.items():
         if old in values and new in values:
             raise PosebenchError(f"{where}: both {old!r} and {new!r}", f"{new!r} alone: {old!r} is its former name", f"remove {old!r}")
-    return {renamed.get(name, name): value for name, value in values.items()}
+    present = {renamed.get(name, name): value for name, value in values.items()}
+    return {name: present_recipe(value) if name in _NAMING_RECIPES else value for name, value in present.items()}

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 META_KEY = "__meta__"
 FRAMES_SUFFIX = "#frames"
-SUPERVISIONS = ("none", "unpaired 3D", "paired 3D", "unstated")
+SUPERVISIONS = ("none", "multi-view 2D", "unpaired 3D", "paired 3D", "unstated")
 MAX_META_BYTES = 2**20
 _HDF5_ADVICE = "write the file with posebench.save_predictions('preds.h5', ...)"
 _ADVICE = "write the file with posebench.save_predictions(path, {clip_id: poses}, unit='mm', skeleton='h36m17')"

@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from posebench.base.schema import Fields
+from posebench.predictions.disclosure import FACTS, fits
+from posebench.predictions.forms import FORMS, TUNED, implied_form, present_recipe
 
 
 def taught_by(method: str, recipe: str, preset: str, seed: int, weights: str) -> str:
@@ -28,7 +30,7 @@ class Provenance:
     """How a lifter was trained.
 
     Attributes:
-        recipe: variant of the method, ``default`` for its own recipe; settings changed by hand are appended.
+        recipe: variant of the method, ``tuned`` for its own recipe; settings changed by hand are appended.
         preset: budget: ``smoke``, ``quick``, ``full``, or a word of the author's.
         seed: random seed of the training.
         trained_on: name, version and start of the fingerprint of the training data.
@@ -39,9 +41,12 @@ class Provenance:
         extra_data: training data in addition to ``trained_on``; empty if none.
         teacher: the run that it was distilled from: method, recipe, preset, seed and start of its weights' sha256. Empty if none, and
             then not written to files.
+        form: of the method, one of :data:`posebench.predictions.forms.FORMS`; left out, the one that the recipe's name implies.
         epochs: passes over the samples.
         poses_seen: training samples over all epochs; a repeated sample counts each time.
         parameters: number of weights of the lifter.
+        online, tta, test_time, input_filter, oracle, selection: what the method was given, :data:`posebench.predictions.disclosure.FACTS`;
+            empty where not stated, and then not written to files. A leaderboard takes new entries only with all of them.
     """
 
     recipe: str
@@ -57,15 +62,41 @@ class Provenance:
     poses_seen: int = 1
     parameters: int = 1
     teacher: str = ""
+    form: str = ""
+    online: str = ""
+    tta: str = ""
+    test_time: str = ""
+    input_filter: str = ""
+    oracle: str = ""
+    selection: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "recipe", present_recipe(self.recipe))
+        object.__setattr__(self, "teacher", present_recipe(self.teacher))
+        object.__setattr__(self, "form", self.form or implied_form(self.recipe))
 
     @property
     def variant(self) -> str:
-        """``+recipe`` where it is not the default, for names of entries."""
-        return "" if self.recipe == "default" else f"+{self.recipe}"
+        """``+recipe``, for names of entries."""
+        return f"+{self.recipe}"
+
+    @property
+    def earlier_variant(self) -> str:
+        """:attr:`variant` as earlier files have it: empty for the method's own recipe."""
+        return "" if self.recipe == TUNED else self.variant
 
     def named(self, method: str) -> str:
         """What a table calls ``method`` trained like this, whatever it was trained on."""
         return f"{method}{self.variant} ({self.preset})"
+
+    def names(self, method: str) -> tuple[str, str]:
+        """:meth:`named`, and the same as earlier files have it."""
+        return self.named(method), f"{method}{self.earlier_variant} ({self.preset})"
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """The stated ones of :data:`posebench.predictions.disclosure.FACTS`."""
+        return {name: value for name in FACTS if (value := getattr(self, name))}
 
     @property
     def common(self) -> Provenance:
@@ -75,9 +106,7 @@ class Provenance:
     def as_dict(self) -> dict[str, Any]:
         """Values that JSON can hold."""
         values: dict[str, Any] = json.loads(json.dumps(asdict(self)))
-        if not self.teacher:
-            del values["teacher"]
-        return values
+        return {name: value for name, value in values.items() if value or name not in ("teacher", *FACTS)}
 
 
 def read_provenance(fields: Fields) -> Provenance:
@@ -100,8 +129,15 @@ def read_provenance(fields: Fields) -> Provenance:
         poses_seen=fields.whole("poses_seen"),
         parameters=fields.whole("parameters"),
         teacher=fields.text("teacher", ""),
+        form=fields.choice("form", FORMS, default=implied_form(present_recipe(fields.text("recipe")))),
+        **{name: fields.text(name, "") for name in FACTS},
     )
     fields.finish()
+    for key, value in made.facts.items():
+        if not fits(key, value):
+            raise fields.wrong(key, value, FACTS[key].wanted)
+    if made.tta and made.flip_averaging != ("flip" in made.tta):
+        raise fields.wrong("tta", made.tta, f"what agrees with flip_averaging = {str(made.flip_averaging).lower()}")
     for key in ("recipe", "preset", "trained_on", "trained_keypoints", "teacher"):
         if not getattr(made, key).isprintable():
             raise fields.wrong(key, getattr(made, key), "printable text in one line")

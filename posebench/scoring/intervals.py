@@ -16,10 +16,12 @@ An interval and the p-value of the same differences agree: p < 0.05 exactly wher
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from statistics import NormalDist
+from string import ascii_lowercase
 
 import numpy as np
 import numpy.typing as npt
@@ -186,27 +188,88 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def compact_letter_display(names: Sequence[str], separable: set[frozenset[str]]) -> dict[str, str]:
-    """Compact letters: two names share a letter exactly when they are not separable (Piepho 2004, insert and absorb).
+    """Compact letters: two names share a letter exactly when they are not separable (Piepho 2004).
 
     Being not separable is not transitive, so a name may carry several letters. Pass the names best first: letters then start with
-    the best.
+    the best. A letter is a largest set of names of which no two are separable. Where there are more such sets than letters, some that
+    cover every pair are chosen; if these are still too many, groups are numbers from 1, separated by spaces.
 
     Example:
         >>> compact_letter_display(["x", "y", "z"], {frozenset("xz")})
         {'x': 'a', 'y': 'ab', 'z': 'b'}
     """
-    groups = [set(names)]
-    for pair in sorted(separable, key=sorted):
-        split: list[set[str]] = []
-        for group in groups:
-            split += [group - {name} for name in sorted(pair)] if pair <= group else [group]
-        groups = []
-        for group in sorted(split, key=len, reverse=True):
-            if not any(group <= kept for kept in groups):
-                groups.append(group)
-    place = {name: i for i, name in enumerate(names)}
-    groups.sort(key=lambda group: sorted(place[name] for name in group))
-    return {name: "".join(chr(ord("a") + i) for i, group in enumerate(groups) if name in group) for name in names}
+    place = {name: number for number, name in enumerate(names)}
+    # Bit b of alike[a]: a and b are not separable.
+    alike = [(1 << len(names)) - 1 & ~(1 << number) for number in range(len(names))]
+    for one, other in separable:
+        alike[place[one]] &= ~(1 << place[other])
+        alike[place[other]] &= ~(1 << place[one])
+    groups = list(islice(_largest_groups(alike), len(ascii_lowercase) + 1))
+    if len(groups) > len(ascii_lowercase):
+        groups = _covering_groups(alike)
+    groups.sort()
+    labels = ascii_lowercase if len(groups) <= len(ascii_lowercase) else [str(1 + number) for number in range(len(groups))]
+    found: list[list[str]] = [[] for _ in names]
+    for label, group in zip(labels, groups, strict=False):
+        for number in group:
+            found[number].append(label)
+    between = "" if labels is ascii_lowercase else " "
+    return {name: between.join(found[number]) for name, number in place.items()}
+
+
+def _largest_groups(alike: Sequence[int]) -> Iterator[list[int]]:
+    """All maximal sets of numbers that are pairwise alike (Bron and Kerbosch 1973, with pivot), each in ascending order.
+
+    ``alike`` holds a set of numbers for each number, as bits.
+    """
+    stack = [(0, (1 << len(alike)) - 1, 0)] if alike else []
+    while stack:
+        group, candidates, done = stack.pop()
+        if not candidates:
+            if not done:
+                yield list(_bits(group))
+            continue
+        pivot = max(_bits(candidates | done), key=lambda number: (alike[number] & candidates).bit_count())
+        for number in _bits(candidates & ~alike[pivot]):
+            stack.append((group | 1 << number, candidates & alike[number], done & alike[number]))
+            candidates &= ~(1 << number)
+            done |= 1 << number
+
+
+def _covering_groups(alike: Sequence[int]) -> list[list[int]]:
+    """Some sets of numbers that are pairwise alike, so that every such pair is in one of them: grown from pairs in none, in order."""
+    missing = list(alike)
+    groups: list[list[int]] = []
+    for one in range(len(alike)):
+        while missing[one] >> one or not (alike[one] or (groups and any(one in group for group in groups))):
+            later = missing[one] >> one << one
+            group, candidates = 1 << one, alike[one]
+            while candidates:
+                # First a number whose pair with the first one is in no group yet, then any.
+                number = next(_bits(candidates & later or candidates))
+                group, candidates = group | 1 << number, candidates & alike[number]
+            groups.append(list(_bits(group)))
+            for number in groups[-1]:
+                missing[number] &= ~group
+    return groups
+
+
+def _bits(number: int) -> Iterator[int]:
+    """Places of the set bits, in ascending order."""
+    while number:
+        lowest = number & -number
+        yield lowest.bit_length() - 1
+        number ^= lowest
+
+
+def tie_groups(letters: str) -> set[str]:
+    """The tie groups in a text of :func:`compact_letter_display`.
+
+    Example:
+        >>> sorted(tie_groups("bcd")), sorted(tie_groups("9 27"))
+        (['b', 'c', 'd'], ['27', '9'])
+    """
+    return set(letters.split()) if letters[:1].isdigit() else set(letters)
 
 
 @cache

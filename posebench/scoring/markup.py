@@ -5,30 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-}
-
-
-def latex_text(text: str) -> str:
-    r"""Text that LaTeX sets as it is.
-
-    Example:
-        >>> latex_text("my_net 50%")
-        'my\\_net 50\\%'
-    """
-    return "".join(_LATEX.get(character, character) for character in text)
+from posebench.base.escape import latex_text
 
 
 def latex_table(rows: Sequence[Sequence[str]], heads: Sequence[str], left: int) -> str:

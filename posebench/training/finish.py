@@ -16,6 +16,7 @@ from posebench.lifters import Lifter, predict
 from posebench.lifters.run import open_run
 from posebench.networks.weights import About, load_about
 from posebench.predictions.archive import open_predictions, save_predictions
+from posebench.predictions.disclosure import FACTS
 from posebench.scoring.diagnostic_frames import behaviour_of_file
 from posebench.scoring.evaluate import score
 from posebench.scoring.protocol import load_protocol, protocol_ids
@@ -59,7 +60,7 @@ def finish(
     """Predict and score with the lifter of a trained job.
 
     A run that has its result is left as it is, unless a protocol is stated and the result is of another one: its predictions are then
-    scored again.
+    scored again. Predictions of an earlier version, which do not state :data:`posebench.predictions.disclosure.FACTS`, are made again.
 
     Args:
         job: trained; its dataset's test split is the tuning subject if ``tune``.
@@ -75,10 +76,12 @@ def finish(
             chosen = _tuning_protocol(Path(scratch), chosen, dataset.splits["test"])
         if (folder / RESULT).is_file() and (folder / PREDICTIONS).is_file():
             result = load_result(folder / RESULT)
-            if protocol is None or result.protocol.digest == load_protocol(chosen).digest:
-                return result
-            job.log(f"scoring the run's predictions under {chosen}")
-            return _score(folder, dataset, chosen, root=root, cameras=cameras, about=load_about(folder))
+            if set(FACTS) <= set(result.predictions.provenance or {}):
+                if protocol is None or result.protocol.digest == load_protocol(chosen).digest:
+                    return result
+                job.log(f"scoring the run's predictions under {chosen}")
+                return _score(folder, dataset, chosen, root=root, cameras=cameras, about=load_about(folder))
+            job.log("the run's predictions are of an earlier version and do not state what the method was given")
         about = load_about(folder)
         job.log(f"predicting {sum(dataset.infos[id].frames for id in dataset.clip_ids('test')):,} test poses")
         lifter = open_run(folder, device=job.device, threads=job.threads)
@@ -112,7 +115,7 @@ def predict_and_score(
         method=lifter.info.id,
         keypoints=keypoints,
         supervision=lifter.info.supervision,
-        provenance=about.provenance if about else None,
+        provenance=lifter.info.provenance,
     )
     return _score(folder, dataset, protocol, root=root, cameras=cameras, about=about)
 

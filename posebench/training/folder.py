@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from posebench.base.errors import PosebenchError
 from posebench.base.files import write_text
+from posebench.base.readers.text import parse_toml
 from posebench.networks.recipe import Recipe
+from posebench.predictions.forms import TUNED
 
 RECIPE, PREDICTIONS, RESULT, CURVES = "recipe.toml", "predictions.npz", "result.json", "curves.png"
 
 
 def default_folder(recipe: Recipe, *, tune: bool) -> Path:
-    """``runs/<method>[+recipe]-<dataset>-<keypoints>-<preset>-s<seed>``, with ``-tune`` appended if the tuning subject is held out."""
-    variant = "" if recipe.recipe == "default" else "+" + "".join(c if c.isalnum() or c in "._-=" else "_" for c in recipe.recipe)
-    name = f"{recipe.method}{variant}-{recipe.dataset['name']}-{recipe.keypoints}-{recipe.preset}-s{recipe.seed}"
-    return Path("runs") / (name + ("-tune" if tune else ""))
+    """``runs/<method>+<recipe>-<dataset>-<keypoints>-<preset>-s<seed>``, with ``-tune`` appended if the tuning subject is held out."""
+    variant = "".join(c if c.isalnum() or c in "._-=" else "_" for c in recipe.recipe)
+    rest = f"-{recipe.dataset['name']}-{recipe.keypoints}-{recipe.preset}-s{recipe.seed}" + ("-tune" if tune else "")
+    name = f"{recipe.method}+{variant}{rest}"
+    return present_or_earlier(Path("runs"), name, f"{recipe.method}{rest}" if recipe.recipe == TUNED else name)
+
+
+def present_or_earlier(runs: Path, name: str, earlier: str) -> Path:
+    """The folder ``name`` below ``runs``; if there is none, and one under the name that earlier versions gave it, then that one."""
+    return runs / earlier if (runs / earlier).is_dir() and not (runs / name).exists() else runs / name
 
 
 def claim(folder: Path, recipe: Recipe, *, resume: bool) -> None:
@@ -32,7 +41,7 @@ def claim(folder: Path, recipe: Recipe, *, resume: bool) -> None:
         return
     if not path.is_file():
         raise PosebenchError(f"{folder} holds something else", "an empty or new folder", "choose another with -o")
-    found_text = path.read_text(encoding="utf-8")
+    found_text = _as_written_now(path, recipe.form)
     if found_text != wanted_text:
         differing = _first_difference(found_text, wanted_text)
         raise PosebenchError(f"{folder} holds another run ({differing})", "the run that was asked for", "choose another folder with -o")
@@ -40,6 +49,16 @@ def claim(folder: Path, recipe: Recipe, *, resume: bool) -> None:
         raise PosebenchError(
             f"{folder} holds this run already", "--resume to continue it", "add --resume, or choose another folder with -o"
         )
+
+
+def _as_written_now(path: Path, form: str) -> str:
+    """The text of a run's recipe, as this version writes it; a recipe that states no form counts as one of ``form``."""
+    text = path.read_text(encoding="utf-8")
+    try:
+        known = Recipe.load(path)
+        return (known if "form" in parse_toml(text) else replace(known, form=form)).dump()
+    except (PosebenchError, ValueError):
+        return text  # of no recipe: the comparison tells where it differs
 
 
 def _first_difference(found: str, wanted: str) -> str:

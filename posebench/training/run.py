@@ -22,10 +22,11 @@ from posebench.data.clip import Dataset
 from posebench.lifters.run import build
 from posebench.networks.machine import machine, torch_threads
 from posebench.networks.method import Method
-from posebench.networks.recipe import Recipe, load_baseline, read_method, resolve
+from posebench.networks.recipe import Recipe, form_of, load_baseline, read_method, resolve
 from posebench.networks.samples import TrainingData
 from posebench.networks.settings import Settings
 from posebench.networks.weights import ABOUT, About, save_weights
+from posebench.predictions.forms import TUNED
 from posebench.predictions.provenance import Provenance
 from posebench.scoring.diagnostic_frames import DiagnosticFrames, behaviour_on, diagnostic_frames
 from posebench.scoring.result import Result
@@ -50,7 +51,7 @@ def train(
     keypoints: str = "gt",
     seed: int = 0,
     preset: str = "quick",
-    recipe: str = "default",
+    recipe: str = TUNED,
     changes: Sequence[str] = (),
     output: str | os.PathLike[str] | None = None,
     resume: bool = False,
@@ -79,7 +80,7 @@ def train(
         keypoints: 2D source of training and prediction.
         seed: of all random numbers.
         preset: budget, ``smoke``, ``quick`` or ``full``.
-        recipe: a variant of the method's ``recipe.toml``.
+        recipe: ``tuned``, the method's own recipe, or another one of its ``recipe.toml``. ``default`` is another name of ``tuned``.
         changes: single settings, ``name=value``.
         output: the run's folder; by default below ``runs``, named after method, recipe, dataset, keypoints, preset and seed.
         resume: continue an interrupted run; nothing of a finished one is repeated.
@@ -118,6 +119,7 @@ def train(
         keypoints=keypoints,
         skeleton=data.skeleton,
         settings=asdict(settings),
+        form=TUNED if changes else form_of(content, recipe, where),
     )
     device = _device(device)
     if teacher is not None:
@@ -247,7 +249,8 @@ def _train_teacher(job: Job) -> Path:
         found = f"{method}, which sees {content['supervision']}, as teacher"
         raise PosebenchError(found, f"one that sees {job.supervision}", "choose another")
     settings = resolve(content, load_baseline(method).Settings, where=where, recipe=variant, preset=job.recipe.preset)
-    recipe, folder = recipe_of_teacher(job.recipe, method, variant, asdict(settings)), job.folder / TEACHER
+    recipe = recipe_of_teacher(job.recipe, method, variant, asdict(settings), form_of(content, variant, where))
+    folder = job.folder / TEACHER
     if not (folder / RECIPE).is_file():
         write_text(folder / RECIPE, recipe.dump())
     claim(folder, recipe, resume=True)
@@ -286,6 +289,8 @@ def _provenance(recipe: Recipe, settings: Settings, method: Method, state: Train
         epochs=state.epoch,
         poses_seen=samples_per_epoch * state.epoch * method.poses_per_sample + method.extra_poses,
         parameters=sum(parameter.numel() for parameter in method.lifter.parameters()),
+        form=recipe.form,
+        **method.facts(flip_averaging=settings.flip_averaging),
     )
 
 

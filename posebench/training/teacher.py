@@ -124,6 +124,6 @@ def _data(recipe: Recipe) -> str:
     return f"{about['name']} {about['version']} {about['fingerprint'][:16]}"
 
 
-def recipe_of_teacher(student: Recipe, method: str, name: str, settings: dict[str, Any]) -> Recipe:
+def recipe_of_teacher(student: Recipe, method: str, name: str, settings: dict[str, Any], form: str) -> Recipe:
     """The recipe of a teacher that is trained for a student: the student's data, preset and seed, with the teacher's settings."""
-    return replace(student, method=method, recipe=name, settings=settings, teacher="")
+    return replace(student, method=method, recipe=name, settings=settings, teacher="", form=form)

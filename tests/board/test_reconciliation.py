@@ -193,7 +193,7 @@ def test_an_entry_counts_for_its_own_method_only(tmp_path, flat):
     assert flat.name not in repnet
     assert "### Other" not in text
     how = Provenance("wide", "quick", 0, "cmu 1 f", "gt", 1, flip_averaging=False)
-    named = made(tmp_path, entries=[replace(flat, method="repnet", seeds=[replace(flat.seeds[0], provenance=how)])])
+    named = made(tmp_path, entries=[replace(flat, method="repnet", seeds=[replace(flat.seeds[0], provenance=how)], stem="")])
     assert "ours: [repnet+wide-gt-quick]" in named
     assert "no entry yet" not in named.split("### RepNet\n")[1].split("\n## ")[0]
 

@@ -2,6 +2,7 @@ import json
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from posebench.base.errors import PosebenchError
@@ -194,3 +195,99 @@ def test_the_page_of_an_entry_compares_it_and_says_how_it_is_made_again(tmp_path
     assert "authors" in other
     assert "posebench score PREDICTIONS0.npz --protocol synthetic -o bad-gt-r0.json\n" in other
     assert "](../../README.md)" in text
+
+
+def test_names_from_other_people_break_no_page_table_plot_or_command(tmp_path, results, made):
+    import csv
+    import xml.etree.ElementTree
+
+    name, words = "$x^{$ <b>`|[a](b)", "=cmd|' \x1b[31m</td> $y$"
+    how = {**made, "seed": 0, "side_information": [words], "recipe": "own"}
+    result = replace(results["good"], predictions=replace(results["good"].predictions, provenance=how), training={"device": words})
+    (path,) = add(tmp_path, [result], ["good.json"])
+    content = json.loads(path.read_text()) | {"method": name}
+    for number, take in enumerate(content["takes"]):
+        content["takes"][number] = [take[0], take[1], f"{take[2]} {words}"]
+    content["seeds"][0]["environment"]["platform"] = words
+    for joints in content["seeds"][0]["joints"].values():
+        joints["names"] = [f"{joint} $z" for joint in joints["names"]]
+    path.unlink()
+    hostile = path.with_name(f"{name}+own@cmu-gt-quick.json")
+    hostile.write_text(json.dumps(content))
+    add(tmp_path, [results["bad"]], ["bad.json"])
+    bad = tmp_path / "entries" / "synthetic" / "bad-gt.json"
+    other = json.loads(bad.read_text()) | {"takes": content["takes"]}
+    bad.write_text(json.dumps(other))
+    render(tmp_path)
+    assert check_board(tmp_path) == 2
+    for page in tmp_path.rglob("*.md"):
+        text = page.read_text()
+        assert "\x1b" not in text
+        assert "<b>" not in re.sub(r"```bash.*?```", "", text, flags=re.DOTALL), page
+        assert not re.search(r"(?<!\\)\$", re.sub(r"```bash.*?```", "", text, flags=re.DOTALL)), page
+    row = next(line for line in (tmp_path / "README.md").read_text().splitlines() if "&lt;b&gt;" in line)
+    assert re.sub(r"\\\|", "", row).count("|") == 10
+    rows = list(csv.DictReader((tmp_path / "tables" / "synthetic" / "gt.csv").open()))
+    assert {row["side_information"][0] for row in rows if row["side_information"] != "none"} == {"'"}
+    for plot in tmp_path.rglob("*.svg"):
+        xml.etree.ElementTree.parse(plot)
+    commands = hostile.with_suffix(".md").read_text().split("```bash\n")[1]
+    assert f"-o '{name}+own@cmu-gt-quick-r0.json'" in commands
+
+
+@pytest.mark.parametrize("kind", ["device", "folder", "pipe"])
+def test_an_entry_that_is_no_plain_file_is_refused(tmp_path, results, kind):
+    import os
+
+    (path,) = add(tmp_path, [results["good"]], ["good.json"])
+    path.unlink()
+    {"device": lambda: path.symlink_to("/dev/zero"), "folder": path.mkdir, "pipe": lambda: os.mkfifo(path)}[kind]()
+    with pytest.raises(PosebenchError, match=r"good-gt\.json: .*an entry in JSON"):
+        render(tmp_path)
+
+
+def test_a_folder_without_entries_gets_no_board(tmp_path, results):
+    with pytest.raises(PosebenchError, match=r"no entries\. Wanted: a board with at least one entry\. Next: posebench board add") as error:
+        render(tmp_path / "new")
+    assert error.value.exit_code == 2
+    assert not list(tmp_path.iterdir())
+    (path,) = add(tmp_path, [results["good"]], ["good.json"])
+    render(tmp_path)
+    path.unlink()
+    assert "No entries yet." in render(tmp_path).read_text()
+
+
+def test_a_result_without_a_metric_that_its_sums_have_is_refused(tmp_path, results):
+    metrics = {name: table for name, table in results["good"].metrics.items() if name != "CPS"}
+    assert metrics.keys() != results["good"].metrics.keys()
+    with pytest.raises(PosebenchError, match=r"good\.json: no CPS among its metrics"):
+        add(tmp_path, [replace(results["good"], metrics=metrics)], ["good.json"])
+
+
+def test_entries_of_other_metrics_share_a_table(tmp_path, results):
+    for name in ("good", "bad"):
+        (path,) = add(tmp_path, [results[name]], [name])
+        if name == "bad":
+            content = json.loads(path.read_text())
+            for part in (content["units"], content["seeds"][0]["sums"], content["seeds"][0]["values"]):
+                part.pop("CPS")
+            path.write_text(json.dumps(content))
+    render(tmp_path)
+    assert check_board(tmp_path) == 2
+
+
+def test_sums_have_the_digits_that_another_processor_gives_and_noise_leaves_an_entry_as_it_is(tmp_path, results):
+    (path,) = add(tmp_path, [results["good"]], ["good.json"])
+    text = path.read_text()
+    seed = json.loads(text)["seeds"][0]
+    numbers = [*seed["sums"]["PA-MPJPE"][0], *seed["values"].values()]
+    assert all(number == float(f"{number:.9g}") for number in numbers)
+    noisy = {
+        name: replace(one, total=one.total * (1 + 1e-13 * np.random.default_rng(0).standard_normal(one.total.shape)))
+        for name, one in results["good"].sums.items()
+    }
+    moved = replace(results["good"], sums=noisy, environment=replace(results["good"].environment, platform="another"))
+    add(tmp_path, [moved], ["good.json"])
+    assert path.read_text() == text
+    add(tmp_path, [replace(moved, predictions=replace(moved.predictions, sha256="0" * 64))], ["good.json"])
+    assert path.read_text() != text

@@ -113,7 +113,7 @@ def test_methods_and_recipes_are_those_of_the_library():
     assert choices.methods() == baselines()
     for method in choices.methods():
         content = parse_toml(files("posebench.baselines").joinpath(method, "recipe.toml").read_text(encoding="utf-8"))
-        assert choices.recipes(method) == ["default", *content["recipes"]]
+        assert choices.recipes(method) == ["tuned", *content["recipes"]]
     assert choices.recipes("nothing") == choices.recipes("") == choices.recipes("..") == []
 
 

@@ -10,8 +10,10 @@ from hypothesis import settings as of_test
 from hypothesis import strategies as st
 
 from posebench.base.errors import PosebenchError
-from posebench.networks.recipe import PRESETS, Recipe, baselines, load_baseline, read_method, resolve
+from posebench.networks.recipe import PRESETS, Recipe, baselines, form_of, load_baseline, read_method, resolve
+from posebench.networks.renames import present_names
 from posebench.networks.settings import Settings, settings_of
+from posebench.predictions.forms import FORMS
 
 BASE = {"epochs": 9, "batch": 64, "learning_rate": 1e-3}
 #: One value for each place that may give it; the last one that does wins.
@@ -142,7 +144,7 @@ def test_a_setting_without_a_default_must_stand_in_the_recipe():
 
 @pytest.mark.parametrize(
     ("options", "named"),
-    [({"preset": "tiny"}, "preset 'tiny'.*smoke, quick"), ({"recipe": "large"}, "recipe 'large'.*default, small")],
+    [({"preset": "tiny"}, "preset 'tiny'.*smoke, quick"), ({"recipe": "large"}, "recipe 'large'.*tuned, small")],
 )
 def test_an_unknown_preset_or_recipe_is_told_with_the_choices(options, named):
     with pytest.raises(PosebenchError, match=named):
@@ -186,7 +188,7 @@ def test_every_recipe_of_a_baseline_resolves_for_every_preset(method):
     assert set(content["presets"]) == set(PRESETS)
     resolved = {
         (recipe, preset): resolve(content, kind, where=where, recipe=recipe, preset=preset)
-        for recipe in ("default", *content.get("recipes", {}))
+        for recipe in ("tuned", *content.get("recipes", {}))
         for preset in PRESETS
     }
     for (recipe, preset), settings in resolved.items():
@@ -266,3 +268,52 @@ def test_what_is_no_text_or_no_file_is_refused_with_its_path(tmp_path, content):
         (tmp_path / "recipe.toml").write_bytes(content)
     with pytest.raises(PosebenchError, match=r"recipe\.toml"):
         Recipe.load(tmp_path / "recipe.toml")
+
+
+FORMS_OF = {
+    "recipes": {
+        "paper": {"form": "paper"},
+        "paper-bends": {"like": "paper"},
+        "joints16": {"like": "paper", "form": "released"},
+        "cycle": {},
+        "released": {},
+        "odd": {"form": "official"},
+    }
+}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "form"),
+    [
+        ("paper", "paper"),
+        ("paper-bends", "paper"),
+        ("joints16", "released"),
+        ("released", "released"),
+        ("cycle", "tuned"),
+        ("tuned", "tuned"),
+        ("default", "tuned"),
+    ],
+)
+def test_a_recipe_has_its_own_form_or_that_of_the_recipe_that_it_is_like_or_of_its_name(recipe, form):
+    assert form_of(FORMS_OF, recipe, "recipe.toml") == form
+
+
+def test_an_unknown_form_and_a_recipe_of_a_reserved_name_are_refused():
+    with pytest.raises(PosebenchError, match=r"form 'official' of recipe 'odd'\. Wanted: one of paper, released, tuned"):
+        form_of(FORMS_OF, "odd", "recipe.toml")
+    for name in ("tuned", "default"):
+        with pytest.raises(PosebenchError, match=rf"\[recipes\.{name}\]\. Wanted: another name"):
+            form_of({"recipes": {name: {}}}, "tuned", "recipe.toml")
+
+
+def test_every_recipe_of_a_baseline_has_a_known_form():
+    for method in baselines():
+        content, where = read_method(method)
+        for recipe in ("tuned", *content.get("recipes", {})):
+            assert form_of(content, recipe, where) in FORMS
+
+
+def test_default_is_another_name_of_tuned_and_of_a_tuned_teacher():
+    earlier = Recipe("ites", "default, width=16", "quick", 0, {"name": "cmu"}, ("A",), "gt", "h36m17", {"teacher_recipe": "default"})
+    assert (earlier.recipe, earlier.form) == ("tuned, width=16", "tuned")
+    assert present_names("ites", earlier.settings, "recipe.toml") == {"teacher_recipe": "tuned"}

@@ -11,9 +11,12 @@ from hypothesis import strategies as st
 from posebench.base.errors import PosebenchError
 from posebench.base.schema import Fields
 from posebench.predictions.archive import open_predictions, save_predictions
+from posebench.predictions.disclosure import FACTS, supervision_in_words, why_unranked
+from posebench.predictions.forms import FORMS, present_recipe
 from posebench.predictions.provenance import Provenance, read_provenance
 
-MADE = Provenance("default", "quick", 0, "cmu 1: S07", "gt", 1, True)
+MADE = Provenance("tuned", "quick", 0, "cmu 1: S07", "gt", 1, True)
+STATED = {"online": "yes", "tta": "flip", "test_time": "none", "input_filter": "none", "oracle": "none", "selection": "last epoch"}
 printable = st.text(st.characters(codec="utf-8"), max_size=20).filter(str.isprintable)
 whole = st.integers(1, 2**40)
 
@@ -34,19 +37,21 @@ def read(content):
 def test_what_was_written_is_read_again(texts, numbers, seed, flip, side, data):
     context, epochs, seen, parameters = numbers
     recipe, preset, trained_on, keypoints = texts
-    made = Provenance(recipe, preset, seed, trained_on, keypoints, context, flip, tuple(side), tuple(data), epochs, seen, parameters)
+    recipe, form = present_recipe(recipe), FORMS[seed % 3]
+    numbers = (epochs, seen, parameters)
+    made = Provenance(recipe, preset, seed, trained_on, keypoints, context, flip, tuple(side), tuple(data), *numbers, form=form)
     assert read(json.loads(json.dumps(made.as_dict()))) == made
 
 
 def test_the_table_holds_every_field():
-    taught = replace(MADE, teacher="another (default, quick, seed 0), weights 00ff")
+    taught = replace(MADE, teacher="another (tuned, quick, seed 0), weights 00ff", **STATED)
     assert set(taught.as_dict()) == set(asdict(MADE))
     assert read(taught.as_dict()) == taught
-    assert set(MADE.as_dict()) == set(asdict(MADE)) - {"teacher"}, "a method without a teacher has no such key"
+    assert set(MADE.as_dict()) == set(asdict(MADE)) - {"teacher", *FACTS}, "what is not stated has no key"
     assert MADE.as_dict()["side_information"] == []
 
 
-@pytest.mark.parametrize("missing", sorted(set(asdict(MADE)) - {"side_information", "extra_data", "teacher"}))
+@pytest.mark.parametrize("missing", sorted(set(asdict(MADE)) - {"side_information", "extra_data", "teacher", "form", *FACTS}))
 def test_a_missing_field_is_named(missing):
     content = MADE.as_dict()
     del content[missing]
@@ -75,6 +80,20 @@ def test_a_missing_field_is_named(missing):
         ("extra_data", [1]),
         ("teacher", 1),
         ("teacher", "two\nlines"),
+        ("form", "default"),
+        ("form", None),
+        ("online", "maybe"),
+        ("online", True),
+        ("tta", "rotation"),
+        ("tta", "none"),
+        ("tta", "views"),
+        ("test_time", "optimisation"),
+        ("test_time", "calibration"),
+        ("input_filter", "a" * 81),
+        ("input_filter", "<b>"),
+        ("oracle", "best of many"),
+        ("oracle", "some"),
+        ("selection", "best epoch"),
     ],
 )
 def test_a_wrong_value_is_refused_by_its_name(name, value):
@@ -82,14 +101,76 @@ def test_a_wrong_value_is_refused_by_its_name(name, value):
         read({**MADE.as_dict(), name: value})
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("tta", "flip + ensemble (5)"),
+        ("test_time", "optimisation (20 steps, 0.5 s a pose), own clip"),
+        ("test_time", "optimisation (1 step), other clips"),
+        ("test_time", "calibration, own clip"),
+        ("input_filter", "one-euro, cut-off 1.7 Hz"),
+        ("oracle", "best of 200"),
+        ("oracle", "flip (joint) + scale per frame"),
+        ("selection", "on test"),
+    ],
+)
+def test_a_fact_of_its_form_is_read(name, value):
+    assert getattr(read({**MADE.as_dict(), **STATED, name: value}), name) == value
+
+
+def test_what_counts_as_oracle_or_as_seen_test_data_is_a_reason_not_to_rank():
+    assert why_unranked(STATED) == why_unranked({}) == ""
+    assert why_unranked({**STATED, "oracle": "best of 5"}) == "oracle: best of 5"
+    assert why_unranked({**STATED, "selection": "on test"}) == "weights selected on the test split"
+    assert why_unranked({**STATED, "test_time": "calibration, other clips"}) == "reads other test clips at test time"
+    assert why_unranked({**STATED, "test_time": "calibration, own clip"}) == ""
+
+
+def test_side_information_measured_from_true_places_stands_in_the_supervision():
+    from posebench.networks.tilt import tilt_side_information
+
+    assert supervision_in_words("none", tilt_side_information(12.5)) == "none + camera tilt from calibration (training split)"
+    assert supervision_in_words("none", tilt_side_information(0.0)) == "none"
+
+
 def test_an_unknown_field_is_refused():
     with pytest.raises(PosebenchError, match="unknown tuned_on"):
         read({**MADE.as_dict(), "tuned_on": "test"})
 
 
-@pytest.mark.parametrize(("recipe", "variant"), [("default", ""), ("paper", "+paper"), ("default, width=8", "+default, width=8")])
-def test_the_name_states_the_recipe_unless_it_is_the_default(recipe, variant):
-    assert replace(MADE, recipe=recipe).variant == variant
+@pytest.mark.parametrize(
+    ("recipe", "variant", "earlier"),
+    [("tuned", "+tuned", ""), ("paper", "+paper", "+paper"), ("tuned, width=8", "+tuned, width=8", "+tuned, width=8")],
+)
+def test_the_name_states_the_recipe_and_earlier_names_leave_out_the_tuned_one(recipe, variant, earlier):
+    made = replace(MADE, recipe=recipe)
+    assert (made.variant, made.earlier_variant) == (variant, earlier)
+    assert made.names("chen2019") == (f"chen2019{variant} (quick)", f"chen2019{earlier} (quick)")
+
+
+@pytest.mark.parametrize(
+    ("earlier", "recipe", "form"),
+    [
+        ("default", "tuned", "tuned"),
+        ("default, width=8", "tuned, width=8", "tuned"),
+        ("default, teacher=default quick seed 1", "tuned, teacher=tuned quick seed 1", "tuned"),
+        ("paper", "paper", "paper"),
+        ("paper-bends", "paper-bends", "paper"),
+        ("released", "released", "released"),
+        ("defaults", "defaults", "tuned"),
+        ("cycle", "cycle", "tuned"),
+    ],
+)
+def test_a_file_that_states_no_form_is_read_with_the_one_that_its_recipe_implies(earlier, recipe, form):
+    content = {**MADE.as_dict(), "recipe": earlier, "teacher": f"ites_teacher ({earlier}, quick, seed 0), weights 00ff"}
+    del content["form"]
+    made = read(content)
+    assert (made.recipe, made.form) == (recipe, form)
+    assert made.teacher.startswith(f"ites_teacher ({recipe}, quick")
+
+
+def test_a_stated_form_counts_whatever_the_name():
+    assert read({**MADE.as_dict(), "recipe": "joints16", "form": "released"}).form == "released"
 
 
 def test_a_prediction_file_keeps_it(tmp_path):

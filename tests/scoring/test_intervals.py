@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 from scipy import stats as reference
 
-from posebench.scoring.intervals import LEVEL, RESAMPLES, Jackknife, Resampling, interval, resample, resampled, t_quantile
+from posebench.scoring.intervals import (
+    LEVEL,
+    RESAMPLES,
+    Jackknife,
+    Resampling,
+    compact_letter_display,
+    interval,
+    resample,
+    resampled,
+    t_quantile,
+    tie_groups,
+)
 from posebench.scoring.sums import Row, average
 
 
@@ -214,3 +227,26 @@ def test_an_interval_ends_at_the_quantiles_of_the_widened_level(widening):
     low, high = Resampling(np.empty(0), widening, 9).interval(values)
     tail = reference.norm.cdf(-widening * reference.t.ppf(0.975, 9))
     assert (low, high) == pytest.approx((tail, 1.0 - tail), rel=1e-6)
+
+
+@pytest.mark.parametrize("count", [26, 27, 300])
+def test_any_number_of_tie_groups_has_names_that_break_no_table(count):
+    names = [f"row {number}" for number in range(count)]
+    separable = {frozenset(pair) for pair in combinations(names, 2)}
+    found = compact_letter_display(names, separable)
+    assert len(set(found.values())) == count
+    assert list(found.values())[-1] == ("z" if count == 26 else str(count))
+    assert all(text.isalnum() and text.isascii() for text in found.values())
+
+
+@pytest.mark.parametrize("shape", ["line", "any"])
+def test_rows_share_a_group_exactly_if_they_are_not_separable_however_many_there_are(shape):
+    rng = np.random.default_rng(5)
+    names = [f"row {number}" for number in range(120)]
+    place = dict(zip(names, np.sort(rng.random(120)), strict=True))
+    apart = {frozenset(pair): abs(place[pair[0]] - place[pair[1]]) for pair in combinations(names, 2)}
+    separable = {pair for pair, distance in apart.items() if distance > 0.05 * (rng.random() if shape == "any" else 1.0)}
+    found = compact_letter_display(names, separable)
+    assert all(found.values())
+    for one, other in combinations(names, 2):
+        assert bool(tie_groups(found[one]) & tie_groups(found[other])) == (frozenset((one, other)) not in separable)

@@ -18,6 +18,7 @@ from posebench.data.registry import DATASETS, export_layouts
 from posebench.networks.recipe import Recipe, baselines, load_baseline, read_method, resolve
 from posebench.networks.weights import WEIGHTS
 from posebench.predictions.archive import open_predictions
+from posebench.predictions.disclosure import FACTS
 from posebench.training import finish as scoring
 from posebench.training import run
 from posebench.training.finish import hold_out
@@ -144,7 +145,7 @@ def test_the_predictions_hold_their_provenance(finished):
     with open_predictions(finished[0] / "predictions.npz") as file:
         meta, made = file.meta, file.meta.provenance
     assert (meta.method, meta.keypoints, meta.supervision, meta.scale) == ("martinez", "gt", "paired 3D", "metric")
-    assert (made.recipe, made.preset, made.seed, made.epochs, made.poses_seen) == ("default, " + ", ".join(TINY), "smoke", 0, 2, 512)
+    assert (made.recipe, made.preset, made.seed, made.epochs, made.poses_seen) == ("tuned, " + ", ".join(TINY), "smoke", 0, 2, 512)
     assert made.trained_on.endswith(": S1")
     assert made.flip_averaging
     # 34 to 16, four of 16 to 16, 16 to 48, and batch norm after all but the last.
@@ -177,6 +178,47 @@ def test_a_folder_with_another_run_is_refused_with_the_line_that_differs(finishe
 def test_the_same_run_again_needs_resume(finished, copies):
     with pytest.raises(PosebenchError, match=r"holds this run already\. Wanted: --resume"):
         small(copies, finished[0])
+
+
+def test_an_earlier_run_of_the_default_recipe_is_the_same_run(finished, copies, tmp_path, monkeypatch):
+    folder, result = finished
+    monkeypatch.chdir(tmp_path)
+    earlier = tmp_path / "runs" / "martinez-h36m-gt-smoke-s0"
+    shutil.copytree(folder, earlier)
+    text = (earlier / "recipe.toml").read_text()
+    assert 'recipe = "tuned, ' in text
+    assert 'form = "tuned"' in text
+    (earlier / "recipe.toml").write_text(text.replace('recipe = "tuned, ', 'recipe = "default, ').replace('form = "tuned"\n', ""))
+    before = contents(earlier)
+    assert small(copies, earlier, resume=True).as_dict() == result.as_dict()
+    assert contents(earlier) == before
+    tuned = replace(Recipe.load(folder / "recipe.toml"), recipe="tuned")
+    assert default_folder(tuned, tune=False) == earlier.relative_to(tmp_path)
+    (tmp_path / "runs" / "martinez+tuned-h36m-gt-smoke-s0").mkdir()
+    assert default_folder(tuned, tune=False) == Path("runs/martinez+tuned-h36m-gt-smoke-s0")
+
+
+def test_a_run_states_its_form_and_what_the_method_was_given(finished):
+    made = finished[1].predictions.provenance
+    facts = {name: made[name] for name in FACTS}
+    flips = "flip" if made["flip_averaging"] else "none"
+    none = dict.fromkeys(("test_time", "input_filter", "oracle"), "none")
+    assert facts == {"online": "yes", "tta": flips, **none, "selection": "last epoch"}
+    assert made["form"] == "tuned"
+
+
+def test_predictions_of_an_earlier_version_are_made_again_so_that_they_state_it(finished, copies, tmp_path):
+    folder, result = tmp_path / "run", finished[1]
+    shutil.copytree(finished[0], folder)
+    for name in ("lifter.json", "result.json"):
+        content = json.loads((folder / name).read_text())
+        made = content["provenance"] if name == "lifter.json" else content["predictions"]["provenance"]
+        for fact in FACTS:
+            del made[fact]
+        (folder / name).write_text(json.dumps(content))
+    again = small(copies, folder, resume=True)
+    assert again.predictions.provenance == result.predictions.provenance
+    assert again.predictions.sha256 == result.predictions.sha256
 
 
 def test_resuming_a_finished_run_repeats_nothing(finished, copies, monkeypatch):
@@ -240,9 +282,9 @@ def test_cuda_without_a_device_is_refused(copies, tmp_path):
 
 
 def test_the_default_folder_names_all_that_makes_the_run(finished):
-    recipe = replace(Recipe.load(finished[0] / "recipe.toml"), recipe="default")
-    assert default_folder(recipe, tune=False) == Path("runs/martinez-h36m-gt-smoke-s0")
-    assert default_folder(recipe, tune=True) == Path("runs/martinez-h36m-gt-smoke-s0-tune")
+    recipe = replace(Recipe.load(finished[0] / "recipe.toml"), recipe="tuned")
+    assert default_folder(recipe, tune=False) == Path("runs/martinez+tuned-h36m-gt-smoke-s0")
+    assert default_folder(recipe, tune=True) == Path("runs/martinez+tuned-h36m-gt-smoke-s0-tune")
     changed = replace(recipe, recipe="paper, width=16, loss=a/b", seed=3, keypoints="gauss5")
     assert default_folder(changed, tune=False) == Path("runs/martinez+paper__width=16__loss=a_b-h36m-gauss5-smoke-s3")
 
@@ -282,7 +324,7 @@ def learnt(method, supervision, dataset, folder, monkeypatch):
         changes = ["epochs=3", "samples=64", "batch=32", *(["width=16"] if "width" in {field.name for field in fields(kind)} else [])]
         settings = resolve(content, kind, where=where, preset="smoke", changes=changes)
     about = {"name": dataset.name, "version": dataset.version, "fingerprint": dataset.fingerprint}
-    recipe = Recipe(method, "default", "smoke", 0, about, ("A", "B"), "gt", dataset.skeleton, asdict(settings))
+    recipe = Recipe(method, "tuned", "smoke", 0, about, ("A", "B"), "gt", dataset.skeleton, asdict(settings))
     folder.mkdir()
     torch.set_num_threads(1)
     monkeypatch.setattr(run, "draw_curves", lambda *_: None)

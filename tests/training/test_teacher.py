@@ -46,13 +46,13 @@ def alone(copies, tmp_path_factory, tiny_teachers):  # noqa: ARG001 - for the mo
 def test_a_student_records_its_teacher_and_the_teachers_cost(taught):
     teacher, student, result = taught
     weights = sha256_of(teacher / "lifter.safetensors")
-    said = f"ites_teacher (default, width=16, epochs=1, samples=256, smoke, seed 0), weights {weights[:16]}"
+    said = f"ites_teacher (tuned, width=16, epochs=1, samples=256, smoke, seed 0), weights {weights[:16]}"
     with open_predictions(student / "predictions.npz") as file:
         assert file.meta.provenance.teacher == said
         assert file.meta.provenance.side_information == ("cameras look down by 6.2 degrees on average",)
     recipe = Recipe.load(student / "recipe.toml")
     assert recipe.teacher == said
-    assert recipe.recipe == ", ".join(["default", *TINY, "teacher=default, width=16, epochs=1, samples=256 smoke seed 0"])
+    assert recipe.recipe == ", ".join(["tuned", *TINY, "teacher=tuned, width=16, epochs=1, samples=256 smoke seed 0"])
     own = load_about(teacher).training
     assert result.training["teacher_cpu_seconds"] == own["cpu_seconds"]
     assert result.training["cpu_seconds"] >= own["cpu_seconds"]
@@ -67,8 +67,8 @@ def test_without_a_named_teacher_one_is_trained_first_and_the_same_seed_gives_th
     with open_predictions(folder / "predictions.npz") as file:
         said = file.meta.provenance.teacher
     made = Recipe.load(folder / "teacher" / "recipe.toml")
-    assert (made.method, made.recipe, made.preset, made.seed) == ("ites_teacher", "default", "smoke", 0)
-    assert said.startswith("ites_teacher (default, smoke, seed 0), weights ")
+    assert (made.method, made.recipe, made.preset, made.seed) == ("ites_teacher", "tuned", "smoke", 0)
+    assert said.startswith("ites_teacher (tuned, smoke, seed 0), weights ")
     assert Recipe.load(folder / "recipe.toml").teacher == "", "it follows from the rest of the recipe"
     assert sha256_of(folder / "predictions.npz") == sha256_of(tmp_path / "again" / "predictions.npz")
 
@@ -168,16 +168,16 @@ def test_a_rule_at_test_time_is_declared_with_what_it_knows(taught):
 def test_the_default_teacher_does_not_change_the_recipe_name(taught):
     teacher, student, _ = taught
     known = open_teacher(teacher, Recipe.load(student / "recipe.toml"), "ites_teacher", "cpu")
-    asked = replace(Recipe.load(student / "recipe.toml"), recipe="default")
-    usual = replace(known, recipe=replace(known.recipe, recipe="default"))
-    assert usual.recipe_name_of(asked, ("ites_teacher", "default")) == "default"
+    asked = replace(Recipe.load(student / "recipe.toml"), recipe="tuned")
+    usual = replace(known, recipe=replace(known.recipe, recipe="tuned"))
+    assert usual.recipe_name_of(asked, ("ites_teacher", "tuned")) == "tuned"
     for other in (replace(asked, seed=1), replace(asked, preset="quick")):
-        assert usual.recipe_name_of(other, ("ites_teacher", "default")) == "default, teacher=default smoke seed 0"
-    assert usual.recipe_name_of(asked, ("ites_teacher", "paper")) == "default, teacher=default smoke seed 0"
+        assert usual.recipe_name_of(other, ("ites_teacher", "tuned")) == "tuned, teacher=tuned smoke seed 0"
+    assert usual.recipe_name_of(asked, ("ites_teacher", "paper")) == "tuned, teacher=tuned smoke seed 0"
 
 
 def test_a_cell_of_the_grid_is_stale_when_its_teachers_code_changes():
-    assert {"baselines/ites", "baselines/ites_teacher"} <= set(digests_of(Cell("ites", "cmu", "gt", "default", "quick", 0), None))
+    assert {"baselines/ites", "baselines/ites_teacher"} <= set(digests_of(Cell("ites", "cmu", "gt", "tuned", "quick", 0), None))
     alone = digests_of(Cell("ites", "cmu", "gt", "no-distillation", "quick", 0), None)
     assert "baselines/ites_teacher" not in alone
 
@@ -185,7 +185,7 @@ def test_a_cell_of_the_grid_is_stale_when_its_teachers_code_changes():
 def test_every_recipe_of_the_student_fits_its_teachers_camera():
     content, where = read_method("ites")
     teachers, there = read_method("ites_teacher")
-    for recipe in ("default", *content["recipes"]):
+    for recipe in ("tuned", *content["recipes"]):
         student = asdict(resolve(content, load_baseline("ites").Settings, where=where, recipe=recipe))
         if not student["distillation"]:
             continue

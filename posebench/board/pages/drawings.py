@@ -18,6 +18,8 @@ _MARKERS = "os^DvPX<>*"
 _STYLES = ("-", "--", ":", "-.")
 #: Height of a row, height of all that is around the rows, and width of a plot, inches.
 _ROW, _HEAD, _WIDTH = 0.3, 1.15, 7.6
+#: Characters of tie groups that a plot has room for.
+_LONGEST_GROUP = 14
 
 
 def draw_errors(figure: Figure, data: Data) -> None:
@@ -31,14 +33,15 @@ def draw_errors(figure: Figure, data: Data) -> None:
         if len(row["seeds"]) > 1:
             axes.plot(row["seeds"], [place] * len(row["seeds"]), "|", color="#222222", markersize=11)
         axes.plot([row["value"]], [place], "o", color=_COLOURS[0], markersize=6)
-    _name_rows(axes, [row["method"] for row in rows])
+    # Most names say the form: chen2019+paper.
+    _name_rows(axes, [row["method"] if f"+{row['form']}" in row["method"] else f"{row['method']}, {row['form']}" for row in rows])
     axes.set_xlim(left=0)
     letters = axes.secondary_yaxis("right")
-    letters.set_yticks(range(len(rows)), [row["group"] for row in rows], fontsize=9)
+    letters.set_yticks(range(len(rows)), [_short(row["group"]) for row in rows], fontsize=9)
     letters.tick_params(length=0)
     letters.spines["right"].set_visible(False)
     _label(figure, axes, data, f"{data['axis']}, average by {data['headline']}")
-    axes.set_title("point: median seed; band: 95 % interval over takes; strokes: seeds; same letter: not separable", fontsize=8)
+    axes.set_title("point: median seed; band: 95 % interval over takes; strokes: seeds; same letter: not separable", fontsize=8, wrap=True)
 
 
 def draw_series(figure: Figure, data: Data) -> None:
@@ -117,6 +120,11 @@ def draw_times(figure: Figure, data: Data) -> None:
     machines_text = f"machine{'s, by shape' if len(machines) > 1 else ''}: {', '.join(machines)}"
     axes.set_title(machines_text + (f"; not timed: {first_ten(data['without'])}" if data["without"] else ""), fontsize=8, wrap=True)
     _legend(figure)
+
+
+def _short(group: str) -> str:
+    """Tie groups that fit next to a plot."""
+    return group if len(group) <= _LONGEST_GROUP else f"{group[: _LONGEST_GROUP - 4].rsplit(' ', 1)[0]} ..."
 
 
 def _name_rows(axes: Axes, names: list[str]) -> None:

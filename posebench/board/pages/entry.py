@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import pandas as pd
+import shlex
+from collections.abc import Hashable, Mapping
+from typing import Any
+from urllib.parse import quote
 
-from posebench.board.entry import BY_JOINT, Entry
+from posebench.base.errors import printable
+from posebench.base.escape import markdown_code, markdown_text
+from posebench.board.entry import BY_JOINT, PRIMARY, Entry
 from posebench.board.pages.provenance import DIAGNOSTICS_PAGE
-from posebench.board.pages.tables import metric_cell
-from posebench.board.rank import PRIMARY, Ranking, metrics_of
+from posebench.board.pages.tables import FACT_TITLES, method_page, metric_cell
+from posebench.board.rank import Ranking, metrics_of
 from posebench.data.registry import needs_root
 from posebench.display.tables import markdown_table
 from posebench.lifters import simple_lifters
 from posebench.metrics.behaviour import BEHAVIOUR
 from posebench.networks.recipe import baselines
+from posebench.predictions.forms import TUNED
 from posebench.scoring.protocol import Protocol
 from posebench.scoring.sums import group_means
 
@@ -22,18 +28,21 @@ _BY_ACTION = (PRIMARY, "N-MPJPE", "MPJPE")
 
 def entry_page(ranking: Ranking, number: int, protocol: Protocol) -> str:
     """The page of the ``number``-th entry of a ranking, in markdown."""
-    entry, seed, row = ranking.entries[number], ranking.shown[number], ranking.frame.iloc[number]
+    entry, seed, row = ranking.entries[number], ranking.shown[number], ranking.frame.iloc[number].to_dict()
     up = "../" * (1 + len(protocol.id.split("/")))
     chosen = (
         "" if len(entry.seeds) == 1 else f" Where one seed is shown, it is number {_seed_number(entry, seed)}, the one of median {PRIMARY}."
     )
     parts = [
-        f"# {entry.label} on `{protocol.id}`, keypoints `{entry.keypoints}`\n",
-        f"Made by `posebench board render` from [{entry.name}.json]({entry.name}.json); do not edit by hand."
-        f" All rows of this table: [leaderboard]({up}README.md).\n",
-        f"Supervision: {entry.supervision}. Scale of its poses: {entry.scale}. Protocol version {entry.protocol['version']}, digest"
-        f" `{entry.protocol['digest']}`. Data: {entry.data['name']} {entry.data['version']}, fingerprint"
-        f" `{entry.data['fingerprint'][:16]}`, {len({take for take, _, _ in entry.takes})} takes. Seeds: {len(entry.seeds)}.{chosen}\n",
+        f"# {markdown_text(entry.label)} on `{protocol.id}`, keypoints {markdown_code(entry.keypoints)}\n",
+        f"Made by `posebench board render` from [{markdown_text(entry.name)}.json]({quote(entry.name, safe='@+')}.json); do not edit by"
+        " hand."
+        f" All rows of this table: [leaderboard]({up}README.md).{_method_page(entry, up)}\n",
+        f"Form: {entry.form}. Supervision: {entry.supervision_in_words}. Scale of its poses: {entry.scale}. Protocol version"
+        f" {entry.protocol['version']}, digest {markdown_code(entry.protocol['digest'])}. Data: {markdown_text(entry.data['name'])}"
+        f" {markdown_text(entry.data['version'])}, fingerprint {markdown_code(entry.data['fingerprint'][:16])},"
+        f" {len({take for take, _, _ in entry.takes})} takes. Seeds: {len(entry.seeds)}.{chosen}\n",
+        *([f"**Not ranked**: {entry.why_unranked}.\n"] if entry.why_unranked else []),
         f"## Values\n\nAverage by {entry.protocol['headline']}; in brackets the 95 % interval over takes.\n",
         _values(ranking, entry, row, protocol),
         *_against(ranking, entry),
@@ -46,12 +55,17 @@ def entry_page(ranking: Ranking, number: int, protocol: Protocol) -> str:
     return "\n".join(parts)
 
 
+def _method_page(entry: Entry, up: str) -> str:
+    page = method_page(entry.method)
+    return f" The method: [{markdown_text(entry.method)}]({up}{page})." if page else ""
+
+
 def _seed_number(entry: Entry, seed: int) -> int:
     made = entry.seeds[seed].provenance
     return made.seed if made else seed
 
 
-def _values(ranking: Ranking, entry: Entry, row: pd.Series, protocol: Protocol) -> str:
+def _values(ranking: Ranking, entry: Entry, row: Mapping[Hashable, Any], protocol: Protocol) -> str:
     lines = []
     for metric in metrics_of(protocol, list(entry.units)):
         if metric in ranking.frame and (text := metric_cell(row, metric, interval=True)):
@@ -63,13 +77,13 @@ def _values(ranking: Ranking, entry: Entry, row: pd.Series, protocol: Protocol) 
 def _against(ranking: Ranking, entry: Entry) -> list[str]:
     lines = []
     for other in ranking.entries:
-        for pair in ranking.pairs:
-            if {pair.a, pair.b} == {entry.label, other.label}:
-                sign = 1.0 if pair.a == entry.label else -1.0
-                bounds = [sign * bound for bound in (pair.low, pair.high) if bound is not None]
-                interval = f" [{min(bounds):+.1f}, {max(bounds):+.1f}]" if bounds else ""
-                verdict = "no" if not pair.separable else "yes, better" if sign * pair.value < 0 else "yes, worse"
-                lines.append([other.label, f"{sign * pair.value:+.1f}{interval}", verdict])
+        pair = ranking.differences.get(frozenset((entry.label, other.label)))
+        if pair is not None:
+            sign = 1.0 if pair.a == entry.label else -1.0
+            bounds = [sign * bound for bound in (pair.low, pair.high) if bound is not None]
+            interval = f" [{min(bounds):+.1f}, {max(bounds):+.1f}]" if bounds else ""
+            verdict = "no" if not pair.separable else "yes, better" if sign * pair.value < 0 else "yes, worse"
+            lines.append([markdown_text(other.label), f"{sign * pair.value:+.1f}{interval}", verdict])
     if not lines:
         return []
     unit = entry.units[PRIMARY]
@@ -87,7 +101,7 @@ def _by_action(entry: Entry, seed: int) -> list[str]:
     lines = []
     for action in actions:
         takes = len({take for take, _, its in entry.takes if its == action})
-        lines.append([action, takes, *(_one(means[metric].get(action)) for metric in metrics)])
+        lines.append([markdown_text(action), takes, *(_one(means[metric].get(action)) for metric in metrics)])
     heads = ["action", "takes", *(f"{metric} [{entry.units[metric]}]" for metric in metrics)]
     return ["## By action\n\nFrame-weighted.\n", markdown_table(lines, heads, right=range(1, len(heads))) + "\n"]
 
@@ -98,7 +112,7 @@ def _by_joint(entry: Entry, seed: int) -> list[str]:
     if not values:
         return []
     joints = list(dict.fromkeys(joint for found in values.values() for joint in found))
-    lines = [[joint, *(_one(found.get(joint)) for found in values.values())] for joint in joints]
+    lines = [[markdown_text(joint), *(_one(found.get(joint)) for found in values.values())] for joint in joints]
     heads = ["joint", *(f"{metric} [{entry.units[metric]}]" for metric in values)]
     return [f"## By joint\n\nAverage by {kind}.\n", markdown_table(lines, heads, right=range(1, len(heads))) + "\n"]
 
@@ -113,25 +127,24 @@ def _diagnostics(entry: Entry, seed: int, up: str) -> list[str]:
         return []
     lines = [[name, *(f"{table[name]:.2f}" if name in table else "" for table in tables.values())] for name in BEHAVIOUR]
     about = f"## Diagnostics\n\nWithout true poses, never ranked: [definitions]({up}{DIAGNOSTICS_PAGE}).\n"
-    return [about, markdown_table(lines, ["diagnostic", *tables], right=range(1, 1 + len(tables))) + "\n"]
+    return [about, markdown_table(lines, ["diagnostic", *map(markdown_text, tables)], right=range(1, 1 + len(tables))) + "\n"]
 
 
 def _provenance(entry: Entry) -> list[str]:
-    parts = ["## Provenance\n"]
+    given = [[FACT_TITLES[name], markdown_text(fact)] for name, fact in entry.facts.items()]
+    parts = ["## What the method was given\n", markdown_table(given, ["fact", "of all seeds"]) + "\n", "## Provenance\n"]
     made = entry.seeds[0].provenance
     if made:
-        facts = {
+        facts: dict[str, object] = {
+            "form": made.form,
             "recipe, preset": f"{made.recipe}, {made.preset}",
             "trained on": f"{made.trained_on}, keypoints {made.trained_keypoints}",
             "training poses": f"{made.poses_seen:,} in {made.epochs} epochs",
             "parameters": f"{made.parameters:,}",
-            "frames of context": made.context,
-            "flip averaging": "yes" if made.flip_averaging else "no",
-            "side information": "; ".join(made.side_information) or "nothing",
             "extra data": "; ".join(made.extra_data) or "none",
             **({"teacher": made.common.teacher} if made.teacher else {}),
         }
-        parts.append(markdown_table([[name, fact] for name, fact in facts.items()], ["", "of all seeds"]) + "\n")
+        parts.append(markdown_table([[name, markdown_text(str(fact))] for name, fact in facts.items()], ["", "of all seeds"]) + "\n")
     for number, seed in enumerate(entry.seeds):
         spent = seed.training
         trained = [f"{float(spent['cpu_seconds']) / 60:.1f} CPU minutes"] if "cpu_seconds" in spent else []
@@ -139,11 +152,11 @@ def _provenance(entry: Entry) -> list[str]:
         trained += [f"{name} {spent[name]}" for name in ("device", "processor", "threads", "torch") if name in spent]
         trained += [f"commit {spent['code']}"] if "code" in spent else []
         trained += [f"teacher {seed.provenance.teacher}"] if seed.provenance and seed.provenance.teacher else []
-        scored = seed.scored_with
-        training = f" Trained: {', '.join(trained)}." if trained else ""
+        scored = markdown_text(seed.scored_with)
+        training = f" Trained: {markdown_text(', '.join(trained))}." if trained else ""
         parts.append(
             f"* Seed {_seed_number(entry, number)}: {_one(entry.value(PRIMARY, entry.protocol['headline'], number))}"
-            f" {entry.units[PRIMARY]} {PRIMARY}. Predictions sha256 `{seed.predictions}`.{training} Scored with {scored}."
+            f" {entry.units[PRIMARY]} {PRIMARY}. Predictions sha256 {markdown_code(seed.predictions)}.{training} Scored with {scored}."
         )
     return [*parts, ""]
 
@@ -156,15 +169,15 @@ def _commands(entry: Entry, protocol: Protocol) -> str:
         lines, results = [line for lines, _ in commands for line in lines], [result for _, result in commands]
         remark = "On one machine, with the same number of threads, a training on the CPU gives the same bytes each time."
     elif not made and entry.method in simple_lifters():
-        result = f"{entry.name}-r.json"
-        predict = f"posebench predict {entry.method} {_dataset_options(entry, protocol)} -o {entry.name}.npz"
-        lines, results = [predict, _score_command(f"{entry.name}.npz", protocol, result)], [result]
+        result, predictions = f"{entry.name}-r.json", f"{entry.name}.npz"
+        predict = f"posebench predict {entry.method} {_dataset_options(entry, protocol)} -o {_word(predictions)}"
+        lines, results = [predict, _score_command(predictions, protocol, result)], [result]
         remark = "Nothing is drawn at random."
     else:
         results = [f"{entry.name}-r{number}.json" for number in range(len(entry.seeds))]
         lines = [_score_command(f"PREDICTIONS{number}.npz", protocol, result) for number, result in enumerate(results)]
         remark = "The predictions come from the method's authors, not from posebench. The digests above identify the scored files."
-    lines.append("posebench board add " + " ".join(results) + " && posebench board render")
+    lines.append(f"posebench board add {' '.join(map(_word, results))} && posebench board render")
     return "\n".join([f"## To make it again\n\n{remark}\n", "```bash", *lines, "```\n"])
 
 
@@ -175,14 +188,14 @@ def _training_commands(entry: Entry, number: int, protocol: Protocol) -> tuple[l
     seed = _seed_number(entry, number)
     run = f"runs/{entry.name}-s{seed}"
     same_data = entry.learnt_on == entry.data["name"]
-    root = "" if not needs_root(entry.learnt_on) else " --root DIR" if same_data else f" --root {entry.learnt_on.upper()}"
-    recipe = "" if made.recipe == "default" else f" --recipe {made.recipe}"
+    root = "" if not needs_root(entry.learnt_on) else " --root DIR" if same_data else f" --root {_word(entry.learnt_on.upper())}"
+    recipe = "" if made.recipe == TUNED else f" --recipe {_word(made.recipe)}"
     stated_threads = entry.seeds[number].training.get("threads")
     # A training that was resumed with another number of threads has no single one.
     threads = f" --threads {stated_threads}" if str(stated_threads or "").isdecimal() else ""
     lines = [
-        f"posebench train {entry.method} --dataset {entry.learnt_on}{root} --keypoints {made.trained_keypoints}{recipe}"
-        f" --preset {made.preset} --seed {seed}{threads} -o {run}"
+        f"posebench train {entry.method} --dataset {_word(entry.learnt_on)}{root} --keypoints {_word(made.trained_keypoints)}{recipe}"
+        f" --preset {_word(made.preset)} --seed {seed}{threads} -o {_word(run)}"
     ]
     # A run scores itself on its own dataset under the dataset's usual protocol; for anything else it takes further commands.
     if same_data and protocol.id == protocol.dataset:
@@ -190,7 +203,7 @@ def _training_commands(entry: Entry, number: int, protocol: Protocol) -> tuple[l
     predictions, result = f"{run}/predictions.npz", f"{run}/{protocol.id.replace('/', '-')}.json"
     if not same_data:
         predictions = f"{run}/{protocol.dataset}.npz"
-        lines.append(f"posebench predict {run} {_dataset_options(entry, protocol)} -o {predictions}")
+        lines.append(f"posebench predict {_word(run)} {_dataset_options(entry, protocol)} -o {_word(predictions)}")
     return [*lines, _score_command(predictions, protocol, result)], result
 
 
@@ -199,8 +212,13 @@ def _root_option(protocol: Protocol) -> str:
 
 
 def _dataset_options(entry: Entry, protocol: Protocol) -> str:
-    return f"--dataset {protocol.dataset}{_root_option(protocol)} --keypoints {entry.keypoints}"
+    return f"--dataset {protocol.dataset}{_root_option(protocol)} --keypoints {_word(entry.keypoints)}"
 
 
 def _score_command(predictions: str, protocol: Protocol, result: str) -> str:
-    return f"posebench score {predictions} --protocol {protocol.id}{_root_option(protocol)} -o {result}"
+    return f"posebench score {_word(predictions)} --protocol {protocol.id}{_root_option(protocol)} -o {_word(result)}"
+
+
+def _word(text: str) -> str:
+    """One word for a shell, whatever a file calls it."""
+    return shlex.quote(printable(text))

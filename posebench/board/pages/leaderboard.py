@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from posebench.base.escape import markdown_code, markdown_text
+from posebench.board.entry import PRIMARY
+from posebench.board.pages.paper_order import order_sentence
 from posebench.board.pages.plots import PLOTS, plot_data
 from posebench.board.pages.provenance import commands, machines, made_rows
-from posebench.board.pages.tables import DIAGNOSTICS, FURTHER, metrics_table, ranked_table
+from posebench.board.pages.tables import DIAGNOSTICS, FURTHER, facts_table, metrics_table, ranked_table
 from posebench.board.published.tables import published_section
 from posebench.board.published.types import Published
-from posebench.board.rank import PRIMARY, Key, Ranking, file_stems
+from posebench.board.rank import Key, Ranking, file_stems
 from posebench.lifters.timing.record import Record
 from posebench.scoring.protocol import Protocol, load_protocol
 
@@ -30,7 +33,13 @@ data and keypoint source.
 * **Empty cells.** The metric needs the scale, and the method does not give it.
 * **Code.** Each row was made by the commit that is named below its table, not by the present code.
 
-The name of a method links to its page.
+* **Form.** `paper`: the method as its paper describes it. `released`: as the authors' code has it. `tuned`: changed by us, in network,
+  losses or side information. The form links to the page of the method, which says what differs.
+* **Supervision.** The 3D that a method has seen: of its training, and of what its side information was measured from.
+* **Not ranked.** A row that takes something from the true poses at test time (an oracle), whose weights were chosen on the test split, or
+  that adapts to other test clips, stands beside the ranking.
+
+The name of a row links to its page.
 """
 
 _REPORTED = """Numbers that papers report are in separate tables, from `published.toml`. They are not measured here and never ranked.
@@ -72,18 +81,22 @@ def leaderboard_page(ranked: Mapping[Key, Ranking], published: Published | None,
 
 def _section(protocol: Protocol, key: Key, ranking: Ranking, stem: str, records: Mapping[str, Record]) -> str:
     _, digest, fingerprint, keypoints = key
-    entries = ranking.entries
-    old = "" if digest == protocol.digest else f" under an older digest, `{digest}`"
+    entries = ranking.all_entries
+    old = "" if digest == protocol.digest else f" under an older digest, {markdown_code(digest)}"
     plots = plot_data(ranking, records)
     links = [f"[{PLOTS[name].title}](plots/{stem}-{name}.svg)" for name in plots if name != "error"]
     links += [f"this table as [CSV](tables/{stem}.csv) and [JSON](tables/{stem}.json)"]
     parts = [
-        f"### Keypoints `{keypoints}`{old}\n",
-        ranked_table(ranking, f"entries/{protocol.id}"),
-        "",
+        f"### Keypoints {markdown_code(keypoints)}{old}\n",
+        *([ranked_table(ranking, f"entries/{protocol.id}"), ""] if ranking.entries else ["No ranked rows.\n"]),
+        *_aside(ranking, protocol),
         *_resolution(ranking),
-        f"![Error by method, with intervals and seeds](plots/{stem}-error.svg)\n",
+        *([f"{sentence}\n"] if (sentence := order_sentence(ranking)) else []),
+        *([f"![Error by method, with intervals and seeds](plots/{stem}-error.svg)\n"] if "error" in plots else []),
         f"See also: {', '.join(links)}.\n",
+        "What each method was given:\n",
+        facts_table(ranking),
+        "",
     ]
     for title, metrics in (("Further metrics:", FURTHER), ("Diagnostics, never ranked:", DIAGNOSTICS)):
         if table := metrics_table(ranking, metrics):
@@ -92,21 +105,30 @@ def _section(protocol: Protocol, key: Key, ranking: Ranking, stem: str, records:
         [
             *parts,
             *made_rows(entries),
-            f"Data: {entries[0].data['name']} {entries[0].data['version']}, fingerprint `{fingerprint[:16]}`. {machines(entries)}\n",
+            f"Data: {markdown_text(entries[0].data['name'])} {markdown_text(entries[0].data['version'])}, fingerprint"
+            f" {markdown_code(fingerprint[:16])}. {machines(entries)}\n",
             commands(protocol, keypoints, entries),
         ]
     )
 
 
+def _aside(ranking: Ranking, protocol: Protocol) -> list[str]:
+    """The rows that are not ranked, with the reason of each; empty if there are none."""
+    if ranking.aside is None:
+        return []
+    reasons = [f"* {markdown_text(entry.label)}: {entry.why_unranked}." for entry in ranking.aside.entries]
+    return ["**Not ranked**:\n", ranked_table(ranking.aside, f"entries/{protocol.id}"), "", *reasons, ""]
+
+
 def _resolution(ranking: Ranking) -> list[str]:
     """The smallest difference that these takes can show, and the pairs whose order may depend on the seed."""
-    unit, widths = ranking.entries[0].units[PRIMARY], ranking.half_widths
-    takes = len({take for take, _, _ in ranking.entries[0].takes})
+    unit, widths = ranking.first.units[PRIMARY], ranking.half_widths
+    takes = len({take for take, _, _ in ranking.first.takes})
     if ranking.smallest is None:
         return [f"One row, or no interval from these {takes} takes: no differences to show.\n"] if not widths else []
     spread = f"{widths[0]:.1f} to {widths[-1]:.1f} over {len(widths)} pairs" if len(widths) > 1 else "one pair"
     lines = [f"Smallest difference that these {takes} takes can show: about **{ranking.smallest:.1f} {unit}** {PRIMARY} ({spread})."]
     if ranking.overlaps:
-        pairs = "; ".join(f"{one} and {other}" for one, other in ranking.overlaps)
+        pairs = "; ".join(f"{markdown_text(one)} and {markdown_text(other)}" for one, other in ranking.overlaps)
         lines.append(f"The order of these pairs may change with other seeds, as their ranges over seeds overlap: {pairs}.")
     return [" ".join(lines) + "\n"]

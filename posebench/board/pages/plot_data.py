@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from posebench.board.rank import PRIMARY, Ranking
+from posebench.board.entry import PRIMARY
+from posebench.board.rank import Ranking
 from posebench.lifters.timing.record import Record
 from posebench.scoring.sums import group_means
 
@@ -30,6 +31,7 @@ def error_by_method(ranking: Ranking, records: Mapping[str, Record]) -> Data | N
         rows.append(
             {
                 "method": entry.label,
+                "form": entry.form,
                 "group": row["group"],
                 "value": _rounded(row[PRIMARY]),
                 "interval": None if bounds[0] != bounds[0] else [_rounded(bound) for bound in bounds],
@@ -78,7 +80,7 @@ def error_against_time(ranking: Ranking, records: Mapping[str, Record]) -> Data 
         cases = {one.name: case for one in record.lifters if (case := one.usual(1)) is not None}
         for entry, (_, row) in zip(ranking.entries, ranking.frame.iterrows(), strict=True):
             made = entry.seeds[0].provenance
-            case = cases.get(made.named(entry.method) if made else entry.method)
+            case = next((cases[name] for name in (made.names(entry.method) if made else (entry.method,)) if name in cases), None)
             if case is not None:
                 milliseconds = float(f"{1e3 * case.p50:.3g}")
                 points.append({"method": entry.label, "machine": label, "value": _rounded(row[PRIMARY]), "milliseconds": milliseconds})

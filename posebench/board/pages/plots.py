@@ -11,8 +11,9 @@ import hashlib
 import io
 import json
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from posebench.base.escape import plot_text
 from posebench.board.pages import drawings
 from posebench.board.pages import plot_data as sources
 from posebench.board.pages.plot_data import Data
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 #: Raise it with every change of how plots look: all plots are then drawn again.
-STYLE_VERSION = 2
+STYLE_VERSION = 3
 
 
 class Plot(NamedTuple):
@@ -45,7 +46,7 @@ PLOTS = {
 
 def plot_data(ranking: Ranking, records: Mapping[str, Record]) -> dict[str, Data]:
     """Plot name to data, of every plot that a ranking has data for; ``records`` are timing records by the name of their machine."""
-    found = {name: plot.data(ranking, records) for name, plot in PLOTS.items()}
+    found = {name: plot.data(ranking, records) for name, plot in PLOTS.items() if ranking.entries}
     return {name: data for name, data in found.items() if data is not None}
 
 
@@ -59,12 +60,22 @@ def draw(name: str, data: Data) -> str:
     with rc_context({"svg.hashsalt": "posebench", "svg.fonttype": "path"}):
         figure = Figure(layout="constrained")
         FigureCanvasSVG(figure)
-        PLOTS[name].draw(figure, data)
+        PLOTS[name].draw(figure, _as_drawn(data))
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     lines = [line.rstrip() for line in buffer.getvalue().splitlines()]
     text = "\n".join(lines) + "\n"
     return text + _stamp(name, data, text)
+
+
+def _as_drawn(data: Any) -> Any:
+    """The same data with every text as matplotlib must get it."""
+    if isinstance(data, str):
+        return plot_text(data)
+    if isinstance(data, dict):
+        # Names of fields stay: they are plain words.
+        return {_as_drawn(key): _as_drawn(value) for key, value in data.items()}
+    return [_as_drawn(item) for item in data] if isinstance(data, list) else data
 
 
 def fresh(text: str, name: str, data: Data) -> bool:

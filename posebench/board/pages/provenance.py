@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from posebench.base.escape import markdown_text
 from posebench.board.entry import Entry
 from posebench.data.registry import needs_root
 from posebench.display.tables import markdown_table
@@ -17,7 +18,7 @@ DIAGNOSTICS_PAGE = "../docs/training.md#diagnostics"
 def machines(entries: Sequence[Entry]) -> str:
     """What the rows were scored with."""
     used = {seed.scored_with for entry in entries for seed in entry.seeds}
-    return "Scored with " + "; ".join(sorted(used)) + "."
+    return f"Scored with {markdown_text('; '.join(sorted(used)))}."
 
 
 def made_rows(entries: Sequence[Entry]) -> list[str]:
@@ -35,19 +36,15 @@ def _trainings(ordered: Sequence[Entry], entries: Sequence[Entry]) -> list[str]:
             continue
         seeds = ", ".join(str(seed.provenance.seed) for seed in entry.seeds if seed.provenance)
         poses = f"{made.poses_seen / 1e6:.2f} M in {made.epochs} epochs"
-        flips = "yes" if made.flip_averaging else "no"
-        rows.append([entry.label, seeds, poses, _minutes(entry), f"{made.parameters:,}", made.context, flips])
+        rows.append([markdown_text(entry.label), seeds, poses, _minutes(entry), f"{made.parameters:,}"])
         facts.setdefault(f"Trained on {made.trained_on}", []).append(entry.label)
         if made.teacher:
             facts.setdefault(f"Teacher {made.common.teacher}, whose training is included in the CPU minutes", []).append(entry.label)
-        side = [*made.side_information, *(f"extra data: {name}" for name in made.extra_data)]
-        if side:
-            facts.setdefault(f"Side information: {'; '.join(side)}", []).append(entry.label)
     if not rows:
         return []
-    heads = ["method", "seeds", "training poses", "CPU minutes", "parameters", "context [frames]", "flip averaging"]
-    lines = [f"* {fact}: {', '.join(labels)}." for fact, labels in facts.items()]
-    return ["How the trained rows were made:\n", markdown_table(rows, heads, right=range(3, 6)), "", *lines, *_trainers(entries), ""]
+    heads = ["method", "seeds", "training poses", "CPU minutes", "parameters"]
+    lines = [f"* {markdown_text(fact)}: {markdown_text(', '.join(labels))}." for fact, labels in facts.items()]
+    return ["How the trained rows were made:\n", markdown_table(rows, heads, right=range(3, 5)), "", *lines, *_trainers(entries), ""]
 
 
 def _diagnostics(ordered: Sequence[Entry]) -> list[str]:
@@ -57,7 +54,7 @@ def _diagnostics(ordered: Sequence[Entry]) -> list[str]:
         for whose, values in entry.seeds[0].behaviour.items():
             cells = [_two_decimals(values.get(name)) for name in BEHAVIOUR]
             if whose == "predicted":
-                rows.append([entry.label, *cells])
+                rows.append([markdown_text(entry.label), *cells])
             elif true_poses is None:
                 true_poses = ["true poses", *cells]
     if true_poses is not None:
@@ -86,7 +83,7 @@ def _trainers(entries: Sequence[Entry]) -> list[str]:
         if {"device", "processor", "threads", "torch", "code"} <= set(seed.training)
     }
     changed = ["* A `+` after a commit: the code differed from it."] if any(machine.endswith("+") for machine in used) else []
-    return [*(f"* Trained with {machine}." for machine in sorted(used)), *changed]
+    return [*(f"* Trained with {markdown_text(machine)}." for machine in sorted(used)), *changed]
 
 
 def commands(protocol: Protocol, keypoints: str, entries: Sequence[Entry]) -> str:

@@ -8,18 +8,35 @@ Files for programs have four, so that they do not depend on the last bits of a m
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 
-from posebench.board.rank import PRIMARY, Ranking
+from posebench.base.escape import csv_text, markdown_text
+from posebench.board.entry import PRIMARY, Entry
+from posebench.board.rank import Ranking
 from posebench.display.tables import markdown_table
+from posebench.lifters import simple_lifters
+from posebench.networks.recipe import baselines
 
 #: Position errors in the ranked table besides :data:`PRIMARY`, if the protocol has them.
 POSITION_ERRORS = ("N-MPJPE", "MPJPE")
 #: Further metrics, in a second table, so that each fits the page of a code host.
 FURTHER = ("PCK@150", "AUC", "N-PCK@150", "CPS", "MPJVE")
 DIAGNOSTICS = ("PA-MPJPE-reflection", "flip-rate")
+#: Titles of the facts in tables for people.
+FACT_TITLES = {
+    "context": "context [frames]",
+    "online": "online",
+    "tta": "test-time augmentation",
+    "test_time": "work at test time",
+    "input_filter": "2D filter",
+    "oracle": "oracle",
+    "selection": "weights chosen by",
+    "side_information": "side information",
+}
 _NORMAL = 1.96
 _DIGITS = 4
 
@@ -39,12 +56,12 @@ def cell(value: float | None, low: float | None = None, high: float | None = Non
     return f"{value:.{places}f}" + (f" [{low:.{places}f}, {high:.{places}f}]" if interval else "")
 
 
-def metric_cell(row: pd.Series, metric: str, *, interval: bool = False) -> str:
+def metric_cell(row: Mapping[Hashable, Any], metric: str, *, interval: bool = False) -> str:
     """The cell of one metric of a row of a ranking's frame."""
     return cell(row[metric], row[f"{metric} low"], row[f"{metric} high"], interval=interval)
 
 
-def seeds_cell(row: pd.Series, metric: str = PRIMARY) -> str:
+def seeds_cell(row: Mapping[Hashable, Any], metric: str = PRIMARY) -> str:
     """How many seeds, and their range where there are several."""
     count = int(row["seeds"])
     return "1" if count == 1 else f"{count}: {row[f'{metric} seed low']:.1f} to {row[f'{metric} seed high']:.1f}"
@@ -52,49 +69,86 @@ def seeds_cell(row: pd.Series, metric: str = PRIMARY) -> str:
 
 def ranked_table(ranking: Ranking, folder: str) -> str:
     """The table that ranks: groups, methods with a link to the entry's page in ``folder``, position errors, seeds."""
-    units = ranking.entries[0].units
+    units = ranking.units
     metrics = [PRIMARY, *(metric for metric in POSITION_ERRORS if metric in units)]
     rows = [
         [
             row["group"],
-            f"[{row['method']}]({folder}/{row['entry']}.md)",
-            row["supervision"],
+            f"[{markdown_text(row['method'])}]({quote(folder)}/{quote(row['entry'], safe='@+')}.md)",
+            _form_cell(entry),
+            markdown_text(row["supervision"]),
+            row["context"],
             *(metric_cell(row, metric, interval=metric == PRIMARY) for metric in metrics),
             seeds_cell(row),
         ]
-        for _, row in ranking.frame.iterrows()
+        for entry, row in zip(ranking.entries, ranking.frame.to_dict("records"), strict=True)
     ]
-    return markdown_table(rows, ["group", "method", "supervision", *_heads(metrics, units), "seeds"], right=range(3, 3 + len(metrics)))
+    heads = ["group", "method", "form", "supervision", "context", *_heads(metrics, units), "seeds"]
+    return markdown_table(rows, heads, right=range(4, 5 + len(metrics)))
+
+
+def _form_cell(entry: Entry) -> str:
+    page = method_page(entry.method)
+    return f"[{entry.form}]({page})" if page else entry.form
+
+
+def method_page(method: str) -> str:
+    """The page of a method of posebench, seen from a board's folder; empty for other methods."""
+    if method in baselines():
+        return f"../baselines/{method}/README.md"
+    return "../docs/lifters.md" if method in simple_lifters() else ""
+
+
+def facts_table(ranking: Ranking) -> str:
+    """What each method was given: its facts, one column each, without the context, which is in the ranked table."""
+    names = [name for name in ranking.first.facts if name != "context"]
+    rows = [
+        [markdown_text(entry.label), *(markdown_text(entry.facts[name]) for name in names)]
+        for part in filter(None, (ranking, ranking.aside))
+        for entry in part.entries
+    ]
+    return markdown_table(rows, ["method", *(FACT_TITLES[name] for name in names)])
 
 
 def metrics_table(ranking: Ranking, metrics: Sequence[str]) -> str:
     """A row a method with further metrics; empty where the entries have none of them."""
-    units = ranking.entries[0].units
+    units = ranking.units
     present = [metric for metric in metrics if metric in units]
-    rows = [[row["method"], *(metric_cell(row, metric) for metric in present)] for _, row in ranking.frame.iterrows()]
+    records = ranking.frame.to_dict("records")
+    rows = [[markdown_text(row["method"]), *(metric_cell(row, metric) for metric in present)] for row in records]
     return markdown_table(rows, ["method", *_heads(present, units)], right=range(1, 1 + len(present))) if present else ""
 
 
 def _heads(metrics: Sequence[str], units: dict[str, str]) -> list[str]:
-    return [f"{metric} [{units[metric]}]" for metric in metrics]
+    return [f"{markdown_text(metric)} [{markdown_text(units[metric])}]" for metric in metrics]
 
 
 def as_csv(ranking: Ranking) -> str:
-    """The frame as CSV; an empty cell is a value that the method does not have."""
-    return ranking.frame.round(_DIGITS).to_csv(index=False, lineterminator="\n")
+    """All rows as CSV, those aside last, with group ``unranked``; an empty cell is a value that the method does not have."""
+    frames = [part.frame.round(_DIGITS) for part in (ranking, ranking.aside) if part and part.entries]
+    whole = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+    texts = {name: whole[name].map(csv_text) for name in whole.columns if not pd.api.types.is_numeric_dtype(whole[name])}
+    return whole.assign(**texts).to_csv(index=False, lineterminator="\n")
 
 
 def as_json(ranking: Ranking) -> str:
-    """The frame as JSON, and what all its rows have in common."""
-    first = ranking.entries[0]
-    rows = json.loads(ranking.frame.to_json(orient="records", double_precision=_DIGITS))
+    """The frame as JSON, the rows aside, and what all rows have in common."""
+    first = ranking.first
     content = {
         "protocol": first.protocol,
         "data": first.data,
         "keypoints": first.keypoints,
         "ranked by": PRIMARY,
-        "units": first.units,
+        "units": ranking.units,
         "smallest separable difference": None if ranking.smallest is None else round(ranking.smallest, _DIGITS),
-        "rows": rows,
+        "rows": _records(ranking),
+        **({"unranked rows": _records(ranking.aside)} if ranking.aside else {}),
     }
     return json.dumps(content, indent=1) + "\n"
+
+
+def _records(ranking: Ranking) -> list[dict[str, object]]:
+    """Rows of the frame; one that is shown aside says why."""
+    rows = json.loads(ranking.frame.to_json(orient="records", double_precision=_DIGITS))
+    reasons = [entry.why_unranked for entry in ranking.entries]
+    return [{**row, **({"not ranked": reason} if reason else {})} for row, reason in zip(rows, reasons, strict=True)]

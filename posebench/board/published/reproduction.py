@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from statistics import median_high
+from urllib.parse import quote
 
+from posebench.base.escape import markdown_text
 from posebench.board.entry import Entry
 from posebench.board.published.tables import cell, data_of, who
 from posebench.board.published.types import MEASURES, Measured, Paper, Published, Row
@@ -80,7 +82,8 @@ def _entry_line(entry: Entry) -> list[str]:
         cells.append(f"{median_high(values):.1f}{spread}" if values else "")
     id = entry.protocol["id"]
     joints = str(len(load_protocol(id).skeleton))
-    return [f"ours: [{entry.name}](entries/{id}/{entry.name}.json)", f"`{id}`", entry.keypoints, joints, *cells, _work(entry)]
+    link = f"[{markdown_text(entry.name)}](entries/{id}/{quote(entry.name, safe='@+')}.json)"
+    return [f"ours: {link}", f"`{id}`", markdown_text(entry.keypoints), joints, *cells, _work(entry)]
 
 
 def _work(entry: Entry) -> str:

@@ -71,7 +71,7 @@ class GridContext:
 
     def make_run(self, cell: Cell, progress: Progress | None) -> None:
         """Fill the run folder of a cell: train, from the checkpoint if there is one, predict and score."""
-        folder, root = self.runs / cell.name, self.roots.get(cell.dataset)
+        folder, root = cell.folder(self.runs), self.roots.get(cell.dataset)
         if not cell.trained:
             dataset = self.open(cell.dataset)
             protocol = DATASETS[cell.dataset].protocol_for(dataset)
@@ -152,7 +152,7 @@ def _make(cell: Cell, digests: Digests, context: GridContext, progress: Progress
         if status.state == "foreign" and not context.adopt:
             advice = "--adopt if the present code made it, or --runs ANOTHER, or remove it"
             raise PosebenchError(status.why, "a run that posebench regenerate made, or no folder", advice)
-        folder = context.runs / cell.name
+        folder = cell.folder(context.runs)
         if status.state == "stale":
             _remove(folder)
         elif status.state == "rescore":
@@ -181,10 +181,10 @@ def _write_entry(cell: Cell, seeds: Sequence[Cell], digests: Digests, context: G
     if waiting:
         return "its entry waits for " + ", ".join(waiting)
     with locked(cell.entry, context.runs):
-        names = [str(context.runs / seed.name / RESULT) for seed in sorted(seeds, key=lambda seed: seed.seed or 0)]
+        names = [str(seed.folder(context.runs) / RESULT) for seed in sorted(seeds, key=lambda seed: seed.seed or 0)]
         results = [load_result(name) for name in names]
         first = entry_of(results[0], names[0])
-        path = context.board / "entries" / first.protocol["id"] / f"{first.name}.json"
+        path = first.path(context.board)
         try:
             known = load_entry(path, context.board)
             same = (known.protocol, known.data) == (first.protocol, first.data)

@@ -124,13 +124,13 @@ class CellStatus:
 
 def status_of(cell: Cell, digests: Digests, runs: Path) -> CellStatus:
     """Compare what the folder of runs holds of a cell with the digests of today."""
-    folder = runs / cell.name
+    folder = cell.folder(runs)
     record = _read(folder / RECORD)
     if record is not None:
         return _status_of_published(folder, record, digests)
     if not folder.exists() or not any(folder.iterdir()):
         return CellStatus("missing")
-    started = _read(lock_path(cell.name, runs))
+    started = _read(lock_path(cell.name, runs)) or _read(lock_path(cell.earlier_name, runs))
     if started is None:
         return CellStatus("foreign", f"{folder} holds a run that posebench regenerate did not make")
     differing = changed(started["digests"], digests)
@@ -163,7 +163,7 @@ def publish(cell: Cell, digests: Digests, runs: Path) -> None:
     Raises:
         PosebenchError: the result was not computed from the predictions in the same folder.
     """
-    folder = runs / cell.name
+    folder = cell.folder(runs)
     hashes = {name: sha256_of(folder / name) for name in ENTRY_FILES}
     stated = json.loads((folder / RESULT).read_text(encoding="utf-8"))["predictions"]["sha256"]
     if stated != hashes[PREDICTIONS]:

@@ -16,6 +16,8 @@ from posebench.base.schema import Fields
 from posebench.data import DATASETS
 from posebench.lifters import simple_lifters
 from posebench.networks.recipe import PRESETS, baselines, read_method
+from posebench.predictions.forms import TUNED, present_recipe
+from posebench.training.folder import present_or_earlier
 
 _ADVICE = "correct the grid: docs/regenerate.md"
 
@@ -36,7 +38,7 @@ class Cell:
     method: str
     dataset: str
     keypoints: str
-    recipe: str = "default"
+    recipe: str = TUNED
     preset: str = ""
     seed: int | None = None
 
@@ -48,8 +50,8 @@ class Cell:
     @property
     def entry(self) -> str:
         """Name of its entry."""
-        variant = "" if self.recipe == "default" else f"+{self.recipe}"
-        return f"{self.method}{variant}-{self.dataset}-{self.keypoints}" + (f"-{self.preset}" if self.trained else "")
+        rest = f"-{self.dataset}-{self.keypoints}"
+        return f"{self.method}+{self.recipe}{rest}-{self.preset}" if self.trained else self.method + rest
 
     @property
     def name(self) -> str:
@@ -61,11 +63,20 @@ class Cell:
         """
         return self.entry + (f"-s{self.seed}" if self.trained else "")
 
+    @property
+    def earlier_name(self) -> str:
+        """Its name in earlier versions, which leave out the recipe ``tuned``."""
+        return self.name.replace(f"+{TUNED}-", "-", 1)
+
+    def folder(self, runs: Path) -> Path:
+        """Its run folder below ``runs``."""
+        return present_or_earlier(runs, self.name, self.earlier_name)
+
 
 def read_grid(path: Path) -> list[Cell]:
     """The cells of a grid file, in its order.
 
-    A ``[[grid]]`` table expands to every combination of its lists ``methods``, ``recipes`` (``default`` if absent), ``datasets``,
+    A ``[[grid]]`` table expands to every combination of its lists ``methods``, ``recipes`` (``tuned`` if absent), ``datasets``,
     ``keypoints``, ``presets`` and ``seeds``; the last two are absent where its methods need no training.
 
     Raises:
@@ -98,9 +109,9 @@ def _cells(table: Fields) -> list[Cell]:
             raise table.wrong("methods", list(methods), f"a separate table for {', '.join(untrained)}, which need no training")
         table.finish()
         return [Cell(method, dataset, source) for method in methods for dataset in datasets for source in keypoints]
-    recipes = table.texts("recipes") or ("default",)
+    recipes = tuple(map(present_recipe, table.texts("recipes"))) or (TUNED,)
     for method in methods:
-        known = ["default", *read_method(method)[0].get("recipes", {})]
+        known = [TUNED, *read_method(method)[0].get("recipes", {})]
         for recipe in recipes:
             if recipe not in known:
                 raise table.wrong("recipes", recipe, f"recipes of {method}: {', '.join(known)}")
@@ -133,11 +144,13 @@ def select(cells: Sequence[Cell], names: Sequence[str] = (), dataset: str | None
         PosebenchError: a name is not in the grid, or no cell is left.
     """
     known = [cell.name for cell in cells]
+    present = {earlier: name for cell in cells for earlier, name in ((cell.earlier_name, cell.name), (cell.name, cell.name))}
     for name in names:
-        if name not in known:
+        if name not in present:
             advice = did_you_mean(name, known, "posebench regenerate --list")
             raise PosebenchError(f"cell {name!r}", f"one of {first_ten(known)}", advice)
-    chosen = [cell for cell in cells if (not names or cell.name in names) and dataset in (None, cell.dataset)]
+    asked = {present[name] for name in names}
+    chosen = [cell for cell in cells if (not names or cell.name in asked) and dataset in (None, cell.dataset)]
     if not chosen:
         found = ", ".join(sorted({cell.dataset for cell in cells}))
         raise PosebenchError(f"no cell of dataset {dataset!r}", f"one of {found}", "posebench regenerate --list")

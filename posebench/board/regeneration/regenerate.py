@@ -20,6 +20,7 @@ from posebench.board.regeneration.freshness import digests_of, status_of
 from posebench.board.regeneration.grid import Cell, read_grid, select
 from posebench.board.regeneration.workers import parallel
 from posebench.data import DATASETS
+from posebench.predictions.forms import TUNED
 
 
 def overview(cells: Sequence[Cell], context: GridContext) -> list[tuple[Cell, str, str]]:
@@ -31,15 +32,17 @@ def overview(cells: Sequence[Cell], context: GridContext) -> list[tuple[Cell, st
         note = status.why
         if no_folder and status.state == "fresh":
             note = f"data not checked: no --root {cell.dataset}=DIR"
-        if status.state == "missing" and _entry_of(cell, context.board).is_file():
+        if status.state == "missing" and any(path.is_file() for path in _entries_of(cell, context.board)):
             note = f"its entry is on the board; its run is not in {context.runs}"
         rows.append((cell, {"fresh": "up to date", "rescore": "stale"}.get(status.state, status.state), note))
     return rows
 
 
-def _entry_of(cell: Cell, board: Path) -> Path:
+def _entries_of(cell: Cell, board: Path) -> list[Path]:
+    """Where a board may hold the entry of a cell: under its present name, and under that of earlier versions."""
     variant, rest = cell.entry.split(f"-{cell.dataset}-", 1)
-    return board / "entries" / DATASETS[cell.dataset].protocol / f"{variant}-{rest}.json"
+    names = [variant, variant.removesuffix(f"+{TUNED}")]
+    return [board / "entries" / DATASETS[cell.dataset].protocol / f"{name}-{rest}.json" for name in names]
 
 
 def regenerate(

@@ -21,7 +21,7 @@ def configure(parser: Parser) -> None:
     parser.add_argument("--seed", metavar="N", type=int, default=0, help="seed of all random numbers (default: %(default)s)")
     budget = "how long to train: seconds, minutes on a CPU, or as the paper (default: %(default)s)"
     parser.add_argument("--preset", choices=["smoke", "quick", "full"], default="quick", help=budget)
-    recipe = parser.add_argument("--recipe", metavar="NAME", default="default", help="a variant of the method (default: %(default)s)")
+    recipe = parser.add_argument("--recipe", metavar="NAME", default="tuned", help="a variant of the method (default: %(default)s)")
     completed(recipe, lambda args: choices.recipes(args.method or ""))
     change = "change one setting of the method's recipe.toml (may be given more than once)"
     parser.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help=change)

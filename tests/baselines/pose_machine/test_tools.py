@@ -135,7 +135,7 @@ def test_the_tables_have_a_row_for_every_variant_and_state_what_was_measured(run
     clean, hidden = (part["rows"][0]["MPJPE"] for part in measured["conditions"])
     assert clean != hidden
     assert [row["correction"] for row in measured["cost"]] == ["copy", "both", "camera"]
-    assert measured["run"]["recipe"].startswith("default")
+    assert measured["run"]["recipe"].startswith("tuned")
     assert "20% of joints hidden: 48 frames of 4 clips" in capsys.readouterr().out
 
 

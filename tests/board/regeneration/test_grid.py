@@ -1,5 +1,6 @@
 """The grid file: what it names, and what it may not."""
 
+import re
 from itertools import product
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from posebench.base.errors import PosebenchError
 from posebench.board.regeneration.grid import Cell, read_grid, select
+from posebench.cli.main import main
 from posebench.lifters import simple_lifters
 from posebench.networks.recipe import baselines
 
@@ -23,17 +25,17 @@ def written(path, *tables):
 def test_the_committed_grid_holds_every_method_with_three_seeds_on_true_keypoints_and_one_on_noisy_ones():
     names = {cell.name for cell in read_grid(GRID)}
     for method in baselines():
-        assert {f"{method}-cmu-gt-quick-s{seed}" for seed in range(3)} <= names
-        assert {f"{method}-cmu-gauss5-quick-s0", f"{method}-synthetic-gt-smoke-s0"} <= names
+        assert {f"{method}+tuned-cmu-gt-quick-s{seed}" for seed in range(3)} <= names
+        assert {f"{method}+tuned-cmu-gauss5-quick-s0", f"{method}+tuned-synthetic-gt-smoke-s0"} <= names
     assert {f"{method}-{data}" for method, data in product(simple_lifters(), ("cmu-gt", "cmu-gauss5", "synthetic-gt"))} <= names
     assert {f"chen2019+{recipe}-cmu-gt-quick-s0" for recipe in ("cycle", "single", "blind", "adapter")} <= names
 
 
 def test_a_table_expands_to_every_combination_of_its_lists(tmp_path):
-    table = {**WHOLE, "methods": ["martinez", "chen2019"], "recipes": ["default", "paper"], "keypoints": ["gt", "gauss5"], "seeds": [3, 0]}
+    table = {**WHOLE, "methods": ["martinez", "chen2019"], "recipes": ["tuned", "paper"], "keypoints": ["gt", "gauss5"], "seeds": [3, 0]}
     cells = read_grid(written(tmp_path, table, {"methods": ["flat"], "datasets": ["cmu"], "keypoints": ["gt"]}))
     assert len(cells) == 2 * 2 * 2 * 2 + 1
-    assert cells[0] == Cell("martinez", "synthetic", "gt", "default", "smoke", 3)
+    assert cells[0] == Cell("martinez", "synthetic", "gt", "tuned", "smoke", 3)
     assert cells[-1] == Cell("flat", "cmu", "gt")
     assert "chen2019+paper-synthetic-gauss5-smoke-s3" in {cell.name for cell in cells}
 
@@ -54,7 +56,7 @@ def test_cells_of_one_entry_differ_in_their_seed_only():
         ({"methods": ["flat"]}, "unknown presets, seeds"),
         ({"datasets": ["cmv"]}, "cmv"),
         ({"keypoints": []}, "keypoints = .*at least one"),
-        ({"recipes": ["papyrus"]}, "papyrus.*recipes of martinez: default, paper"),
+        ({"recipes": ["papyrus"]}, "papyrus.*recipes of martinez: tuned, paper"),
         ({"presets": ["quickest"]}, "quickest.*smoke, quick, full"),
         ({"seeds": []}, "seeds = .*at least one"),
         ({"seeds": [-1]}, "seeds = .*whole numbers from 0"),
@@ -68,7 +70,7 @@ def test_a_wrong_value_in_the_grid_is_refused_and_named(tmp_path, change, named)
 
 
 def test_a_cell_named_twice_or_no_cell_at_all_or_no_file_is_refused(tmp_path):
-    with pytest.raises(PosebenchError, match="martinez-synthetic-gt-smoke-s0 named twice"):
+    with pytest.raises(PosebenchError, match=r"martinez\+tuned-synthetic-gt-smoke-s0 named twice"):
         read_grid(written(tmp_path, WHOLE, WHOLE))
     with pytest.raises(PosebenchError, match="no cells"):
         read_grid(written(tmp_path))
@@ -85,3 +87,28 @@ def test_cells_are_chosen_by_name_and_by_dataset():
         select(cells, ["flat"])
     with pytest.raises(PosebenchError, match=r"dataset '3dhp'.*cmu, synthetic"):
         select(cells, dataset="3dhp")
+
+
+def test_an_earlier_grid_with_the_default_recipe_and_names_without_it_mean_the_tuned_one(tmp_path):
+    table = {**WHOLE, "methods": ["martinez"], "recipes": ["default", "paper"]}
+    cells = read_grid(written(tmp_path, table))
+    assert {cell.recipe for cell in cells} == {"tuned", "paper"}
+    (chosen,) = select(cells, ["martinez-synthetic-gt-smoke-s0"])
+    assert chosen.name == "martinez+tuned-synthetic-gt-smoke-s0"
+    assert chosen.folder(tmp_path).name == chosen.name
+    (tmp_path / "martinez-synthetic-gt-smoke-s0").mkdir()
+    assert chosen.folder(tmp_path).name == "martinez-synthetic-gt-smoke-s0"
+
+
+def test_the_job_array_of_the_page_has_a_job_for_each_line_of_the_list_and_each_line_names_a_cell(tmp_path, capsys):
+    page = (GRID.parents[1] / "docs" / "regenerate.md").read_text()
+    assert "sbatch --array=1-$(posebench regenerate --list | wc -l)" in page
+    assert "posebench regenerate --list | awk '{print $1}' | sed -n \"${SLURM_ARRAY_TASK_ID}p\"" in page
+    assert not re.search(r"--array=1-[0-9]", page)
+    table = {**WHOLE, "methods": ["martinez", "chen2019"], "keypoints": ["gt", "gauss5"], "seeds": [0, 1]}
+    path = written(tmp_path, table, {"methods": ["flat"], "datasets": ["synthetic"], "keypoints": ["gt"]})
+    assert main(["regenerate", str(path), "--list", "--runs", str(tmp_path / "runs")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    cells = read_grid(path)
+    assert [line.split()[0] for line in lines] == [cell.name for cell in cells]
+    assert all(select(cells, [line.split()[0]]) == [cell] for line, cell in zip(lines, cells, strict=True))

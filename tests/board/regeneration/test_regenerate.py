@@ -37,8 +37,9 @@ keypoints = ["gt", "gauss5"]
 presets = ["smoke"]
 seeds = [0, 1]
 """
-NAMES = [f"martinez-synthetic-{source}-smoke-s{seed}" for source in ("gt", "gauss5") for seed in (0, 1)]
+NAMES = [f"martinez+tuned-synthetic-{source}-smoke-s{seed}" for source in ("gt", "gauss5") for seed in (0, 1)]
 FIRST = NAMES[0]
+FACTS = {"online": "yes", "tta": "flip", "test_time": "none", "input_filter": "none", "oracle": "none", "selection": "last epoch"}
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +61,7 @@ def finished(tmp_path_factory):
             method="martinez",
             keypoints=source,
             supervision="paired 3D",
-            provenance=Provenance("default", "smoke", seed, "synthetic 1 ffff: S1", source, 1, True),
+            provenance=Provenance("tuned", "smoke", seed, "synthetic 1 ffff: S1", source, 1, True, **FACTS),
         )
         result = posebench.score(folder / "predictions.npz", "pair-17j", truth=base / "truth.npz")
         about = {"id": "synthetic", "version": protocol.version, "digest": protocol.digest, "headline": protocol.headline}
@@ -105,7 +106,7 @@ def published(context):
     return Counter(line["cell"] for line in lines if line["event"] in ("published", "entry written"))
 
 
-ONCE = Counter([*NAMES, "martinez-synthetic-gt-smoke", "martinez-synthetic-gauss5-smoke"])
+ONCE = Counter([*NAMES, "martinez+tuned-synthetic-gt-smoke", "martinez+tuned-synthetic-gauss5-smoke"])
 
 
 def statuses(outcomes):
@@ -117,7 +118,7 @@ def test_missing_cells_are_made_once_and_become_entries_with_all_their_seeds(tmp
     lines = []
     assert statuses(regenerate(grid, context=context, log=lines.append)) == ["done"] * 4
     entries = {entry.name: [seed.provenance.seed for seed in entry.seeds] for entry in load_entries(tmp_path / "board")}
-    assert entries == {"martinez-gt-smoke": [0, 1], "martinez-gauss5-smoke": [0, 1]}
+    assert entries == {"martinez+tuned-gt-smoke": [0, 1], "martinez+tuned-gauss5-smoke": [0, 1]}
     assert lines[0] == f"1 of 4: {FIRST}: done: its entry waits for {NAMES[1]}"
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.json")}
     assert statuses(regenerate(grid, context=context)) == ["up to date"] * 4
@@ -160,7 +161,7 @@ def test_a_cell_is_made_again_after_a_change_of_code_or_data_and_the_log_names_t
     if cut:
         (context.runs / FIRST / RECORD).unlink()
     context = change(monkeypatch, context, what)
-    cell = Cell("martinez", "synthetic", "gt", "default", "smoke", 0)
+    cell = Cell("martinez", "synthetic", "gt", "tuned", "smoke", 0)
     assert overview([cell], context)[0][1] == "stale"
     assert statuses(regenerate(grid, cells=[FIRST], context=context)) == ["done"]
     assert not (context.runs / FIRST / "checkpoint").exists()
@@ -171,7 +172,7 @@ def test_a_cell_is_made_again_after_a_change_of_code_or_data_and_the_log_names_t
 
 def test_the_digests_change_with_the_data_of_the_cell(tmp_path, finished):
     _, context = stage(tmp_path, finished)
-    cell = Cell("martinez", "synthetic", "gt", "default", "smoke", 0)
+    cell = Cell("martinez", "synthetic", "gt", "tuned", "smoke", 0)
     before, after = (digests_of(cell, one.open) for one in (context, replace(context, fingerprint="e" * 64)))
     assert freshness.changed(before, after) == ["data synthetic"]
     other_version = digests_of(cell, lambda _: SimpleNamespace(version="2", fingerprint="f" * 64, fps=50.0))
@@ -242,7 +243,7 @@ def test_a_cell_that_fails_is_reported_the_others_are_made_and_it_resumes_later(
     assert statuses(outcomes) == ["failed", "done", "done", "done"]
     assert outcomes[0].note == "ValueError: no luck"
     assert "Traceback" in (context.runs / LOG).read_text()
-    assert [entry.name for entry in load_entries(tmp_path / "board")] == ["martinez-gauss5-smoke"]
+    assert [entry.name for entry in load_entries(tmp_path / "board")] == ["martinez+tuned-gauss5-smoke"]
     assert statuses(regenerate(grid, context=context)) == ["done", "up to date", "up to date", "up to date"]
     assert (context.runs / FIRST / "checkpoint").read_text() == "half way"
     assert events(context, FIRST) == ["begun", "failed", "resumed", "published"]
@@ -273,7 +274,7 @@ def test_a_result_of_other_predictions_is_not_published(tmp_path, finished):
 
 def test_a_worker_with_other_code_makes_nothing(tmp_path, finished):
     _, context = stage(tmp_path, finished)
-    cell = Cell("martinez", "synthetic", "gt", "default", "smoke", 0)
+    cell = Cell("martinez", "synthetic", "gt", "tuned", "smoke", 0)
     outcome = run_cell(cell, [cell], {**freshness.digests_of(cell, context.open), "posebench/lifters": "other"}, context)
     assert outcome.status == "failed"
     assert outcome.note.startswith("Found: posebench/lifters on ")
@@ -296,7 +297,7 @@ def test_a_locked_cell_is_waited_for_and_then_found_done(tmp_path, finished):
 def test_the_list_shows_the_state_of_each_cell_and_entries_without_runs(tmp_path, finished):
     grid, context = stage(tmp_path, finished)
     regenerate(grid, cells=NAMES[:2], context=context)
-    cells = [Cell("martinez", "synthetic", source, "default", "smoke", seed) for source in ("gt", "gauss5") for seed in (0, 1)]
+    cells = [Cell("martinez", "synthetic", source, "tuned", "smoke", seed) for source in ("gt", "gauss5") for seed in (0, 1)]
     assert [state for _, state, _ in overview(cells, context)] == ["up to date", "up to date", "missing", "missing"]
     fresh = overview(cells, replace(context, runs=tmp_path / "elsewhere"))
     assert [state for _, state, _ in fresh] == ["missing"] * 4
@@ -333,7 +334,7 @@ def test_an_interrupted_training_resumes_from_its_checkpoint(tmp_path, monkeypat
     assert steps == [4, 5, 6]
     assert events(context, FIRST) == ["begun", "resumed", "published"]
     (entry,) = load_entries(tmp_path)
-    assert (entry.name, entry.seeds[0].provenance.preset) == ("martinez-gt-smoke", "smoke")
+    assert (entry.name, entry.seeds[0].provenance.preset) == ("martinez+tuned-gt-smoke", "smoke")
 
 
 @pytest.mark.usefixtures("short_takes")
@@ -437,7 +438,7 @@ def test_on_a_dask_cluster_that_loses_a_worker_every_cell_is_published_once(tmp_
 
 @pytest.mark.parametrize(("method", "trains_with_metrics"), [("repnet", True), ("martinez", False), ("ites", False)])
 def test_a_changed_metric_makes_a_method_stale_that_trains_with_it(monkeypatch, method, trains_with_metrics):
-    cell = Cell(method, "synthetic", "gt", "default", "smoke", 0)
+    cell = Cell(method, "synthetic", "gt", "tuned", "smoke", 0)
     before = freshness.digests_of(cell, None)
     real = freshness.digest_of_folder
     monkeypatch.setattr(freshness, "digest_of_folder", lambda folder: real(folder) + ("x" if folder.name == "metrics" else ""))

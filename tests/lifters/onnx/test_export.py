@@ -121,7 +121,7 @@ def test_the_toml_describes_the_run(exported):
     assert (card.output.scale, card.output.to_mm, card.output.kind, str(card.output.layout)) == ("metric", 1.0, "pose", "b j c")
     text = path.read_text()
     assert "focal length 1100, 1150 px and principal point 500, 510 px" in text
-    assert "Trained on walker 1; keypoints gt; recipe default, preset smoke, seed 0." in text
+    assert "Trained on walker 1; keypoints gt; recipe tuned, preset smoke, seed 0." in text
 
 
 @pytest.mark.usefixtures("as_exported")

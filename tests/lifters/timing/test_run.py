@@ -47,7 +47,7 @@ def record(run):
 
 def test_every_lifter_is_timed_in_every_way_at_every_batch(record):
     flat, trained = record.lifters
-    assert (flat.name, trained.name) == ("flat", "martinez (smoke)")
+    assert (flat.name, trained.name) == ("flat", "martinez+tuned (smoke)")
     assert [(case.backend, case.batch) for case in flat.cases] == [("own", 1), ("own", 8)]
     assert {(case.backend, case.batch) for case in trained.cases} == {
         (backend, batch) for backend in ("eager", "inference", "bf16", "onnx") for batch in (1, 8)
@@ -193,9 +193,9 @@ def test_rows_can_be_told_apart(run, make_run, tmp_path, network, dataset):
     def names(*paths):
         return list(names_of({path: open_lifter(path, dataset) for path in paths}).values())
 
-    assert names("flat", str(run), onnx) == ["flat", "martinez (smoke)", "martinez (martinez.onnx)"]
-    assert names(str(run), other) == [f"martinez (smoke), {run}", f"martinez (smoke), {other}"]
-    assert [one.name for one in speed([str(run), onnx], **FEW).lifters] == ["martinez (smoke)", "martinez (martinez.onnx)"]
+    assert names("flat", str(run), onnx) == ["flat", "martinez+tuned (smoke)", "martinez (martinez.onnx)"]
+    assert names(str(run), other) == [f"martinez+tuned (smoke), {run}", f"martinez+tuned (smoke), {other}"]
+    assert [one.name for one in speed([str(run), onnx], **FEW).lifters] == ["martinez+tuned (smoke)", "martinez (martinez.onnx)"]
 
 
 def test_the_command_prints_a_table_and_writes_a_record(tmp_path, capsys):
