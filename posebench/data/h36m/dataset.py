@@ -31,6 +31,7 @@ from posebench.data.h36m.copy import Finder, H36MCopy, Opener, Progress
 from posebench.data.h36m.layouts import cdf, h36m_fetch, martinez, mmpose, videopose3d
 from posebench.data.h36m.metadata import read_metadata
 from posebench.data.h36m.names import CAMERAS, DAMAGED, SPLITS, SUBJECTS, TEST_FRAMES, UNREADABLE, Mapped, action_of, in_order
+from posebench.data.people import require_size
 
 SKELETON = "h36m17"
 FPS = 50.0
@@ -64,6 +65,7 @@ def open_h36m(root: str | PathLike[str], *, cameras: str | PathLike[str] | None 
     file = Path(cameras) if cameras is not None else find_cameras(*copy.folders)
     known = read_cameras(file) if file is not None else {}
     infos = _clip_infos(copy, parts)
+    _check_unit(copy, entry.arrays["poses"], parts)
     load = partial(_load_clip, copy, entry.arrays["poses"], parts, known, infos)
     _check_cameras(copy, infos, known, file)
     if file is not None:
@@ -203,6 +205,15 @@ def _keypoints(copy: H36MCopy, source: str, id: str, frames: int) -> Array:
             f"2D source {source} of {id} with {keypoints.shape[1]} joints", f"the {len(wanted)} of {wanted.id}", "choose another source"
         )
     return keypoints
+
+
+def _check_unit(copy: H36MCopy, poses: npt.NDArray[Any], parts: Mapping[str, tuple[int, int]]) -> None:
+    """Refuse poses in another unit than the layout's, before cameras are blamed for it."""
+    unit = "metres" if copy.to_mm >= 1000.0 else "millimetres"
+    for name, (start, frames) in parts.items():
+        place = f"{copy.files[0].parent}: {name} in the {copy.layout} layout"
+        sample = np.asarray(poses[start : start + frames : max(1, frames // 4)], dtype=np.float64)
+        require_size(sample * copy.to_mm, place, f"get the copy again, or write its positions in {unit}", stated=unit)
 
 
 def _check_cameras(copy: H36MCopy, infos: Mapping[str, ClipInfo], cameras: Cameras, file: Path | None) -> None:
