@@ -115,9 +115,12 @@ class PoseSamples:
             return [*found, cause.finding]
         if others := [*repeated(samples), *sequence_findings(self._times)]:
             return [*found, *others]
-        part = self._mistake_of_a_part()
+        if part := self._mistake_of_a_part():
+            return [*found, part]
+        if same := [*same_place(pred, self._protocol.skeleton)]:
+            return [*found, *same]
         whole = transform_finding(pred, truth, self._protocol.skeleton, "mm" if self._meta.metric_scale else "")
-        return [*found, *([part] if part else [whole] if whole else []), *same_place(pred, self._protocol.skeleton)]
+        return [*found, whole] if whole else found
 
     def _mistake_of_a_part(self) -> Finding | None:
         """A mistake in all clips of one camera or of one subject."""
@@ -229,17 +232,13 @@ def _uneven_unit(samples: Sequence[ClipSample]) -> Iterator[Finding]:
     if odd.any():
         clips = [sample.clip for sample, is_odd in zip(samples, odd, strict=True) if is_odd]
         worst = float(max(by_clip[odd] / usual, key=lambda ratio: abs(np.log(ratio))))
-        message = (
-            f"in {len(clips)} clips the people are of another size than in most, by a factor of {worst:.3g} at worst ({first_ten(clips)})"
-        )
+        message = f"in {len(clips)} clips people are of another size than in most, by a factor of {worst:.3g} at worst ({first_ten(clips)})"
         severity = "warning" if PLAUSIBLE_RATIO[0] <= worst <= PLAUSIBLE_RATIO[1] else "error"
         yield Finding("unit", severity, message, fix, tuple(clips))
         return
     low, high = np.quantile(np.concatenate(ratios), (0.1, 0.9))
     if high > UNEVEN * low:
-        message = (
-            f"the size of the people changes from frame to frame: 10 % are {high / low:.3g} times as large as 10 % of the others, or more"
-        )
+        message = f"the size of people changes from pose to pose: a tenth of them is {high / low:.3g} times as large as another tenth"
         yield Finding("unit", "warning", message, fix)
 
 
