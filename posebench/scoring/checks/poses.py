@@ -1,4 +1,4 @@
-"""Findings from the poses: invalid or constant poses, copied truth, a wrong unit; :mod:`.causes` looks for wrong axes and joint orders.
+"""Findings from the poses: invalid or constant poses, copied truth, a wrong unit; and what the modules beside this one look for.
 
 **Convention.** The checks see a sample of poses, evenly spaced in every clip, root-relative and in millimetres; counts of invalid poses
 are of all poses. A mistake must show in most of the sample, so that a weak method is not taken for a broken file: `flat` and
@@ -62,8 +62,8 @@ class PoseSamples:
         self._per_clip = max(MIN_PER_CLIP, SAMPLE // max(1, clips))
         self._samples: list[ClipSample] = []
         self._times: list[ClipTimes] = []
-        # Every so-manieth clip is looked at in time.
-        self._step, self._seen = max(1, clips // CLIPS), 0
+        # One clip in ``_step`` is looked at in time.
+        self._step, self._seen = max(1, -(-clips // CLIPS)), 0
 
     def add(self, clip: MeasuredClip, camera: Camera | None) -> None:
         """Sample one clip."""

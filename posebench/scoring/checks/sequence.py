@@ -2,7 +2,7 @@
 
 **Convention.** A shift of s frames means that the pose stored for frame t is that of frame t + s of the truth: s < 0 is a prediction
 that comes late. Errors are the root mean square over joints, mm, after the best scale that is not negative, as in :mod:`.causes`. Some
-frames of some clips are looked at, evenly spaced. A clip in which nobody moves has no say, since its error is the same at all times.
+frames of some clips are looked at, evenly spaced. A clip without motion has no say, since its error is the same at all times.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ def sequence_findings(clips: Sequence[ClipTimes]) -> list[Finding]:
 
 
 def _shift(clips: Sequence[ClipTimes]) -> list[Finding]:
-    """A constant shift, if nearly all clips in which somebody moves agree on it, beyond noise."""
+    """A constant shift, if nearly all clips with motion agree on it, beyond noise."""
     curves = np.stack([clip.curve for clip in clips])
     moving = curves.max(axis=1) > (1.0 + MOVES) * curves.min(axis=1)
     if not moving.any():
