@@ -13,6 +13,7 @@ import numpy.typing as npt
 from posebench.base.cameras import Camera
 from posebench.base.errors import PosebenchError
 from posebench.data.clip import ClipInfo
+from posebench.data.people import not_a_person
 from posebench.scoring.protocol import Protocol
 from posebench.scoring.truth import Truth, TruthLocation, open_truth
 
@@ -45,15 +46,23 @@ class Scope:
         """True poses (T, J, 3) mm of the whole clip, camera frame, in the protocol's skeleton.
 
         Raises:
-            PosebenchError: a pose is not finite.
+            PosebenchError: a pose is not finite, or one that the protocol scores is no person's: all joints in one point, or metres apart.
         """
         poses = self.source.poses(clip)
         if not np.isfinite(poses).all():
             frame = int(np.flatnonzero(~np.isfinite(poses).all(axis=(1, 2)))[0])
-            raise PosebenchError(
-                f"true pose of {clip}, frame {frame}, is not finite", "finite truth", "the data file is damaged: get it again"
-            )
+            raise self._damaged(clip, frame, "is not finite")
+        scored = self.frames(clip) // self.spacing
+        if (fault := not_a_person(poses if len(scored) == len(poses) else poses[scored])) is not None:
+            raise self._damaged(clip, int(scored[fault[0]]), fault[1])
         return poses
+
+    def _damaged(self, clip: str, index: int, fault: str) -> PosebenchError:
+        return PosebenchError(
+            f"true pose of {clip}, frame {index * self.spacing}, {fault}",
+            "true poses of people, in millimetres once the stated unit is applied",
+            "the data file is damaged: get it again",
+        )
 
     def camera(self, clip: str) -> Camera | None:
         """The clip's camera; None where none is known."""

@@ -189,7 +189,7 @@ class Submission:
         """The protocol's frames that the file holds of a readable clip.
 
         Returns:
-            Predicted poses (n, J, 3) or (H, n, J, 3) in the file's unit, true poses (n, J, 3) mm, and frame numbers (n,).
+            Predicted poses (n, J, 3) or (H, n, J, 3) in the file's unit, true poses (T, J, 3) mm of the whole clip, and frame numbers (n,).
         """
         numbers = self.numbers(clip)
         assert numbers is not None  # the checks refuse the file otherwise
@@ -199,7 +199,7 @@ class Submission:
         keep = np.isin(numbers, self.scope.frames(clip))
         if not keep.all():
             pred, numbers = pred[..., keep, :, :], numbers[keep]
-        return pred, truth if len(numbers) == len(truth) else truth[numbers // self.scope.spacing], numbers
+        return pred, truth, numbers
 
 
 @contextmanager

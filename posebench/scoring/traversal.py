@@ -31,12 +31,16 @@ class MeasuredClip:
         id: the clip id.
         pred: predicted poses (n, J, 3) or (H, n, J, 3), in the file's unit.
         truth: true poses (n, J, 3) mm.
+        whole: true poses (T, J, 3) mm of the whole clip, also the frames that are not scored.
+        at: (n,) index into ``whole`` of each pose.
         by_action: sums of each action of the clip; one, unless the dataset labels frames.
     """
 
     id: str
     pred: Poses
     truth: Poses
+    whole: Poses
+    at: npt.NDArray[np.int64]
     by_action: list[tuple[str, ClipSums]]
 
     @property
@@ -60,9 +64,11 @@ def measured(submission: Submission, metrics: list[Metric], clips: Sequence[str]
     scope, to_mm = submission.scope, submission.file.meta.to_mm
     of_thread = threading.local()
 
-    def measure(clip: str, pred: Poses, truth: Poses, frames: npt.NDArray[np.int64]) -> MeasuredClip:
+    def measure(clip: str, pred: Poses, whole: Poses, frames: npt.NDArray[np.int64]) -> MeasuredClip:
         if not hasattr(of_thread, "buffers"):
             of_thread.buffers = Buffers()
+        at = frames // scope.spacing
+        truth = whole if len(at) == len(whole) else whole[at]
         by_action = []
         for action, part in scope.actions(clip, frames):
             sums = measure_clip(
@@ -76,7 +82,7 @@ def measured(submission: Submission, metrics: list[Metric], clips: Sequence[str]
                 buffers=of_thread.buffers,
             )
             by_action.append((action, sums))
-        return MeasuredClip(clip, pred, truth, by_action)
+        return MeasuredClip(clip, pred, truth, whole, at, by_action)
 
     if not metrics:  # counting is less work than handing a clip to another thread
         yield from (measure(clip, *submission.pair(clip)) for clip in clips)

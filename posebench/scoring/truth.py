@@ -21,6 +21,7 @@ from posebench.base.errors import PosebenchError
 from posebench.base.skeletons import joint_map
 from posebench.data import open_dataset
 from posebench.data.clip import ClipInfo, Dataset
+from posebench.data.people import require_size
 from posebench.predictions.archive import Predictions, open_predictions
 from posebench.scoring.protocol import Protocol
 from posebench.scoring.result_parts import ScoredData
@@ -122,12 +123,19 @@ class FileTruth:
         return clip_info(clip, shape[0])
 
     def poses(self, clip: str) -> npt.NDArray[np.floating]:
-        """See :class:`Truth`."""
+        """See :class:`Truth`.
+
+        Raises:
+            PosebenchError: the people are not of a person's size: the unit of the truth file is wrong.
+        """
         poses = self._file.poses(clip)
         if self._joints != list(range(len(self._joints))):
             poses = poses[:, self._joints]
         to_mm = self._file.meta.to_mm
-        return poses if to_mm == 1.0 else poses * np.float64(to_mm)
+        poses = poses if to_mm == 1.0 else poses * np.float64(to_mm)
+        stated = "metres" if self._file.meta.unit == "m" else "millimetres"
+        require_size(poses, f"{self._file.path}: {clip}", "write the truth file again, with the unit of its numbers", stated=stated)
+        return poses
 
     def camera(self, clip: str) -> Camera | None:  # noqa: ARG002 - a truth file holds no cameras
         """None: a truth file holds no cameras."""

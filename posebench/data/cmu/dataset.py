@@ -31,6 +31,7 @@ from posebench.data.clip import Clip, ClipInfo, Dataset
 from posebench.data.cmu.acclaim import Body, forward_kinematics
 from posebench.data.cmu.amc import read_amc
 from posebench.data.cmu.asf import read_asf
+from posebench.data.people import require_size
 from posebench.data.simulation import CAMERAS, NOISE_PX, PROJECTION_VERSION, simulated_keypoints, static_camera
 
 Array = npt.NDArray[np.float64]
@@ -239,5 +240,8 @@ def _load_clip(poses: Array, first_row: Mapping[str, int], infos: Mapping[str, C
     world = np.array(poses[row : row + info.frames])
     camera = static_camera(world[:, 0], info.camera)
     pose = camera.to_camera(world)
+    require_size(
+        pose, f"{id} of cmu, whose skeleton file states its unit", "get the skeleton (.asf) of the take again: its length unit is wrong"
+    )
     sources = {source: partial(simulated_keypoints, camera, pose, id, source) for source in NOISE_PX}
     return Clip(info, pose, SKELETON, FPS, camera, sources)

@@ -151,7 +151,7 @@ def _write_cdf(path: Path, values: Array) -> None:
 
 
 def to_martinez(dataset: Dataset, destination: Path, progress: Progress | None = None) -> None:
-    """``S9/MyPoses/3D_positions/*.h5``, ``S9/StackedHourglass/*.h5`` (from ``gauss5``, if the dataset has it) and ``cameras.h5``."""
+    """``S9/MyPoses/3D_positions/*.h5``, ``S9/StackedHourglassFineTuned240/*.h5`` (``gauss5``, if there is any) and ``cameras.h5``."""
     from posebench.base.readers.hdf5 import new_hdf5
 
     dataset = _prepare(dataset, destination)
@@ -162,7 +162,7 @@ def to_martinez(dataset: Dataset, destination: Path, progress: Progress | None =
             file["3D_positions"] = to_h36m32(_world(clips[0])).reshape(-1, 96).T
         if "gauss5" not in dataset.keypoint_sources:
             continue
-        detections = destination / subject / "StackedHourglass"
+        detections = destination / subject / "StackedHourglassFineTuned240"
         detections.mkdir(parents=True, exist_ok=True)
         for clip in clips:
             with new_hdf5(detections / f"{name.replace(' ', '_')}.{clip.info.camera}.h5") as file:

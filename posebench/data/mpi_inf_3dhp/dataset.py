@@ -24,6 +24,7 @@ from posebench.base.errors import PosebenchError, first_ten
 from posebench.data.clip import Clip, Dataset
 from posebench.data.mpi_inf_3dhp.official import TEST, TEST_FOLDER, TEST_FPS, TRAIN, Recording, open_test_sequence, open_training_folder
 from posebench.data.mpi_inf_3dhp.pstmo import TEST_FILE, TRAIN_FILE, archive_recordings
+from posebench.data.people import require_size
 
 #: Called with (files looked at, files in all).
 Progress = Callable[[int, int], None]
@@ -172,4 +173,6 @@ def _load_clip(recordings: Mapping[str, Recording], id: str) -> Clip:
         raise PosebenchError(f"clip {id!r}", f"a clip of 3dhp: {first_ten(list(recordings))}")
     recording = recordings[id]
     pose, keypoints, camera = recording.read()
+    scored = pose if recording.valid is None else pose[recording.valid]
+    require_size(scored, f"{id} of 3dhp", "get the files again, or write their poses in millimetres")
     return Clip(recording.info, pose, SKELETON, recording.fps, camera, {"gt": lambda: keypoints})

@@ -1,4 +1,4 @@
-"""Wrong axes, joint order or frame of reference: which single mistake would explain a file's error?
+"""Wrong axes, joint order, frame of reference or clip: which single mistake would explain a file's error?
 
 **Convention.** Each candidate mistake is undone on the sample, and the error that is left is compared with the error as stored. An
 error here is the median over poses of the root mean square over joints, mm, after the best scale that is not negative. One mistake can
@@ -17,8 +17,9 @@ import numpy.typing as npt
 from posebench.base.skeletons import SKELETONS, Skeleton, joint_map
 from posebench.metrics.alignment import procrustes
 from posebench.predictions.finding import Finding
+from posebench.scoring.checks.names import mixed_up
 from posebench.scoring.checks.orders import Order, best_permutation, known_orders
-from posebench.scoring.checks.sample import ClipSample, rms
+from posebench.scoring.checks.sample import ClipSample, best_scale, rms
 from posebench.scoring.protocol import Protocol
 
 Array = npt.NDArray[np.float64]
@@ -78,6 +79,8 @@ def likeliest_cause(protocol: Protocol, stored: str, samples: Sequence[ClipSampl
         truth: the true poses of all samples, (n, J, 3).
     """
     causes = [*_axes(pred, truth), *_joint_order(protocol, stored, pred, truth), *_frame(samples)]
+    if mixed := mixed_up(samples):
+        causes.append(Cause(*mixed))
     return min(causes, key=lambda cause: cause.error, default=None)
 
 
@@ -125,7 +128,7 @@ def _explained_by_order(order: Order, skeleton: Skeleton, stored: str, pred: Arr
     as_read, ordered = (_centred(pred[:, index]) for index in (joints, columns))
     before, after = _fit(as_read, true), _fit(ordered, true)
     # Joints one by one, at the best scale of the pose.
-    apart = [np.linalg.norm(_best_scale(pose, true) * pose - true, axis=-1)[:, moved].mean(axis=1) for pose in (as_read, ordered)]
+    apart = [np.linalg.norm(best_scale(pose, true) * pose - true, axis=-1)[:, moved].mean(axis=1) for pose in (as_read, ordered)]
     in_most = bool((apart[1] < apart[0]).mean() >= MOST_POSES)
     share = EXPLAINED if order.known else EXPLAINED_BY_PERMUTATION
     share_moved = min(share, EXPLAINED_MOVED)
@@ -238,14 +241,7 @@ def _fitted_rotations(samples: Sequence[ClipSample]) -> Array:
 
 def _errors(pred: Array, truth: Array) -> Array:
     """(n,) root mean square error over joints after the best scale that is not negative: a negative one would mirror the pose."""
-    return rms(_best_scale(pred, truth) * pred - truth)
-
-
-def _best_scale(pred: Array, truth: Array) -> Array:
-    """(n, 1, 1) the scale that is not negative and brings each pose nearest to the truth."""
-    dot = np.einsum("njc,njc->n", pred, truth)
-    scale: Array = np.maximum(dot, 0.0) / np.maximum(np.einsum("njc,njc->n", pred, pred), 1e-300)
-    return scale[:, None, None]
+    return rms(best_scale(pred, truth) * pred - truth)
 
 
 def _errors_of_axes(pred: Array, truth: Array, candidates: Sequence[Array], coordinates: int) -> list[float]:

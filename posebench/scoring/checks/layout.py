@@ -26,6 +26,7 @@ def layout_findings(submission: Submission, *, allow_partial: bool = False) -> l
         *_duplicated(submission),
         *_misnamed_clips(misnamed),
         *_missing_clips(submission, misnamed, partial),
+        *_excluded_clips(submission),
         *_extra_clips(submission, misnamed, partial),
         *_empty_clips(submission, partial),
         *axis,
@@ -83,8 +84,26 @@ def _missing_clips(submission: Submission, misnamed: dict[str, str], severity: s
     return _about(missing, "missing-clips", severity, message, fix)
 
 
+def _excluded(submission: Submission) -> list[str]:
+    """Clips of takes that the protocol excludes with a reason."""
+    excluded = submission.scope.protocol.excluded
+    return [clip for clip in submission.file.shapes if clip.rpartition("/")[0] in excluded]
+
+
+def _excluded_clips(submission: Submission) -> list[Finding]:
+    clips, reasons = _excluded(submission), submission.scope.protocol.excluded
+    takes = dict.fromkeys(clip.rpartition("/")[0] for clip in clips)
+    message = (
+        f"{len(clips)} clips of takes that the protocol excludes are ignored: {'; '.join(f'{take}, {reasons[take]}' for take in takes)}"
+    )
+    return [Finding("excluded-clips", "note", message, "none needed", tuple(clips))] if clips else []
+
+
 def _extra_clips(submission: Submission, misnamed: dict[str, str], severity: str) -> list[Finding]:
-    extra = [clip for clip in submission.file.shapes if clip not in submission.scope.clips and clip not in misnamed]
+    excluded = _excluded(submission)
+    extra = [
+        clip for clip in submission.file.shapes if clip not in submission.scope.clips and clip not in misnamed and clip not in excluded
+    ]
     fix = f"leave them out (clip ids look like {_example(submission)}), or ignore them with --allow-partial"
     return _about(extra, "extra-clips", severity, f"{len(extra)} clips are not in the protocol", fix)
 

@@ -1,4 +1,4 @@
-"""Findings from the poses: invalid or constant poses, copied truth, a wrong unit; :mod:`.causes` looks for wrong axes and joint orders.
+"""Findings from the poses: invalid or constant poses, copied truth, a wrong unit; and what the modules beside this one look for.
 
 **Convention.** The checks see a sample of poses, evenly spaced in every clip, root-relative and in millimetres; counts of invalid poses
 are of all poses. A mistake must show in most of the sample, so that a weak method is not taken for a broken file: `flat` and
@@ -7,7 +7,9 @@ are of all poses. A mistake must show in most of the sample, so that a weak meth
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +22,10 @@ from posebench.metrics.hypotheses import mean_pose
 from posebench.predictions.archive import Meta
 from posebench.predictions.finding import Finding
 from posebench.scoring.checks.causes import likeliest_cause
-from posebench.scoring.checks.sample import ClipSample, rms
+from posebench.scoring.checks.names import repeated
+from posebench.scoring.checks.sample import ClipSample, best_scale, rms
+from posebench.scoring.checks.sequence import CLIPS, ClipTimes, clip_times, sequence_findings
+from posebench.scoring.checks.transforms import same_place, transform_finding
 from posebench.scoring.protocol import Protocol
 from posebench.scoring.traversal import MeasuredClip
 
@@ -36,6 +41,12 @@ COPIED = 1e-2
 AT_ORIGIN = 1.0
 #: Beyond these ratios a size is an error even where no unit fits. A network that was hardly trained may be off by a factor of ten.
 PLAUSIBLE_RATIO = (1 / 30, 30.0)
+#: Factor between the sizes of the largest and smallest tenth of the poses, relative to the true ones, beyond which a scale is unsteady.
+UNEVEN = 3.0
+#: How much worse the clips of one camera or subject must be than the others, for a mistake in them alone.
+ODD_PART = 1.6
+#: Cameras or subjects that are looked at one by one, at most.
+MOST_PARTS = 8
 #: Units that poses are written in by mistake, mm.
 _UNITS = {"mm": 1.0, "cm": 10.0, "inches": 25.4, "dm": 100.0, "feet": 304.8, "metres": 1e3}
 #: A unit fits if the people are right within this factor.
@@ -50,6 +61,9 @@ class PoseSamples:
         self._meta = meta
         self._per_clip = max(MIN_PER_CLIP, SAMPLE // max(1, clips))
         self._samples: list[ClipSample] = []
+        self._times: list[ClipTimes] = []
+        # One clip in ``_step`` is looked at in time.
+        self._step, self._seen = max(1, -(-clips // CLIPS)), 0
 
     def add(self, clip: MeasuredClip, camera: Camera | None) -> None:
         """Sample one clip."""
@@ -59,17 +73,26 @@ class PoseSamples:
         pred = mean_pose(pred) if pred.ndim == 4 else pred
         valid = ~metrics.invalid_poses(pred)
         root = self._protocol.root_indices
+        if self._seen % self._step == 0 and (times := self._in_time(clip)):
+            self._times.append(times)
+        self._seen += 1
         from_origin = np.linalg.norm(pred[valid][:, list(root)].mean(axis=1), axis=-1)
         self._samples.append(
             ClipSample(
                 clip=clip.id,
                 pred=metrics.root_relative(pred[valid], root),
                 truth=metrics.root_relative(clip.truth[index][valid], root),
+                frames=index[valid],
+                length=frames,
                 root_distance=float(from_origin.max(initial=0.0)),
                 counts=clip.counts,
                 camera=camera,
             )
         )
+
+    def _in_time(self, clip: MeasuredClip) -> ClipTimes | None:
+        pred = clip.pred if clip.pred.ndim == 3 else clip.pred[0]  # any hypothesis shows the time
+        return clip_times(clip.id, pred, clip.whole, clip.at, self._protocol.root_indices)
 
     def findings(self) -> list[Finding]:
         """All findings about the poses."""
@@ -85,9 +108,46 @@ class PoseSamples:
         pred, truth = (np.concatenate(poses) for poses in ([s.pred for s in samples], [s.truth for s in samples]))
         found += _leakage(samples, pred, truth)
         if self._meta.metric_scale:
-            found += _unit(pred, truth, self._meta.to_mm)
+            units = [*_unit(pred, truth, self._meta.to_mm)]
+            found += units or _uneven_unit(samples)
         cause = likeliest_cause(self._protocol, self._meta.skeleton, samples, pred, truth)
-        return [*found, cause.finding] if cause else found
+        if cause:
+            return [*found, cause.finding]
+        if others := [*repeated(samples), *sequence_findings(self._times)]:
+            return [*found, *others]
+        if part := self._mistake_of_a_part():
+            return [*found, part]
+        if same := [*same_place(pred, self._protocol.skeleton)]:
+            return [*found, *same]
+        whole = transform_finding(pred, truth, self._protocol.skeleton, "mm" if self._meta.metric_scale else "")
+        return [*found, whole] if whole else found
+
+    def _mistake_of_a_part(self) -> Finding | None:
+        """A mistake in all clips of one camera or of one subject."""
+        for kind, place in (("camera", 2), ("subject", 0)):
+            parts: dict[str, list[ClipSample]] = defaultdict(list)
+            for sample in self._samples:
+                names = sample.clip.split("/")
+                if len(names) == 3 and len(sample.pred):
+                    parts[names[place]].append(sample)
+            if not 1 < len(parts) <= MOST_PARTS:
+                continue
+            errors = {name: np.concatenate([_errors(sample) for sample in part]) for name, part in parts.items()}
+            for name, samples in parts.items():
+                others = np.concatenate([of_part for other, of_part in errors.items() if other != name])
+                if float(np.median(errors[name])) < ODD_PART * float(np.median(others)):
+                    continue
+                pred, truth = (np.concatenate(poses) for poses in ([s.pred for s in samples], [s.truth for s in samples]))
+                cause = likeliest_cause(self._protocol, self._meta.skeleton, samples, pred, truth)
+                if cause and cause.finding.severity == "error":
+                    message = f"in the clips of {kind} {name}: {cause.finding.message}"
+                    return replace(cause.finding, message=message, clips=tuple(sample.clip for sample in samples))
+        return None
+
+
+def _errors(sample: ClipSample) -> Array:
+    """(n,) root mean square error of each pose over its joints, mm, after the best scale that is not negative."""
+    return rms(best_scale(sample.pred, sample.truth) * sample.pred - sample.truth)
 
 
 def _invalid(samples: Sequence[ClipSample]) -> Iterator[Finding]:
@@ -159,6 +219,27 @@ def _unit(pred: Array, truth: Array, to_mm: float) -> Iterator[Finding]:
         return
     severity = "warning" if PLAUSIBLE_RATIO[0] <= ratio <= PLAUSIBLE_RATIO[1] else "error"
     yield Finding("unit", severity, message, "state the right unit, or scale='unknown' if the method knows none")
+
+
+def _uneven_unit(samples: Sequence[ClipSample]) -> Iterator[Finding]:
+    """Are the people of some clips, or of some frames, of another size than those of the others?"""
+    ratios = [rms(s.pred - s.pred.mean(axis=1, keepdims=True)) / rms(s.truth - s.truth.mean(axis=1, keepdims=True)) for s in samples]
+    by_clip = np.array([np.median(ratio) if len(ratio) else np.nan for ratio in ratios])
+    usual = float(np.nanmedian(by_clip))
+    with np.errstate(invalid="ignore"):
+        odd = (by_clip < SIZE_RATIO[0] * usual) | (by_clip > SIZE_RATIO[1] * usual)
+    fix = "write all poses in one unit, or state scale='unknown' if the method knows none"
+    if odd.any():
+        clips = [sample.clip for sample, is_odd in zip(samples, odd, strict=True) if is_odd]
+        worst = float(max(by_clip[odd] / usual, key=lambda ratio: abs(np.log(ratio))))
+        message = f"in {len(clips)} clips people are of another size than in most, by a factor of {worst:.3g} at worst ({first_ten(clips)})"
+        severity = "warning" if PLAUSIBLE_RATIO[0] <= worst <= PLAUSIBLE_RATIO[1] else "error"
+        yield Finding("unit", severity, message, fix, tuple(clips))
+        return
+    low, high = np.quantile(np.concatenate(ratios), (0.1, 0.9))
+    if high > UNEVEN * low:
+        message = f"the size of people changes from pose to pose: a tenth of them is {high / low:.3g} times as large as another tenth"
+        yield Finding("unit", "warning", message, fix)
 
 
 def _unit_of(length: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from posebench.base.errors import PosebenchError
 from posebench.data.clip import describe
+from posebench.data.h36m import dataset
 from posebench.data.h36m.dataset import details, open_h36m
 from posebench.data.h36m.export import LAYOUTS
 from posebench.data.h36m.layouts import videopose3d as h36m_videopose3d
@@ -78,6 +80,28 @@ def test_the_details_list_cameras_keypoint_sources_and_missing_takes(written):
     assert facts["cameras"] == ", ".join(f"{name}: 8 clips" for name in CAMERAS)
     assert facts["damaged takes"] == "none present"
     assert "all of S11" in facts["missing"]
+
+
+@pytest.mark.parametrize(
+    ("layout", "factor", "unit", "stated"),
+    [
+        ("videopose3d", 1e3, "millimetres", "metres"),
+        ("mmpose", 1e3, "millimetres", "metres"),
+        ("h36m-cdf", 1e-3, "metres", "millimetres"),
+        ("martinez", 0.1, "centimetres", "millimetres"),
+        ("h36m-fetch", 1e-3, "metres", "millimetres"),
+    ],
+)
+def test_poses_in_another_unit_are_refused_before_cameras_are_blamed(written, monkeypatch, layout, factor, unit, stated):
+    find, opener, files = dataset.LAYOUTS[layout]
+
+    def scaled(path, mapped):
+        copy = opener(path, mapped)
+        return replace(copy, to_mm=copy.to_mm * factor)
+
+    monkeypatch.setitem(dataset.LAYOUTS, layout, (find, scaled, files))
+    with pytest.raises(PosebenchError, match=f"in the {layout} layout: true poses .* they look like {unit}, and {stated} are stated"):
+        open_h36m(written / layout)
 
 
 def test_poses_are_read_once_and_then_come_from_the_cache(written, tmp_path, monkeypatch):

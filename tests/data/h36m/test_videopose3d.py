@@ -39,8 +39,9 @@ def test_a_source_of_sixteen_joints_keeps_its_joint_order(small, written, copy_o
     np.testing.assert_array_equal(clip.keypoints("sh_ft_h36m"), small.load(clip.id).keypoints("gauss5")[:, sixteen])
 
     folder = copy_of("videopose3d")
-    for name in ("sh_pt_mpii", "detectron_ft_h36m"):
-        shutil.copy(folder / "data_2d_h36m_gauss5.npz", folder / f"data_2d_h36m_{name}.npz")
+    exact = open_h36m(folder).load("S9/Walking 1/54138969").keypoints("gt")
+    shutil.copy(folder / "data_2d_h36m_gauss5.npz", folder / "data_2d_h36m_sh_pt_mpii.npz")
+    for name in ("sh_pt_mpii", "gauss10", "gt"):
 
         def drop(table):
             for takes in table.values():
@@ -49,11 +50,45 @@ def test_a_source_of_sixteen_joints_keeps_its_joint_order(small, written, copy_o
 
         rewrite(folder / f"data_2d_h36m_{name}.npz", drop, "positions_2d")
     opened = open_h36m(folder)
-    assert details(opened)["keypoint joints"] == "sh_pt_mpii: h36m16"
+    joints = details(opened)["keypoint joints"]
+    assert joints == "gt: h36m16 in the copy; projected from its poses instead, gauss10: h36m16, sh_pt_mpii: h36m16"
     clip = opened.load("S9/Walking 1/54138969")
+    for name in ("sh_pt_mpii", "gauss10"):
+        assert clip.keypoints(name).shape == (clip.info.frames, 16, 2)
+    np.testing.assert_allclose(clip.keypoints("gt"), exact, atol=1e-2)
+
+
+@pytest.mark.parametrize("joints", [15, 18])
+def test_a_source_of_another_number_of_joints_is_refused(copy_of, rewrite, joints):
+    folder = copy_of("videopose3d")
+
+    def change(table):
+        for takes in table.values():
+            for take in takes:
+                takes[take] = [np.repeat(array, 2, axis=1)[:, :joints] for array in takes[take]]
+
+    rewrite(folder / "data_2d_h36m_gauss5.npz", change, "positions_2d")
+    with pytest.raises(PosebenchError, match=r"keypoints \(T, J, 2\)"):
+        open_h36m(folder).load("S9/Walking 1/54138969").keypoints("gauss5")
+    assert "gauss5: cannot be read" in details(open_h36m(folder))["keypoint joints"]
+
+
+def test_the_folders_of_both_stacked_hourglasses_are_read_under_their_own_names(copy_of):
+    folder = copy_of("martinez")
+    for subject in ("S1", "S9"):
+        (folder / subject / "StackedHourglassFineTuned240").rename(folder / subject / "StackedHourglass")
+    alone = open_h36m(folder)
+    assert alone.keypoint_sources == ("gt", "sh_pt_mpii")
+    for subject in ("S1", "S9"):
+        shutil.copytree(folder / subject / "StackedHourglass", folder / subject / "StackedHourglassFineTuned240")
+    (folder / "S9" / "StackedHourglassFineTuned240" / "Walking_1.54138969.h5").unlink()
+    both = open_h36m(folder)
+    assert both.keypoint_sources == ("gt", "sh_pt_mpii", "sh_ft_h36m")
+    assert details(both)["keypoint joints"] == "sh_pt_mpii: h36m16, sh_ft_h36m: h36m16"
+    clip = both.load("S9/Walking 1/54138969")
     assert clip.keypoints("sh_pt_mpii").shape == (clip.info.frames, 16, 2)
-    with pytest.raises(PosebenchError, match=r"with 16 joints.*the 17 of h36m17"):
-        clip.keypoints("detectron_ft_h36m")
+    with pytest.raises(PosebenchError, match="no file of S9/Walking 1/54138969 in StackedHourglassFineTuned240"):
+        clip.keypoints("sh_ft_h36m")
 
 
 def test_seventeen_joints_and_former_names_of_takes_give_the_same_clips(copy_of, rewrite):

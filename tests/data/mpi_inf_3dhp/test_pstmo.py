@@ -52,6 +52,22 @@ def test_numbers_as_keys_and_flags_as_booleans_are_read(tmp_path):
     assert data.load("S4/Seq2/8").pose.dtype == np.float64
 
 
+@pytest.mark.parametrize("name", ["train", "test"])
+def test_poses_in_metres_are_refused_and_collapsed_or_invalid_frames_are_no_unit(tmp_path, name, refusal, walker):
+    def content(pose):
+        if name == "train":
+            return {"S1 Seq1": [{"0": arrays(data_3d=pose)}, 25]}
+        valid = np.array([0, 1, 1, 1, 0])
+        return {sequence: arrays(data_3d=pose * np.where(valid, 1.0, 1e-3)[:, None, None], valid=valid) for sequence in TEST}
+
+    pose = walker(5)
+    for good in (pose, np.zeros_like(pose)):
+        assert len(list(open_3dhp(archive(tmp_path, name, content(good))).clips())) == (1 if name == "train" else 6)
+    found = refusal(archive(tmp_path, name, content(pose / 1000.0)))
+    assert "they look like metres, and millimetres are stated" in found
+    assert "of 3dhp: true poses 1." in found
+
+
 def test_archives_hold_one_annotation_only(written, refusal):
     assert "these archives hold no other" in refusal(written["p-stmo"], annotation="annot3")
 

@@ -16,12 +16,12 @@ from posebench.data.mpi_inf_3dhp.official import _annotations, open_training_fol
 
 
 def annotations(frames=4, **changes):
-    """The content of an annot.mat whose camera k has the value k everywhere, plus the joint's number."""
+    """The content of an annot.mat whose camera k has the value 100 k everywhere, plus 30 times the joint's number."""
 
     def cells(axes):
         out = np.empty((14, 1), dtype=object)
         for camera in range(14):
-            out[camera, 0] = np.tile(100.0 * camera + np.repeat(np.arange(28), axes), (frames, 1))
+            out[camera, 0] = np.tile(100.0 * camera + 30.0 * np.repeat(np.arange(28), axes), (frames, 1))
         return out
 
     return {"annot2": cells(2), "annot3": cells(3), "univ_annot3": cells(3), "cameras": np.arange(14)[None]} | changes
@@ -41,7 +41,7 @@ def test_eight_of_fourteen_cameras_and_17_of_28_joints_are_taken(tmp_path, compr
     assert list(data.infos) == [f"S2/Seq1/{camera}" for camera in (0, 1, 2, 4, 5, 6, 7, 8)]
     order = [7, 5, 14, 15, 16, 9, 10, 11, 23, 24, 25, 18, 19, 20, 4, 3, 6]  # mpii_get_joints.m, from 0
     for clip in data.clips():
-        assert clip.pose[2, :, 1].tolist() == [100.0 * int(clip.info.camera) + joint for joint in order]
+        assert clip.pose[2, :, 1].tolist() == [100.0 * int(clip.info.camera) + 30.0 * joint for joint in order]
         assert clip.keypoints("gt")[1, :, 0].tolist() == clip.pose[2, :, 1].tolist()
 
 

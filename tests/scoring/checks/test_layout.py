@@ -36,6 +36,19 @@ def test_extra_clips_are_named(findings, truth, allow_partial, severity, noisy):
     assert "S0/Walk 0/c0" in found["extra-clips"].fix
 
 
+def test_clips_that_the_protocol_excludes_with_a_reason_are_a_note(findings, truth, noisy, tmp_path):
+    path = tmp_path / "some.toml"
+    reason = "the video is unreadable"
+    path.write_text(
+        'extends = "pair-17j"\nid = "some"\nversion = 1\ntitle = "All takes but one"\n'
+        f'[takes]\nexcluded = [{{take = "S1/Walk 1", reason = "{reason}"}}]\n'
+    )
+    found = findings(noisy(truth), truth, protocol=str(path))
+    assert {name: finding.severity for name, finding in found.items()} == {"excluded-clips": "note"}
+    assert found["excluded-clips"].clips == tuple(f"S1/Walk 1/c{camera}" for camera in range(4))
+    assert f"S1/Walk 1, {reason}" in found["excluded-clips"].message
+
+
 @pytest.mark.parametrize(("allow_partial", "severity"), [(False, "error"), (True, "warning")])
 @pytest.mark.parametrize("numbered", [False, True])
 def test_clips_without_a_pose_are_named(findings, truth, allow_partial, severity, numbered, noisy):

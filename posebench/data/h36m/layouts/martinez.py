@@ -1,8 +1,9 @@
-"""Martinez' layout of Human3.6M: ``S9/MyPoses/3D_positions/*.h5``, ``S9/StackedHourglass/*.h5`` and ``cameras.h5``.
+"""Martinez' layout of Human3.6M: ``S9/MyPoses/3D_positions/*.h5``, ``S9/StackedHourglass*/*.h5`` and ``cameras.h5``.
 
 **Convention.** ``3D_positions`` is (96, T): 32 joints x 3, world, mm, one file a take (``Greeting 1.h5``, blanks or underscores).
 Stacked-Hourglass detections are ``poses`` (T, 16, 2) px, one file a clip (``Greeting_1.54138969.h5``), in the hourglass' order
-(``sh16``); the keypoint source ``sh_ft_h36m`` has them in the order ``h36m16``, as VideoPose3D does.
+(``sh16``); the keypoint sources have them in the order ``h36m16``, as VideoPose3D's do, and are named as there: ``sh_pt_mpii`` those of
+``StackedHourglass``, the network as trained on MPII, and ``sh_ft_h36m`` those of ``StackedHourglassFineTuned240``, fine-tuned on Human3.6M.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from posebench.data.h36m.names import CAMERAS, SUBJECTS, Mapped, take_name
 
 #: Four times the longest take at 32 joints, float64.
 _MAX_BYTES = 64 * 2**20
-DETECTIONS = "sh_ft_h36m"
+#: Folder of detections to keypoint source, named as in VideoPose3D ``data/prepare_data_2d_h36m_sh.py``.
+DETECTIONS = {"StackedHourglass": "sh_pt_mpii", "StackedHourglassFineTuned240": "sh_ft_h36m"}
 
 
 def find(root: Path) -> list[Path]:
@@ -36,22 +38,28 @@ def _files(root: Path) -> list[Path]:
 def open_copy(root: Path, _mapped: Mapped | None) -> H36MCopy:
     """The copy in this folder."""
     files = tuple(_files(root))
-    detections = {}
-    for subject in SUBJECTS:
-        for path in (root / subject / "StackedHourglass").glob("*.h5"):
-            take, _, camera = path.stem.rpartition(".")
-            if camera in CAMERAS:
-                detections[f"{subject}/{take_name(take)}/{camera}"] = path
+    detections = {source: found for folder, source in DETECTIONS.items() if (found := _detections(root, folder))}
     return H36MCopy(
         layout="martinez",
         files=files,
         world=True,
         to_mm=1.0,
         read=partial(_poses, files),
-        keypoints={DETECTIONS: partial(_keypoints, detections)} if detections else {},
-        skeletons={DETECTIONS: "h36m16"},
+        keypoints={source: partial(_keypoints, files_of) for source, files_of in detections.items()},
+        skeletons=dict.fromkeys(detections, "h36m16"),
         folders=(root, root.parent) if root.name == "h36m" else (root,),
     )
+
+
+def _detections(root: Path, folder: str) -> dict[str, Path]:
+    """The files of detections in the ``folder`` of each subject, by clip id."""
+    found = {}
+    for subject in SUBJECTS:
+        for path in (root / subject / folder).glob("*.h5"):
+            take, _, camera = path.stem.rpartition(".")
+            if camera in CAMERAS:
+                found[f"{subject}/{take_name(take)}/{camera}"] = path
+    return found
 
 
 def _poses(files: tuple[Path, ...], progress: Progress | None) -> Iterator[tuple[str, npt.NDArray[np.floating]]]:
@@ -67,7 +75,9 @@ def _poses(files: tuple[Path, ...], progress: Progress | None) -> Iterator[tuple
 
 def _keypoints(files: dict[str, Path], clip: str, frames: int) -> npt.NDArray[np.floating]:
     if clip not in files:
-        raise PosebenchError(f"no StackedHourglass file of {clip}", "one for each clip", "choose another source with --keypoints")
+        raise PosebenchError(
+            f"no file of {clip} in {next(iter(files.values())).parent.name}", "one for each clip", "choose another source with --keypoints"
+        )
     points = read_h5(files[clip], "poses")
     if points.ndim != 3 or points.shape[1:] != (16, 2):
         raise PosebenchError(f"{files[clip]}: poses {points.shape}", "(frames, 16, 2)", "get the file again from its source")
