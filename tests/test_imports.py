@@ -37,7 +37,7 @@ FOLDERS = (
 #: Where torch may be imported when a module is loaded.
 TORCH = ("networks", "lifters", "training")
 #: Modules that are nothing without a package, and are themselves imported only where they are used.
-MAY_LOAD = {"board": ("pandas",), "base.readers.hdf5": ("h5py",)}
+MAY_LOAD = {"board": ("pandas",), "base.readers.hdf5_inside": ("h5py",), "base.readers.hdf5_writer": ("h5py",)}
 HEAVY = ("torch", "scipy", "pandas", "matplotlib", "pydantic")
 
 FILES = sorted(LIBRARY.rglob("*.py"))

@@ -144,7 +144,7 @@ def _write_cdf(path: Path, values: Array) -> None:
 
 def to_martinez(dataset: Dataset, destination: Path) -> None:
     """``S9/MyPoses/3D_positions/*.h5``, ``S9/StackedHourglass/*.h5`` (from ``gauss5``, if the dataset has it) and ``cameras.h5``."""
-    from posebench.base.readers.hdf5 import new_hdf5
+    from posebench.base.readers.hdf5_writer import new_hdf5
 
     dataset = _prepare(dataset, destination)
     for subject, name, clips in _takes(dataset):
@@ -193,7 +193,7 @@ def _annotate(rows: dict[str, list[Any]], clip: Clip, stem: str) -> None:
 
 def to_fetch(dataset: Dataset, destination: Path) -> None:
     """``processed/S9/Walking-1/annot.h5`` and ``metadata.xml``, which maps numbers to names."""
-    from posebench.base.readers.hdf5 import new_hdf5
+    from posebench.base.readers.hdf5_writer import new_hdf5
 
     dataset = _prepare(dataset, destination)
     mapping = _mapping(dataset)
