@@ -25,8 +25,11 @@ from posebench.base.confined.messages import receive, send
 from posebench.base.errors import PosebenchError
 
 _START = "import sys; sys.path[:] = {path!r}; from posebench.base.confined.serve import serve; serve()"
-#: Each kind of library has one thread of its own that posebench does not need.
+#: The libraries of linear algebra that numpy may use start no threads, of which each would take addresses.
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+#: Bytes that a pipe holds, on Linux: a batch of poses goes through in one piece.
+_PIPE = 2**20
 
 
 class Ended(Exception):  # noqa: N818 - the message says how it ended
@@ -128,19 +131,20 @@ class Child:
         if self._process is None:
             code = _START.format(path=[entry or _here() for entry in sys.path])
             try:
-                self._process = subprocess.Popen(
-                    [sys.executable, "-c", code],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.DEVNULL,
-                    env={**os.environ, **_ONE_THREAD},
-                )
-            except OSError as error:
-                found = f"no child process can be started ({error.strerror or error})"
-                raise PosebenchError(found, "a process for files from outside", "allow this user more processes") from error
+                self._process = _start(code, _PIPE)
+            except OSError:
+                self._process = self._with_small_pipes(code)
             self._owner = os.getpid()
             atexit.register(self.end)
         return self._process
+
+    def _with_small_pipes(self, code: str) -> subprocess.Popen[bytes]:
+        """The system limits what the pipes of a user hold together."""
+        try:
+            return _start(code, -1)
+        except OSError as error:
+            found = f"no child process can be started ({error.strerror or error})"
+            raise PosebenchError(found, "a process for files from outside", "allow this user more processes") from error
 
     def _reason(self, process: subprocess.Popen[bytes], limits: Limits, *, late: bool) -> str:
         with suppress(subprocess.TimeoutExpired):
@@ -154,6 +158,17 @@ class Child:
         if code == -getattr(signal, "SIGKILL", 0):
             return "the process that read it was killed, perhaps for want of memory"
         return f"the process that read it crashed (exit status {code})"
+
+
+def _start(code: str, pipe: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, **_ONE_THREAD},
+        pipesize=pipe,
+    )
 
 
 def _here() -> str:
