@@ -136,7 +136,7 @@ def rank(entries: Sequence[Entry], metrics: Sequence[str]) -> Ranking:
     frame = pd.DataFrame(table).sort_values([PRIMARY, "method"], ignore_index=True)
     by_label = {entry.label: entry for entry in entries}
     ordered = tuple(by_label[name] for name in frame["method"])
-    return Ranking(frame, ordered, tuple(shown[entry.label] for entry in ordered), compared.pairs)
+    return Ranking(frame, ordered, tuple(shown[entry.label] for entry in ordered), tuple(compared.pairs))
 
 
 def _numbers(entry: Entry, first: Entry, seed: int, metrics: Sequence[str], resampling: intervals.Draw | None) -> dict[str, float]:

@@ -107,16 +107,20 @@ def report(result: Result) -> str:
 
 
 def comparison_text(comparison: Comparison) -> str:
-    """Methods, best first, with the letters of their tie groups; then each pair with its difference and verdict."""
+    """Methods, best first, with the letters of their tie groups; then their pairs with difference and verdict, unless there are many."""
     unit = comparison.unit
     ranked = [[name, number(value), comparison.letters[name]] for name, value in comparison.values.items()]
     heads = ["method", f"{comparison.metric} [{unit}]", "group"]
-    pairs = [[f"{pair.a} - {pair.b}", number(pair.value), interval(pair), _p_value(pair.p), pair.verdict] for pair in comparison.pairs]
+    pairs = [
+        [f"{pair.a} - {pair.b}", number(pair.value), interval(pair), _p_value(pair.p), pair.verdict] for pair in comparison.shown_pairs
+    ]
+    left_out = comparison.left_out.strip()
     return "\n".join(
         [
             text_table(ranked, heads, right=[1]),
             "",
             text_table(pairs, ["pair", "difference", "95 % interval", "p (Holm)", "verdict"]),
+            *([left_out] if left_out else []),
         ]
     )
 

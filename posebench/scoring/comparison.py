@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from typing import Any, TypeAlias, overload
@@ -22,6 +22,10 @@ RESAMPLES = 10_000
 Scored: TypeAlias = Result | str | os.PathLike[str]
 #: Two methods whose values differ by less in every row, in the metric's unit, do not differ: rounding to float32 does as much.
 _PRECISION = 1e-3
+#: With more methods than this, intervals are computed where they are asked for, and texts leave out most pairs.
+MANY = 20
+#: Pairs whose p-values are computed together.
+_BLOCK = 8
 #: Compared by default, of those that every result has: the metrics that papers rank by.
 DEFAULT_METRICS = ("MPJPE", "PA-MPJPE", "N-MPJPE")
 
@@ -77,33 +81,50 @@ class Comparison:
         metric, unit: name and unit of the metric.
         values: headline average of each method, best first.
         letters: compact letter display: methods that share a letter are not separable.
-        pairs: all pairs of methods.
+        pairs: all pairs of methods; with more than :data:`MANY` methods, each is computed when it is asked for.
     """
 
     metric: str
     unit: str
     values: dict[str, float]
     letters: dict[str, str]
-    pairs: tuple[Difference, ...]
+    pairs: Sequence[Difference]
 
     def __repr__(self) -> str:
         values = ", ".join(f"{name!r} {value:.2f}" for name, value in self.values.items())
         return f"<Comparison under {self.metric} [{self.unit}]: {values}>"
 
+    @property
+    def shown_pairs(self) -> list[Difference]:
+        """The pairs that tables show: all, or with more than :data:`MANY` methods those of the best one with the :data:`MANY` next ones."""
+        if not isinstance(self.pairs, _Pairs):
+            return list(self.pairs)
+        best, *others = list(self.values)[: MANY + 1]
+        return self.pairs.between(best, others)
+
+    @property
+    def left_out(self) -> str:
+        """A sentence on the pairs that tables leave out; empty where they show all."""
+        more = len(self.pairs) - len(self.shown_pairs)
+        return f" {more:,} other pairs are not shown; posebench compare --json writes all." if more else ""
+
     def _repr_html_(self) -> str:
         """For notebooks: the methods, best first, and the pairs with their verdicts."""
         methods = [[name, f"{value:.2f}", self.letters[name]] for name, value in self.values.items()]
-        pairs = [[f"{pair.a} - {pair.b}", f"{pair.value:.2f}", pair.verdict] for pair in self.pairs]
+        pairs = [[f"{pair.a} - {pair.b}", f"{pair.value:.2f}", pair.verdict] for pair in self.shown_pairs]
         return "\n".join(
             [
                 html_table(methods, ["method", f"{self.metric} [{self.unit}]", "group"], "Methods that share a letter are not separable."),
-                html_table(pairs, ["pair", f"difference [{self.unit}]", "verdict"], "Paired over takes."),
+                html_table(pairs, ["pair", f"difference [{self.unit}]", "verdict"], f"Paired over takes.{self.left_out}"),
             ]
         )
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, for ``--json``."""
-        return {**asdict(self), "pairs": [{**asdict(pair), "separable": pair.separable, "verdict": pair.verdict} for pair in self.pairs]}
+        return {
+            **asdict(replace(self, pairs=())),
+            "pairs": [{**asdict(pair), "separable": pair.separable, "verdict": pair.verdict} for pair in self.pairs],
+        }
 
 
 @overload
@@ -255,20 +276,87 @@ def paired(metric: str, unit: str, headline: str, rows: Sequence[Row], sums: Map
     takes = len(codes([row.take for row in rows])[0])
     values = {name: float(average(rows, one.row_total, one.count, headline)) for name, one in sums.items()}
     resampled = {name: intervals.resampled(rows, one.row_total, one.count, headline, resampling) for name, one in sums.items()}
-    pairs = []
-    for a, b in combinations(names, 2):
-        if _same(sums[a], sums[b]):
-            pairs.append(Difference(metric, a, b, 0.0, 0.0, 0.0, None, unit, takes))
-            continue
-        low, high, p = _interval_and_p(resampling, resampled[a], resampled[b])
-        pairs.append(Difference(metric, a, b, values[a] - values[b], low, high, p, unit, takes))
+    same = {
+        pair
+        for pair in combinations(names, 2)
+        if abs(values[pair[0]] - values[pair[1]]) < 2 * _PRECISION and _same(sums[pair[0]], sums[pair[1]])
+    }
+    p_values = [
+        None if pair in same else p for pair, p in zip(combinations(names, 2), _p_values(names, resampling, resampled), strict=True)
+    ]
     # A pair without a p-value still counts among the comparisons.
-    adjusted = intervals.holm([1.0 if pair.p is None else pair.p for pair in pairs])
-    pairs = [replace(pair, p=None if pair.p is None else p) for pair, p in zip(pairs, adjusted, strict=True)]
+    adjusted = intervals.holm([1.0 if p is None else p for p in p_values])
+    p_values = [None if p is None else corrected for p, corrected in zip(p_values, adjusted, strict=True)]
+    pairs = _Pairs((metric, unit, takes), values, same, p_values, resampling, resampled)
     best_first = sorted(names, key=lambda name: values[name], reverse=higher_is_better(metric))
-    separable = {frozenset((pair.a, pair.b)) for pair in pairs if pair.separable}
+    level = 1.0 - intervals.LEVEL
+    separable = {frozenset(pair) for pair, p in zip(combinations(names, 2), p_values, strict=True) if p is not None and p < level}
     letters = intervals.compact_letter_display(best_first, separable)
-    return Comparison(metric, unit, {name: values[name] for name in best_first}, letters, tuple(pairs))
+    return Comparison(metric, unit, {name: values[name] for name in best_first}, letters, pairs if len(names) > MANY else tuple(pairs))
+
+
+class _Pairs(Sequence[Difference]):
+    """All pairs of many methods. The interval of a pair, which takes longest, is computed when the pair is asked for."""
+
+    def __init__(
+        self,
+        facts: tuple[str, str, int],
+        values: Mapping[str, float],
+        same: set[tuple[str, str]],
+        p_values: Sequence[float | None],
+        resampling: intervals.Draw | None,
+        resampled: Mapping[str, intervals.Array | None],
+    ) -> None:
+        self._facts = facts
+        self._values = values
+        self._same = same
+        self._p_values = p_values
+        self._resampling = resampling
+        self._resampled = resampled
+        self._names = list(combinations(values, 2))
+
+    def between(self, name: str, others: Sequence[str]) -> list[Difference]:
+        """The pairs of one method with others."""
+        places = {frozenset(pair): place for place, pair in enumerate(self._names) if name in pair}
+        return [self[places[frozenset((name, other))]] for other in others]
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    @overload
+    def __getitem__(self, place: int) -> Difference: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> tuple[Difference, ...]: ...
+
+    def __getitem__(self, place: int | slice) -> Difference | tuple[Difference, ...]:
+        if isinstance(place, slice):
+            return tuple(self[i] for i in range(*place.indices(len(self))))
+        (metric, unit, takes), (a, b), p = self._facts, self._names[place], self._p_values[place]
+        if (a, b) in self._same:
+            return Difference(metric, a, b, 0.0, 0.0, 0.0, None, unit, takes)
+        one, other = self._resampled[a], self._resampled[b]
+        low, high = (None, None) if self._resampling is None or one is None or other is None else self._resampling.interval(one - other)
+        return Difference(metric, a, b, self._values[a] - self._values[b], low, high, p, unit, takes)
+
+
+def _p_values(
+    names: Sequence[str], resampling: intervals.Draw | None, resampled: Mapping[str, intervals.Array | None]
+) -> Iterator[float | None]:
+    """Unadjusted p-value of every pair, from the averages of both methods in the same resamples; None where there are none."""
+    known = [name for name in names if resampled[name] is not None]
+    if resampling is None or not known:
+        yield from [None] * (len(names) * (len(names) - 1) // 2)
+        return
+    row = {name: i for i, name in enumerate(known)}
+    values = np.stack([average for name in known if (average := resampled[name]) is not None])
+    for place, name in enumerate(names):
+        others = names[place + 1 :]
+        rows = [row[other] for other in others if other in row and name in row]
+        # A few rows at a time stay in the processor's cache.
+        blocks = [rows[start : start + _BLOCK] for start in range(0, len(rows), _BLOCK)]
+        found = (p for block in blocks for p in resampling.p_values(values[row[name]] - values[block[0] : block[-1] + 1]))
+        yield from (next(found) if name in row and other in row else None for other in others)
 
 
 def _same(a: Sums, b: Sums) -> bool:
@@ -277,15 +365,3 @@ def _same(a: Sums, b: Sums) -> bool:
         return False
     counted = a.count > 0
     return bool((np.abs(a.row_total - b.row_total)[counted] <= _PRECISION * a.count[counted]).all())
-
-
-def _interval_and_p(
-    resampling: intervals.Draw | None, a: intervals.Array | None, b: intervals.Array | None
-) -> tuple[float | None, float | None, float | None]:
-    """Interval and unadjusted p-value of a difference, from the averages of both methods in the same resamples."""
-    if resampling is None or a is None or b is None:
-        return None, None, None
-    differences = a - b
-    low, high = resampling.interval(differences)
-    # Equal in every resample though not in every take: there is nothing to count.
-    return low, high, resampling.p_value(differences) if (differences != 0).any() else 1.0

@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from posebench.scoring.sums import Row, cells, codes, weighted_average
+from posebench.scoring.tie_groups import tie_groups
 
 Array = npt.NDArray[np.float64]
 
@@ -61,17 +62,40 @@ class Resampling:
         low, high = np.quantile(values, [tail, 1.0 - tail])
         return float(low), float(high)
 
+    def p_values(self, differences: Array) -> list[float]:
+        """:meth:`p_value` of each row of ``differences`` (pairs, resamples); 1 where all resamples are zero.
+
+        Whether an interval excludes zero follows from the numbers of resamples on either side, but for a few intervals that end near zero.
+        """
+        count = differences.shape[1]
+        below, above = (differences < 0).sum(axis=1).tolist(), (differences > 0).sum(axis=1).tolist()
+        # The limits are interpolated between the resamples of this rank, from either end, and its neighbours.
+        rank = int(_tail(self.widening, self.freedom) * (count - 1))
+        found = []
+        for row, negative, positive in zip(differences, below, above, strict=True):
+            fewest = count - max(negative, positive)  # not beyond zero on the side of most resamples
+            if not negative and not positive:
+                found.append(1.0)
+            elif rank - 1 <= fewest <= rank + 3:
+                found.append(self.p_value(row))
+            else:
+                found.append(self._p_value(row, (negative + 0.5 * (count - negative - positive)) / count, excluded=fewest < rank))
+        return found
+
     def p_value(self, differences: Array) -> float:
         """Two-sided p-value of resampled ``differences`` (resamples,): the level at which :meth:`interval` would just touch zero."""
         # Differences of zero count half on either side.
         below = (float((differences < 0).sum()) + 0.5 * float((differences == 0).sum())) / len(differences)
+        low, high = self.interval(differences)
+        return self._p_value(differences, below, excluded=low > 0.0 or high < 0.0)
+
+    def _p_value(self, differences: Array, below: float, *, excluded: bool) -> float:
+        """From the share of resamples below zero, and whether the interval excludes zero."""
         beyond_zero = max(min(below, 1.0 - below), 0.5 / len(differences))
         if beyond_zero >= 0.5:
             return 1.0
         # Distance of zero in standard deviations of a normal distribution with this share beyond it.
         distance = -NormalDist().inv_cdf(beyond_zero)
-        low, high = self.interval(differences)
-        excluded = low > 0.0 or high < 0.0
         if excluded and beyond_zero * len(differences) < _MIN_BEYOND_ZERO:
             spread = float(differences.std())
             distance = max(distance, abs(float(differences.mean())) / spread) if spread > 0 else float("inf")
@@ -107,6 +131,10 @@ class Jackknife:
         """Limits at :data:`LEVEL`, from the ``values`` (1 + takes,) of an average under ``weights``."""
         half = t_quantile(0.5 + LEVEL / 2, self.freedom) * self.standard_error(values)
         return float(values[0]) - half, float(values[0]) + half
+
+    def p_values(self, differences: Array) -> list[float]:
+        """:meth:`p_value` of each row of ``differences`` (pairs, 1 + takes); 1 where all are zero."""
+        return [self.p_value(row) if (row != 0).any() else 1.0 for row in differences]
 
     def p_value(self, differences: Array) -> float:
         """Two-sided p-value of Student's t: the level at which :meth:`interval` would just touch zero."""
@@ -188,22 +216,14 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def compact_letter_display(names: Sequence[str], separable: set[frozenset[str]]) -> dict[str, str]:
     """Compact letters: two names share a letter exactly when they are not separable (Piepho 2004, insert and absorb).
 
-    Being not separable is not transitive, so a name may carry several letters. Pass the names best first: letters then start with
-    the best.
+    Being not separable is not transitive, so a name may carry several letters (:mod:`posebench.scoring.tie_groups`). Pass
+    the names best first: letters then start with the best.
 
     Example:
         >>> compact_letter_display(["x", "y", "z"], {frozenset("xz")})
         {'x': 'a', 'y': 'ab', 'z': 'b'}
     """
-    groups = [set(names)]
-    for pair in sorted(separable, key=sorted):
-        split: list[set[str]] = []
-        for group in groups:
-            split += [group - {name} for name in sorted(pair)] if pair <= group else [group]
-        groups = []
-        for group in sorted(split, key=len, reverse=True):
-            if not any(group <= kept for kept in groups):
-                groups.append(group)
+    groups = tie_groups(names, separable)
     place = {name: i for i, name in enumerate(names)}
     groups.sort(key=lambda group: sorted(place[name] for name in group))
     return {name: "".join(chr(ord("a") + i) for i, group in enumerate(groups) if name in group) for name in names}
