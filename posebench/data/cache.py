@@ -46,13 +46,23 @@ class CacheEntry:
 
 
 def cache_folder() -> Path:
-    """The folder of all entries: ``$POSEBENCH_CACHE``, or else the user's cache folder."""
+    """The folder of all entries: ``$POSEBENCH_CACHE``, or else the user's cache folder.
+
+    Raises:
+        OSError: the user has no home folder.
+    """
     chosen = os.environ.get("POSEBENCH_CACHE")
     if chosen:
         return Path(chosen)
     import platformdirs
 
-    return Path(platformdirs.user_cache_dir("posebench"))
+    try:
+        folder = Path(platformdirs.user_cache_dir("posebench"))
+    except RuntimeError:  # Python's own, where it finds no home folder
+        folder = Path("~")
+    if not folder.is_absolute():
+        raise OSError("this user has no home folder; name one with POSEBENCH_CACHE")
+    return folder
 
 
 def cached(name: str, key: str, build: Callable[[], CacheEntry]) -> CacheEntry:
@@ -66,7 +76,11 @@ def cached(name: str, key: str, build: Callable[[], CacheEntry]) -> CacheEntry:
         key: hex digest of everything that determines the content.
         build: computes the content.
     """
-    folder = cache_folder() / f"{name}-{key[:32]}"
+    try:
+        folder = cache_folder() / f"{name}-{key[:32]}"
+    except OSError as error:
+        built = build()
+        return CacheEntry(built.arrays, built.facts, f"no cache folder ({error}); worked in memory")
     entry = _read(folder, key)
     if entry is not None:
         return entry

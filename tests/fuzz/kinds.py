@@ -69,7 +69,7 @@ def _predictions(suffix: str) -> Kind:
         with open_predictions(folder / f"p{suffix}") as file:
             return _file(folder / f"p{suffix}"), _hash(*(value for clip in file.shapes for value in (clip, file.poses(clip))))
 
-    return Kind(f"predictions{suffix}", make, read, 100 if suffix == ".npz" else 8)
+    return Kind(f"predictions{suffix}", make, read, 60 if suffix == ".npz" else 8)
 
 
 def _scored() -> Kind:
@@ -113,7 +113,7 @@ def _foreign(name: str, source: str, kept: str) -> Kind:
         predictions, _ = read_foreign(path, format, reading)
         return _file(path), _hash(*(predictions.poses(clip) for clip in predictions.shapes))
 
-    return Kind(name, make, read, 60 if not kept.endswith(".h5") else 6)
+    return Kind(name, make, read, 20 if not kept.endswith(".h5") else 6)
 
 
 # What posebench writes
@@ -162,7 +162,7 @@ def _speed_record() -> Kind:
     def read(folder: Path) -> tuple[str, str]:
         return _file(folder / "speed.json"), repr(load_record(folder / "speed.json"))[:100]
 
-    return Kind("speed record", make, read, 250)
+    return Kind("speed record", make, read, 60)
 
 
 def _toml(name: str, text: str, read: Callable[[Path], Any]) -> Kind:
@@ -172,7 +172,7 @@ def _toml(name: str, text: str, read: Callable[[Path], Any]) -> Kind:
     def read_it(folder: Path) -> tuple[str, str]:
         return _file(folder / "file.toml"), repr(read(folder / "file.toml"))[:100]
 
-    return Kind(name, make, read_it, 250)
+    return Kind(name, make, read_it, 60 if name == "grid" else 400)
 
 
 def _protocol() -> Kind:
@@ -275,7 +275,7 @@ def _pickle() -> Kind:
     def read(folder: Path) -> tuple[str, str]:
         return _file(folder / "cameras.pkl"), str(type(read_pickle(folder / "cameras.pkl")))
 
-    return Kind("pickle", make, read, 500)
+    return Kind("pickle", make, read, 1200)
 
 
 def _layout(name: str) -> Kind:
@@ -324,7 +324,7 @@ def _cameras(suffix: str) -> Kind:
     def read(folder: Path) -> tuple[str, str]:
         return _file(folder / f"cameras{suffix}"), str(len(read_cameras(folder / f"cameras{suffix}")))
 
-    return Kind(f"cameras{suffix}", make, read, 4 if suffix == ".h5" else 150)
+    return Kind(f"cameras{suffix}", make, read, 4 if suffix == ".h5" else 400)
 
 
 def _cmu() -> Kind:
@@ -379,7 +379,7 @@ def _cmu() -> Kind:
         read_amc(folder / "01_01.amc", body)
         return _file(folder / "01.asf") + _file(folder / "01_01.amc"), ""
 
-    return Kind("cmu asf amc", make, read, 250)
+    return Kind("cmu asf amc", make, read, 600)
 
 
 def _calibration() -> Kind:
@@ -404,7 +404,7 @@ def _calibration() -> Kind:
     def read(folder: Path) -> tuple[str, str]:
         return _file(folder / "camera.calibration"), str(len(read_calibration(folder / "camera.calibration")))
 
-    return Kind("calibration", make, read, 250)
+    return Kind("calibration", make, read, 600)
 
 
 def _onnx() -> Kind:

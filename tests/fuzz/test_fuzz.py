@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import resource
@@ -19,6 +20,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from posebench.base.errors import PosebenchError
 
@@ -114,3 +117,25 @@ def test_changed_files_are_read_or_refused(name, tmp_path):
                 (folder / path).write_bytes(content)
     print(f"\n{name}: {count:,} inputs, {dict(tally)}, {time.perf_counter() - began:.1f} s, slowest {slowest:.1f} s", flush=True)
     assert not failed, f"{len(failed)} failures\n" + "\n".join(failed[:10])
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@settings(max_examples=max(30, INPUTS // 100), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(value=JSON, key=st.integers(0, 40))
+@pytest.mark.parametrize("name", ["result", "speed record", "entry", "run folder", "mmpose json"])
+def test_any_value_in_a_json_file_is_read_or_refused(name, tmp_path_factory, value, key):
+    if name not in KINDS:
+        pytest.skip("runs need the extra [baselines]")
+    kind, folder = KINDS[name], tmp_path_factory.mktemp("json")
+    kind.make(folder)
+    path = next(folder.rglob("*.json"))
+    content = json.loads(path.read_text(encoding="utf-8"))
+    places = list(content) if isinstance(content, dict) else range(len(content))
+    content[places[key % len(places)]] = value
+    path.write_text(json.dumps(content), encoding="utf-8")
+    assert _read(kind, folder)[0] in ("read", "refused")
