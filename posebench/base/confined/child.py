@@ -64,6 +64,12 @@ class Child:
         self._process: subprocess.Popen[bytes] | None = None
         self._owner = 0
         self._lock = threading.RLock()
+        atexit.register(self.end)
+
+    @property
+    def running(self) -> bool:
+        """Whether there is a process, which holds what earlier calls have left in it."""
+        return self._process is not None and self._owner == os.getpid() and self._process.poll() is None
 
     def call(self, function: str, limits: Limits, arrays: Sequence[npt.NDArray[Any]] = (), /, **arguments: Any) -> tuple[Any, list[Any]]:
         """Call ``function(*arrays, **arguments)`` in the child.
@@ -135,7 +141,6 @@ class Child:
             except OSError:
                 self._process = self._with_small_pipes(code)
             self._owner = os.getpid()
-            atexit.register(self.end)
         return self._process
 
     def _with_small_pipes(self, code: str) -> subprocess.Popen[bytes]:

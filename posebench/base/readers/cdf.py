@@ -17,7 +17,7 @@ from posebench.base.errors import PosebenchError, needs
 
 _INSIDE = "posebench.base.readers.cdf:variable"
 #: CPU seconds of a file: one of Human3.6M takes some milliseconds.
-_SECONDS = 5.0
+_SECONDS = 3.0
 
 
 def read_cdf(path: Path, name: str, max_bytes: int, wanted: str, advice: str) -> npt.NDArray[np.floating]:
