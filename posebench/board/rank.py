@@ -14,7 +14,8 @@ import pandas as pd
 from posebench.base.errors import PosebenchError
 from posebench.board.entry import Entry
 from posebench.scoring import intervals
-from posebench.scoring.comparison import Difference, paired
+from posebench.scoring.comparison import paired
+from posebench.scoring.pairs import Difference
 from posebench.scoring.protocol import Protocol, load_protocol
 from posebench.scoring.sums import Sums
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from posebench.display.tables import csv_table, text_table, wrapped_table
 from posebench.predictions.finding import Finding
-from posebench.scoring.comparison import Comparison, Difference
+from posebench.scoring.comparison import Comparison
+from posebench.scoring.pairs import Difference
 from posebench.scoring.result import Result, mean_of_actions
 from posebench.scoring.result_parts import MetricValue
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from typing import Any, TypeAlias, overload
 
-import numpy as np
-
 from posebench.base.errors import PosebenchError
 from posebench.scoring import intervals
 from posebench.scoring.markup import html_table
+from posebench.scoring.pairs import Difference, Pairs, same_pairs, unadjusted
 from posebench.scoring.protocol import higher_is_better
 from posebench.scoring.result import Result, distinct_names, load_result
 from posebench.scoring.sums import Row, Sums, average, codes
@@ -20,57 +19,10 @@ from posebench.scoring.sums import Row, Sums, average, codes
 RESAMPLES = 10_000
 #: A result, or the path of its JSON file.
 Scored: TypeAlias = Result | str | os.PathLike[str]
-#: Two methods whose values differ by less in every row, in the metric's unit, do not differ: rounding to float32 does as much.
-_PRECISION = 1e-3
 #: With more methods than this, intervals are computed where they are asked for, and texts leave out most pairs.
 MANY = 20
-#: Pairs whose p-values are computed together.
-_BLOCK = 8
 #: Compared by default, of those that every result has: the metrics that papers rank by.
 DEFAULT_METRICS = ("MPJPE", "PA-MPJPE", "N-MPJPE")
-
-
-@dataclass(frozen=True, repr=False)
-class Difference:
-    """One pair of methods under one metric.
-
-    Attributes:
-        metric, unit: name and unit of the metric.
-        a, b: names of the methods.
-        value: A - B, of the headline average.
-        low, high: 95 % interval of the difference, not adjusted; None where none can be given.
-        p: p-value, Holm-adjusted over all pairs of the metric; None where there is no interval, or no difference.
-        takes: number of takes that the pair was compared on.
-    """
-
-    metric: str
-    a: str
-    b: str
-    value: float
-    low: float | None
-    high: float | None
-    p: float | None
-    unit: str
-    takes: int
-
-    def __repr__(self) -> str:
-        return f"<Difference {self.a!r} - {self.b!r} under {self.metric}: {self.value:.2f} {self.unit}, {self.verdict}>"
-
-    @property
-    def separable(self) -> bool:
-        """The difference is significant: its adjusted p-value is below 5 %."""
-        return self.p is not None and self.p < 1.0 - intervals.LEVEL
-
-    @property
-    def verdict(self) -> str:
-        """In words: which method is better, by how much, with the interval; or that the two are not separable, or the same."""
-        if self.value == self.low == self.high == 0.0:
-            return f"the same on {self.takes} takes"
-        if not self.separable or self.low is None or self.high is None:
-            return f"not separable on {self.takes} takes"
-        better = self.a if (self.value > 0) == higher_is_better(self.metric) else self.b
-        low, high = sorted((abs(self.low), abs(self.high)))
-        return f"{better} is better by {abs(self.value):.1f} {self.unit} [{low:.1f}, {high:.1f}]"
 
 
 @dataclass(frozen=True, repr=False)
@@ -97,7 +49,7 @@ class Comparison:
     @property
     def shown_pairs(self) -> list[Difference]:
         """The pairs that tables show: all, or with more than :data:`MANY` methods those of the best one with the :data:`MANY` next ones."""
-        if not isinstance(self.pairs, _Pairs):
+        if not isinstance(self.pairs, Pairs):
             return list(self.pairs)
         best, *others = list(self.values)[: MANY + 1]
         return self.pairs.between(best, others)
@@ -276,92 +228,16 @@ def paired(metric: str, unit: str, headline: str, rows: Sequence[Row], sums: Map
     takes = len(codes([row.take for row in rows])[0])
     values = {name: float(average(rows, one.row_total, one.count, headline)) for name, one in sums.items()}
     resampled = {name: intervals.resampled(rows, one.row_total, one.count, headline, resampling) for name, one in sums.items()}
-    same = {
-        pair
-        for pair in combinations(names, 2)
-        if abs(values[pair[0]] - values[pair[1]]) < 2 * _PRECISION and _same(sums[pair[0]], sums[pair[1]])
-    }
+    same = same_pairs(values, sums)
     p_values = [
-        None if pair in same else p for pair, p in zip(combinations(names, 2), _p_values(names, resampling, resampled), strict=True)
+        None if pair in same else p for pair, p in zip(combinations(names, 2), unadjusted(names, resampling, resampled), strict=True)
     ]
     # A pair without a p-value still counts among the comparisons.
     adjusted = intervals.holm([1.0 if p is None else p for p in p_values])
     p_values = [None if p is None else corrected for p, corrected in zip(p_values, adjusted, strict=True)]
-    pairs = _Pairs((metric, unit, takes), values, same, p_values, resampling, resampled)
+    pairs = Pairs((metric, unit, takes), values, same, p_values, resampling, resampled)
     best_first = sorted(names, key=lambda name: values[name], reverse=higher_is_better(metric))
     level = 1.0 - intervals.LEVEL
     separable = {frozenset(pair) for pair, p in zip(combinations(names, 2), p_values, strict=True) if p is not None and p < level}
     letters = intervals.compact_letter_display(best_first, separable)
     return Comparison(metric, unit, {name: values[name] for name in best_first}, letters, pairs if len(names) > MANY else tuple(pairs))
-
-
-class _Pairs(Sequence[Difference]):
-    """All pairs of many methods. The interval of a pair, which takes longest, is computed when the pair is asked for."""
-
-    def __init__(
-        self,
-        facts: tuple[str, str, int],
-        values: Mapping[str, float],
-        same: set[tuple[str, str]],
-        p_values: Sequence[float | None],
-        resampling: intervals.Draw | None,
-        resampled: Mapping[str, intervals.Array | None],
-    ) -> None:
-        self._facts = facts
-        self._values = values
-        self._same = same
-        self._p_values = p_values
-        self._resampling = resampling
-        self._resampled = resampled
-        self._names = list(combinations(values, 2))
-
-    def between(self, name: str, others: Sequence[str]) -> list[Difference]:
-        """The pairs of one method with others."""
-        places = {frozenset(pair): place for place, pair in enumerate(self._names) if name in pair}
-        return [self[places[frozenset((name, other))]] for other in others]
-
-    def __len__(self) -> int:
-        return len(self._names)
-
-    @overload
-    def __getitem__(self, place: int) -> Difference: ...
-
-    @overload
-    def __getitem__(self, place: slice) -> tuple[Difference, ...]: ...
-
-    def __getitem__(self, place: int | slice) -> Difference | tuple[Difference, ...]:
-        if isinstance(place, slice):
-            return tuple(self[i] for i in range(*place.indices(len(self))))
-        (metric, unit, takes), (a, b), p = self._facts, self._names[place], self._p_values[place]
-        if (a, b) in self._same:
-            return Difference(metric, a, b, 0.0, 0.0, 0.0, None, unit, takes)
-        one, other = self._resampled[a], self._resampled[b]
-        low, high = (None, None) if self._resampling is None or one is None or other is None else self._resampling.interval(one - other)
-        return Difference(metric, a, b, self._values[a] - self._values[b], low, high, p, unit, takes)
-
-
-def _p_values(
-    names: Sequence[str], resampling: intervals.Draw | None, resampled: Mapping[str, intervals.Array | None]
-) -> Iterator[float | None]:
-    """Unadjusted p-value of every pair, from the averages of both methods in the same resamples; None where there are none."""
-    known = [name for name in names if resampled[name] is not None]
-    if resampling is None or not known:
-        yield from [None] * (len(names) * (len(names) - 1) // 2)
-        return
-    row = {name: i for i, name in enumerate(known)}
-    values = np.stack([average for name in known if (average := resampled[name]) is not None])
-    for place, name in enumerate(names):
-        others = names[place + 1 :]
-        rows = [row[other] for other in others if other in row and name in row]
-        # A few rows at a time stay in the processor's cache.
-        blocks = [rows[start : start + _BLOCK] for start in range(0, len(rows), _BLOCK)]
-        found = (p for block in blocks for p in resampling.p_values(values[row[name]] - values[block[0] : block[-1] + 1]))
-        yield from (next(found) if name in row and other in row else None for other in others)
-
-
-def _same(a: Sums, b: Sums) -> bool:
-    """The values differ by no more than rounding in any row."""
-    if not np.array_equal(a.count, b.count):
-        return False
-    counted = a.count > 0
-    return bool((np.abs(a.row_total - b.row_total)[counted] <= _PRECISION * a.count[counted]).all())
