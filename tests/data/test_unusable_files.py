@@ -8,6 +8,7 @@ import pytest
 
 from posebench.base.errors import PosebenchError
 from posebench.data import open_dataset
+from posebench.data.mpi_inf_3dhp.official import read_calibration
 
 #: Layout, dataset, and a file of it without which it cannot be read.
 NEEDED = [
@@ -63,3 +64,12 @@ def test_a_calibration_of_fewer_cameras_than_the_annotations_is_refused(copy):
     folder = copy("3dhp", "S1/Seq1/camera.calibration", lambda path: path.write_text("\n".join(lines)))
     with pytest.raises(PosebenchError, match=r"camera\.calibration: 1 cameras"):
         _read("3dhp", folder)
+
+
+@pytest.mark.parametrize("size", ["inf 2048", "2048 1e400", "nan 2048", "0 2048", "-5 2048"])
+def test_a_calibration_of_an_impossible_image_is_refused(tmp_path, size):
+    flat = " ".join(map(str, np.eye(4).ravel()))
+    lines = ["head", "name 0", "sensor 10 10", f"size {size}", "animated 0", f"intrinsic {flat}", f"extrinsic {flat}", "radial 0\n"]
+    (tmp_path / "camera.calibration").write_text("\n".join(lines))
+    with pytest.raises(PosebenchError, match="line 4 says an image of"):
+        read_calibration(tmp_path / "camera.calibration")
