@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -69,6 +70,22 @@ def needs(purpose: str, *, extra: str = "") -> Iterator[None]:
             raise
         wanted = f"the extra [{extra}]" if extra else f"an installed {package}"
         raise PosebenchError(f"no package {package}, which {purpose} needs", wanted, install_command(extra, package)) from error
+
+
+@contextmanager
+def drawing() -> Iterator[None]:
+    """A block that imports matplotlib, which refuses to be imported where ``MPLBACKEND`` names no backend of it.
+
+    Raises:
+        PosebenchError: it does.
+    """
+    try:
+        yield
+    except ValueError as error:
+        backend = os.environ.get("MPLBACKEND")
+        if not backend or "backend" not in str(error):
+            raise
+        raise PosebenchError(f"MPLBACKEND={backend}", "a backend of matplotlib, such as agg", "unset MPLBACKEND") from error
 
 
 def install_command(extra: str, package: str = "") -> str:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from posebench.base.errors import PosebenchError
 
+#: What to do about a file of a dataset that cannot be read.
+CHECK_PERMISSIONS = "check its permissions, or get the copy again"
 #: Bytes of one clip at most: 2 GiB are 29 hours of float64 poses of 17 joints at 50 fps.
 MAX_CLIP_BYTES = 2**31
 
@@ -38,6 +40,18 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write ``text`` as UTF-8, completely or not at all."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def sha256_of_input(path: str | os.PathLike[str], advice: str) -> str:
+    """:func:`sha256_of` of a file from outside, for a fingerprint or a key; ``advice`` is what to do if it cannot be read.
+
+    Raises:
+        PosebenchError: it is a folder, is missing or may not be read.
+    """
+    try:
+        return sha256_of(path)
+    except OSError as error:
+        raise PosebenchError(f"{path}: {error.strerror or error}", "a file that this user may read", advice) from error
 
 
 def sha256_of(path: str | os.PathLike[str]) -> str:

@@ -15,7 +15,8 @@ import pandas as pd
 from posebench.base.errors import PosebenchError
 from posebench.board.entry import PRIMARY, Entry
 from posebench.scoring import intervals
-from posebench.scoring.comparison import Difference, paired
+from posebench.scoring.comparison import paired
+from posebench.scoring.pairs import Difference
 from posebench.scoring.protocol import Protocol, load_protocol
 from posebench.scoring.sums import Sums
 
@@ -84,7 +85,7 @@ class Ranking:
     def overlaps(self) -> list[tuple[str, str]]:
         """Pairs that share no letter though the ranges of their seeds overlap: with other seeds their order might change."""
         column = f"{PRIMARY} seed"
-        groups = [intervals.tie_groups(text) for text in self.frame["group"]]
+        groups = [intervals.read_tie_groups(text) for text in self.frame["group"]]
         rows = list(zip(self.frame["method"], groups, self.frame[f"{column} low"], self.frame[f"{column} high"], strict=True))
         return [
             (one, other)
@@ -160,7 +161,7 @@ def _ranking(entries: Sequence[Entry], first: Entry, metrics: Sequence[str], *, 
     if compared:
         sums = {entry.label: _aligned_sums(entry, first, shown[entry.label], PRIMARY) for entry in entries}
         comparison = paired(PRIMARY, first.units[PRIMARY], headline, rows, {name: one for name, one in sums.items() if one})
-        letters, pairs = comparison.letters, comparison.pairs
+        letters, pairs = comparison.letters, tuple(comparison.pairs)
     resampling = intervals.resample(rows, headline)
     table = [
         {

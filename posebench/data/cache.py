@@ -20,9 +20,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from posebench.base.errors import PosebenchError
 from posebench.base.files import sha256_of
+from posebench.base.readers.npy import npy_header
+from posebench.base.readers.text import read_json
 
 INDEX = "index.json"
+#: The index of a copy of Human3.6M takes some 200 kB.
+_MAX_INDEX = 2**26
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,13 +46,23 @@ class CacheEntry:
 
 
 def cache_folder() -> Path:
-    """The folder of all entries: ``$POSEBENCH_CACHE``, or else the user's cache folder."""
+    """The folder of all entries: ``$POSEBENCH_CACHE``, or else the user's cache folder.
+
+    Raises:
+        OSError: the user has no home folder.
+    """
     chosen = os.environ.get("POSEBENCH_CACHE")
     if chosen:
         return Path(chosen)
     import platformdirs
 
-    return Path(platformdirs.user_cache_dir("posebench"))
+    try:
+        folder = Path(platformdirs.user_cache_dir("posebench"))
+    except RuntimeError:  # Python's own, where it finds no home folder
+        folder = Path("~")
+    if not folder.is_absolute():
+        raise OSError("this user has no home folder; name one with POSEBENCH_CACHE")
+    return folder
 
 
 def cached(name: str, key: str, build: Callable[[], CacheEntry]) -> CacheEntry:
@@ -61,7 +76,11 @@ def cached(name: str, key: str, build: Callable[[], CacheEntry]) -> CacheEntry:
         key: hex digest of everything that determines the content.
         build: computes the content.
     """
-    folder = cache_folder() / f"{name}-{key[:32]}"
+    try:
+        folder = cache_folder() / f"{name}-{key[:32]}"
+    except OSError as error:
+        built = build()
+        return CacheEntry(built.arrays, built.facts, f"no cache folder ({error}); worked in memory")
     entry = _read(folder, key)
     if entry is not None:
         return entry
@@ -81,15 +100,25 @@ def _seal(index: dict[str, Any]) -> str:
 def _read(folder: Path, key: str) -> CacheEntry | None:
     """The stored entry, or None if it is absent, incomplete, altered or has another key."""
     try:
-        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        index = read_json(folder / INDEX, _MAX_INDEX)
         if index["key"] != key or index["seal"] != _seal(index):
             return None
         if any(sha256_of(folder / f"{name}.npy") != digest for name, digest in index["arrays"].items()):
             return None
-        arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in index["arrays"]}
-        return CacheEntry(arrays, index["facts"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return CacheEntry({name: _mapped(folder / f"{name}.npy") for name in index["arrays"]}, index["facts"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, PosebenchError):
         return None
+
+
+def _mapped(path: Path) -> npt.NDArray[Any]:
+    """The array of a file as a read-only memory map. Its head must fit the file's length, so that no memory is taken for a claim.
+
+    Raises:
+        PosebenchError: it is no npy file, or not as long as its head says.
+    """
+    npy_header(path, max_bytes=path.stat().st_size)
+    array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    return array
 
 
 def _publish(folder: Path, key: str, built: CacheEntry) -> None:

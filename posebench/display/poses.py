@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from posebench.base.cameras import Array
+from posebench.base.errors import drawing
 from posebench.base.files import replacing
 from posebench.base.skeletons import Skeleton
 
@@ -42,8 +43,9 @@ def draw_poses(
         skeleton: joint order of all poses.
         grey: name of the grey poses, in the title.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    with drawing():
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
 
     columns = 2 * len(truth)
     figure = Figure(figsize=(1.75 * columns, 1.85 * len(predictions) + 0.6), layout="constrained")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from posebench.display.document import Document, Paragraph, Table
 from posebench.display.tables import csv_table
 from posebench.predictions.finding import Finding
-from posebench.scoring.comparison import Comparison, Difference
+from posebench.scoring.comparison import Comparison
+from posebench.scoring.pairs import Difference
 from posebench.scoring.result import Result, mean_of_actions
 from posebench.scoring.result_parts import MetricValue
 
@@ -110,13 +111,16 @@ def _heading(result: Result) -> Paragraph:
 
 
 def comparison_text(comparison: Comparison) -> Document:
-    """Methods, best first, with the letters of their tie groups; then each pair with its difference and verdict."""
+    """Methods, best first, with the letters of their tie groups; then their pairs with difference and verdict, unless there are many."""
     unit = comparison.unit
     ranked = [[name, number(value), comparison.letters[name]] for name, value in comparison.values.items()]
-    pairs = [[f"{pair.a} - {pair.b}", number(pair.value), interval(pair), _p_value(pair.p), pair.verdict] for pair in comparison.pairs]
+    pairs = [
+        [f"{pair.a} - {pair.b}", number(pair.value), interval(pair), _p_value(pair.p), pair.verdict] for pair in comparison.shown_pairs
+    ]
     return Document.of(
         Table(["method", f"{comparison.metric} [{unit}]", "group"], ranked, right=[1]),
         Table(["pair", "difference", "95 % interval", "p (Holm)", "verdict"], pairs, right=[1, 2, 3]),
+        comparison.left_out.strip(),
     )
 
 

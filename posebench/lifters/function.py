@@ -97,7 +97,12 @@ def _find(name: str) -> Any:
     module_name, _, path = name.partition(":")
     if not all(part.isidentifier() for part in (*module_name.split("."), *path.split("."))):
         raise PosebenchError(f"lifter {name!r}", "module:function, both Python names", _ADVICE)
-    here = str(Path.cwd())
+    try:
+        here = str(Path.cwd())
+    except OSError as error:
+        raise PosebenchError(
+            f"no current folder ({error.strerror})", f"the folder of {module_name}.py", "cd to a folder that exists"
+        ) from error
     if here not in sys.path:
         sys.path.insert(0, here)
         importlib.invalidate_caches()

@@ -21,7 +21,10 @@ from posebench.networks.method import Method
 from posebench.networks.recipe import Recipe, load_baseline, with_test_time_settings
 from posebench.networks.samples import NOMINAL_FOCAL, image_coordinates
 from posebench.networks.settings import settings_of
-from posebench.networks.weights import About, load_about, load_weights
+from posebench.networks.weights import WEIGHTS, About, count_weights, load_about, load_weights
+
+#: Numbers of all networks of a method together, 8 GiB.
+_MAX_WEIGHTS = 2**31
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -125,6 +128,7 @@ def open_run(folder: str | Path, *, device: str = "cpu", threads: int = 1, chang
         raise PosebenchError(f"{folder}: weights of {about.method}, a recipe of {recipe.method}", "the files of one run", "train it again")
     if changes:
         recipe = with_test_time_settings(recipe, load_baseline(recipe.method).Settings, changes)
+    _judge_size(recipe, folder)
     method, made = build(recipe), about.provenance
     if changes:
         side_information = tuple(dict.fromkeys([*made.side_information, *method.side_information]))
@@ -136,6 +140,16 @@ def open_run(folder: str | Path, *, device: str = "cpu", threads: int = 1, chang
     load_weights(folder, method.lifter)
     lifter = Trained(method.to(device).eval(), about, recipe.skeleton, device, threads=threads)
     return FlipAveraged(lifter) if about.provenance.flip_averaging else lifter
+
+
+def _judge_size(recipe: Recipe, folder: Path) -> None:
+    """Refuse a recipe of another network than that of the weights, before memory is taken for it."""
+    with torch.device("meta"):
+        method = build(recipe)
+    described, stored = (sum(value.numel() for value in method.lifter.state_dict().values()), count_weights(folder))
+    if described != stored or sum(value.numel() for value in method.state_dict().values()) > _MAX_WEIGHTS:
+        found = f"{folder / WEIGHTS}: {stored:,} numbers, and a recipe.toml of a network of {described:,}"
+        raise PosebenchError(found, "the files of one run", "train it again")
 
 
 def without_flip_averaging(lifter: Lifter) -> Trained | None:
@@ -152,5 +166,9 @@ def build(recipe: Recipe) -> Method:
     """
     baseline = load_baseline(recipe.method)
     settings = settings_of(baseline.Settings, recipe.settings, "recipe.toml")
-    method: Method = baseline.build(settings, recipe.skeleton)
+    try:
+        method: Method = baseline.build(settings, recipe.skeleton)
+    except (ValueError, RuntimeError, MemoryError) as error:
+        text = (str(error).splitlines() or [type(error).__name__])[0]
+        raise PosebenchError(f"recipe.toml: {text}", f"settings that {recipe.method} can be built with", "correct the settings") from error
     return method

@@ -38,11 +38,25 @@ class Settings:
         test_time: names of the settings that no weight depends on; they can be changed for a finished run.
         one_of: allowed values of the method's own settings, by name.
         at_least: smallest values of the method's own settings, by name.
+        at_most: largest values of settings, by the last word of their names.
     """
 
     test_time: ClassVar[tuple[str, ...]] = ()
     one_of: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     at_least: ClassVar[Mapping[str, int]] = {}
+    #: Largest values of settings of these names, also behind an underscore (``critic_width``): far beyond any published network.
+    at_most: ClassVar[Mapping[str, int]] = {
+        "width": 2**14,
+        "blocks": 2**8,
+        "factor": 2**8,
+        "bases": 2**12,
+        "window": 2**12,
+        "stride": 2**12,
+    } | {
+        "votes": 2**12,
+        "rotations": 2**12,
+        "steps": 2**12,
+    }
 
     epochs: int
     batch: int
@@ -66,6 +80,14 @@ class Settings:
         for name, choices in {"decay": DECAYS, "pools": POOLS, **self.one_of}.items():
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} = {getattr(self, name)!r}; it must be one of {', '.join(choices)}")
+        for field in fields(self):
+            value = getattr(self, field.name)
+            word = field.name.rpartition("_")[2]
+            least, most = int(word in ("width", "bases")), self.at_most.get(word)
+            if type(value) is int and most is not None and not least <= value <= most:
+                raise ValueError(f"{field.name} = {value}; it must be from {least} to {most}")
+            if field.name.endswith("dropout") and not 0.0 <= value < 1.0:
+                raise ValueError(f"{field.name} = {value}; it must be from 0 to below 1")
         if not 0.0 <= self.decay_from < 1.0:
             raise ValueError(f"decay_from = {self.decay_from}; it must be from 0 to below 1")
         if not 0.0 <= self.ema < 1.0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,22 @@ def load_about(folder: Path) -> About:
     if sha256_of(folder / WEIGHTS) != digest:
         raise PosebenchError(f"{folder / WEIGHTS} is not the file that {ABOUT} was written with", "the two files of one run", _NEXT)
     return about
+
+
+def count_weights(folder: Path) -> int:
+    """How many numbers a run's weights are, from the head of their file.
+
+    Raises:
+        PosebenchError: the file is damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = folder / WEIGHTS
+    try:
+        with safe_open(path, framework="pt") as file:
+            return sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118 - not a dict
+    except (OSError, SafetensorError) as error:
+        raise PosebenchError(f"{path}: {str(error).splitlines()[0]}", "the weights of the method that the run names", _NEXT) from error
 
 
 def load_weights(folder: Path, lifter: nn.Module) -> None:

@@ -325,7 +325,7 @@ def save_predictions(
     arrays = _arrays(pairs, frames or {}, len(SKELETONS[skeleton]))
     with replacing(path) as temporary:
         if path.suffix in (".h5", ".hdf5"):
-            from posebench.base.readers.hdf5 import write_hdf5
+            from posebench.base.readers.hdf5_writer import write_hdf5
 
             write_hdf5(temporary, {META_KEY: meta.dump()}, arrays)
         elif path.suffix == ".npz":

@@ -8,11 +8,10 @@ from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from typing import Any, TypeAlias, overload
 
-import numpy as np
-
 from posebench.base.errors import PosebenchError
 from posebench.scoring import intervals
 from posebench.scoring.markup import html_table
+from posebench.scoring.pairs import Difference, Pairs, same_pairs, unadjusted
 from posebench.scoring.protocol import higher_is_better
 from posebench.scoring.result import Result, distinct_names, load_result
 from posebench.scoring.sums import Row, Sums, average, codes
@@ -20,53 +19,10 @@ from posebench.scoring.sums import Row, Sums, average, codes
 RESAMPLES = 10_000
 #: A result, or the path of its JSON file.
 Scored: TypeAlias = Result | str | os.PathLike[str]
-#: Two methods whose values differ by less in every row, in the metric's unit, do not differ: rounding to float32 does as much.
-_PRECISION = 1e-3
+#: With more methods than this, intervals are computed where they are asked for, and texts leave out most pairs.
+MANY = 20
 #: Compared by default, of those that every result has: the metrics that papers rank by.
 DEFAULT_METRICS = ("MPJPE", "PA-MPJPE", "N-MPJPE")
-
-
-@dataclass(frozen=True, repr=False)
-class Difference:
-    """One pair of methods under one metric.
-
-    Attributes:
-        metric, unit: name and unit of the metric.
-        a, b: names of the methods.
-        value: A - B, of the headline average.
-        low, high: 95 % interval of the difference, not adjusted; None where none can be given.
-        p: p-value, Holm-adjusted over all pairs of the metric; None where there is no interval, or no difference.
-        takes: number of takes that the pair was compared on.
-    """
-
-    metric: str
-    a: str
-    b: str
-    value: float
-    low: float | None
-    high: float | None
-    p: float | None
-    unit: str
-    takes: int
-
-    def __repr__(self) -> str:
-        return f"<Difference {self.a!r} - {self.b!r} under {self.metric}: {self.value:.2f} {self.unit}, {self.verdict}>"
-
-    @property
-    def separable(self) -> bool:
-        """The difference is significant: its adjusted p-value is below 5 %."""
-        return self.p is not None and self.p < 1.0 - intervals.LEVEL
-
-    @property
-    def verdict(self) -> str:
-        """In words: which method is better, by how much, with the interval; or that the two are not separable, or the same."""
-        if self.value == self.low == self.high == 0.0:
-            return f"the same on {self.takes} takes"
-        if not self.separable or self.low is None or self.high is None:
-            return f"not separable on {self.takes} takes"
-        better = self.a if (self.value > 0) == higher_is_better(self.metric) else self.b
-        low, high = sorted((abs(self.low), abs(self.high)))
-        return f"{better} is better by {abs(self.value):.1f} {self.unit} [{low:.1f}, {high:.1f}]"
 
 
 @dataclass(frozen=True, repr=False)
@@ -77,33 +33,50 @@ class Comparison:
         metric, unit: name and unit of the metric.
         values: headline average of each method, best first.
         letters: compact letter display: methods that share a letter are not separable.
-        pairs: all pairs of methods.
+        pairs: all pairs of methods; with more than :data:`MANY` methods, each is computed when it is asked for.
     """
 
     metric: str
     unit: str
     values: dict[str, float]
     letters: dict[str, str]
-    pairs: tuple[Difference, ...]
+    pairs: Sequence[Difference]
 
     def __repr__(self) -> str:
         values = ", ".join(f"{name!r} {value:.2f}" for name, value in self.values.items())
         return f"<Comparison under {self.metric} [{self.unit}]: {values}>"
 
+    @property
+    def shown_pairs(self) -> list[Difference]:
+        """The pairs that tables show: all, or with more than :data:`MANY` methods those of the best one with the :data:`MANY` next ones."""
+        if not isinstance(self.pairs, Pairs):
+            return list(self.pairs)
+        best, *others = list(self.values)[: MANY + 1]
+        return self.pairs.between(best, others)
+
+    @property
+    def left_out(self) -> str:
+        """A sentence on the pairs that tables leave out; empty where they show all."""
+        more = len(self.pairs) - len(self.shown_pairs)
+        return f" {more:,} other pairs are not shown; posebench compare --json writes all." if more else ""
+
     def _repr_html_(self) -> str:
         """For notebooks: the methods, best first, and the pairs with their verdicts."""
         methods = [[name, f"{value:.2f}", self.letters[name]] for name, value in self.values.items()]
-        pairs = [[f"{pair.a} - {pair.b}", f"{pair.value:.2f}", pair.verdict] for pair in self.pairs]
+        pairs = [[f"{pair.a} - {pair.b}", f"{pair.value:.2f}", pair.verdict] for pair in self.shown_pairs]
         return "\n".join(
             [
                 html_table(methods, ["method", f"{self.metric} [{self.unit}]", "group"], "Methods that share a letter are not separable."),
-                html_table(pairs, ["pair", f"difference [{self.unit}]", "verdict"], "Paired over takes."),
+                html_table(pairs, ["pair", f"difference [{self.unit}]", "verdict"], f"Paired over takes.{self.left_out}"),
             ]
         )
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, for ``--json``."""
-        return {**asdict(self), "pairs": [{**asdict(pair), "separable": pair.separable, "verdict": pair.verdict} for pair in self.pairs]}
+        return {
+            **asdict(replace(self, pairs=())),
+            "pairs": [{**asdict(pair), "separable": pair.separable, "verdict": pair.verdict} for pair in self.pairs],
+        }
 
 
 @overload
@@ -255,37 +228,16 @@ def paired(metric: str, unit: str, headline: str, rows: Sequence[Row], sums: Map
     takes = len(codes([row.take for row in rows])[0])
     values = {name: float(average(rows, one.row_total, one.count, headline)) for name, one in sums.items()}
     resampled = {name: intervals.resampled(rows, one.row_total, one.count, headline, resampling) for name, one in sums.items()}
-    pairs = []
-    for a, b in combinations(names, 2):
-        if _same(sums[a], sums[b]):
-            pairs.append(Difference(metric, a, b, 0.0, 0.0, 0.0, None, unit, takes))
-            continue
-        low, high, p = _interval_and_p(resampling, resampled[a], resampled[b])
-        pairs.append(Difference(metric, a, b, values[a] - values[b], low, high, p, unit, takes))
+    same = same_pairs(values, sums)
+    p_values = [
+        None if pair in same else p for pair, p in zip(combinations(names, 2), unadjusted(names, resampling, resampled), strict=True)
+    ]
     # A pair without a p-value still counts among the comparisons.
-    adjusted = intervals.holm([1.0 if pair.p is None else pair.p for pair in pairs])
-    pairs = [replace(pair, p=None if pair.p is None else p) for pair, p in zip(pairs, adjusted, strict=True)]
+    adjusted = intervals.holm([1.0 if p is None else p for p in p_values])
+    p_values = [None if p is None else corrected for p, corrected in zip(p_values, adjusted, strict=True)]
+    pairs = Pairs((metric, unit, takes), values, same, p_values, resampling, resampled)
     best_first = sorted(names, key=lambda name: values[name], reverse=higher_is_better(metric))
-    separable = {frozenset((pair.a, pair.b)) for pair in pairs if pair.separable}
+    level = 1.0 - intervals.LEVEL
+    separable = {frozenset(pair) for pair, p in zip(combinations(names, 2), p_values, strict=True) if p is not None and p < level}
     letters = intervals.compact_letter_display(best_first, separable)
-    return Comparison(metric, unit, {name: values[name] for name in best_first}, letters, tuple(pairs))
-
-
-def _same(a: Sums, b: Sums) -> bool:
-    """The values differ by no more than rounding in any row."""
-    if not np.array_equal(a.count, b.count):
-        return False
-    counted = a.count > 0
-    return bool((np.abs(a.row_total - b.row_total)[counted] <= _PRECISION * a.count[counted]).all())
-
-
-def _interval_and_p(
-    resampling: intervals.Draw | None, a: intervals.Array | None, b: intervals.Array | None
-) -> tuple[float | None, float | None, float | None]:
-    """Interval and unadjusted p-value of a difference, from the averages of both methods in the same resamples."""
-    if resampling is None or a is None or b is None:
-        return None, None, None
-    differences = a - b
-    low, high = resampling.interval(differences)
-    # Equal in every resample though not in every take: there is nothing to count.
-    return low, high, resampling.p_value(differences) if (differences != 0).any() else 1.0
+    return Comparison(metric, unit, {name: values[name] for name in best_first}, letters, pairs if len(names) > MANY else tuple(pairs))

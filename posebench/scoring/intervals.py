@@ -16,10 +16,9 @@ An interval and the p-value of the same differences agree: p < 0.05 exactly wher
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import islice
 from statistics import NormalDist
 from string import ascii_lowercase
 
@@ -27,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from posebench.scoring.sums import Row, cells, codes, weighted_average
+from posebench.scoring.tie_groups import tie_groups
 
 Array = npt.NDArray[np.float64]
 
@@ -63,17 +63,40 @@ class Resampling:
         low, high = np.quantile(values, [tail, 1.0 - tail])
         return float(low), float(high)
 
+    def p_values(self, differences: Array) -> list[float]:
+        """:meth:`p_value` of each row of ``differences`` (pairs, resamples); 1 where all resamples are zero.
+
+        Whether an interval excludes zero follows from the numbers of resamples on either side, but for a few intervals that end near zero.
+        """
+        count = differences.shape[1]
+        below, above = (differences < 0).sum(axis=1).tolist(), (differences > 0).sum(axis=1).tolist()
+        # The limits are interpolated between the resamples of this rank, from either end, and its neighbours.
+        rank = int(_tail(self.widening, self.freedom) * (count - 1))
+        found = []
+        for row, negative, positive in zip(differences, below, above, strict=True):
+            fewest = count - max(negative, positive)  # not beyond zero on the side of most resamples
+            if not negative and not positive:
+                found.append(1.0)
+            elif rank - 1 <= fewest <= rank + 3:
+                found.append(self.p_value(row))
+            else:
+                found.append(self._p_value(row, (negative + 0.5 * (count - negative - positive)) / count, excluded=fewest < rank))
+        return found
+
     def p_value(self, differences: Array) -> float:
         """Two-sided p-value of resampled ``differences`` (resamples,): the level at which :meth:`interval` would just touch zero."""
         # Differences of zero count half on either side.
         below = (float((differences < 0).sum()) + 0.5 * float((differences == 0).sum())) / len(differences)
+        low, high = self.interval(differences)
+        return self._p_value(differences, below, excluded=low > 0.0 or high < 0.0)
+
+    def _p_value(self, differences: Array, below: float, *, excluded: bool) -> float:
+        """From the share of resamples below zero, and whether the interval excludes zero."""
         beyond_zero = max(min(below, 1.0 - below), 0.5 / len(differences))
         if beyond_zero >= 0.5:
             return 1.0
         # Distance of zero in standard deviations of a normal distribution with this share beyond it.
         distance = -NormalDist().inv_cdf(beyond_zero)
-        low, high = self.interval(differences)
-        excluded = low > 0.0 or high < 0.0
         if excluded and beyond_zero * len(differences) < _MIN_BEYOND_ZERO:
             spread = float(differences.std())
             distance = max(distance, abs(float(differences.mean())) / spread) if spread > 0 else float("inf")
@@ -109,6 +132,10 @@ class Jackknife:
         """Limits at :data:`LEVEL`, from the ``values`` (1 + takes,) of an average under ``weights``."""
         half = t_quantile(0.5 + LEVEL / 2, self.freedom) * self.standard_error(values)
         return float(values[0]) - half, float(values[0]) + half
+
+    def p_values(self, differences: Array) -> list[float]:
+        """:meth:`p_value` of each row of ``differences`` (pairs, 1 + takes); 1 where all are zero."""
+        return [self.p_value(row) if (row != 0).any() else 1.0 for row in differences]
 
     def p_value(self, differences: Array) -> float:
         """Two-sided p-value of Student's t: the level at which :meth:`interval` would just touch zero."""
@@ -190,83 +217,28 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def compact_letter_display(names: Sequence[str], separable: set[frozenset[str]]) -> dict[str, str]:
     """Compact letters: two names share a letter exactly when they are not separable (Piepho 2004).
 
-    Being not separable is not transitive, so a name may carry several letters. Pass the names best first: letters then start with
-    the best. A letter is a largest set of names of which no two are separable. Where there are more such sets than letters, some that
-    cover every pair are chosen; if these are still too many, groups are numbers from 1, separated by spaces.
+    Being not separable is not transitive, so a name may carry several letters (:mod:`posebench.scoring.tie_groups`). Pass
+    the names best first: letters then start with the best. Where there are more groups than letters, groups are numbers from 1, separated
+    by blanks.
 
     Example:
         >>> compact_letter_display(["x", "y", "z"], {frozenset("xz")})
         {'x': 'a', 'y': 'ab', 'z': 'b'}
     """
+    groups = tie_groups(names, separable)
     place = {name: number for number, name in enumerate(names)}
-    # Bit b of alike[a]: a and b are not separable.
-    alike = [(1 << len(names)) - 1 & ~(1 << number) for number in range(len(names))]
-    for one, other in separable:
-        alike[place[one]] &= ~(1 << place[other])
-        alike[place[other]] &= ~(1 << place[one])
-    groups = list(islice(_largest_groups(alike), len(ascii_lowercase) + 1))
-    if len(groups) > len(ascii_lowercase):
-        groups = _covering_groups(alike)
-    groups.sort()
-    labels = ascii_lowercase if len(groups) <= len(ascii_lowercase) else [str(1 + number) for number in range(len(groups))]
-    found: list[list[str]] = [[] for _ in names]
-    for label, group in zip(labels, groups, strict=False):
-        for number in group:
-            found[number].append(label)
-    between = "" if labels is ascii_lowercase else " "
-    return {name: between.join(found[number]) for name, number in place.items()}
+    groups.sort(key=lambda group: sorted(place[name] for name in group))
+    letters = len(groups) <= len(ascii_lowercase)
+    labels = ascii_lowercase if letters else [str(1 + number) for number in range(len(groups))]
+    between = "" if letters else " "
+    return {name: between.join(label for label, group in zip(labels, groups, strict=False) if name in group) for name in names}
 
 
-def _largest_groups(alike: Sequence[int]) -> Iterator[list[int]]:
-    """All maximal sets of numbers that are pairwise alike (Bron and Kerbosch 1973, with pivot), each in ascending order.
-
-    ``alike`` holds a set of numbers for each number, as bits.
-    """
-    stack = [(0, (1 << len(alike)) - 1, 0)] if alike else []
-    while stack:
-        group, candidates, done = stack.pop()
-        if not candidates:
-            if not done:
-                yield list(_bits(group))
-            continue
-        pivot = max(_bits(candidates | done), key=lambda number: (alike[number] & candidates).bit_count())
-        for number in _bits(candidates & ~alike[pivot]):
-            stack.append((group | 1 << number, candidates & alike[number], done & alike[number]))
-            candidates &= ~(1 << number)
-            done |= 1 << number
-
-
-def _covering_groups(alike: Sequence[int]) -> list[list[int]]:
-    """Some sets of numbers that are pairwise alike, so that every such pair is in one of them: grown from pairs in none, in order."""
-    missing = list(alike)
-    groups: list[list[int]] = []
-    for one in range(len(alike)):
-        while missing[one] >> one or not (alike[one] or (groups and any(one in group for group in groups))):
-            later = missing[one] >> one << one
-            group, candidates = 1 << one, alike[one]
-            while candidates:
-                # First a number whose pair with the first one is in no group yet, then any.
-                number = next(_bits(candidates & later or candidates))
-                group, candidates = group | 1 << number, candidates & alike[number]
-            groups.append(list(_bits(group)))
-            for number in groups[-1]:
-                missing[number] &= ~group
-    return groups
-
-
-def _bits(number: int) -> Iterator[int]:
-    """Places of the set bits, in ascending order."""
-    while number:
-        lowest = number & -number
-        yield lowest.bit_length() - 1
-        number ^= lowest
-
-
-def tie_groups(letters: str) -> set[str]:
+def read_tie_groups(letters: str) -> set[str]:
     """The tie groups in a text of :func:`compact_letter_display`.
 
     Example:
-        >>> sorted(tie_groups("bcd")), sorted(tie_groups("9 27"))
+        >>> sorted(read_tie_groups("bcd")), sorted(read_tie_groups("9 27"))
         (['b', 'c', 'd'], ['27', '9'])
     """
     return set(letters.split()) if letters[:1].isdigit() else set(letters)

@@ -293,10 +293,19 @@ _ORDER = {"velocity": 1, "acceleration": 2}
 
 def _oracles(sums: ClipSums, protocol: Protocol, wanted: list[Metric], pred_mm: Array, truth: Array) -> None:
     """Add the oracles of hypotheses ``pred_mm`` (H, n, J, 3)."""
+    size = max(1, CHUNK // len(truth))
     for metric in wanted:
         if metric.statistic != "mean":
             continue
-        chunks = [_Chunk(protocol, one, truth, np.arange(len(truth)), 0, Buffers()) for one in pred_mm]
-        every = [dict(chunk.values([metric]))[metric] for chunk in chunks]
-        sums.add(f"{metric.name} P-Best", hypotheses.best_pose(np.stack(every)))
-        sums.add(f"{metric.name} J-Best", hypotheses.best_joint(np.stack(every)))
+        every = np.concatenate([_errors(protocol, metric, pred_mm[start : start + size], truth) for start in range(0, len(pred_mm), size)])
+        sums.add(f"{metric.name} P-Best", hypotheses.best_pose(every))
+        sums.add(f"{metric.name} J-Best", hypotheses.best_joint(every))
+
+
+def _errors(protocol: Protocol, metric: Metric, pred_mm: Array, truth: Array) -> Array:
+    """Joint errors (H, n, K) of hypotheses (H, n, J, 3), measured as if they were frames."""
+    count = len(pred_mm)
+    poses = pred_mm.reshape(-1, *truth.shape[1:])
+    chunk = _Chunk(protocol, poses, np.tile(truth, (count, 1, 1)), np.arange(len(poses)), 0, Buffers())
+    values = dict(chunk.values([metric]))[metric]
+    return values.reshape(count, len(truth), -1)

@@ -281,6 +281,9 @@ def load_result(path: str | os.PathLike[str], *, sums: bool = True) -> Result:
     rows, loaded, frames = read_sums(sums_path(path))
     if frames.sha256 != expected:
         raise PosebenchError(f"{sums_path(path)} is not the file that was written with {path.name}", "the two files of one scoring", _NEXT)
+    valued = {name for name, table in result.tables.items() if table.value is not None}
+    if odd := sorted(loaded.keys() - result.tables.keys()) + sorted(valued - loaded.keys()):
+        raise PosebenchError(f"{path}: {odd[0]} is in one of the result's two files only", "every metric in both", _NEXT)
     return replace(result, rows=rows, sums=loaded, frames=frames)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from posebench.base.errors import drawing
 from posebench.base.files import replacing
 from posebench.metrics.behaviour import BEHAVIOUR
 
@@ -40,9 +41,10 @@ def curves_figure(lines: Sequence[dict[str, Any]], title: str) -> Figure:
     A loss panel has a logarithmic axis if all its terms are positive. A term that is missing in some epochs, as in a method with several
     stages, has no line there.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
+    with drawing():
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+        from matplotlib.ticker import MaxNLocator
 
     epochs = [line["epoch"] for line in lines]
     panels = _panels(lines)

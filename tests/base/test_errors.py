@@ -1,6 +1,8 @@
 """Messages for input that cannot be accepted, and for packages that are not installed."""
 
 import doctest
+import os
+import subprocess
 import sys
 
 import pytest
@@ -54,3 +56,9 @@ def test_a_long_part_is_cut_in_its_middle():
     assert " ... " in error.found
     assert error.found.endswith("x is no number")
     assert len(str(error)) < 2700
+
+
+def test_a_backend_that_matplotlib_does_not_know_is_told():
+    code = "from posebench.base.errors import drawing\nwith drawing():\n    import matplotlib"
+    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "MPLBACKEND": "nonsense"}, capture_output=True, text=True)
+    assert "Found: MPLBACKEND=nonsense. Wanted: a backend of matplotlib, such as agg. Next: unset MPLBACKEND" in done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -144,3 +145,31 @@ print(entry.facts["who"], float(entry.arrays["x"].min()), float(entry.arrays["x"
     assert output[0] == output[1]
     assert output[0] in ("1 1.0 1.0 ''\n", "2 2.0 2.0 ''\n")
     assert [path.name for path in folder.iterdir()] == ["thing-" + KEY[:32]]
+
+
+def test_without_a_home_folder_the_content_stays_in_memory(tmp_path, monkeypatch):
+    """As for a user of a container who has a number and no name."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("POSEBENCH_CACHE", "XDG_CACHE_HOME", "HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    entry = cached("x", "0" * 64, lambda: CacheEntry({"a": np.ones(2)}, {}))
+    if entry.note:  # Windows knows the folder by other means
+        assert "no home folder; name one with POSEBENCH_CACHE" in entry.note
+    assert entry.arrays["a"].tolist() == [1.0, 1.0]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_member_whose_head_claims_more_than_its_file_holds_is_built_again(tmp_path, monkeypatch):
+    """Also where the index was written for it."""
+    monkeypatch.setenv("POSEBENCH_CACHE", str(tmp_path))
+    key = "1" * 64
+    cached("x", key, lambda: CacheEntry({"a": np.ones(4)}, {}))
+    (folder,) = tmp_path.glob("x-*")
+    file, index = folder / "a.npy", folder / "index.json"
+    file.write_bytes(file.read_bytes().replace(b"(4,)", b"(2,)"))
+    content = json.loads(index.read_text())
+    content["arrays"]["a"] = hashlib.sha256(file.read_bytes()).hexdigest()
+    sealed = json.dumps([content["key"], content["arrays"], content["facts"]], sort_keys=True)
+    index.write_text(json.dumps(content | {"seal": hashlib.sha256(sealed.encode()).hexdigest()}))
+    assert cached("x", key, lambda: CacheEntry({"a": np.ones(4)}, {})).arrays["a"].shape == (4,)

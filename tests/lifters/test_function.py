@@ -234,3 +234,13 @@ def test_a_wrong_name_or_module_is_reported_before_the_data_are_read(write, caps
         assert word in err
     assert "Traceback" not in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps a folder that a process is in")
+def test_a_current_folder_that_was_removed_is_told(tmp_path, monkeypatch):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(PosebenchError, match=r"no current folder.*cd to a folder that exists"):
+        open_function("mymodule:lift")

@@ -204,3 +204,24 @@ def test_a_negative_number_of_threads_is_refused(run, capsys):
     for lifter in (str(run), "flat"):
         assert cli.main(["predict", lifter, "--dataset", "synthetic", "--threads", "-1", "-o", "p.npz"]) == 2
         assert "-1 threads" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ("width = 4096", r"lifter\.safetensors: [\d,]+ numbers, and a recipe\.toml of a network of "),
+        ("width = 1000000000", "width = 1000000000; it must be from 1 to 16384"),
+        ("width = -1", "width = -1; it must be from 1"),
+        ("blocks = 1000000000", "blocks = 1000000000; it must be from 0 to 256"),
+        ("dropout = 1.5", "dropout = 1.5; it must be from 0 to below 1"),
+        ("width = 0", "width = 0; it must be from 1"),
+    ],
+)
+def test_a_recipe_of_another_network_is_refused_before_memory_is_taken(make_run, tmp_path, changed, message):
+    folder = make_run(tmp_path / "run", blocks=2, dropout=0.1)
+    path = folder / "recipe.toml"
+    name = changed.partition(" ")[0]
+    lines = [changed if line.startswith(f"{name} = ") else line for line in path.read_text(encoding="utf-8").split("\n")]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(PosebenchError, match=message):
+        open_run(folder)

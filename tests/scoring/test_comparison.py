@@ -1,4 +1,5 @@
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -6,6 +7,7 @@ import pytest
 import posebench
 from posebench.base.errors import PosebenchError
 from posebench.display.text import comparison_text
+from posebench.scoring import tie_groups
 from posebench.scoring.comparison import compare, paired
 from posebench.scoring.intervals import compact_letter_display, holm
 from posebench.scoring.result import load_result
@@ -207,3 +209,58 @@ def test_a_wrong_call_says_how_to_call(results):
         compare([])
     with pytest.raises(PosebenchError, match="1 names for 2 results"):
         compare(good, bad, names=["good"])
+
+
+def many(count, takes=12, seed=0):
+    """Sums of methods, by name: each a bit worse than the one before, with noise of its own."""
+    random = np.random.default_rng(seed)
+    rows = [Row(f"S1/{take}/c0", "S1", f"S1/{take}", "c0", "walk") for take in range(takes)]
+    totals = {f"m{i:03d}": 50.0 + 0.4 * i + random.normal(0, 2.0, (takes, 1)) for i in range(count)}
+    return rows, {name: Sums(total, np.ones(takes), ()) for name, total in totals.items()}
+
+
+@pytest.mark.parametrize("takes", [3, 12])
+def test_pairs_of_many_methods_are_those_of_each_two_alone(takes):
+    rows, sums = many(30, takes)
+    sums["again"] = sums["m003"]
+    comparison = paired("MPJPE", "mm", "frame", rows, sums)
+    assert len(comparison.pairs) == 31 * 30 // 2
+    alone = [paired("MPJPE", "mm", "frame", rows, {name: sums[name] for name in (pair.a, pair.b)}).pairs[0] for pair in comparison.pairs]
+    adjusted = holm([1.0 if pair.p is None else pair.p for pair in alone])
+    for pair, other, p in zip(comparison.pairs, alone, adjusted, strict=True):
+        assert pair == replace(other, p=None if other.p is None else p)
+    assert comparison.as_dict()["pairs"][-1]["verdict"] == comparison.pairs[-1].verdict
+    assert comparison.pairs[1:3] == (comparison.pairs[1], comparison.pairs[2])
+
+
+def test_a_text_of_many_methods_shows_the_best_one_against_the_next_twenty():
+    rows, sums = many(60)
+    comparison = paired("MPJPE", "mm", "frame", rows, sums)
+    text = comparison_text(comparison)
+    assert text.count("\n") < 100
+    assert "1,750 other pairs are not shown; posebench compare --json writes all." in text
+    assert len(comparison.shown_pairs) == 20
+    best = next(iter(comparison.values))
+    assert all(best in (pair.a, pair.b) for pair in comparison.shown_pairs)
+    assert "1,750 other pairs" in comparison._repr_html_()
+
+
+@pytest.mark.parametrize("most", [100, 0])
+@pytest.mark.parametrize("share", [0.0, 0.2, 0.5, 0.9, 1.0])
+def test_two_names_have_a_common_group_exactly_if_they_are_not_separable(monkeypatch, most, share):
+    monkeypatch.setattr(tie_groups, "MOST", most)
+    random = np.random.default_rng(4)
+    names = [f"m{i}" for i in range(14)]
+    separable = {frozenset(pair) for pair in combinations(names, 2) if random.uniform() < share}
+    groups = tie_groups.tie_groups(names, separable)
+    assert {frozenset(pair) for pair in combinations(names, 2) if not any(set(pair) <= group for group in groups)} == separable
+    assert set().union(*groups) == set(names)
+
+
+def test_groups_of_very_many_methods_are_bounded():
+    """All largest groups of 60 methods of which each is separable from one other only would be 2**30."""
+    names = [f"m{i}" for i in range(60)]
+    separable = {frozenset(names[i : i + 2]) for i in range(0, 60, 2)}
+    groups = tie_groups.tie_groups(names, separable)
+    assert len(groups) <= 60 * 59 // 2
+    assert all(any({a, b} <= group for group in groups) == (frozenset((a, b)) not in separable) for a, b in combinations(names, 2))

@@ -15,10 +15,10 @@ from posebench.scoring.intervals import (
     Resampling,
     compact_letter_display,
     interval,
+    read_tie_groups,
     resample,
     resampled,
     t_quantile,
-    tie_groups,
 )
 from posebench.scoring.sums import Row, average
 
@@ -249,4 +249,4 @@ def test_rows_share_a_group_exactly_if_they_are_not_separable_however_many_there
     found = compact_letter_display(names, separable)
     assert all(found.values())
     for one, other in combinations(names, 2):
-        assert bool(tie_groups(found[one]) & tie_groups(found[other])) == (frozenset((one, other)) not in separable)
+        assert bool(read_tie_groups(found[one]) & read_tie_groups(found[other])) == (frozenset((one, other)) not in separable)

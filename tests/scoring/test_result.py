@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import zipfile
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -404,3 +406,15 @@ def test_worst_frames_without_values_of_frames_say_how_to_keep_them(result, save
         result.worst(metric="MPJE")
     with pytest.raises(PosebenchError, match="0 frames"):
         result.worst(0)
+
+
+@pytest.mark.parametrize("part", ["metrics", "diagnostics"])
+def test_a_metric_in_only_one_of_the_two_files_is_named(tmp_path, part):
+    scored = Path(__file__).parents[1] / "golden" / "earlier" / "scored"
+    content = json.loads((scored / "result.json").read_text(encoding="utf-8"))
+    name = list(content[part])[-1]
+    del content[part][name]
+    (tmp_path / "r.json").write_text(json.dumps(content), encoding="utf-8")
+    shutil.copy(scored / "result.sums.npz", tmp_path / "r.sums.npz")
+    with pytest.raises(PosebenchError, match=f"{name} is in one of the result's two files only"):
+        load_result(tmp_path / "r.json")

@@ -1,28 +1,29 @@
 """HDF5 files from outside, read without trust: only data stored in the file itself, and only plain arrays.
 
-Links to other files, external and virtual storage, objects and oversized chunks are refused. Shapes are known before data is read.
+The HDF5 library may crash, hang or take all memory on a damaged or forged file. So a child process reads
+(:mod:`posebench.base.confined.child`, :mod:`posebench.base.readers.hdf5_inside`); this process never opens the file.
 """
 
 from __future__ import annotations
 
-import io
 import math
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import numpy.typing as npt
 
+from posebench.base.confined.child import READER, Limits, read
 from posebench.base.errors import PosebenchError
 
-_MAX_DEPTH = 8
-_MAX_ITEMS = 100_000
-#: HDF5 reads a chunk whole, whatever part of it is needed. A chunk larger than this and than its dataset only wastes memory.
-_MAX_CHUNK_BYTES = 2**24
+_INSIDE = "posebench.base.readers.hdf5_inside:"
+#: CPU seconds and memory of a call that reads no array.
+_SECONDS, _MEMORY = 3.0, 2**29
+#: Bytes that are decompressed in a second, at least.
+_RATE = 2**25
 
 Shape = tuple[tuple[int, ...], np.dtype[Any]]
 
@@ -30,23 +31,20 @@ Shape = tuple[tuple[int, ...], np.dtype[Any]]
 class HDF5File:
     """An open file. Datasets are named by their path, e.g. ``S9/Walking 1/54138969``."""
 
-    def __init__(self, path: Path, file: h5py.File, advice: str) -> None:
+    def __init__(self, path: Path, advice: str) -> None:
         self._path = path
-        self._file = file
         self._advice = advice
+        self._names = {"path": str(path), "advice": advice}
 
-    def _wrong(self, found: str, wanted: str) -> PosebenchError:
-        return PosebenchError(f"{self._path}: {found}", wanted, self._advice)
+    def _call(self, function: str, what: str, /, *, array: int = 0, items: int = 0, **arguments: Any) -> tuple[Any, list[Any]]:
+        """Call a function of the other module; ``array`` bytes are the answer at most, ``items`` bytes of the file are walked over."""
+        cpu = _SECONDS + (array + 32 * items) / _RATE
+        limits = Limits(60.0 + 10.0 * cpu, cpu, _MEMORY + 4 * array, array)
+        return read(f"{self._path}: {what}", "a whole HDF5 file", self._advice, _INSIDE + function, limits, **self._place, **arguments)
 
-    @contextmanager
-    def _damage_reported(self, what: str) -> Iterator[None]:
-        """Report what h5py raises on damaged bytes (OSError, RuntimeError, KeyError, ValueError, ...) as one kind of error."""
-        try:
-            yield
-        except PosebenchError:
-            raise
-        except Exception as error:
-            raise self._wrong(f"{what} is damaged ({error})", "a whole HDF5 file") from error
+    @cached_property
+    def _place(self) -> dict[str, Any]:
+        return {"at": _absolute(self._path), **self._names}
 
     @cached_property
     def shapes(self) -> dict[str, Shape]:
@@ -55,51 +53,11 @@ class HDF5File:
         Raises:
             PosebenchError: the file is damaged, nested too deep, has too many items, or a dataset is refused.
         """
-        with self._damage_reported("the tree of groups"):
-            return {name: (tuple(item.shape), item.dtype) for name, item in self._walk(self._file)}
-
-    def _walk(self, root: h5py.Group) -> Iterator[tuple[str, h5py.Dataset]]:
-        # The count includes items that are reached twice: hard links may lead back up, and a few of them make very many paths.
-        visited = 0
-        pending = [("", iter(root), root)]
-        while pending:
-            prefix, names, group = pending[-1]
-            name = next(names, None)
-            if name is None:
-                pending.pop()
-                continue
-            visited += 1
-            if visited > _MAX_ITEMS:
-                raise self._wrong(f"more than {_MAX_ITEMS:,} groups and datasets", "one dataset a clip")
-            item = self._child(group, name, prefix + name)
-            if isinstance(item, h5py.Group):
-                if len(pending) > _MAX_DEPTH:
-                    raise self._wrong(f"groups nested deeper than {_MAX_DEPTH} at {prefix}{name}/", "names of the form subject/take/camera")
-                pending.append((f"{prefix}{name}/", iter(item), item))
-            elif isinstance(item, h5py.Dataset):
-                self._check_storage(prefix + name, item)
-                yield prefix + name, item
-
-    def _child(self, group: h5py.Group, name: str, place: str) -> Any:
-        """A member of a group, if it is stored there and not linked from elsewhere."""
-        link = group.get(name, getlink=True)
-        if not isinstance(link, h5py.HardLink):
-            raise self._wrong(f"{place} is a {type(link).__name__}", "data stored in the file itself")
-        return group[name]
-
-    def _check_storage(self, name: str, dataset: h5py.Dataset) -> None:
-        if dataset.external or dataset.is_virtual:
-            raise self._wrong(f"{name} is stored outside the file", "data stored in the file itself")
-        if dataset.shape is None or dataset.dtype.hasobject:
-            raise self._wrong(f"{name} holds {dataset.dtype}", "arrays of plain numbers")
-        size = math.prod(dataset.shape) * dataset.dtype.itemsize
-        chunk = math.prod(dataset.chunks or ()) * dataset.dtype.itemsize
-        if chunk > max(_MAX_CHUNK_BYTES, size):
-            raise self._wrong(f"{name} has chunks of {chunk:,} bytes", "chunks no larger than the dataset")
+        found, _ = self._call("shapes", "the tree of groups", items=self._path.stat().st_size)
+        return {name: (tuple(shape), np.dtype(code)) for name, shape, code in found}
 
     def __contains__(self, name: str) -> bool:
-        with self._damage_reported(name):
-            return name in self._file
+        return bool(self._call("has", name, name=name)[0])
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Shape of one dataset of numbers; the rest of the file is not looked at.
@@ -107,7 +65,7 @@ class HDF5File:
         Raises:
             PosebenchError: there is none of this name, it is refused, or it is no array of numbers.
         """
-        return tuple(self._dataset(name).shape)
+        return tuple(self._call("shape", name, name=name)[0])
 
     def numbers(self, name: str, max_bytes: int) -> npt.NDArray[np.floating]:
         """One dataset of numbers, as float32 if it is stored so, else as float64.
@@ -115,28 +73,9 @@ class HDF5File:
         Raises:
             PosebenchError: as :meth:`shape`, or it is larger than ``max_bytes`` or damaged.
         """
-        dataset = self._dataset(name)
-        size = math.prod(dataset.shape) * dataset.dtype.itemsize
-        if size > max_bytes:
-            raise self._wrong(f"{name} of shape {tuple(dataset.shape)} takes {size:,} bytes", f"at most {max_bytes:,} bytes")
-        with self._damage_reported(name):
-            values = np.asarray(dataset[...])
-        return values.astype(np.float32 if values.dtype == np.float32 else np.float64, copy=False)
-
-    def _dataset(self, name: str) -> h5py.Dataset:
-        missing = f"no array {name} in the file"
-        item = self._file
-        with self._damage_reported(name):
-            for part in name.split("/"):
-                if not isinstance(item, h5py.Group) or item.get(part, getlink=True) is None:
-                    raise self._wrong(missing, name)
-                item = self._child(item, part, f"{missing}: {part}")
-            if not isinstance(item, h5py.Dataset):
-                raise self._wrong(missing, name)
-            self._check_storage(name, item)
-            if item.dtype.kind not in "fiu":
-                raise self._wrong(f"{name} holds {item.dtype}", "arrays of plain numbers")
-        return item
+        # An array of small whole numbers grows eightfold.
+        _, (array,) = self._call("numbers", name, array=8 * max_bytes, name=name, max_bytes=max_bytes)
+        return array  # type: ignore[no-any-return]
 
     def read(self, name: str) -> npt.NDArray[Any]:
         """One of :attr:`shapes`, as stored. Check its shape first: this takes as much memory as it says.
@@ -144,8 +83,13 @@ class HDF5File:
         Raises:
             PosebenchError: its bytes are damaged.
         """
-        with self._damage_reported(name):
-            return np.asarray(self._file[name][...])
+        shape, dtype = self.shapes[name]
+        _, (array,) = self._call("read", name, array=math.prod(shape) * dtype.itemsize, name=name)
+        return array  # type: ignore[no-any-return]
+
+    def has_attribute(self, name: str) -> bool:
+        """Whether the file itself has an attribute of this name."""
+        return bool(self._call("has_attribute", f"the attribute {name}", name=name)[0])
 
     def text_attribute(self, name: str, max_bytes: int) -> str:
         """A string among the file's attributes.
@@ -153,16 +97,22 @@ class HDF5File:
         Raises:
             PosebenchError: it is missing, no string, or longer than ``max_bytes``.
         """
-        with self._damage_reported(name):
-            if name not in self._file.attrs:
-                raise self._wrong(f"no attribute {name}", f"an attribute {name} that holds one JSON string")
-            size = self._file.attrs.get_id(name).get_storage_size()
-            if size > max_bytes:
-                raise self._wrong(f"{name} of {size:,} bytes", f"at most {max_bytes:,}")
-            value = self._file.attrs[name]
-            if not isinstance(value, str | bytes) or len(value) > max_bytes:
-                raise self._wrong(f"{name} is a {type(value).__name__}", "one JSON string")
-            return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+        return str(self._call("text_attribute", f"the attribute {name}", name=name, max_bytes=max_bytes)[0])
+
+    def _close(self) -> None:
+        if READER.running:
+            with suppress(PosebenchError):
+                self._call("close_file", "its end")
+
+    def _open(self) -> None:
+        self._call("start", "the head of the file")
+
+
+def _absolute(path: Path) -> str:
+    try:
+        return str(path.absolute())
+    except OSError:  # the working folder was removed
+        return str(path)
 
 
 @contextmanager
@@ -172,75 +122,11 @@ def open_hdf5(path: Path, advice: str) -> Iterator[HDF5File]:
     Raises:
         PosebenchError: the file is missing or no HDF5 file.
     """
+    if path.exists() and not path.is_file():
+        raise PosebenchError(f"{path}: " + ("a folder" if path.is_dir() else "no plain file"), "an HDF5 file", "check the path")
+    file = HDF5File(path, advice)
+    file._open()
     try:
-        file = h5py.File(path, "r")
-    except Exception as error:  # OSError, RuntimeError, ValueError ...: h5py on damaged bytes
-        raise PosebenchError(f"{path}: {error}", "a whole HDF5 file", f"the file may be cut off: copy it again, or {advice}") from error
-    with file:
-        yield HDF5File(path, file, advice)
-
-
-class _Sink(io.FileIO):
-    """A file to write, which keeps its first error and claims success from then on.
-
-    HDF5 writes again what could not be written when it closes a file and when it is unloaded, and then crashes.
-    """
-
-    error: OSError | None = None
-
-    def write(self, data: Any, /) -> int:
-        size = memoryview(data).nbytes
-        if self.error is None:
-            try:
-                done = 0
-                while done < size:  # near the end of the space, the system writes a part
-                    done += super().write(memoryview(data).cast("B")[done:])
-            except OSError as error:
-                self.error = error
-        return size
-
-    def truncate(self, size: int | None = None, /) -> int:
-        try:
-            return super().truncate(size)
-        except OSError as error:
-            self.error = self.error or error
-            return size or 0
-
-    def readinto(self, buffer: Any, /) -> int:
-        # HDF5 reads back what it wrote. What could not be written is not there.
-        view = memoryview(buffer).cast("B")
-        count = super().readinto(view) or 0
-        if self.error is not None:
-            view[count:] = bytes(len(view) - count)
-            count = len(view)
-        return count
-
-
-@contextmanager
-def new_hdf5(path: Path, **options: Any) -> Iterator[h5py.File]:
-    """A new file to write; ``options`` are those of :class:`h5py.File`.
-
-    Raises:
-        OSError: it cannot be written, for example because no space is left.
-    """
-    with _Sink(path, "w+") as sink:
-        with h5py.File(sink, "w", **options) as file:
-            yield file
-            if sink.error is not None:
-                raise sink.error
-        if sink.error is not None:
-            raise sink.error
-
-
-def write_hdf5(path: Path, attributes: dict[str, str], arrays: Iterable[tuple[str, npt.NDArray[Any]]]) -> None:
-    """Write text ``attributes`` and contiguous datasets. ``track_times`` is off, so that the same arrays give the same file.
-
-    Raises:
-        OSError: as :func:`new_hdf5`.
-    """
-    with new_hdf5(path) as file:
-        for name, text in attributes.items():
-            # Of fixed length: strings of variable length are stored in HDF5's global heap, and a damaged heap can make HDF5 loop for ever.
-            file.attrs[name] = np.bytes_(text.encode())
-        for key, array in arrays:
-            file.create_dataset(key, data=array, track_times=False)
+        yield file
+    finally:
+        file._close()

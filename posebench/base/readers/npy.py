@@ -60,14 +60,14 @@ def first_bytes(path: Path, count: int) -> bytes:
         return file.read(count)
 
 
-def npy_header(path: Path) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Shape and type of an ``.npy`` file, read from its header alone.
+def npy_header(path: Path, max_bytes: int = MAX_CLIP_BYTES) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and type of an ``.npy`` file of an array of at most ``max_bytes``, read from its header alone.
 
     Raises:
         PosebenchError: no such file, no plain array, or not as many bytes as the header says.
     """
     with open_file(path) as file:
-        header = _header(path, file)
+        header = _header(path, file, max_bytes)
     return header.shape, header.dtype
 
 
@@ -110,7 +110,7 @@ def open_file(path: Path) -> IO[bytes]:
         raise PosebenchError(f"{path}: {error.strerror or error}", "a file that can be read", "check the path") from error
 
 
-def _header(path: Path, file: IO[bytes]) -> ArrayHeader:
+def _header(path: Path, file: IO[bytes], max_bytes: int = MAX_CLIP_BYTES) -> ArrayHeader:
     """The header of an npy file, checked against the file's length; the file is then at the data."""
     try:
         header = read_array_header(file, newest=(1, 0))
@@ -122,8 +122,8 @@ def _header(path: Path, file: IO[bytes]) -> ArrayHeader:
     start = file.tell()
     stored = file.seek(0, 2) - start
     file.seek(start)
-    if any(n < 0 for n in shape) or header.nbytes > MAX_CLIP_BYTES:
-        raise PosebenchError(f"{path}: the header says {shape} {dtype}", f"at most {MAX_CLIP_BYTES:,} bytes", _ADVICE)
+    if any(n < 0 for n in shape) or header.nbytes > max_bytes:
+        raise PosebenchError(f"{path}: the header says {shape} {dtype}", f"at most {max_bytes:,} bytes", _ADVICE)
     if stored != header.nbytes:
         raise PosebenchError(
             f"{path}: the header says {shape} {dtype}, {header.nbytes:,} bytes, and {stored:,} follow",

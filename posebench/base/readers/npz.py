@@ -58,7 +58,7 @@ class Npz:
             if _is_stray(entry):
                 self.ignored.append(entry.filename)
                 continue
-            if entry.is_dir() and entry.file_size == 0:
+            if entry.filename.endswith("/") and entry.file_size == 0:  # not is_dir(), which fails on a member without a name
                 continue
             key = entry.filename.removesuffix(".npy")
             if key in self._entries:

@@ -13,6 +13,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from posebench.base.errors import drawing
 from posebench.base.escape import plot_text
 from posebench.board.pages import drawings
 from posebench.board.pages import plot_data as sources
@@ -52,9 +53,10 @@ def plot_data(ranking: Ranking, records: Mapping[str, Record]) -> dict[str, Data
 
 def draw(name: str, data: Data) -> str:
     """The SVG text of one of :data:`PLOTS`, stamped."""
-    from matplotlib import rc_context
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
+    with drawing():
+        from matplotlib import rc_context
+        from matplotlib.backends.backend_svg import FigureCanvasSVG
+        from matplotlib.figure import Figure
 
     # Text is drawn as outlines, so fonts do not matter. Without a salt, or with a date, every drawing would have other bytes.
     with rc_context({"svg.hashsalt": "posebench", "svg.fonttype": "path"}):

@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from posebench.base.errors import PosebenchError, first_ten
-from posebench.base.files import sha256_of
+from posebench.base.files import CHECK_PERMISSIONS, sha256_of_input
 from posebench.base.skeletons import skeleton
 from posebench.data.cache import CacheEntry, cached
 from posebench.data.clip import Clip, ClipInfo, Dataset
@@ -129,7 +129,7 @@ def open_cmu(root: str | PathLike[str], progress: Callable[[int, int], None] | N
     files = find_files(Path(root))
     key = hashlib.sha256(f"{READER_VERSION}\n{PROJECTION_VERSION}\n".encode())
     for name, path in files.items():
-        key.update(f"{name} {sha256_of(path)}\n".encode())
+        key.update(f"{name} {sha256_of_input(path, CHECK_PERMISSIONS)}\n".encode())
     entry = cached("cmu", key.hexdigest(), partial(_parse, files, progress))
     facts = entry.facts
 

@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from posebench.base.cameras import Camera
 from posebench.base.errors import PosebenchError, first_ten
-from posebench.base.files import sha256_of
+from posebench.base.files import CHECK_PERMISSIONS, sha256_of_input
 from posebench.base.skeletons import skeleton
 from posebench.data.cache import CacheEntry, cached
 from posebench.data.clip import Array, Clip, ClipInfo, Dataset
@@ -152,7 +152,7 @@ def _read_poses(copy: H36MCopy, mapped: Mapped, progress: Progress | None) -> Ca
     """All poses of the copy, from the cache if its files and the names of its takes are unchanged."""
     key = hashlib.sha256(f"{READER_VERSION} {copy.layout} {sorted(mapped.items())}\n".encode())
     for path in copy.files:
-        key.update(f"{path.name} {sha256_of(path)}\n".encode())
+        key.update(f"{path.name} {sha256_of_input(path, CHECK_PERMISSIONS)}\n".encode())
     return cached("h36m", key.hexdigest(), partial(_collect, copy, progress))
 
 

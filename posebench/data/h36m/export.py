@@ -152,7 +152,7 @@ def _write_cdf(path: Path, values: Array) -> None:
 
 def to_martinez(dataset: Dataset, destination: Path, progress: Progress | None = None) -> None:
     """``S9/MyPoses/3D_positions/*.h5``, ``S9/StackedHourglassFineTuned240/*.h5`` (``gauss5``, if there is any) and ``cameras.h5``."""
-    from posebench.base.readers.hdf5 import new_hdf5
+    from posebench.base.readers.hdf5_writer import new_hdf5
 
     dataset = _prepare(dataset, destination)
     for subject, name, clips in _takes(dataset, progress):
@@ -201,7 +201,7 @@ def _annotate(rows: dict[str, list[Any]], clip: Clip, stem: str) -> None:
 
 def to_fetch(dataset: Dataset, destination: Path, progress: Progress | None = None) -> None:
     """``processed/S9/Walking-1/annot.h5`` and ``metadata.xml``, which maps numbers to names."""
-    from posebench.base.readers.hdf5 import new_hdf5
+    from posebench.base.readers.hdf5_writer import new_hdf5
 
     dataset = _prepare(dataset, destination)
     mapping = _mapping(dataset)

@@ -74,7 +74,7 @@ def write_videopose3d(path: Path, cameras: Cameras) -> None:
 
 def write_martinez(path: Path, cameras: Cameras) -> None:
     """Martinez' ``cameras.h5``."""
-    from posebench.base.readers.hdf5 import new_hdf5
+    from posebench.base.readers.hdf5_writer import new_hdf5
 
     with replacing(path) as temporary, new_hdf5(temporary) as file:
         for (subject, name), camera in cameras.items():

@@ -172,7 +172,7 @@ def _calibration(cameras: dict[int, Camera | None]) -> str:
 
 
 def _write_test(path: Path, clip: Clip) -> None:
-    from posebench.base.readers.hdf5 import new_hdf5
+    from posebench.base.readers.hdf5_writer import new_hdf5
 
     frames = len(clip.pose)
     number = next((n for part, n in _ACTIVITY.items() if part in clip.info.action), len(ACTIVITIES))

@@ -151,6 +151,8 @@ def open_training_folder(folder: Path, annotation: str) -> list[Recording]:
         raise PosebenchError(f"{path}: {annotation} of {frames:,} frames", f"1 to {_MAX_FRAMES:,} frames", _ADVICE)
     listed = read_numbers(path, "cameras").ravel().tolist() if "cameras" in stored and not stored["cameras"].cells else list(range(14))
     cameras = tuple(camera for camera in CAMERAS if camera in listed)
+    if not cameras:
+        raise PosebenchError(f"{path}: cameras {listed}", f"one or more of {', '.join(map(str, CAMERAS))}", _ADVICE)
     fps = TRAIN.get(take, (0, 25.0))[1]
     recordings = []
     for camera in cameras:
@@ -163,7 +165,10 @@ def _read_train(folder: Path, annotation: str, frames: int, cameras: tuple[int, 
     path = folder / "annot.mat"
     poses, keypoints = _annotations(path, path.stat().st_mtime_ns, annotation, frames, cameras)
     calibration = folder / "camera.calibration"
-    return poses[camera].copy(), keypoints[camera].copy(), read_calibration(calibration)[camera] if calibration.is_file() else None
+    known = read_calibration(calibration) if calibration.is_file() else None
+    if known is not None and camera >= len(known):
+        raise PosebenchError(f"{calibration}: {len(known)} cameras", f"camera {camera}, which annot.mat has", _ADVICE)
+    return poses[camera].copy(), keypoints[camera].copy(), None if known is None else known[camera]
 
 
 @lru_cache(maxsize=2)
@@ -210,6 +215,8 @@ def _camera_at(lines: list[str], start: int) -> Camera:
         return [float(word) for word in words[-count:]]
 
     size = numbers(3, 2)
+    if not all(0 < length < 1e6 for length in size):
+        raise ValueError(f"line {start + 4} says an image of {size[0]:g} x {size[1]:g}")
     intrinsic, extrinsic = (np.array(numbers(line, 16)).reshape(4, 4) for line in (5, 6))
     rotation = extrinsic[:3, :3]
     if not (np.isfinite(intrinsic).all() and np.isfinite(extrinsic).all() and np.abs(rotation @ rotation.T - np.eye(3)).max() < 1e-2):

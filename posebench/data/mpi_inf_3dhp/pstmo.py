@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from posebench.base.cameras import Camera
 from posebench.base.errors import PosebenchError
-from posebench.base.files import sha256_of
+from posebench.base.files import sha256_of_input
 from posebench.base.readers.pickles import numbers, read_object
 from posebench.data.cache import CacheEntry, cached
 from posebench.data.clip import ClipInfo
@@ -41,7 +41,7 @@ def archive_recordings(path: Path) -> tuple[list[Recording], str]:
     Raises:
         PosebenchError: the archive is damaged, holds more than plain data, or has another structure.
     """
-    key = hashlib.sha256(f"{READER_VERSION} {path.name} {sha256_of(path)}".encode()).hexdigest()
+    key = hashlib.sha256(f"{READER_VERSION} {path.name} {sha256_of_input(path, _ADVICE)}".encode()).hexdigest()
     entry = cached("3dhp", key, partial(_build, path))
     recordings, start = [], 0
     for subject, take, camera, frames, fps in entry.facts["clips"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,22 +16,26 @@ from posebench.base.errors import PosebenchError
 from posebench.lifters import Lifter, LifterInfo
 from posebench.lifters.flip import FlipAveraged
 from posebench.lifters.onnx.card import Card, read_card
+from posebench.lifters.onnx.confined import ConfinedSession
 from posebench.lifters.onnx.layout import Layout
-from posebench.lifters.onnx.session import one_line, open_session
+from posebench.lifters.onnx.session import LocalSession, Port, Session
 from posebench.networks.windows import BATCHES
 
 #: Input frames in a batch: the activations of a network 1024 wide then take some MiB a layer.
 MAX_BATCH_FRAMES = 1024
+#: An output of this many bytes is read, so that its shape can be told if it is wrong.
+_LARGEST = 2**24
 _ADVICE = "correct the TOML, or export the network again (docs/lifters.md)"
 _TYPES: dict[str, npt.DTypeLike] = {"tensor(float)": np.float32, "tensor(double)": np.float64}
 
 
-def open_onnx(path: Path, *, threads: int = 1) -> Lifter:
+def open_onnx(path: Path, *, threads: int = 1, confined: bool = True) -> Lifter:
     """The network at ``path`` as a lifter; the TOML file of the same name describes it.
 
     Args:
         path: the ONNX file.
         threads: for each operator; 0 for as many as there are cores.
+        confined: the network runs in a child process with limits of time and memory. False is for files of which this is not needed.
 
     Raises:
         PosebenchError: ONNX Runtime is not installed; the TOML or the network cannot be used, or they do not fit together. The network
@@ -41,11 +46,8 @@ def open_onnx(path: Path, *, threads: int = 1) -> Lifter:
     if not path.is_file():
         raise PosebenchError(f"{path}: no such file", "an ONNX file", "correct the path")
     card = read_card(path.with_suffix(".toml"))
-    session = open_session(path, threads)
-    try:
-        interface = _check_interface(path, card, session)
-    except UnicodeDecodeError as error:  # raised where ONNX Runtime hands a name to Python
-        raise PosebenchError(f"{path}: a name that is no text ({error})", "an ONNX file", "export the network again") from error
+    session: Session = ConfinedSession(path, threads) if confined else LocalSession(path, threads)
+    interface = _check_interface(path, card, session)
     lifter = OnnxLifter(path, card, session, *interface)
     return FlipAveraged(lifter) if card.flip_averaging else lifter
 
@@ -59,7 +61,7 @@ class OnnxLifter:
     Attributes:
         path: the ONNX file.
         card: its TOML.
-        session: an ``onnxruntime.InferenceSession``.
+        session: the loaded network.
         dtype: of the network's input.
         output: name of the output that holds the poses.
         batch: the network's batch size where it is fixed; None where it is free.
@@ -67,7 +69,7 @@ class OnnxLifter:
 
     path: Path
     card: Card
-    session: Any
+    session: Session
     dtype: npt.DTypeLike
     output: str
     batch: int | None
@@ -106,16 +108,9 @@ class OnnxLifter:
             windows = np.concatenate([windows, np.repeat(windows[-1:], self.batch - len(windows), axis=0)])
         output = self.card.output
         sizes = {"b": len(windows), "t": output_frames, "j": len(output.joints), "c": output.coordinates}
-        name = self.session.get_inputs()[0].name
         packed = np.ascontiguousarray(self.card.input.layout.pack(windows))
-        try:
-            (array,) = self.session.run([self.output], {name: packed})
-        except Exception as error:  # ONNX Runtime has a dozen exception classes, all derived from Exception
-            raise PosebenchError(
-                f"{self.path} failed on an input of shape {packed.shape}: {one_line(error)}",
-                "a network that runs as its TOML states",
-                "compare window, layout and joints with the network (docs/lifters.md)",
-            ) from error
+        wanted = math.prod(n for n in output.layout.shape(sizes) if n is not None)
+        array = self.session.run(self.output, self.session.inputs[0].name, packed, _LARGEST + 64 * wanted)
         if array.shape != output.layout.shape(sizes):
             raise PosebenchError(
                 f"{self.path}: an output of shape {array.shape} for an input of shape {packed.shape}",
@@ -123,14 +118,6 @@ class OnnxLifter:
                 "correct layout, joints, window or frames in the TOML (docs/lifters.md)",
             )
         return output.layout.unpack(array, sizes)
-
-
-class _Port(NamedTuple):
-    """What a session says of one input or output."""
-
-    name: str
-    shape: list[Any]
-    type: str
 
 
 class _Interface(NamedTuple):
@@ -141,13 +128,13 @@ class _Interface(NamedTuple):
     batch: int | None
 
 
-def _check_interface(path: Path, card: Card, session: Any) -> _Interface:
+def _check_interface(path: Path, card: Card, session: Session) -> _Interface:
     """Compare names, types and shapes of a network's input and output with its card.
 
     Raises:
         PosebenchError: they differ.
     """
-    taken, given = _only_input(path, session.get_inputs()), _chosen_output(path, session.get_outputs(), card.output.name)
+    taken, given = _only_input(path, session.inputs), _chosen_output(path, session.outputs, card.output.name)
     for port, what in ((taken, "input"), (given, "output")):
         if port.type not in _TYPES:
             raise PosebenchError(f"{path}: {what} {port.name!r} of type {port.type}", "one of " + ", ".join(_TYPES), _ADVICE)
@@ -172,19 +159,19 @@ def _check_interface(path: Path, card: Card, session: Any) -> _Interface:
     return _Interface(_TYPES[taken.type], given.name, None if slides else batch)
 
 
-def _only_input(path: Path, inputs: Sequence[Any]) -> _Port:
+def _only_input(path: Path, inputs: Sequence[Port]) -> Port:
     if len(inputs) != 1:
         raise PosebenchError(f"{path}: inputs {_names(inputs)}", "one input, the keypoints", _ADVICE)
-    return _Port(inputs[0].name, inputs[0].shape, inputs[0].type)
+    return inputs[0]
 
 
-def _chosen_output(path: Path, outputs: Sequence[Any], name: str | None) -> _Port:
+def _chosen_output(path: Path, outputs: Sequence[Port], name: str | None) -> Port:
     """The output called ``name``; the only one where it is None."""
     chosen = [output for output in outputs if name in (None, output.name)]
     if len(chosen) != 1:
         wanted = "one output, or its name as `name` in [output]" if name is None else f"an output {name!r}"
         raise PosebenchError(f"{path}: outputs {_names(outputs)}", wanted, _ADVICE)
-    return _Port(chosen[0].name, chosen[0].shape, chosen[0].type)
+    return chosen[0]
 
 
 def _check_shape(where: str, shape: list[Any], layout: Layout, sizes: Mapping[str, int | None], must_be_free: set[str]) -> int | None:
@@ -202,5 +189,5 @@ def _check_shape(where: str, shape: list[Any], layout: Layout, sizes: Mapping[st
     return lengths[layout.groups.index(("b",))]
 
 
-def _names(values: Iterable[Any]) -> str:
+def _names(values: Iterable[Port]) -> str:
     return ", ".join(repr(value.name) for value in values)

@@ -56,8 +56,12 @@ def peak_mib() -> float:
 def main(name: str, folder: str, threads: str) -> None:
     """Runs in the process of its own: prints the two peaks as JSON."""
     from posebench.lifters.choose import open_lifter
+    from posebench.lifters.onnx.model import open_onnx
 
-    lifter = open_lifter(name, open_dataset("synthetic"), threads=int(threads))
+    if name.endswith(".onnx"):
+        lifter = open_onnx(Path(name), threads=int(threads), confined=False)
+    else:
+        lifter = open_lifter(name, open_dataset("synthetic"), threads=int(threads))
     if "torch" in sys.modules:
         import torch
 

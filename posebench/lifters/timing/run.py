@@ -91,6 +91,10 @@ def speed(
     batches = sorted(set(batches))
     with torch_threads(threads), tempfile.TemporaryDirectory() as scratch:
         candidates = _open(lifters, Path(scratch), device=device, threads=threads)
+        for candidate in candidates:
+            if candidate.path.endswith(".onnx"):  # its network runs in a child process before it is timed in this one
+                for batch in batches:
+                    candidate.lifter.lift(candidate.clip.frames(batch), candidate.clip.camera)
         cases = [case for number, candidate in enumerate(candidates) for case in _cases(number, candidate, batches)]
         facts = [_facts(candidate, max(batches), device, threads) for candidate in candidates]
         timings, noise = alternate([case.timer for case in cases], rounds=rounds, seconds=seconds, progress=progress)

@@ -218,15 +218,12 @@ def _has_targets(path: Path) -> bool:
 
 
 def _has_positions(path: Path) -> bool:
-    import h5py
+    from posebench.base.readers.hdf5 import open_hdf5
 
     try:
-        with h5py.File(path, "r") as file:
-            if META_KEY in file.attrs:
-                return False
-        from posebench.base.readers.hdf5 import open_hdf5
-
         with open_hdf5(path, "") as stored:
+            if stored.has_attribute(META_KEY):
+                return False
             return any(key.endswith("3D_positions") or (len(shape) == 2 and shape[0] == 96) for key, (shape, _) in stored.shapes.items())
-    except Exception:  # as above
+    except PosebenchError:  # as above
         return False

@@ -316,3 +316,12 @@ def test_a_cut_off_archive_is_refused_at_any_length(archive, length):
     path.write_bytes(path.read_bytes()[:length])
     with pytest.raises(PosebenchError, match="a whole npz archive"):
         read_all(path)
+
+
+def test_a_member_without_a_name_is_a_key_like_any_other(tmp_path):
+    """Python takes a name for what stands before its first zero byte."""
+    path = tmp_path / "p.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("?", npy(np.arange(3)))
+    path.write_bytes(path.read_bytes().replace(b"?", b"\0"))
+    assert read_all(path)[""].tolist() == [0, 1, 2]

@@ -1,7 +1,5 @@
 """ONNX files from untrusted sources."""
 
-import sys
-
 import numpy as np
 import pytest
 
@@ -11,6 +9,7 @@ pytest.importorskip("onnxruntime", reason="ONNX files need the extra [baselines]
 from posebench.base.errors import PosebenchError
 from posebench.cli import main as cli
 from posebench.lifters.flat import Flat
+from posebench.lifters.onnx import confined
 from posebench.lifters.onnx.model import open_onnx
 
 from .networks import FLAT_TOML, FLAT_WEIGHTS, points
@@ -101,7 +100,7 @@ def test_weights_outside_the_networks_folder_are_not_read(network, tmp_path, mon
 
     monkeypatch.setattr(onnxruntime, "InferenceSession", never)
     with pytest.raises(PosebenchError, match="a file in"):
-        open_onnx(path)
+        open_onnx(path, confined=False)
 
 
 def test_a_place_of_weights_that_is_no_text_is_refused(network):
@@ -133,19 +132,23 @@ def test_weights_beside_the_network_are_read_as_torchs_exporter_leaves_them(netw
 
 
 @pytest.mark.parametrize("package", ["onnx", "onnxruntime"])
-def test_without_onnx_runtime_one_paragraph_says_how_to_get_it(flat, monkeypatch, capsys, package):
+def test_without_onnx_runtime_one_paragraph_says_how_to_get_it(flat, monkeypatch, capsys, tmp_path, package):
     path = flat()
-    monkeypatch.setitem(sys.modules, package, None)
+    (tmp_path / "missing").mkdir()
+    (tmp_path / "missing" / f"{package}.py").write_text(f"raise ModuleNotFoundError(name={package!r})")
+    monkeypatch.syspath_prepend(tmp_path / "missing")
+    confined._child.end()  # another one has not imported the package
     assert cli.main(["predict", str(path), "--dataset", "synthetic", "-o", str(path.with_name("p.npz"))]) == 2
     err = capsys.readouterr().err
     assert f"no package {package}" in err
     assert 'pip install -c constraints.txt -e ".[baselines]"' in err
     assert err.count("\n") == 1
     assert not path.with_name("p.npz").exists()
+    confined._child.end()
 
 
 def test_a_wrong_number_of_threads_is_refused(flat, capsys):
     path = flat()
     assert cli.main(["predict", str(path), "--dataset", "synthetic", "--threads", "-1", "-o", "p.npz"]) == 2
     assert "--threads" in capsys.readouterr().err
-    assert open_onnx(path, threads=1).session.get_session_options().intra_op_num_threads == 1
+    assert open_onnx(path, threads=1, confined=False).session.session.get_session_options().intra_op_num_threads == 1

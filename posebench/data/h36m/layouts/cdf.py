@@ -8,7 +8,6 @@ is never read.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -16,7 +15,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from posebench.base.errors import PosebenchError, needs
+from posebench.base.errors import PosebenchError
+from posebench.base.readers.cdf import read_cdf
 from posebench.data.h36m.copy import H36MCopy, Progress, to_h36m17, trim
 from posebench.data.h36m.names import CAMERAS, SUBJECTS, Mapped, take_name
 
@@ -79,18 +79,8 @@ def _keypoints(files: dict[str, Path], clip: str, frames: int) -> npt.NDArray[np
 
 def _read(path: Path, size: int) -> npt.NDArray[np.floating]:
     """The variable ``Pose`` as (T, 32, size), float32 or float64 as stored."""
-    with needs("reading the official files"):
-        cdflib = importlib.import_module("cdflib")
-    try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise ValueError(f"{path.stat().st_size:,} bytes")
-        file = cdflib.CDF(str(path))
-        pose = np.asarray(file.varget("Pose"))
-        out: npt.NDArray[np.floating] = pose.reshape(-1, 32, size).astype(
-            np.float32 if pose.dtype.itemsize == 4 else np.float64, copy=False
-        )
-        return out
-    except Exception as error:  # cdflib raises many types on damaged bytes
-        raise PosebenchError(
-            f"{path}: {type(error).__name__}: {error}", "a CDF file with Pose (1, frames, 32 joints)", "the file is damaged: get it again"
-        ) from error
+    wanted, advice = "a CDF file with Pose (1, frames, 32 joints)", "the file is damaged: get it again"
+    pose = read_cdf(path, "Pose", _MAX_BYTES, wanted, advice)
+    if not pose.size or pose.size % (32 * size) or pose.shape[-1] != 32 * size:
+        raise PosebenchError(f"{path}: Pose of shape {pose.shape}", f"(1, frames, {32 * size})", advice)
+    return pose.reshape(-1, 32, size)

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from posebench.base.errors import PosebenchError
-from posebench.base.files import sha256_of
+from posebench.base.files import sha256_of_input
 from posebench.base.readers.pickles import read_object
 from posebench.data.cache import CacheEntry, cached
 from posebench.data.h36m.copy import H36MCopy, Progress, to_h36m17, trim
@@ -95,7 +95,7 @@ def _keypoints(path: Path, clip: str, frames: int) -> npt.NDArray[np.floating]:
 
 @lru_cache(maxsize=8)
 def _stored(path: Path, _size: int, _changed: int) -> CacheEntry:
-    key = hashlib.sha256(f"videopose3d 2d {_READER} {sha256_of(path)}".encode()).hexdigest()
+    key = hashlib.sha256(f"videopose3d 2d {_READER} {sha256_of_input(path, _ADVICE)}".encode()).hexdigest()
     return cached("h36m-2d", key, partial(_collect, path))
 
 
