@@ -24,7 +24,7 @@ FORMATS = (
 #: Files of 2D joints in VideoPose3D's layout: this, then the source.
 _SOURCE = "data_2d_h36m_"
 SPLITS = ("train", "test")
-SUPERVISIONS = ("none", "unpaired 3D", "paired 3D", "unstated")
+SUPERVISIONS = ("none", "multi-view 2D", "unpaired 3D", "paired 3D", "unstated")
 #: Lifters that need no file.
 LIFTERS = ("flat", "mean-pose")
 

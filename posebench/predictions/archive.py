@@ -306,7 +306,7 @@ def save_predictions(
         frames: clip id to 0-based frame numbers, for clips that hold only some frames.
         method: name of the method.
         keypoints: keypoint source that it was given.
-        supervision: the 3D that its training saw: ``none``, ``unpaired 3D``, ``paired 3D``.
+        supervision: the 3D that its training saw: ``none``, ``multi-view 2D``, ``unpaired 3D``, ``paired 3D``.
         provenance: how it was trained; the leaderboard separates seeds and presets by it.
 
     Raises:

@@ -34,6 +34,10 @@ def test_an_export_is_announced_and_silent_with_quiet(tmp_path, monkeypatch, cap
 
 
 def test_the_pages_of_a_board_are_announced(tmp_path, capsys):
+    assert main(["predict", "mean-pose", "--dataset", "synthetic", "-o", str(tmp_path / "p.npz"), "-q"]) == 0
+    assert main(["score", str(tmp_path / "p.npz"), "--protocol", "synthetic", "-o", str(tmp_path / "p.json"), "-q"]) == 0
+    assert main(["board", "add", str(tmp_path / "p.json"), "--board", str(tmp_path)]) == 0
+    capsys.readouterr()
     assert main(["board", "render", "--board", str(tmp_path)]) == 0
     said = capsys.readouterr()
     assert said.err.startswith("rendering ")

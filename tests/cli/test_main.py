@@ -348,7 +348,7 @@ def test_control_c_in_the_middle_of_work_leaves_nothing_behind(tmp_path):
         "def slow(*_, **__):\n    print('working', file=sys.stderr, flush=True)\n    time.sleep(1)\n"
         "e.measure_clip = slow\nsys.exit(cli.main(sys.argv[1:]))\n"
     )
-    poses = {"S1/Walk/c0": np.random.default_rng(0).normal(size=(5, 17, 3))}
+    poses = {"S1/Walk/c0": 300.0 * np.random.default_rng(0).normal(size=(5, 17, 3))}
     file = save_predictions(tmp_path / "p.npz", poses, unit="mm", skeleton="h36m17")
     command = [sys.executable, "-c", code, "score", file, "--protocol", "pair-17j", "--truth", file, "-o", tmp_path / "r.json"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:

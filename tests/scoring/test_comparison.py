@@ -236,7 +236,7 @@ def test_pairs_of_many_methods_are_those_of_each_two_alone(takes):
 def test_a_text_of_many_methods_shows_the_best_one_against_the_next_twenty():
     rows, sums = many(60)
     comparison = paired("MPJPE", "mm", "frame", rows, sums)
-    text = comparison_text(comparison)
+    text = str(comparison_text(comparison))
     assert text.count("\n") < 100
     assert "1,750 other pairs are not shown; posebench compare --json writes all." in text
     assert len(comparison.shown_pairs) == 20

@@ -19,7 +19,7 @@ def test_a_baseline_trains_on_every_layout_of_licensed_data(copies, layout, tmp_
     result = posebench.load_result(run / "result.json")
     assert not result.coverage.partial
     assert result.data.name == dataset
-    assert result.predictions.provenance["recipe"] == "default, width=16, epochs=1, samples=256"
+    assert result.predictions.provenance["recipe"] == "tuned, width=16, epochs=1, samples=256"
     assert "MPJPE" in capsys.readouterr().out
 
 
