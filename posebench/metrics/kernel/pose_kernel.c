@@ -25,12 +25,15 @@
 #if defined(__clang__)
 #define INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
 #define INLINE static inline __attribute__((always_inline))
+#define ALIGNED __attribute__((aligned(64)))
 #elif defined(__GNUC__)
 #define INDEPENDENT _Pragma("GCC ivdep")
 #define INLINE static inline __attribute__((always_inline))
+#define ALIGNED __attribute__((aligned(64)))
 #else
 #define INDEPENDENT
 #define INLINE static inline
+#define ALIGNED
 #endif
 /* One step for every lane; no lane depends on another. Bodies hold no loops, or compilers would not vectorise. */
 #define EACH_LANE INDEPENDENT for (int l = 0; l < LANES; l++)
@@ -66,8 +69,8 @@ typedef struct {
     double *room;               /* (6 J, LANES) on a cache line for the work, or NULL: it is then taken */
 } Job;
 
-/* Per-lane 3 x 3 matrices are [row * 3 + column][lane]. */
-typedef double Lane[LANES];
+/* Per-lane 3 x 3 matrices are [row * 3 + column][lane]. On cache lines, so that no vector reaches over two. */
+typedef double Lane[LANES] ALIGNED;
 
 /* Copy poses `start` ... `start + lanes` to (3 J, LANES), and add up their joints; lanes beyond are zero. */
 INLINE void load(const Poses *poses, ptrdiff_t joints, ptrdiff_t start, int lanes, double *restrict tile, Lane *restrict sum)
@@ -638,16 +641,15 @@ INLINE int errors_of_group(const Group *group, const Room *room, const double *r
 INLINE void camera_errors(const Report *job, const double *pred, const Lane pred_root[3], const Lane invalid, const double *truth,
                           const Lane true_root[3], double *out)
 {
+    Lane shift[3];
+    for (int c = 0; c < 3; c++) EACH_LANE shift[c][l] = invalid[l] != 0.0 ? 0.0 : pred_root[c][l] - true_root[c][l];
     for (ptrdiff_t j = 0; j < job->joints; j++)
         EACH_LANE {
-            double sum = 0.0;
-            for (int c = 0; c < 3; c++) {
-                ptrdiff_t i = (3 * j + c) * LANES + l;
-                double shift = invalid[l] != 0.0 ? 0.0 : pred_root[c][l] - true_root[c][l];
-                double away = pred[i] - truth[i] + shift;
-                sum += away * away;
-            }
-            out[j * LANES + l] = sqrt(sum);
+            const ptrdiff_t i = 3 * j * LANES + l;
+            double p = pred[i] - truth[i] + shift[0][l];
+            double q = pred[i + LANES] - truth[i + LANES] + shift[1][l];
+            double r = pred[i + 2 * LANES] - truth[i + 2 * LANES] + shift[2][l];
+            out[j * LANES + l] = sqrt(p * p + q * q + r * r);
         }
 }
 
@@ -876,15 +878,18 @@ INLINE int measure_tile(Report *job, ptrdiff_t start, int lanes, const Room *roo
                 keep = valid[order];
                 for (ptrdiff_t k = 0; k < columns; k++) {
                     const double *row = room->difference + 3 * metric->column[k] * (LANES + 2);
-                    EACH_LANE {
-                        double square = 0.0;
-                        for (int c = 0; c < 3; c++) {
-                            const double *d = row + c * (LANES + 2) + l;
-                            double step = order == 1 ? d[2] - d[1] : (d[2] - d[1]) - (d[1] - d[0]);
-                            square += step * step;
+                    const double *a = row, *b = row + LANES + 2, *c = row + 2 * (LANES + 2);
+                    if (order == 1)
+                        EACH_LANE {
+                            double p = a[l + 2] - a[l + 1], q = b[l + 2] - b[l + 1], r = c[l + 2] - c[l + 1];
+                            value[l] = keep[l] != 0.0 ? sqrt(p * p + q * q + r * r) : 0.0;
                         }
-                        value[l] = keep[l] != 0.0 ? sqrt(square) : 0.0;
-                    }
+                    else
+                        EACH_LANE {
+                            double p = (a[l + 2] - a[l + 1]) - (a[l + 1] - a[l]), q = (b[l + 2] - b[l + 1]) - (b[l + 1] - b[l]);
+                            double r = (c[l + 2] - c[l + 1]) - (c[l + 1] - c[l]);
+                            value[l] = keep[l] != 0.0 ? sqrt(p * p + q * q + r * r) : 0.0;
+                        }
                     add_row(metric->sum + k, value, &mean, lanes);
                 }
             }
