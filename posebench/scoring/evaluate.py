@@ -18,7 +18,8 @@ from posebench.scoring import intervals
 from posebench.scoring.checks import refuse
 from posebench.scoring.checks.layout import layout_findings
 from posebench.scoring.checks.poses import PoseSamples
-from posebench.scoring.measure import ClipSums, oracle_names, parts_of, scored_metrics
+from posebench.scoring.clip_sums import ClipSums
+from posebench.scoring.measure import oracle_names, parts_of, scored_metrics
 from posebench.scoring.protocol import Metric, Protocol
 from posebench.scoring.result import Result
 from posebench.scoring.result_parts import Coverage, Curve, Environment, InvalidPoses, MetricValue, ScoredFile, ScoredProtocol

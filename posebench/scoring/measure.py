@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -13,6 +12,8 @@ from posebench import metrics
 from posebench.metrics import hypotheses
 from posebench.metrics.alignment import BLOCK, aligned, residuals
 from posebench.metrics.buffers import Buffers, block_size
+from posebench.scoring.clip_sums import ClipSums
+from posebench.scoring.fused import fused_sums, is_fused
 from posebench.scoring.protocol import Metric, Protocol
 
 Array = npt.NDArray[np.float64]
@@ -20,42 +21,6 @@ Array = npt.NDArray[np.float64]
 #: Frames handled at a time: a long clip costs no more memory than this many poses, and what is made of them stays in the cache.
 CHUNK = BLOCK
 _HISTORY = 2  # the second difference looks two frames back
-
-
-@dataclass
-class ClipSums:
-    """Sums of one clip, each by metric name, and the pose counts that the checks need.
-
-    Attributes:
-        total: (K,) sums over frames, for K joints, bones or pairs of bones; K = 1 for a statistic of the whole pose.
-        count: number of frames in each sum.
-        poses: number of poses.
-        nonfinite, invalid: poses that are not finite; poses that are invalid, these included.
-        nonpositive_scale: valid poses that N-MPJPE scales by zero or less.
-        frames: chunks of values, one a frame, NaN where a difference has no predecessor; only if they were asked for.
-        curve: (thresholds,) for an AUC: the PCK curve in % of the joints, summed over frames.
-    """
-
-    total: dict[str, Array] = field(default_factory=dict)
-    count: dict[str, float] = field(default_factory=dict)
-    poses: int = 0
-    nonfinite: int = 0
-    invalid: int = 0
-    nonpositive_scale: int = 0
-    frames: dict[str, list[Array]] = field(default_factory=dict)
-    curve: dict[str, Array] = field(default_factory=dict)
-
-    def add(self, name: str, values: Array) -> None:
-        """Add values (n, K) of n frames."""
-        total = values.sum(axis=0)
-        self.total[name] = self.total[name] + total if name in self.total else total
-        self.count[name] = self.count.get(name, 0.0) + len(values)
-
-
-def pose_counts(parts: list[ClipSums]) -> ClipSums:
-    """The pose counts of a clip from those of its parts; sums are left out."""
-    names = ("poses", "nonfinite", "invalid", "nonpositive_scale")
-    return ClipSums(**{name: sum(getattr(part, name) for part in parts) for name in names})
 
 
 def parts_of(metric: Metric, protocol: Protocol) -> tuple[str, ...]:
@@ -96,9 +61,34 @@ def measure_clip(
     over time are taken between neighbouring frames of the protocol only, and a clip's velocity is weighted by its number of frames,
     not of differences (as in VideoPose3D).
     """
+    fused = [metric for metric in wanted if is_fused(metric)]
+    rest = [metric for metric in wanted if not is_fused(metric)]
+    parts = []
+    if fused:
+        parts.append(fused_sums(protocol, fused, pred, truth, frames, to_mm=to_mm, per_frame=per_frame))
+    if rest or not fused:
+        parts.append(_numpy_sums(protocol, rest, pred, truth, frames, to_mm, buffers or Buffers(), per_frame=per_frame))
+    sums = parts[0].joined(parts[1:])
+    for metric in wanted:
+        if metric.statistic == "velocity":
+            _weight_by_frames(sums, metric.name, len(truth))
+    return sums
+
+
+def _numpy_sums(
+    protocol: Protocol,
+    wanted: list[Metric],
+    pred: npt.NDArray[np.floating],
+    truth: npt.NDArray[np.floating],
+    frames: npt.NDArray[np.int64],
+    to_mm: float,
+    buffers: Buffers,
+    *,
+    per_frame: bool,
+) -> ClipSums:
+    """Sums over one clip, chunk by chunk in numpy."""
     sums = ClipSums(poses=len(truth))
     has_hypotheses = pred.ndim == 4
-    buffers = buffers or Buffers()
     size = block_size(len(truth), CHUNK)
     for start in range(0, len(truth), size):
         first = max(0, start - _HISTORY)
@@ -118,9 +108,6 @@ def measure_clip(
                 sums.frames.setdefault(metric.name, []).append(chunk.by_frame(metric, values))
         if has_hypotheses:
             _oracles(sums, protocol, wanted, pred_mm[:, chunk.new], true[chunk.new])
-    for metric in wanted:
-        if metric.statistic == "velocity":
-            _weight_by_frames(sums, metric.name, len(truth))
     return sums
 
 

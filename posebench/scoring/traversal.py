@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from posebench.metrics.buffers import Buffers
-from posebench.scoring.measure import ClipSums, measure_clip, pose_counts
+from posebench.scoring.clip_sums import ClipSums, pose_counts
+from posebench.scoring.measure import measure_clip
 from posebench.scoring.protocol import Metric
 from posebench.scoring.submission import Submission
 

@@ -1,4 +1,4 @@
-"""How alignment is computed fast; only ``metrics/alignment.py`` uses it, and defines what is computed.
+"""How alignment and sums are computed fast, for ``metrics/alignment.py`` and ``scoring/fused.py``, which define what is computed.
 
 Imports ``base`` and ``metrics/buffers.py``.
 Start with ``blocked.py``: alignment in numpy, block by block; ``rotation.py`` has the closed form of the rotation. ``pose_kernel.c`` does
@@ -9,6 +9,7 @@ the same in C, ``compiled.py`` calls it. It is used where it was built; the envi
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from posebench.base.errors import PosebenchError
 from posebench.metrics.kernel import blocked
 from posebench.metrics.kernel.blocked import BLOCK
 
-__all__ = ["BLOCK", "NAME", "aligned", "residuals", "transforms"]
+__all__ = ["BLOCK", "NAME", "aligned", "measure", "residuals", "transforms"]
 
 
 def _chosen(wanted: str) -> tuple[ModuleType, str]:
@@ -40,6 +41,8 @@ def _chosen(wanted: str) -> tuple[ModuleType, str]:
 
 
 _kernel, NAME = _chosen(os.environ.get("POSEBENCH_KERNEL", "").strip())
+#: The sums of metrics over a clip in one pass; None where numpy does the work. See ``measure`` of ``compiled.py``.
+measure: Callable[..., tuple[int, ...]] | None = getattr(_kernel, "measure", None)
 if TYPE_CHECKING:
     from posebench.metrics.kernel.blocked import aligned, residuals, transforms
 else:

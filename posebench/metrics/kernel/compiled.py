@@ -56,6 +56,24 @@ def transforms(pred: Poses, truth: Poses, *, scale: bool) -> tuple[Array, Array,
     return out[0].copy(), np.ascontiguousarray(out[1:10].T).reshape(count, 3, 3), np.ascontiguousarray(out[10:].T)
 
 
+def measure(pred: Poses, truth: Poses, *rest: object) -> tuple[int, ...]:
+    """Sums of metrics over a clip, written to arrays among ``rest``: see ``measure`` of ``pose_kernel.c``.
+
+    Args:
+        pred: (N, J, 3), or (H, N, J, 3) hypotheses.
+        truth: (N, J, 3).
+        rest: the other arguments of the C function.
+
+    Returns:
+        How many frames are in the sum of each metric.
+
+    Raises:
+        ValueError: a true pose is not finite, or an argument does not fit.
+    """
+    frames: tuple[int, ...] = pose_kernel.measure(_readable(pred), _readable(truth), *rest)
+    return frames
+
+
 def _readable(poses: Poses) -> Poses:
     """The array itself where the kernel reads its type, or else a float64 copy."""
     return poses if poses.dtype in _FLOATS and poses.dtype.isnative else poses.astype(np.float64)

@@ -25,12 +25,15 @@
 #if defined(__clang__)
 #define INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
 #define INLINE static inline __attribute__((always_inline))
+#define ALIGNED __attribute__((aligned(64)))
 #elif defined(__GNUC__)
 #define INDEPENDENT _Pragma("GCC ivdep")
 #define INLINE static inline __attribute__((always_inline))
+#define ALIGNED __attribute__((aligned(64)))
 #else
 #define INDEPENDENT
 #define INLINE static inline
+#define ALIGNED
 #endif
 /* One step for every lane; no lane depends on another. Bodies hold no loops, or compilers would not vectorise. */
 #define EACH_LANE INDEPENDENT for (int l = 0; l < LANES; l++)
@@ -63,10 +66,11 @@ typedef struct {
     int placed_by;
     double *transform;          /* (13, N): scale, rotation row by row, translation, or NULL */
     int transform_scales;
+    double *room;               /* (6 J, LANES) on a cache line for the work, or NULL: it is then taken */
 } Job;
 
-/* Per-lane 3 x 3 matrices are [row * 3 + column][lane]. */
-typedef double Lane[LANES];
+/* Per-lane 3 x 3 matrices are [row * 3 + column][lane]. On cache lines, so that no vector reaches over two. */
+typedef double Lane[LANES] ALIGNED;
 
 /* Copy poses `start` ... `start + lanes` to (3 J, LANES), and add up their joints; lanes beyond are zero. */
 INLINE void load(const Poses *poses, ptrdiff_t joints, ptrdiff_t start, int lanes, double *restrict tile, Lane *restrict sum)
@@ -273,6 +277,21 @@ INLINE void store_errors(const Lane *restrict m, const double *restrict y, const
     }
 }
 
+/* |s y - x| of every joint, as store_errors. */
+INLINE void store_scaled(const double *restrict s, const double *restrict y, const double *restrict x, ptrdiff_t joints, int lanes,
+                         double *restrict out, ptrdiff_t count)
+{
+    for (ptrdiff_t j = 0; j < joints; j++, y += 3 * LANES, x += 3 * LANES, out += count) {
+        Lane error;
+        EACH_LANE {
+            double p = s[l] * y[l] - x[l], q = s[l] * y[LANES + l] - x[LANES + l], r = s[l] * y[2 * LANES + l] - x[2 * LANES + l];
+            error[l] = sqrt(p * p + q * q + r * r);
+        }
+        if (lanes == LANES) memcpy(out, error, sizeof error);
+        else memcpy(out, error, lanes * sizeof *error);
+    }
+}
+
 /* Align the poses `start` ... `start + lanes`; `x` and `y` are room for 3 J LANES numbers each. */
 INLINE int align_tile(const Job *job, ptrdiff_t start, int lanes, double *restrict x, double *restrict y)
 {
@@ -289,11 +308,12 @@ INLINE int align_tile(const Job *job, ptrdiff_t start, int lanes, double *restri
         for (int c = 0; c < 3; c++) y_mean[c][l] = 0.0;
     }
 
-    const int placed_by = job->placed ? job->placed_by : ALIGNMENTS;
+    const int placed_by = job->placed ? job->placed_by : ALIGNMENTS, placed_by_rotation = placed_by >= RIGID && placed_by < ALIGNMENTS;
     Lane m[9]; /* the matrix of the alignment at hand */
+    Lane scale;
     if (job->errors[NONE]) {
-        for (int i = 0; i < 9; i++) EACH_LANE m[i][l] = i % 4 == 0;
-        store_errors(m, y, x, joints, lanes, job->errors[NONE] + start, count);
+        EACH_LANE scale[l] = 1.0;
+        store_scaled(scale, y, x, joints, lanes, job->errors[NONE] + start, count);
     }
     if (job->errors[SCALE] || placed_by == SCALE) {
         Lane xy, yy;
@@ -303,17 +323,20 @@ INLINE int align_tile(const Job *job, ptrdiff_t start, int lanes, double *restri
                 xy[l] += x[i * LANES + l] * y[i * LANES + l];
                 yy[l] += y[i * LANES + l] * y[i * LANES + l];
             }
-        for (int i = 0; i < 9; i++) EACH_LANE m[i][l] = i % 4 == 0 ? xy[l] / (yy[l] > 0.0 ? yy[l] : 1.0) : 0.0;
-        if (job->errors[SCALE]) store_errors(m, y, x, joints, lanes, job->errors[SCALE] + start, count);
+        EACH_LANE scale[l] = xy[l] / (yy[l] > 0.0 ? yy[l] : 1.0);
+        if (job->errors[SCALE]) store_scaled(scale, y, x, joints, lanes, job->errors[SCALE] + start, count);
     }
     if (placed_by == NONE || placed_by == SCALE) {
         for (int c = 0; c < 3; c++)
             for (ptrdiff_t j = 0; j < joints; j++)
                 for (int l = 0; l < lanes; l++) {
                     double value = y[(3 * j + c) * LANES + l];
-                    job->placed[(c * joints + j) * count + start + l] = placed_by == SCALE ? m[0][l] * value : value;
+                    job->placed[(c * joints + j) * count + start + l] = placed_by == SCALE ? scale[l] * value : value;
                 }
     }
+
+    const int rotates = job->errors[RIGID] || job->errors[SIMILARITY] || job->errors[REFLECTION] || placed_by_rotation || job->transform;
+    if (!rotates && !job->flipped) return FINE;
 
     /* Centre. */
     Lane x_size, y_size;
@@ -370,10 +393,9 @@ INLINE int align_tile(const Job *job, ptrdiff_t start, int lanes, double *restri
             double size = x_size[l] * y_size[l];
             job->flipped[start + l] = det[l] < 0.0 && -det[l] * norm[l] * norm[l] * norm[l] > PLANAR * size * sqrt(size);
         }
-    if (!(job->errors[RIGID] || job->errors[SIMILARITY] || job->errors[REFLECTION] || placed_by >= RIGID || job->transform)) return FINE;
-    if (placed_by < RIGID && !(job->errors[RIGID] || job->errors[SIMILARITY] || job->errors[REFLECTION] || job->transform)) return FINE;
+    if (!rotates) return FINE;
 
-    Lane r[9], trace, scale;
+    Lane r[9], trace;
     rotate(k, cof, det, r, trace);
     EACH_LANE scale[l] = trace[l] * norm[l] / (y_size[l] > 0.0 ? y_size[l] : 1.0);
     if (job->errors[RIGID]) store_errors(r, y, x, joints, lanes, job->errors[RIGID] + start, count);
@@ -406,7 +428,7 @@ INLINE int align_tile(const Job *job, ptrdiff_t start, int lanes, double *restri
         }
         if (job->errors[REFLECTION]) store_errors(m, y, x, joints, lanes, job->errors[REFLECTION] + start, count);
     }
-    if (placed_by >= RIGID && placed_by < ALIGNMENTS) {
+    if (placed_by_rotation) {
         const Lane *by = placed_by == RIGID ? r : m;
         for (int c = 0; c < 3; c++)
             for (ptrdiff_t j = 0; j < joints; j++) {
@@ -423,9 +445,9 @@ INLINE int align_all(const Job *job)
 {
     size_t size = 3 * (size_t)job->joints * LANES;
     /* Rows on cache lines: malloc gives 16 bytes, vectors want 64. */
-    char *memory = malloc(2 * size * sizeof(double) + 64);
-    if (!memory) return NO_MEMORY;
-    double *x = (double *)(((uintptr_t)memory + 63) / 64 * 64), *y = x + size;
+    char *memory = job->room ? NULL : malloc(2 * size * sizeof(double) + 64);
+    if (!memory && !job->room) return NO_MEMORY;
+    double *x = job->room ? job->room : (double *)(((uintptr_t)memory + 63) / 64 * 64), *y = x + size;
     int status = FINE;
     for (ptrdiff_t start = 0; start < job->count && status == FINE; start += LANES) {
         ptrdiff_t left = job->count - start;
@@ -476,20 +498,517 @@ static int choose(const char *wanted)
     return 0;
 }
 
-/* A view of poses (N, J, 3) of float32 or float64 with any strides; 0 and a Python error where it is something else. */
-static int view_poses(PyObject *object, Py_buffer *view, Poses *poses)
+/* ---- The sums of every metric over a clip, in one pass ---- */
+
+enum { MEAN, PCK, AUC, CPS, VELOCITY, ACCELERATION, BONE_LENGTH, BONE_SYMMETRY, FLIP_RATE, STATISTICS };
+enum { ABSOLUTE = ALIGNMENTS, PLACES };             /* errors in camera coordinates: no alignment, no root */
+enum { NONFINITE, INVALID, NONPOSITIVE, COUNTS };
+
+/* Limits of posebench/metrics/position.py. */
+#define LARGEST_POSE 1e140
+#define SMALLEST_EXTENT 1e-18
+
+/* Joints that are aligned together. */
+typedef struct {
+    const int32_t *joint; /* (joints): numbers in the skeleton */
+    ptrdiff_t joints;
+    int whole;            /* all joints of the skeleton, in its order */
+    int wanted[PLACES];   /* alignments whose errors are asked for */
+    int flips;
+} Group;
+
+typedef struct {
+    int statistic, alignment, group;
+    const int32_t *column; /* (columns): of a group's joints; of bones; of pairs of bones */
+    ptrdiff_t columns;
+    double first, step;    /* thresholds, mm; of PCK the one threshold is `first` */
+    ptrdiff_t thresholds;
+    int inclusive;
+    double *total;         /* (columns), one for CPS and flip rate: sums over frames */
+    double *curve;         /* (thresholds + 1): of an AUC, how many errors pass each number of thresholds */
+    double *frames;        /* (N): the mean over columns of each frame, NaN where a difference has no predecessor; or NULL */
+    double *best_pose, *best_joint; /* (columns): sums of the oracles over hypotheses; or NULL */
+    ptrdiff_t count;       /* frames in `total` */
+    Lane *sum;             /* (columns): the sums lane by lane */
+    int64_t *bins[2];      /* (thresholds + 1): parts of `curve` */
+    Lane *pose_sum, *joint_sum; /* the same of the oracles */
+    Lane *pose_best, *joint_best, *pose_mean; /* (columns), (columns), 1: the best hypotheses of the tile at hand */
+} Metric;
+
+typedef struct {
+    Poses pred, truth;
+    ptrdiff_t hypothesis;  /* stride in bytes */
+    ptrdiff_t hypotheses, count, joints;
+    const int64_t *number; /* (N): frame numbers */
+    int64_t stride;        /* between neighbouring frames */
+    double to_mm;
+    const int32_t *root;
+    ptrdiff_t roots;
+    const int32_t *bone;   /* (bones, 2): parent, child */
+    ptrdiff_t bones;
+    const int32_t *pair;   /* (pairs, 2): left and right bone */
+    ptrdiff_t pairs;
+    Group *group;
+    ptrdiff_t groups;
+    Metric *metric;
+    ptrdiff_t metrics;
+    int64_t counts[COUNTS];
+    int differences;       /* the highest order that is asked for */
+    int oracles;
+} Report;
+
+/* Room for one tile; each is (rows, LANES) but `difference`, (3 J, LANES + 2), whose first two columns are the two frames before. */
+typedef struct {
+    double *truth, *pred, *mean, *part_truth, *part_pred, *x, *errors, *difference, *bones; /* x: (6 J, LANES) */
+} Room;
+
+/* Errors (joints, LANES) of a group after an alignment. */
+#define ERRORS_OF(room, joints, alignment) ((room)->errors + (alignment) * (joints) * LANES)
+
+/* How many of the thresholds an error is below; posebench/metrics/thresholds.py has the reasons. */
+INLINE double passed(double error, double first, double step, double over, double count)
 {
-    if (PyObject_GetBuffer(object, view, PyBUF_STRIDED_RO | PyBUF_FORMAT) < 0) return 0;
+    /* The number of the last threshold that is not above the error; the quotient may be off by one for its rounding. */
+    double number = floor((error - first) * over);
+    number += (number + 1.0) * step + first <= error ? 1.0 : 0.0;
+    number -= number * step + first > error ? 1.0 : 0.0;
+    double failed = number + 1.0;
+    failed = failed < 0.0 ? 0.0 : failed;
+    failed = failed > count ? count : failed;
+    return count - failed;
+}
+
+/* Subtract the root from a predicted tile in mm, or set a lane to zero where its pose is invalid; `invalid` is 1 there.
+ * Returns whether any is. */
+INLINE int take_root_off(const Report *job, double *restrict tile, Lane origin[3], Lane invalid)
+{
+    const ptrdiff_t rows = 3 * job->joints;
+    Lane size, extent;
+    EACH_LANE size[l] = extent[l] = 0.0;
+    for (int c = 0; c < 3; c++) {
+        EACH_LANE origin[c][l] = 0.0;
+        for (ptrdiff_t i = 0; i < job->roots; i++) EACH_LANE origin[c][l] += tile[(3 * job->root[i] + c) * LANES + l];
+        if (job->roots > 1) EACH_LANE origin[c][l] /= job->roots;
+    }
+    for (ptrdiff_t i = 0; i < rows; i += 3)
+        for (int c = 0; c < 3; c++) {
+            double *row = tile + (i + c) * LANES;
+            EACH_LANE {
+                double value = row[l], relative = value - origin[c][l];
+                size[l] += value * value;
+                extent[l] += relative * relative;
+                row[l] = relative;
+            }
+        }
+    int any = 0;
+    EACH_LANE {
+        invalid[l] = size[l] < LARGEST_POSE && extent[l] > SMALLEST_EXTENT * size[l] ? 0.0 : 1.0;
+        any |= invalid[l] != 0.0;
+    }
+    if (any)
+        for (ptrdiff_t i = 0; i < rows; i++) EACH_LANE tile[i * LANES + l] = invalid[l] != 0.0 ? 0.0 : tile[i * LANES + l];
+    return any;
+}
+
+/* Errors of every group's joints after every alignment that is asked for. `raw` are distances in camera coordinates. */
+INLINE int errors_of_group(const Group *group, const Room *room, const double *raw, uint8_t *flipped)
+{
+    const ptrdiff_t joints = group->joints;
+    const double *truth = room->truth, *pred = room->pred;
+    int fitted = group->flips;
+    for (int a = 0; a < ALIGNMENTS; a++) fitted |= group->wanted[a];
+    if (group->wanted[ABSOLUTE])
+        for (ptrdiff_t j = 0; j < joints; j++)
+            memcpy(ERRORS_OF(room, joints, ABSOLUTE) + j * LANES, raw + group->joint[j] * LANES, sizeof(Lane));
+    if (!fitted) return FINE;
+    if (!group->whole) {
+        for (ptrdiff_t j = 0; j < joints; j++) {
+            memcpy(room->part_truth + 3 * j * LANES, truth + 3 * group->joint[j] * LANES, 3 * sizeof(Lane));
+            memcpy(room->part_pred + 3 * j * LANES, pred + 3 * group->joint[j] * LANES, 3 * sizeof(Lane));
+        }
+        truth = room->part_truth;
+        pred = room->part_pred;
+    }
+    const ptrdiff_t lane = sizeof(double), row = LANES * lane;
+    Job part = {.pred = {(const char *)pred, lane, 3 * row, row, 0}, .truth = {(const char *)truth, lane, 3 * row, row, 0},
+                .count = LANES, .joints = joints, .flipped = flipped, .room = room->x};
+    for (int a = 0; a < ALIGNMENTS; a++)
+        if (group->wanted[a]) part.errors[a] = ERRORS_OF(room, joints, a);
+    return aligner(&part); /* lanes beyond the clip hold zeros, which are aligned for nothing */
+}
+
+/* Distances (J, LANES) in camera coordinates from a raw predicted and a raw true tile; an invalid pose has all joints at the true root. */
+INLINE void camera_errors(const Report *job, const double *pred, const Lane pred_root[3], const Lane invalid, const double *truth,
+                          const Lane true_root[3], double *out)
+{
+    Lane shift[3];
+    for (int c = 0; c < 3; c++) EACH_LANE shift[c][l] = invalid[l] != 0.0 ? 0.0 : pred_root[c][l] - true_root[c][l];
+    for (ptrdiff_t j = 0; j < job->joints; j++)
+        EACH_LANE {
+            const ptrdiff_t i = 3 * j * LANES + l;
+            double p = pred[i] - truth[i] + shift[0][l];
+            double q = pred[i + LANES] - truth[i + LANES] + shift[1][l];
+            double r = pred[i + 2 * LANES] - truth[i + 2 * LANES] + shift[2][l];
+            out[j * LANES + l] = sqrt(p * p + q * q + r * r);
+        }
+}
+
+/* Add a row of values, and its part of the mean over columns of each frame. */
+INLINE void add_row(Lane *restrict sum, const double *restrict value, Lane *restrict mean, int lanes)
+{
+    if (lanes == LANES) {
+        EACH_LANE {
+            (*sum)[l] += value[l];
+            (*mean)[l] += value[l];
+        }
+    } else {
+        for (int l = 0; l < lanes; l++) {
+            (*sum)[l] += value[l];
+            (*mean)[l] += value[l];
+        }
+    }
+}
+
+INLINE void add_errors(Metric *metric, const double *errors, int lanes, Lane *mean)
+{
+    const double first = metric->first, step = metric->step, over = 1.0 / step, count = (double)metric->thresholds;
+    Lane value;
+    if (metric->statistic == CPS) {
+        Lane worst;
+        EACH_LANE worst[l] = 0.0;
+        for (ptrdiff_t k = 0; k < metric->columns; k++) {
+            const double *row = errors + metric->column[k] * LANES;
+            EACH_LANE worst[l] = row[l] > worst[l] ? row[l] : worst[l];
+        }
+        EACH_LANE {
+            double n = passed(worst[l], first, step, over, count);
+            value[l] = (n - (0.5 * (n >= count) + 0.5 * (n >= 1.0))) * step;
+        }
+        add_row(metric->sum, value, mean, lanes);
+        return;
+    }
+    for (ptrdiff_t k = 0; k < metric->columns; k++) {
+        const double *row = errors + metric->column[k] * LANES;
+        if (metric->statistic == MEAN) {
+            add_row(metric->sum + k, row, mean, lanes);
+        } else if (metric->statistic == PCK) {
+            if (metric->inclusive) EACH_LANE value[l] = row[l] <= first ? 100.0 : 0.0;
+            else EACH_LANE value[l] = row[l] < first ? 100.0 : 0.0;
+            add_row(metric->sum + k, value, mean, lanes);
+        } else {
+            int32_t bin[LANES];
+            EACH_LANE {
+                value[l] = passed(row[l], first, step, over, count);
+                bin[l] = (int32_t)value[l];
+            }
+            /* Two tables, so that equal neighbours do not wait for each other. */
+            for (int l = 0; l + 1 < lanes; l += 2) metric->bins[0][bin[l]]++, metric->bins[1][bin[l + 1]]++;
+            if (lanes % 2) metric->bins[0][bin[lanes - 1]]++;
+            add_row(metric->sum + k, value, mean, lanes);
+        }
+    }
+}
+
+/* Keep the better of this hypothesis and those before, pose by pose and joint by joint. */
+INLINE void keep_best(Metric *metric, const double *errors, int is_first)
+{
+    Lane mean;
+    EACH_LANE mean[l] = 0.0;
+    for (ptrdiff_t k = 0; k < metric->columns; k++) {
+        const double *row = errors + metric->column[k] * LANES;
+        EACH_LANE mean[l] += row[l];
+    }
+    if (is_first) EACH_LANE metric->pose_mean[0][l] = INFINITY;
+    for (ptrdiff_t k = 0; k < metric->columns; k++) {
+        const double *row = errors + metric->column[k] * LANES;
+        double *pose = metric->pose_best[k], *joint = metric->joint_best[k];
+        if (is_first) EACH_LANE joint[l] = row[l];
+        else EACH_LANE joint[l] = row[l] < joint[l] ? row[l] : joint[l];
+        EACH_LANE pose[l] = mean[l] < metric->pose_mean[0][l] ? row[l] : pose[l];
+    }
+    EACH_LANE metric->pose_mean[0][l] = mean[l] < metric->pose_mean[0][l] ? mean[l] : metric->pose_mean[0][l];
+}
+
+/* Lengths (bones, LANES) of a root-relative tile. */
+INLINE void bone_lengths(const Report *job, const double *restrict tile, double *restrict out)
+{
+    for (ptrdiff_t b = 0; b < job->bones; b++) {
+        const double *from = tile + 3 * job->bone[2 * b] * LANES, *to = tile + 3 * job->bone[2 * b + 1] * LANES;
+        EACH_LANE {
+            double x = to[l] - from[l], y = to[LANES + l] - from[LANES + l], z = to[2 * LANES + l] - from[2 * LANES + l];
+            out[b * LANES + l] = sqrt(x * x + y * y + z * z);
+        }
+    }
+}
+
+/* Load a predicted tile in mm. */
+INLINE void load_pred(const Report *job, ptrdiff_t hypothesis, ptrdiff_t start, int lanes, double *restrict tile, Lane *restrict sum)
+{
+    Poses poses = job->pred;
+    poses.data += hypothesis * job->hypothesis;
+    load(&poses, job->joints, start, lanes, tile, sum);
+    if (job->to_mm != 1.0)
+        for (ptrdiff_t i = 0; i < 3 * job->joints; i++) EACH_LANE tile[i * LANES + l] *= job->to_mm;
+}
+
+INLINE int measure_tile(Report *job, ptrdiff_t start, int lanes, const Room *room)
+{
+    const ptrdiff_t joints = job->joints, rows = 3 * joints;
+    double *raw = room->errors + PLACES * joints * LANES; /* (J, LANES) */
+    Lane sum[3], true_root[3], pred_root[3], invalid;
+    int status;
+    load(&job->truth, joints, start, lanes, room->truth, sum);
+    int doubtful = 0;
+    for (int c = 0; c < 3; c++) EACH_LANE doubtful |= !(fabs(sum[c][l]) < INFINITY);
+    for (int l = 0; doubtful && l < lanes; l++)
+        if (!all_finite(room->truth, joints, l)) return TRUTH_NOT_FINITE;
+    for (int c = 0; c < 3; c++) {
+        EACH_LANE true_root[c][l] = 0.0;
+        for (ptrdiff_t i = 0; i < job->roots; i++) EACH_LANE true_root[c][l] += room->truth[(3 * job->root[i] + c) * LANES + l];
+        if (job->roots > 1) EACH_LANE true_root[c][l] /= job->roots;
+    }
+    for (ptrdiff_t i = 0; i < rows; i += 3)
+        for (int c = 0; c < 3; c++) EACH_LANE room->truth[(i + c) * LANES + l] -= true_root[c][l];
+
+    if (job->hypotheses > 1)
+        for (ptrdiff_t i = 0; i < rows; i++) EACH_LANE room->mean[i * LANES + l] = 0.0;
+    for (ptrdiff_t h = 0; h < job->hypotheses; h++) {
+        load_pred(job, h, start, lanes, room->pred, sum);
+        if (job->hypotheses > 1)
+            for (ptrdiff_t i = 0; i < rows; i++) EACH_LANE room->mean[i * LANES + l] += room->pred[i * LANES + l];
+        if (!job->oracles) continue;
+        take_root_off(job, room->pred, pred_root, invalid);
+        for (ptrdiff_t g = 0; g < job->groups; g++) {
+            Group *group = &job->group[g];
+            Group means = *group; /* only the alignments of mean errors have oracles */
+            memset(means.wanted, 0, sizeof means.wanted);
+            means.flips = 0;
+            int any = 0;
+            for (ptrdiff_t n = 0; n < job->metrics; n++)
+                if (job->metric[n].group == g && job->metric[n].best_pose) any = means.wanted[job->metric[n].alignment] = 1;
+            if (!any) continue;
+            if (means.wanted[ABSOLUTE]) camera_errors(job, room->pred, pred_root, invalid, room->truth, true_root, raw);
+            if ((status = errors_of_group(&means, room, raw, NULL)) != FINE) return status;
+            for (ptrdiff_t n = 0; n < job->metrics; n++) {
+                Metric *metric = &job->metric[n];
+                if (metric->group == g && metric->best_pose) keep_best(metric, ERRORS_OF(room, group->joints, metric->alignment), h == 0);
+            }
+        }
+    }
+    if (job->hypotheses > 1)
+        for (ptrdiff_t i = 0; i < rows; i++) EACH_LANE room->pred[i * LANES + l] = room->mean[i * LANES + l] / job->hypotheses;
+    if (job->oracles)
+        for (ptrdiff_t n = 0; n < job->metrics; n++) {
+            Metric *metric = &job->metric[n];
+            for (ptrdiff_t k = 0; metric->best_pose && k < metric->columns; k++)
+                for (int l = 0; l < lanes; l++) {
+                    metric->pose_sum[k][l] += metric->pose_best[k][l];
+                    metric->joint_sum[k][l] += metric->joint_best[k][l];
+                }
+        }
+
+    /* The single pose, or the mean of the hypotheses. */
+    const int any_invalid = take_root_off(job, room->pred, pred_root, invalid);
+    Lane dot;
+    EACH_LANE dot[l] = 0.0;
+    for (ptrdiff_t i = 0; i < rows; i++) EACH_LANE dot[l] += room->pred[i * LANES + l] * room->truth[i * LANES + l];
+    for (int l = 0; l < lanes; l++) job->counts[NONPOSITIVE] += invalid[l] == 0.0 && dot[l] <= 0.0;
+    if (any_invalid) {
+        const double *raw_pred = room->mean; /* the sum of the hypotheses is finite where their mean is, but for its rounding */
+        if (job->hypotheses == 1) {
+            load_pred(job, 0, start, lanes, room->x, sum);
+            raw_pred = room->x;
+        }
+        for (int l = 0; l < lanes; l++) {
+            job->counts[INVALID] += invalid[l] != 0.0;
+            job->counts[NONFINITE] += invalid[l] != 0.0 && !all_finite(raw_pred, joints, l);
+        }
+    }
+
+    Lane valid[3]; /* 1 where a frame has that many neighbours before it */
+    EACH_LANE valid[0][l] = 1.0;
+    if (job->differences) {
+        const ptrdiff_t wide = LANES + 2;
+        for (ptrdiff_t i = 0; i < rows; i++) {
+            double *row = room->difference + i * wide;
+            row[0] = row[LANES];
+            row[1] = row[LANES + 1];
+            EACH_LANE row[l + 2] = room->pred[i * LANES + l] - room->truth[i * LANES + l];
+        }
+        for (int l = 0; l < LANES; l++) {
+            ptrdiff_t t = start + l;
+            int one = l < lanes && t >= 1 && job->number[t] - job->number[t - 1] == job->stride;
+            valid[1][l] = one;
+            valid[2][l] = one && t >= 2 && job->number[t - 1] - job->number[t - 2] == job->stride;
+        }
+    }
+
+    for (ptrdiff_t g = 0; g < job->groups; g++) {
+        Group *group = &job->group[g];
+        uint8_t flipped[LANES] = {0};
+        if (group->wanted[ABSOLUTE]) camera_errors(job, room->pred, pred_root, invalid, room->truth, true_root, raw);
+        if ((status = errors_of_group(group, room, raw, group->flips ? flipped : NULL)) != FINE) return status;
+        for (ptrdiff_t n = 0; n < job->metrics; n++) {
+            Metric *metric = &job->metric[n];
+            if (metric->group != g) continue;
+            Lane mean, value;
+            ptrdiff_t columns = metric->columns;
+            const double *keep = valid[0];
+            EACH_LANE mean[l] = 0.0;
+            if (metric->statistic <= CPS) {
+                add_errors(metric, ERRORS_OF(room, group->joints, metric->alignment), lanes, &mean);
+                if (metric->statistic == CPS) columns = 1;
+            } else if (metric->statistic == FLIP_RATE) {
+                EACH_LANE value[l] = flipped[l] ? 100.0 : 0.0;
+                add_row(metric->sum, value, &mean, lanes);
+                columns = 1;
+            } else if (metric->statistic == BONE_LENGTH || metric->statistic == BONE_SYMMETRY) {
+                double *pred_bones = room->bones, *true_bones = room->bones + job->bones * LANES;
+                bone_lengths(job, room->pred, pred_bones);
+                if (metric->statistic == BONE_LENGTH) bone_lengths(job, room->truth, true_bones);
+                for (ptrdiff_t k = 0; k < columns; k++) {
+                    const int32_t *pair = job->pair + 2 * k;
+                    const double *one = pred_bones + (metric->statistic == BONE_LENGTH ? k : pair[0]) * LANES;
+                    const double *other = metric->statistic == BONE_LENGTH ? true_bones + k * LANES : pred_bones + pair[1] * LANES;
+                    EACH_LANE value[l] = fabs(one[l] - other[l]);
+                    add_row(metric->sum + k, value, &mean, lanes);
+                }
+            } else {
+                const int order = metric->statistic == VELOCITY ? 1 : 2;
+                keep = valid[order];
+                for (ptrdiff_t k = 0; k < columns; k++) {
+                    const double *row = room->difference + 3 * metric->column[k] * (LANES + 2);
+                    const double *a = row, *b = row + LANES + 2, *c = row + 2 * (LANES + 2);
+                    if (order == 1)
+                        EACH_LANE {
+                            double p = a[l + 2] - a[l + 1], q = b[l + 2] - b[l + 1], r = c[l + 2] - c[l + 1];
+                            value[l] = keep[l] != 0.0 ? sqrt(p * p + q * q + r * r) : 0.0;
+                        }
+                    else
+                        EACH_LANE {
+                            double p = (a[l + 2] - a[l + 1]) - (a[l + 1] - a[l]), q = (b[l + 2] - b[l + 1]) - (b[l + 1] - b[l]);
+                            double r = (c[l + 2] - c[l + 1]) - (c[l + 1] - c[l]);
+                            value[l] = keep[l] != 0.0 ? sqrt(p * p + q * q + r * r) : 0.0;
+                        }
+                    add_row(metric->sum + k, value, &mean, lanes);
+                }
+            }
+            if (keep == valid[0]) metric->count += lanes;
+            else for (int l = 0; l < lanes; l++) metric->count += keep[l] != 0.0;
+            if (metric->frames) {
+                const double share = metric->statistic == AUC ? 100.0 / metric->thresholds / columns : 1.0 / columns;
+                for (int l = 0; l < lanes; l++) metric->frames[start + l] = keep[l] != 0.0 ? mean[l] * share : NAN;
+            }
+        }
+    }
+    return FINE;
+}
+
+INLINE int measure_all(Report *job, const Room *room)
+{
+    int status = FINE;
+    for (ptrdiff_t start = 0; start < job->count && status == FINE; start += LANES) {
+        ptrdiff_t left = job->count - start;
+        status = measure_tile(job, start, left < LANES ? (int)left : LANES, room);
+    }
+    return status;
+}
+
+static int measure_plain(Report *job, const Room *room) { return measure_all(job, room); }
+
+#if DISPATCHED
+__attribute__((target("avx2,fma"))) static int measure_avx2(Report *job, const Room *room) { return measure_all(job, room); }
+__attribute__((target("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma"))) static int measure_avx512(Report *job, const Room *room)
+{
+    return measure_all(job, room);
+}
+#endif
+
+/* Take memory, run, and reduce the lanes in their order, so that sums do not depend on what else runs. */
+static int measure_clip(Report *job)
+{
+    const size_t lane = sizeof(Lane), joints = (size_t)job->joints;
+    size_t rows = 3 * joints * 8 + (PLACES + 1) * joints + 2 * (size_t)job->bones, lanes = 0;
+    size_t bins = 0;
+    for (ptrdiff_t n = 0; n < job->metrics; n++) {
+        lanes += (size_t)job->metric[n].columns * (job->metric[n].best_pose ? 5 : 1) + 1;
+        if (job->metric[n].curve) bins += 2 * ((size_t)job->metric[n].thresholds + 1);
+    }
+    size_t wide = 3 * joints * (LANES + 2) * sizeof(double);
+    char *memory = calloc((rows + lanes) * lane + wide + bins * sizeof(int64_t) + 64, 1);
+    if (!memory) return NO_MEMORY;
+    double *next = (double *)(((uintptr_t)memory + 63) / 64 * 64);
+    const size_t tile = 3 * joints * LANES;
+    Room room;
+    double **tiles[] = {&room.truth, &room.pred, &room.mean, &room.part_truth, &room.part_pred, &room.x};
+    for (size_t i = 0; i < sizeof tiles / sizeof *tiles; i++, next += tile) *tiles[i] = next;
+    next += tile; /* `x` has room for two */
+    room.errors = next, next += (PLACES + 1) * joints * LANES;
+    room.bones = next, next += 2 * job->bones * LANES;
+    for (ptrdiff_t n = 0; n < job->metrics; n++) {
+        Metric *metric = &job->metric[n];
+        const size_t room_for = (size_t)metric->columns * LANES;
+        metric->sum = (Lane *)next, next += room_for;
+        if (!metric->best_pose) continue;
+        metric->pose_sum = (Lane *)next, next += room_for;
+        metric->joint_sum = (Lane *)next, next += room_for;
+        metric->pose_best = (Lane *)next, next += room_for;
+        metric->joint_best = (Lane *)next, next += room_for;
+        metric->pose_mean = (Lane *)next, next += LANES;
+    }
+    room.difference = next;
+    int64_t *bin = (int64_t *)(next + 3 * joints * (LANES + 2));
+    for (ptrdiff_t n = 0; n < job->metrics; n++)
+        for (int i = 0; job->metric[n].curve && i < 2; i++, bin += job->metric[n].thresholds + 1) job->metric[n].bins[i] = bin;
+    int status = aligner == align_plain ? measure_plain(job, &room)
+#if DISPATCHED
+               : aligner == align_avx512 ? measure_avx512(job, &room)
+               : measure_avx2(job, &room);
+#else
+               : measure_plain(job, &room);
+#endif
+    for (ptrdiff_t n = 0; n < job->metrics && status == FINE; n++) {
+        Metric *metric = &job->metric[n];
+        const ptrdiff_t columns = metric->statistic == CPS || metric->statistic == FLIP_RATE ? 1 : metric->columns;
+        const double unit = metric->statistic == AUC ? 100.0 / metric->thresholds : 1.0;
+        for (ptrdiff_t i = 0; metric->curve && i <= metric->thresholds; i++)
+            metric->curve[i] = (double)(metric->bins[0][i] + metric->bins[1][i]);
+        for (ptrdiff_t k = 0; k < columns; k++) {
+            double total = 0.0, pose = 0.0, joint = 0.0;
+            for (int l = 0; l < LANES; l++) {
+                total += metric->sum[k][l];
+                if (metric->best_pose) pose += metric->pose_sum[k][l], joint += metric->joint_sum[k][l];
+            }
+            metric->total[k] = total * unit;
+            if (metric->best_pose) metric->best_pose[k] = pose, metric->best_joint[k] = joint;
+        }
+    }
+    free(memory);
+    return status;
+}
+
+/* Poses (N, J, 3) of float32 or float64 with any strides, after `before` other axes; 0 and a Python error where they are something else. */
+static int poses_of(const Py_buffer *view, int before, Poses *poses)
+{
     const char *format = view->format ? view->format : "B";
     if (*format == '<' || *format == '=' || *format == '@') format++;
     int single = !strcmp(format, "f") && view->itemsize == 4, twice = !strcmp(format, "d") && view->itemsize == 8;
-    if (view->ndim != 3 || view->shape[2] != 3 || view->shape[1] < 1 || view->shape[1] > 1000000 || !(single || twice)) {
+    const Py_ssize_t *shape = view->shape + before, *strides = view->strides + before;
+    if (view->ndim != 3 + before || shape[2] != 3 || shape[1] < 1 || shape[1] > 1000000 || !(single || twice)) {
         PyErr_SetString(PyExc_ValueError, "poses must be arrays (N, J, 3) of float32 or float64");
-        PyBuffer_Release(view);
         return 0;
     }
-    *poses = (Poses){view->buf, view->strides[0], view->strides[1], view->strides[2], single};
+    *poses = (Poses){view->buf, strides[0], strides[1], strides[2], single};
     return 1;
+}
+
+/* A view of poses (N, J, 3); 0 and a Python error where it is something else. */
+static int view_poses(PyObject *object, Py_buffer *view, Poses *poses)
+{
+    if (PyObject_GetBuffer(object, view, PyBUF_STRIDED_RO | PyBUF_FORMAT) < 0) return 0;
+    if (poses_of(view, 0, poses)) return 1;
+    PyBuffer_Release(view);
+    return 0;
 }
 
 /* A writable contiguous view of `bytes` bytes; 0 and a Python error where it is something else. */
@@ -565,6 +1084,209 @@ done:
     return result;
 }
 
+/* Buffers that a call holds until it ends. */
+typedef struct {
+    Py_buffer *view;
+    size_t count, room;
+} Held;
+
+static Py_buffer *hold(Held *held, PyObject *object, int flags)
+{
+    if (held->count == held->room) { /* cannot happen: the room is counted before */
+        PyErr_SetString(PyExc_RuntimeError, "too many arrays");
+        return NULL;
+    }
+    Py_buffer *view = &held->view[held->count];
+    if (PyObject_GetBuffer(object, view, flags) < 0) return NULL;
+    held->count++;
+    return view;
+}
+
+/* `count` (any number with -1) whole numbers from 0 to below `limit`; NULL and a Python error where they are something else. */
+static const int32_t *hold_numbers(Held *held, PyObject *object, ptrdiff_t *count, ptrdiff_t limit, int at_least)
+{
+    Py_buffer *view = hold(held, object, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT);
+    if (!view) return NULL;
+    const int32_t *number = view->buf;
+    const ptrdiff_t found = view->itemsize == 4 ? view->len / 4 : -1;
+    int fine = view->format && !strcmp(view->format, "i") && found >= at_least && (*count < 0 || found == *count);
+    for (ptrdiff_t i = 0; fine && i < found; i++) fine = number[i] >= 0 && number[i] < limit;
+    if (!fine) {
+        PyErr_SetString(PyExc_ValueError, "joints, bones and columns must be int32 numbers of what there is");
+        return NULL;
+    }
+    *count = found;
+    return number;
+}
+
+/* Room for `count` float64 numbers; NULL and a Python error where the array has another size, and NULL alone for None. */
+static double *hold_output(Held *held, PyObject *object, ptrdiff_t count, int *fine)
+{
+    if (object == Py_None) return NULL;
+    Py_buffer *view = hold(held, object, PyBUF_CONTIG | PyBUF_FORMAT);
+    if (view && view->format && !strcmp(view->format, "d") && view->len == count * 8) return view->buf;
+    if (view) PyErr_SetString(PyExc_ValueError, "an output array has another size or type");
+    *fine = 0;
+    return NULL;
+}
+
+static int read_metric(Held *held, PyObject *tuple, const Report *job, Metric *metric)
+{
+    PyObject *columns, *total, *curve, *frames, *best_pose, *best_joint;
+    if (!PyArg_ParseTuple(tuple, "iiiOddniOOOOO", &metric->statistic, &metric->alignment, &metric->group, &columns, &metric->first,
+                          &metric->step, &metric->thresholds, &metric->inclusive, &total, &curve, &frames, &best_pose, &best_joint))
+        return 0;
+    const int of_errors = metric->statistic >= MEAN && metric->statistic <= CPS;
+    if (metric->statistic < 0 || metric->statistic >= STATISTICS || metric->group < 0 || metric->group >= job->groups || metric->alignment < 0
+        || metric->alignment >= PLACES || (!of_errors && metric->alignment != NONE)
+        || ((metric->statistic == AUC || metric->statistic == CPS)
+            && !(metric->thresholds >= 1 && metric->thresholds <= 1000000 && metric->step > 0.0 && metric->step < INFINITY
+                 && fabs(metric->first) < INFINITY))) {
+        PyErr_SetString(PyExc_ValueError, "a metric that is not computed here");
+        return 0;
+    }
+    const ptrdiff_t limit = of_errors                             ? job->group[metric->group].joints
+                            : metric->statistic == BONE_LENGTH    ? job->bones
+                            : metric->statistic == BONE_SYMMETRY  ? job->pairs
+                                                                  : job->joints;
+    metric->columns = -1;
+    metric->column = hold_numbers(held, columns, &metric->columns, limit, 1);
+    if (!metric->column) return 0;
+    if ((metric->statistic == BONE_LENGTH || metric->statistic == BONE_SYMMETRY) && metric->columns != limit) {
+        PyErr_SetString(PyExc_ValueError, "bones are measured all together");
+        return 0;
+    }
+    int fine = 1;
+    const ptrdiff_t parts = metric->statistic == CPS || metric->statistic == FLIP_RATE ? 1 : metric->columns;
+    metric->total = hold_output(held, total, parts, &fine);
+    metric->curve = hold_output(held, curve, metric->thresholds + 1, &fine);
+    metric->frames = hold_output(held, frames, job->count, &fine);
+    metric->best_pose = hold_output(held, best_pose, metric->columns, &fine);
+    metric->best_joint = hold_output(held, best_joint, metric->columns, &fine);
+    if (fine && (!metric->total || (metric->statistic == AUC) != (metric->curve != NULL) || !metric->best_pose != !metric->best_joint
+                 || (metric->best_pose && metric->statistic != MEAN))) {
+        PyErr_SetString(PyExc_ValueError, "an output array is missing, or is one too many");
+        return 0;
+    }
+    return fine;
+}
+
+PyDoc_STRVAR(measure_doc,
+    "measure(pred, truth, numbers, to_mm, stride, root, bones, pairs, groups, metrics, counts)\n--\n\n"
+    "Sums of metrics over the frames of a clip; returns how many frames are in each sum. `pred` is (N, J, 3) or (H, N, J, 3), `truth`\n"
+    "(N, J, 3), `numbers` (N,) int64 frame numbers; `root`, `bones`, `pairs` and each of `groups` are int32. A metric is (statistic,\n"
+    "alignment, group, columns, first, step, thresholds, inclusive, total, curve, frames, best pose, best joint), its last five float64\n"
+    "arrays that are written, or None. `counts` (3,) int64 takes the poses that are not finite, invalid, and of scale zero or less.\n"
+    "Raises ValueError where a true pose is not finite or a shape does not fit.");
+
+static PyObject *py_measure(PyObject *module, PyObject *args)
+{
+    (void)module;
+    PyObject *pred, *truth, *numbers, *root, *bones, *pairs, *groups, *metrics, *counts, *result = NULL;
+    Report job = {0};
+    long long stride;
+    if (!PyArg_ParseTuple(args, "OOOdLOOOO!O!O", &pred, &truth, &numbers, &job.to_mm, &stride, &root, &bones, &pairs, &PyTuple_Type, &groups,
+                          &PyTuple_Type, &metrics, &counts))
+        return NULL;
+    job.stride = stride;
+    job.groups = PyTuple_Size(groups);
+    job.metrics = PyTuple_Size(metrics);
+    Held held = {NULL, 0, 7 + (size_t)job.groups + 6 * (size_t)job.metrics};
+    held.view = calloc(held.room, sizeof *held.view);
+    job.group = calloc((size_t)job.groups + 1, sizeof *job.group);
+    job.metric = calloc((size_t)job.metrics + 1, sizeof *job.metric);
+    if (!held.view || !job.group || !job.metric) {
+        PyErr_NoMemory();
+        goto done;
+    }
+    Py_buffer *view = hold(&held, truth, PyBUF_STRIDED_RO | PyBUF_FORMAT);
+    if (!view || !poses_of(view, 0, &job.truth)) goto done;
+    job.count = view->shape[0];
+    job.joints = view->shape[1];
+    const Py_ssize_t *shape = view->shape;
+    view = hold(&held, pred, PyBUF_STRIDED_RO | PyBUF_FORMAT);
+    if (!view) goto done;
+    const int several = view->ndim == 4;
+    if (!poses_of(view, several, &job.pred)) goto done;
+    job.hypotheses = several ? view->shape[0] : 1;
+    job.hypothesis = several ? view->strides[0] : 0;
+    if (view->shape[several] != shape[0] || view->shape[several + 1] != shape[1] || job.hypotheses < 1) {
+        PyErr_SetString(PyExc_ValueError, "predicted and true poses must have one shape");
+        goto done;
+    }
+    view = hold(&held, numbers, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT);
+    if (!view) goto done;
+    if (view->itemsize != 8 || !view->format || (strcmp(view->format, "l") && strcmp(view->format, "q")) || view->len != 8 * job.count) {
+        PyErr_SetString(PyExc_ValueError, "frame numbers must be int64, one a pose");
+        goto done;
+    }
+    job.number = view->buf;
+    job.roots = -1;
+    job.root = hold_numbers(&held, root, &job.roots, job.joints, 1);
+    if (!job.root) goto done;
+    ptrdiff_t size = -1;
+    job.bone = hold_numbers(&held, bones, &size, job.joints, 0);
+    if (!job.bone) goto done;
+    job.bones = size / 2;
+    size = -1;
+    job.pair = hold_numbers(&held, pairs, &size, job.bones, 0);
+    if (!job.pair) goto done;
+    job.pairs = size / 2;
+    for (ptrdiff_t g = 0; g < job.groups; g++) {
+        Group *group = &job.group[g];
+        group->joints = -1;
+        group->joint = hold_numbers(&held, PyTuple_GetItem(groups, g), &group->joints, job.joints, 1);
+        if (!group->joint) goto done;
+        if (group->joints > job.joints) {
+            PyErr_SetString(PyExc_ValueError, "a group has more joints than the skeleton");
+            goto done;
+        }
+        group->whole = group->joints == job.joints;
+        for (ptrdiff_t j = 0; j < group->joints; j++) group->whole &= group->joint[j] == j;
+    }
+    for (ptrdiff_t n = 0; n < job.metrics; n++) {
+        Metric *metric = &job.metric[n];
+        PyObject *tuple = PyTuple_GetItem(metrics, n);
+        if (!PyTuple_Check(tuple)) {
+            PyErr_SetString(PyExc_TypeError, "a metric is a tuple");
+            goto done;
+        }
+        if (!read_metric(&held, tuple, &job, metric)) goto done;
+        if (metric->statistic <= CPS) job.group[metric->group].wanted[metric->alignment] = 1;
+        if (metric->statistic == FLIP_RATE) job.group[metric->group].flips = 1;
+        if (metric->statistic == VELOCITY && job.differences < 1) job.differences = 1;
+        if (metric->statistic == ACCELERATION) job.differences = 2;
+        if (metric->best_pose) job.oracles = 1;
+    }
+    view = hold(&held, counts, PyBUF_CONTIG);
+    if (!view) goto done;
+    if (view->itemsize != 8 || view->len != 8 * COUNTS) {
+        PyErr_SetString(PyExc_ValueError, "counts must be three int64");
+        goto done;
+    }
+    int status;
+    Py_BEGIN_ALLOW_THREADS
+    status = measure_clip(&job);
+    Py_END_ALLOW_THREADS
+    if (status == NO_MEMORY) PyErr_NoMemory();
+    else if (status == TRUTH_NOT_FINITE) PyErr_SetString(PyExc_ValueError, "a true pose is not finite");
+    else if (status == TRUTH_TOO_LARGE) PyErr_SetString(PyExc_ValueError, "a true pose is not finite when squared");
+    else {
+        memcpy(view->buf, job.counts, sizeof job.counts);
+        result = PyTuple_New(job.metrics);
+        for (ptrdiff_t n = 0; result && n < job.metrics; n++) {
+            PyObject *count = PyLong_FromSsize_t(job.metric[n].count);
+            if (!count || PyTuple_SetItem(result, n, count) < 0) Py_CLEAR(result);
+        }
+    }
+done:
+    for (size_t i = 0; i < held.count; i++) PyBuffer_Release(&held.view[i]);
+    free(held.view);
+    free(job.group);
+    free(job.metric);
+    return result;
+}
+
 PyDoc_STRVAR(choose_doc, "choose(instructions)\n--\n\nUse the code for `avx512`, `avx2` or `plain`, or the best one there is for an empty string.\n"
     "Returns the name of what is used. Raises ValueError where this processor or build lacks it.");
 
@@ -579,6 +1301,7 @@ static PyObject *py_choose(PyObject *module, PyObject *args)
 
 static PyMethodDef methods[] = {
     {"align", py_align, METH_VARARGS, align_doc},
+    {"measure", py_measure, METH_VARARGS, measure_doc},
     {"choose", py_choose, METH_VARARGS, choose_doc},
     {NULL, NULL, 0, NULL},
 };

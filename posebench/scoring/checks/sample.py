@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from posebench.base.cameras import Camera
-from posebench.scoring.measure import ClipSums
+from posebench.scoring.clip_sums import ClipSums
 
 Array = npt.NDArray[np.float64]
 
