@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from posebench.base.errors import PosebenchError
 from posebench.base.files import write_text
 from posebench.base.readers.text import parse_toml
-from posebench.networks.recipe import Recipe
+from posebench.networks.recipe import Recipe, load_baseline
+from posebench.networks.settings import settings_of
 from posebench.predictions.forms import TUNED
 
 RECIPE, PREDICTIONS, RESULT, CURVES = "recipe.toml", "predictions.npz", "result.json", "curves.png"
@@ -52,10 +53,15 @@ def claim(folder: Path, recipe: Recipe, *, resume: bool) -> None:
 
 
 def _as_written_now(path: Path, form: str) -> str:
-    """The text of a run's recipe, as this version writes it; a recipe that states no form counts as one of ``form``."""
+    """The text of a run's recipe, as this version writes it.
+
+    A recipe that states no form counts as one of ``form``; a setting that it lacks has its default, which is what the method did before it
+    had the setting.
+    """
     text = path.read_text(encoding="utf-8")
     try:
         known = Recipe.load(path)
+        known = replace(known, settings=asdict(settings_of(load_baseline(known.method).Settings, known.settings, str(path))))
         return (known if "form" in parse_toml(text) else replace(known, form=form)).dump()
     except (PosebenchError, ValueError):
         return text  # of no recipe: the comparison tells where it differs

@@ -198,6 +198,19 @@ def test_an_earlier_run_of_the_default_recipe_is_the_same_run(finished, copies, 
     assert default_folder(tuned, tune=False) == Path("runs/martinez+tuned-h36m-gt-smoke-s0")
 
 
+def test_a_run_of_a_version_without_a_setting_is_a_run_with_its_default(finished, copies, tmp_path):
+    folder, result = finished
+    earlier = tmp_path / "run"
+    shutil.copytree(folder, earlier)
+    text = (earlier / "recipe.toml").read_text()
+    assert "released = false\n" in text
+    (earlier / "recipe.toml").write_text(text.replace("released = false\n", ""))
+    assert small(copies, earlier, resume=True).as_dict() == result.as_dict()
+    (earlier / "recipe.toml").write_text(text.replace("released = false\n", "").replace("dropout = ", "dropout = 0.375 # "))
+    with pytest.raises(PosebenchError, match=r"holds another run .*dropout = 0\.375"):
+        small(copies, earlier, resume=True)
+
+
 def test_a_run_states_its_form_and_what_the_method_was_given(finished):
     made = finished[1].predictions.provenance
     facts = {name: made[name] for name in FACTS}
