@@ -17,6 +17,8 @@ from posebench.metrics.alignment import ALIGNMENTS
 from posebench.metrics.buffers import Buffers
 from posebench.metrics.kernel import blocked
 from posebench.predictions.archive import save_predictions
+from posebench.scoring import measure
+from posebench.scoring.protocol import load_protocol
 
 compiled = pytest.importorskip("posebench.metrics.kernel.compiled", reason="the compiled kernel was not built: no C compiler")
 POSES = int(os.environ.get("POSEBENCH_BENCH_POSES", "543344"))
@@ -53,6 +55,28 @@ def test_alignment(poses, alignments):
         lambda: (pred.sum(), truth.sum()),
     )
     print(f"\n{', '.join(alignments)}: numpy {numpy_s:.3f} s, c {c_s:.3f} s, {numpy_s / c_s:.1f} x; c is {c_s / read_s:.1f} x one read")
+
+
+def test_every_metric(poses):
+    pred, truth = poses
+    protocol = load_protocol("h36m/s9s11")
+    wanted = measure.scored_metrics(protocol, metric_scale=True)
+    clips = np.array_split(np.arange(len(pred)), CLIPS)
+    buffers = Buffers()
+
+    def report(fused):
+        with pytest.MonkeyPatch.context() as patch:
+            if not fused:
+                patch.setattr(measure, "is_fused", lambda _metric: False)
+            for frames in clips:
+                clip = slice(frames[0], frames[-1] + 1)
+                measure.measure_clip(protocol, wanted, pred[clip], truth[clip], frames, buffers=buffers)
+
+    numpy_s, c_s, alone_s = medians(
+        lambda: report(fused=False), lambda: report(fused=True), lambda: compiled.residuals(pred, truth, ("similarity",), buffers)
+    )
+    print(f"\n{len(wanted)} metrics: numpy with aligning in c {numpy_s:.3f} s, one pass in c {c_s:.3f} s, {numpy_s / c_s:.1f} x")
+    print(f"one pass is {c_s / alone_s:.1f} x the alignment alone")
 
 
 def test_score(poses, tmp_path):
