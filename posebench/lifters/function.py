@@ -20,6 +20,7 @@ from posebench.data.clip import Dataset
 from posebench.lifters import Lifter, LifterInfo
 from posebench.metrics.position import root_relative
 from posebench.predictions.archive import SUPERVISIONS
+from posebench.predictions.provenance import Provenance
 
 T = TypeVar("T")
 _ADVICE = "see docs/lifters.md: function(keypoints (T, J, 2) px, camera or None) -> poses (T, J, 3)"
@@ -33,7 +34,8 @@ def open_function(name: str) -> Callable[[Dataset], Lifter]:
     **Convention.** The module is looked for in the current folder, then along ``sys.path``; the folder stays on ``sys.path``, so that
     the module can import its neighbours later. A class is called without arguments; of an object, ``lift`` is used. Optional attributes:
     ``id`` (default: the function's name), ``skeleton`` (the dataset's), ``unit`` (``mm``), ``scale`` (``metric``), ``supervision``
-    (``unstated``), ``context`` (1) and ``flip_averaging`` (False). They describe what the function does: with ``flip_averaging``
+    (``unstated``), ``context`` (1), ``flip_averaging`` (False) and ``provenance`` (none; a leaderboard wants it). They
+    describe what the function does: with ``flip_averaging``
     the function itself has averaged. An object with a :class:`posebench.lifters.LifterInfo` as ``info`` is described by that instead.
 
     Raises:
@@ -59,11 +61,20 @@ def open_function(name: str) -> Callable[[Dataset], Lifter]:
         scale=fields.choice("scale", ("metric", "unknown"), default="metric"),
         context=fields.whole("context", default=1),
         flip_averaging=fields.flag("flip_averaging", default=False),
+        provenance=_provenance(target, name),
     )
     if not info.id.strip() or not info.id.isprintable():
         raise fields.wrong("id", info.id, "a name, printable and in one line")
     to_mm = mm_per(unit) if info.scale == "metric" else 1.0
     return lambda dataset: FunctionLifter(name, function, replace(info, skeleton=stated_skeleton or dataset.skeleton), to_mm)
+
+
+def _provenance(target: object, name: str) -> Provenance | None:
+    """What the function states of its training; None if it states nothing."""
+    stated = getattr(target, "provenance", None)
+    if stated is not None and not isinstance(stated, Provenance):
+        raise PosebenchError(f"{name}.provenance is a {type(stated).__name__}", "posebench.Provenance(...)", _ADVICE)
+    return stated
 
 
 @dataclass(frozen=True, eq=False)

@@ -573,8 +573,8 @@ INLINE double passed(double error, double first, double step, double over, doubl
     number += (number + 1.0) * step + first <= error ? 1.0 : 0.0;
     number -= number * step + first > error ? 1.0 : 0.0;
     double failed = number + 1.0;
-    failed = failed < 0.0 ? 0.0 : failed;
-    failed = failed > count ? count : failed;
+    failed = failed < count ? failed : count; /* and where it is no number: the result is an index */
+    failed = failed > 0.0 ? failed : 0.0;
     return count - failed;
 }
 

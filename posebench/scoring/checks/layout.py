@@ -27,6 +27,7 @@ def layout_findings(submission: Submission, *, allow_partial: bool = False) -> l
         *_misnamed_clips(misnamed),
         *_missing_clips(submission, misnamed, partial),
         *_excluded_clips(submission),
+        *_unused_clips(submission),
         *_extra_clips(submission, misnamed, partial),
         *_empty_clips(submission, partial),
         *axis,
@@ -99,11 +100,21 @@ def _excluded_clips(submission: Submission) -> list[Finding]:
     return [Finding("excluded-clips", "note", message, "none needed", tuple(clips))] if clips else []
 
 
+def _unused(submission: Submission) -> list[str]:
+    """Clips of the data that the protocol does not score, by its choice of subjects, actions, cameras or trials."""
+    scope, excluded = submission.scope, _excluded(submission)
+    return [clip for clip in submission.file.shapes if clip in scope.source.infos and clip not in scope.clips and clip not in excluded]
+
+
+def _unused_clips(submission: Submission) -> list[Finding]:
+    clips = _unused(submission)
+    message = f"{len(clips)} clips that the protocol does not score are ignored ({first_ten(clips)})"
+    return [Finding("unused-clips", "note", message, "none needed", tuple(clips))] if clips else []
+
+
 def _extra_clips(submission: Submission, misnamed: dict[str, str], severity: str) -> list[Finding]:
-    excluded = _excluded(submission)
-    extra = [
-        clip for clip in submission.file.shapes if clip not in submission.scope.clips and clip not in misnamed and clip not in excluded
-    ]
+    ignored = {*misnamed, *_excluded(submission), *_unused(submission)}
+    extra = [clip for clip in submission.file.shapes if clip not in submission.scope.clips and clip not in ignored]
     fix = f"leave them out (clip ids look like {_example(submission)}), or ignore them with --allow-partial"
     return _about(extra, "extra-clips", severity, f"{len(extra)} clips are not in the protocol", fix)
 

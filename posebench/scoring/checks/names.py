@@ -27,6 +27,8 @@ GOOD = 30.0
 MIXED, DISTINCT = 0.2, 0.7
 #: Share of the explained clips of a camera that must fit one other camera of their take.
 SAME_CAMERA = 0.8
+#: Successive poses that two clips must share to be one: a method that looks poses up gives one of its own to many clips.
+START = 4
 #: Clips of one length that are compared at most: the cost is quadratic.
 _MOST = 1024
 
@@ -49,7 +51,13 @@ def mixed_up(samples: Sequence[ClipSample]) -> tuple[float, Finding] | None:
             target[members] = np.array(members)[best]
     judged = [i for i in range(len(samples)) if own[i]]
     explained = [i for i in judged if other[i] < EXPLAINED * own[i] and own[i] > GOOD]
-    if len(explained) < max(2, MIXED * len(judged)) or len({target[i] for i in explained}) < DISTINCT * len(explained):
+    enough = len(explained) >= max(2, MIXED * len(judged)) and len({target[i] for i in explained}) >= DISTINCT * len(explained)
+    if not enough:
+        # Two cameras of a take whose poses fit each other's truth were exchanged, however few they are.
+        explained = [
+            i for i in explained if target[i] in explained and target[target[i]] == i and _same_take(samples[i], samples[target[i]])
+        ]
+    if not explained:
         return None
     left = float(np.median([other[i] if i in set(explained) else own[i] for i in judged]))
     clips = [samples[i].clip for i in explained]
@@ -64,6 +72,10 @@ def mixed_up(samples: Sequence[ClipSample]) -> tuple[float, Finding] | None:
     examples = "; ".join(f"those of {clip} fit {fit}" for clip, fit in list(fits.items())[:3])
     message = f"clips are mixed up: in {len(clips)} of {len(judged)} clips the poses fit another clip {numbers}: {examples}"
     return left, Finding("clips", "error", message, "write the poses of each clip under its own clip id", tuple(clips))
+
+
+def _same_take(one: ClipSample, other: ClipSample) -> bool:
+    return one.clip.rpartition("/")[0] == other.clip.rpartition("/")[0]
 
 
 def _errors(samples: Sequence[ClipSample]) -> Array:
@@ -90,13 +102,14 @@ def _cameras(fits: dict[str, str]) -> dict[str, str]:
 
 
 def repeated(samples: Sequence[ClipSample]) -> list[Finding]:
-    """Clips of other motion than a clip before, in which the very same poses are written."""
+    """Clips of other motion than a clip before, which begin with the very same poses."""
     first: dict[bytes, ClipSample] = {}
     same = []
     for sample in samples:
-        if len(sample.pred) < 2 or all(np.array_equal(a, b) for a, b in pairwise(sample.pred)):
-            continue  # one pose for every frame is another finding
-        key = np.round(sample.pred[0], 3).tobytes()
+        start = np.moveaxis(sample.start, -3, 0)
+        if len(sample.pred) < 2 or any(np.array_equal(a, b) for a, b in pairwise(start)):
+            continue  # one pose for every frame is another finding; poses that are held, or looked up, may be equal by nature
+        key = np.round(start, 3).tobytes()
         before = first.setdefault(key, sample)
         if before is not sample and np.abs(before.truth[0] - sample.truth[0]).max() > GOOD:
             same.append(sample.clip)

@@ -22,7 +22,7 @@ from posebench.metrics.hypotheses import mean_pose
 from posebench.predictions.archive import Meta
 from posebench.predictions.finding import Finding
 from posebench.scoring.checks.causes import likeliest_cause
-from posebench.scoring.checks.names import repeated
+from posebench.scoring.checks.names import START, repeated
 from posebench.scoring.checks.sample import ClipSample, best_scale, rms
 from posebench.scoring.checks.sequence import CLIPS, ClipTimes, clip_times, sequence_findings
 from posebench.scoring.checks.transforms import same_place, transform_finding
@@ -39,6 +39,8 @@ SIZE_RATIO = (0.4, 2.5)
 COPIED = 1e-2
 #: A predicted root further than this from the origin is worth a note, mm.
 AT_ORIGIN = 1.0
+#: Share of poses that point away from the truth above which axes or joints are wrong; of random poses half do.
+ALL_AWAY = 0.9
 #: Beyond these ratios a size is an error even where no unit fits. A network that was hardly trained may be off by a factor of ten.
 PLAUSIBLE_RATIO = (1 / 30, 30.0)
 #: Factor between the sizes of the largest and smallest tenth of the poses, relative to the true ones, beyond which a scale is unsteady.
@@ -85,6 +87,7 @@ class PoseSamples:
                 frames=index[valid],
                 length=frames,
                 root_distance=float(from_origin.max(initial=0.0)),
+                start=np.asarray(clip.pred[..., :START, :, :], dtype=np.float64) * self._meta.to_mm,
                 counts=clip.counts,
                 camera=camera,
             )
@@ -96,6 +99,15 @@ class PoseSamples:
 
     def findings(self) -> list[Finding]:
         """All findings about the poses."""
+        found = self._findings()
+        counts = [sample.counts for sample in self._samples]
+        away, total = sum(count.nonpositive_scale for count in counts), sum(count.poses for count in counts)
+        if away > ALL_AWAY * total and not any(finding.severity == "error" for finding in found):
+            # No other error explains it; a score of such poses says nothing.
+            found = [replace(finding, severity="error") if finding.name == "n-scale" else finding for finding in found]
+        return found
+
+    def _findings(self) -> list[Finding]:
         samples = self._samples
         found = [
             *_invalid(samples),
@@ -169,7 +181,7 @@ def _nonpositive_scale(samples: Sequence[ClipSample]) -> Iterator[Finding]:
     if clips:
         count, total = (sum(getattr(sample.counts, name) for sample in samples) for name in ("nonpositive_scale", "poses"))
         message = f"{count:,} of {total:,} poses point away from the truth: N-MPJPE scales them by zero or less ({first_ten(clips)})"
-        fix = "look at the axes; N-MPJPE does not see that a pose is mirrored through its root"
+        fix = "look at the axes and the joint order; N-MPJPE does not see that a pose is mirrored through its root"
         yield Finding("n-scale", "warning", message, fix, tuple(clips))
 
 

@@ -23,6 +23,7 @@ class ClipSample:
         root_distance: largest distance of the predicted root from the origin, mm.
         frames: (n,) positions of these poses among all poses of the clip, from 0.
         length: how many poses the clip has.
+        start: the first poses of the clip as stored, whatever they are.
         counts: numbers of all poses of the clip, and of the invalid ones.
         camera: the clip's camera; None where none is known.
     """
@@ -33,6 +34,7 @@ class ClipSample:
     frames: npt.NDArray[np.int64]
     length: int
     root_distance: float
+    start: Array
     counts: ClipSums
     camera: Camera | None
 

@@ -33,8 +33,9 @@ GAIN, LARGE_GAIN = 0.004, 0.02
 END_GAIN = 0.1
 #: How far the gain must exceed its standard error over the clips.
 SIGNIFICANT = 4.0
-#: Part of the second difference in time that a filter which looks back has in its output, at least; a shift alone has none.
-FILTERED = 0.3
+#: A late file was shifted if its first poses are one pose again and again, later at most this share of successive poses are; or if its
+#: first poses fit the end of the clip with less than this share of the error.
+HELD, WRAPPED = 0.2, 0.98
 #: Another time explains the poses if less than this share of the error is left; below so many mm there is nothing to explain.
 EXPLAINED, GOOD = 0.6, 30.0
 #: Share of a clip's frames that must agree on a longer shift.
@@ -52,8 +53,8 @@ class ClipTimes:
     Attributes:
         clip: the clip id.
         curve: (2 MAX_SHIFT + 1,) mean error at each shift.
-        pred: (n, J, 3) root-relative poses at their best scale.
-        around: (n, 4 MAX_SHIFT + 1, J, 3) root-relative truth around the time of each; NaN beyond the ends.
+        padded: the frame before which all poses equal the first, in a file that does not hold poses elsewhere; else 0.
+        start: (2, MAX_SHIFT + 1) summed error of the poses of the first s frames at their own time, and at the last s frames of the clip.
         own: (n,) error at the stored time of frames all over the clip.
         following: (n,) error of the frames after those.
         parity: (n,) 0 where a frame of ``own`` is an even one, 1 where the following one is.
@@ -66,8 +67,8 @@ class ClipTimes:
 
     clip: str
     curve: Array
-    pred: Array
-    around: Array
+    padded: int
+    start: Array
     own: Array
     following: Array
     parity: npt.NDArray[np.int64]
@@ -102,17 +103,14 @@ def clip_times(clip: str, pred: Poses, truth: Poses, at: npt.NDArray[np.int64], 
         return None
     pred = np.asarray(pred, dtype=np.float64) / largest
     poses, spread = _relative(pred[chosen], root), _relative(pred[everywhere], root)
-    offsets = np.arange(-2 * MAX_SHIFT, 2 * MAX_SHIFT + 1)
+    offsets = np.arange(-MAX_SHIFT, MAX_SHIFT + 1)
     times = at[chosen][:, None] + offsets
-    around = _relative(truth[np.clip(times, 0, length - 1)].reshape(-1, *truth.shape[1:]), root).reshape(*times.shape, *truth.shape[1:])
-    near = around[:, MAX_SHIFT : 3 * MAX_SHIFT + 1]
+    near = _relative(truth[times].reshape(-1, *truth.shape[1:]), root).reshape(*times.shape, *truth.shape[1:])
     stacked = np.repeat(poses[:, None], near.shape[1], axis=1).reshape(-1, *poses.shape[1:])
     sizes = rms(near.reshape(stacked.shape)).reshape(near.shape[:2])
     errors = _errors(stacked, near.reshape(stacked.shape)).reshape(near.shape[:2])
     # Of one size of people: else the error of poses that fit nowhere would follow how far the person's joints are apart.
     curve = (errors / np.maximum(sizes, 1e-300)).mean(axis=0) * sizes.mean()
-    around[(times < 0) | (times >= length)] = np.nan
-    scaled = poses * best_scale(poses, near[:, MAX_SHIFT])
 
     now = at[everywhere]
     own = _errors(spread, _relative(truth[now], root))
@@ -127,7 +125,18 @@ def clip_times(clip: str, pred: Poses, truth: Poses, at: npt.NDArray[np.int64], 
     after = everywhere + 1
     following = _errors(_relative(pred[after], root), _relative(truth[at[after]], root)) if np.isfinite(pred[after]).all() else own
     return ClipTimes(
-        clip, curve, scaled, around, own, following, everywhere % 2, mapped, nearest, lag, agreed, _order(pred, truth, at, root)
+        clip,
+        curve,
+        _padded(pred, at),
+        _start(pred, truth, at, root),
+        own,
+        following,
+        everywhere % 2,
+        mapped,
+        nearest,
+        lag,
+        agreed,
+        _order(pred, truth, at, root),
     )
 
 
@@ -156,35 +165,39 @@ def _shift(clips: Sequence[ClipTimes]) -> list[Finding]:
         return []
     how, frames = ("late" if shift < 0 else "early"), f"{abs(shift)} frame{'s' * (abs(shift) > 1)}{' or more' * at_end}"
     before, after = (float(curves[:, k].mean()) for k in (MAX_SHIFT, best))
-    message = f"the poses come {frames} {how}: shifted by {-shift:+d} they would fit with {after:.1f} mm instead of {before:.1f} mm"
+    back = "earlier" if shift < 0 else "later"
+    message = f"the poses come {frames} {how}: moved {frames} {back} they would fit with {after:.1f} mm instead of {before:.1f} mm"
     message += f" (root mean square), and {near:.0%} of the clips agree"
-    if gain < LARGE_GAIN or _filtered(clips, shift) > FILTERED:
+    if gain < LARGE_GAIN or (shift < 0 and not _shifted(clips, -shift)):
         fix = "a filter that only looks back lags like this by nature; otherwise the padding or the window of the network is off"
         return [Finding("time-shift", "warning", message, fix)]
     fix = "store each pose under the frame that it shows: the padding or the window of the network is off"
     return [Finding("time-shift", "error", message, fix)]
 
 
-def _filtered(clips: Sequence[ClipTimes], shift: int) -> float:
-    """How much of the truth's second difference over ``shift`` frames the shifted prediction holds.
+def _padded(pred: Poses, at: npt.NDArray[np.int64]) -> int:
+    moved = np.abs(np.diff(pred, axis=0)).max(axis=(1, 2)) > 0.0
+    first = int(moved.argmax())
+    later = moved[first:]
+    return int(at[first + 1]) if later.any() and 1.0 - later.mean() <= HELD else 0
 
-    A prediction that is shifted and nothing else holds none. That of a filter is a mean of truths at different times: if their variance
-    is v frames^2, it holds v / (2 shift^2), which is over 0.5 for an exponential filter of any strength.
-    """
-    middle = 2 * MAX_SHIFT
-    dot, size = np.zeros(2), np.zeros((2, 2))
-    for clip in clips:
-        first, second, third = (clip.around[:, middle + k * shift] for k in (0, 1, 2))
-        there = np.isfinite(third).all(axis=(1, 2))
-        if not there.any():
-            continue
-        bend = (first - 2.0 * second + third)[there]
-        terms = [second[there], bend]
-        dot += [float((clip.pred[there] * term).sum()) for term in terms]
-        size += [[float((a * b).sum()) for b in terms] for a in terms]
-    if np.linalg.det(size) <= 0.0:
-        return 0.0
-    return float(np.linalg.solve(size, dot)[1])
+
+def _start(pred: Poses, truth: Poses, at: npt.NDArray[np.int64], root: Sequence[int]) -> Array:
+    out = np.zeros((2, MAX_SHIFT + 1))
+    early = at[at < MAX_SHIFT]
+    poses = _relative(pred[: len(early)], root)
+    for shift in range(1, MAX_SHIFT + 1):
+        count = int((early < shift).sum())
+        for row, times in enumerate((early[:count], len(truth) - shift + early[:count])):
+            out[row, shift] = _errors(poses[:count], _relative(truth[times], root)).sum() if count else 0.0
+    return out
+
+
+def _shifted(clips: Sequence[ClipTimes], late: int) -> bool:
+    """Do the first poses show that whole arrays were shifted by ``late`` frames? A filter starts with the poses that it is given."""
+    padded = float(np.mean([clip.padded > late for clip in clips]))
+    own, wrapped = np.sum([clip.start[:, late] for clip in clips], axis=0)
+    return padded >= NEAR or bool(wrapped < WRAPPED * own)
 
 
 def _other_times(clips: Sequence[ClipTimes]) -> list[Finding]:

@@ -24,8 +24,12 @@ EXPLAINED, EXPLAINED_BY_FIT = 0.6, 0.35
 GOOD = 50.0
 #: A constant offset of the joints, root mean square mm, that is worth a warning, and one that is an error.
 OFFSET = (80.0, 150.0)
+#: Motion of the truth over that of the poses, where a mean pose is missing; a method that tends to the mean pose moves less.
+OFFSET_SCALE = (0.7, 1.4)
 #: Size of one axis over that of the others that no method has by its nature, and how well it must follow the truth.
 AXIS_RATIO, FOLLOWS = (0.28, 3.5), 0.8
+#: The error is surely one where the ratio is beyond these, or within this factor of that of two units: a method may flatten depth.
+AXIS_PLAUSIBLE, AXIS_UNITS, AXIS_FITS = (1 / 30, 30.0), (0.1, 10.0, 1 / 25.4, 25.4), 1.3
 #: A constant rotation, degrees, that is worth a warning.
 ROTATION = 8.0
 #: Joints nearer to each other than this share of the size of the pose, in every pose, are one joint.
@@ -42,14 +46,15 @@ def transform_finding(pred: Array, truth: Array, skeleton: Skeleton, unit: str) 
         unit: ``mm`` where the poses are metric, empty where their scale is unknown.
     """
     # In the size of the truth: squares of a prediction of any size are finite, and no change here depends on the size.
-    pred = pred * (np.median(rms(truth)) / max(float(np.median(rms(pred))), 1e-300))
+    factor = float(np.median(rms(truth))) / max(float(np.median(rms(pred))), 1e-300)
+    pred = pred * factor
     before = _error(pred, truth)
     if before <= GOOD or len(pred) < 2:
         return None
     found = [
         *_changed(pred, truth, skeleton, before),
         *_axis_sizes(pred, truth, before),
-        *_offset(pred, truth, before, unit),
+        *_offset(pred, truth, before, factor if unit else 0.0),
         *_rotated(pred, truth, before),
     ]
     return min(found, key=lambda pair: pair[0])[1] if found else None
@@ -103,11 +108,13 @@ def _axis_sizes(pred: Array, truth: Array, before: float) -> Iterator[tuple[floa
         if left < EXPLAINED * before:
             message = f"{'xyz'[axis]} is {relative:.3g} times as large as the other axes, and follows the truth: another unit?"
             fix = "write all axes in one unit"
-            yield left, Finding("axis-unit", "error", f"{message} Else the poses fit with {_numbers(left, before)}", fix)
+            is_unit = any(1 / AXIS_FITS < relative / ratio_of_units < AXIS_FITS for ratio_of_units in AXIS_UNITS)
+            severity = "error" if is_unit or not AXIS_PLAUSIBLE[0] <= relative <= AXIS_PLAUSIBLE[1] else "warning"
+            yield left, Finding("axis-unit", severity, f"{message} Else the poses fit with {_numbers(left, before)}", fix)
 
 
-def _offset(pred: Array, truth: Array, before: float, unit: str) -> Iterator[tuple[float, Finding]]:
-    """Does a constant offset of each joint, or of all joints from the root, explain the error?"""
+def _offset(pred: Array, truth: Array, before: float, factor: float) -> Iterator[tuple[float, Finding]]:
+    """Does a constant offset of each joint, or of all joints from the root, explain the error? ``factor``: of ``pred`` over mm, or 0."""
     mean, true_mean = pred.mean(axis=0), truth.mean(axis=0)
     moving, true_moving = pred - mean, truth - true_mean
     scale = max(0.0, float((moving * true_moving).sum())) / max(float((moving * moving).sum()), 1e-300)
@@ -123,7 +130,8 @@ def _offset(pred: Array, truth: Array, before: float, unit: str) -> Iterator[tup
     if together:
         message += f": all lie {np.linalg.norm(common):.0f} mm further from the root than the true ones, alike"
     fix = "is the root of the poses another joint?" if together else "was the mean pose added that was subtracted for training, once?"
-    severity = "error" if size > OFFSET[1] and left < EXPLAINED_BY_FIT * before and unit else "warning"
+    moves_right = OFFSET_SCALE[0] <= scale * factor <= OFFSET_SCALE[1]
+    severity = "error" if size > OFFSET[1] and left < EXPLAINED_BY_FIT * before and moves_right else "warning"
     yield left, Finding("offset", severity, message, fix)
 
 

@@ -116,7 +116,7 @@ ERRORS = {
         "begin with the very pose of another clip",
     ),
     "1 frame late": (every(lambda pose: np.roll(pose, 1, axis=0)), "time-shift", "come 1 frame late"),
-    "3 frames late": (every(lambda pose: np.roll(pose, 3, axis=0)), "time-shift", "come 3 frames late: shifted by +3 they"),
+    "3 frames late": (every(lambda pose: np.roll(pose, 3, axis=0)), "time-shift", "come 3 frames late: moved 3 frames earlier they"),
     "3 frames early": (every(lambda pose: np.roll(pose, -3, axis=0)), "time-shift", "come 3 frames early"),
     "padded by 5": (padded(5), "time-shift", "come 5 frames late"),
     "reversed": (every(lambda pose: pose[::-1]), "time", "reversed in time"),
@@ -203,6 +203,53 @@ def _exponential(pose):
 def test_a_weak_method_is_refused_for_no_time_camera_or_change(shown, right, weak):
     found = shown({clip: weak(pose) for clip, pose in right.items()})
     assert "error" not in {severity for severity, _ in found.values()}, found
+
+
+def _butterworth(pose):
+    """Second order, 3 Hz at 30 Hz, looking back only: a flat delay of two frames, as a shift has."""
+    out = pose.copy()
+    for t in range(2, len(out)):
+        out[t] = 0.0674553 * (pose[t] + 2.0 * pose[t - 1] + pose[t - 2]) + 1.1429805 * out[t - 1] - 0.4128016 * out[t - 2]
+    return out
+
+
+@pytest.mark.parametrize(
+    "lagging",
+    [
+        lambda pose: np.stack([pose[max(0, t - 4) : t + 1].mean(axis=0) for t in range(len(pose))]),
+        lambda pose: np.stack([np.median(pose[max(0, t - 4) : t + 1], axis=0) for t in range(len(pose))]),
+        lambda pose: pose[np.arange(len(pose)) // 5 * 5],
+        lambda pose: _exponential(_exponential(pose)),
+        _butterworth,
+    ],
+)
+def test_what_looks_back_only_is_warned_of(shown, right, lagging):
+    found = shown({clip: lagging(pose) for clip, pose in right.items()})
+    assert found["time-shift"][0] == "warning", found
+    assert "error" not in {severity for severity, _ in found.values()}, found
+
+
+@pytest.mark.parametrize("share", [0.15, 0.2, 5.0])
+def test_depth_of_another_size_that_is_no_unit_is_warned_of(shown, right, share):
+    assert shown(every(lambda pose: pose * [1.0, 1.0, share])(right))["axis-unit"][0] == "warning"
+
+
+def test_a_method_that_tends_to_the_mean_pose_is_refused_for_no_offset(shown, long):
+    mean = np.concatenate(list(long.values())).mean(axis=0)
+    found = shown({clip: mean + 0.3 * (pose - mean) for clip, pose in long.items()})
+    assert "error" not in {severity for severity, _ in found.values()}, found
+
+
+def test_poses_that_are_looked_up_begin_clips_alike(shown, long):
+    table = np.concatenate([pose[::7] for pose in list(long.values())[::2]])
+    flat = table.reshape(len(table), -1)
+
+    def looked_up(pose):
+        dot = pose.reshape(len(pose), -1) @ flat.T
+        return table[(((flat**2).sum(axis=1)) - 2.0 * dot).argmin(axis=1)]
+
+    found = shown({clip: looked_up(pose) for clip, pose in long.items()} | {"S0/Walk 0/c1": looked_up(long["S0/Walk 0/c0"])})
+    assert "repeated-clips" not in found, found
 
 
 def test_motionless_clips_have_no_time(walker, tmp_path):

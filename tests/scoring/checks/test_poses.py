@@ -41,6 +41,12 @@ def test_a_point_mirrored_file_has_scales_below_zero(findings, request, body, no
     assert f"{poses:,} of {poses:,} poses" in found["n-scale"].message
 
 
+def test_poses_that_all_point_away_are_refused_whatever_is_wrong_with_them(findings, truth, noisy):
+    order = np.random.default_rng(1).permutation(17)
+    found = findings({clip: pose[:, order] * [1.0, -1.0, -1.0] for clip, pose in noisy(truth).items()}, truth)
+    assert "error" in {finding.severity for finding in found.values()}, found
+
+
 def test_a_root_away_from_the_origin_is_a_note(findings, truth, noisy):
     found = findings({clip: pose + np.array([0.0, 0.0, 4000.0]) for clip, pose in noisy(truth).items()}, truth)
     assert {name: finding.severity for name, finding in found.items()} == {"root": "note"}
