@@ -215,7 +215,8 @@ def _camera_at(lines: list[str], start: int) -> Camera:
         return [float(word) for word in words[-count:]]
 
     size = numbers(3, 2)
-    if not all(0 <= length < 1e6 for length in size):  # an export states 0 x 0 for a camera that it lacks
+    lacking = size == [0.0, 0.0]  # how an export states a camera that it has not
+    if not lacking and not all(0 < length < 1e6 for length in size):
         raise ValueError(f"line {start + 4} says an image of {size[0]:g} x {size[1]:g}")
     intrinsic, extrinsic = (np.array(numbers(line, 16)).reshape(4, 4) for line in (5, 6))
     rotation = extrinsic[:3, :3]

@@ -31,6 +31,8 @@ NEAR = 0.7
 GAIN, LARGE_GAIN = 0.004, 0.02
 #: The share at the longest shift, where the best one may lie beyond.
 END_GAIN = 0.1
+#: Poses of a larger error than this, mm, fit at no time: a shift of theirs may be chance.
+FITS = 120.0
 #: How far the gain must exceed its standard error over the clips.
 SIGNIFICANT = 4.0
 #: A late file was shifted if its first poses are one pose again and again, later at most this share of successive poses are; or if its
@@ -168,7 +170,7 @@ def _shift(clips: Sequence[ClipTimes]) -> list[Finding]:
     back = "earlier" if shift < 0 else "later"
     message = f"the poses come {frames} {how}: moved {frames} {back} they would fit with {after:.1f} mm instead of {before:.1f} mm"
     message += f" (root mean square), and {near:.0%} of the clips agree"
-    if gain < LARGE_GAIN or (shift < 0 and not _shifted(clips, -shift)):
+    if gain < LARGE_GAIN or after > FITS or (shift < 0 and not _shifted(clips, -shift)):
         fix = "a filter that only looks back lags like this by nature; otherwise the padding or the window of the network is off"
         return [Finding("time-shift", "warning", message, fix)]
     fix = "store each pose under the frame that it shows: the padding or the window of the network is off"
