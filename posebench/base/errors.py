@@ -92,7 +92,7 @@ def install_command(extra: str, package: str = "") -> str:
     """The command that installs an extra of posebench-lifting, or without one a ``package``."""
     if not extra:
         return f"pip install {package}"
-    return f'pip install "posebench-lifting[{extra}]", or in a checkout pip install -c constraints.txt -e ".[{extra}]"'
+    return f'in a checkout pip install -c constraints.txt -e ".[{extra}]", elsewhere pip install "posebench-lifting[{extra}]"'
 
 
 def first_ten(names: list[str]) -> str:

@@ -83,5 +83,5 @@ def test_without_pytorch_nothing_is_trained_and_the_demo_says_how_to_add_it(tmp_
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True, capture_output=True, text=True)
     assert "posebench train" not in done.stdout
-    assert "To add one: pip install" in done.stdout
+    assert "To add one: in a checkout pip install" in done.stdout
     assert (tmp_path / "posebench-demo" / "index.html").is_file()

@@ -52,8 +52,14 @@ def fetch_cmu(destination: str | PathLike[str], url: str = URL, *, progress: boo
         )
     try:
         if missing:
+            new = not destination.exists()
             destination.mkdir(parents=True, exist_ok=True)
-            archive = _download(destination, url, progress)
+            try:
+                archive = _download(destination, url, progress)
+            except PosebenchError:
+                if new and not any(destination.iterdir()):
+                    destination.rmdir()
+                raise
             _report(progress, f"extracting {len(missing)} files to {subjects}")
             _extract(archive, destination)
     except OSError as error:
@@ -129,7 +135,13 @@ def _get(archive: Path, url: str, progress: bool) -> None:
     try:
         source.fetch(ARCHIVE, downloader=pooch.HTTPDownloader(progressbar=bar or False, chunk_size=2**16))
     except (requests.RequestException, ValueError) as error:
-        raise PosebenchError(f"{url}, which could not be downloaded ({error})", "the archive, whole", "try again later") from None
+        status = getattr(getattr(error, "response", None), "status_code", None)
+        cause = f"the server answers {status}" if status else "no connection to the server, or a broken one"
+        raise PosebenchError(
+            f"{url}, which could not be downloaded ({cause})",
+            "the archive, whole",
+            f"try again later, or put a copy of it at {archive} and repeat the command",
+        ) from None
     finally:
         if bar:
             bar.close()

@@ -95,6 +95,8 @@ class PoseSamples:
 
     def _in_time(self, clip: MeasuredClip) -> ClipTimes | None:
         pred = clip.pred if clip.pred.ndim == 3 else clip.pred[0]  # any hypothesis shows the time
+        if len(pred) and np.array_equal(pred, np.broadcast_to(pred[:1], pred.shape)):
+            return None  # one pose for every frame shows no time
         return clip_times(clip.id, pred, clip.whole, clip.at, self._protocol.root_indices)
 
     def findings(self) -> list[Finding]:

@@ -133,6 +133,9 @@ def test_a_server_that_is_down_gives_one_posebench_error(server, tmp_path):
         fetch_cmu(tmp_path, server.url, progress=False)
     assert server.requests == 1 + fetch.RETRIES
     assert everything(tmp_path) == []
+    with pytest.raises(PosebenchError, match=r"the server answers 503.*or put a copy of it at"):
+        fetch_cmu(tmp_path / "new", server.url, progress=False)
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_changed_archive_is_refused_and_downloaded_only_once(server, members, tmp_path):
