@@ -110,10 +110,17 @@ def _plain(part: Paragraph | Table) -> str:
 
 
 def _markdown(part: Paragraph | Table) -> str:
+    """Markdown in which names from files are text: no HTML, and no link."""
     if isinstance(part, Paragraph):
-        return _text(part._replace(lead=f"**{part.lead}**" if part.lead else ""))
+        lead = f"**{_as_text(part.lead)}**" if part.lead else ""
+        return _text(part._replace(text=_as_text(part.text), lead=lead))
     table = _printable(part)
-    return markdown_table(table.rows, table.heads, table.right)
+    heads, *rows = ([_as_text(text) for text in map(str, row)] for row in (table.heads, *table.rows))
+    return markdown_table(rows, heads, table.right)
+
+
+def _as_text(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("](", "]\\(")
 
 
 def _printable(table: Table) -> Table:

@@ -87,3 +87,11 @@ def test_wide_letters_take_two_columns():
 
 def test_documents_are_joined_by_empty_lines():
     assert str(joined([Document.of("a", ""), Document.of("b")])) == "a\n\nb"
+
+
+def test_names_from_files_are_text_in_markdown():
+    name = "<script>alert(1)</script>[x](http://y)"
+    shown = Document.of(Paragraph("of " + name, lead=name), Table(["method"], [[name]])).markdown()
+    assert "<script>" not in shown
+    assert "](" not in shown
+    assert shown.count("&lt;script&gt;alert(1)&lt;/script&gt;[x]") == 3
