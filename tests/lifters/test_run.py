@@ -48,7 +48,7 @@ def test_pixels_reach_the_network_in_unit_focal_length_of_the_clips_camera(run, 
     poses = lifter.lift(points, CAMERA)
     assert (poses.shape, poses.dtype) == ((5, 17, 3), np.float64)
     assert np.abs(poses).max() > 10.0
-    np.testing.assert_allclose(poses, wanted, rtol=1e-6)
+    np.testing.assert_allclose(poses, wanted, rtol=1e-5, atol=1e-3)
 
 
 def test_the_nominal_camera_stands_in_where_that_is_stated(run, walker):
