@@ -12,26 +12,8 @@ import numpy as np
 from posebench.base.cameras import Array, Camera, euler_from_rotation
 from posebench.base.files import replacing, write_text
 from posebench.data.h36m.cameras import Cameras
-from posebench.data.h36m.names import CAMERAS
+from posebench.data.h36m.names import CAMERAS, NUMBERED_ACTIONS
 
-#: Actions by number in the table of metadata.xml, from 2 on; number 1 is a calibration take.
-_OFFICIAL_ORDER = (
-    "Directions",
-    "Discussion",
-    "Eating",
-    "Greeting",
-    "Phoning",
-    "Posing",
-    "Purchases",
-    "Sitting",
-    "SittingDown",
-    "Smoking",
-    "Photo",
-    "Waiting",
-    "Walking",
-    "WalkDog",
-    "WalkTogether",
-)
 _ALL_SUBJECTS = [f"S{number}" for number in range(1, 12)]
 
 
@@ -115,7 +97,7 @@ def write_metadata(path: Path, cameras: Cameras, mapped: Mapping[tuple[str, str,
     for name in CAMERAS:
         lens = _lens(cameras, name)
         w0 += np.concatenate([lens.focal, lens.centre, lens.radial, lens.tangential]).tolist()
-    actions = list(dict.fromkeys([*_OFFICIAL_ORDER, *sorted({action for _, action, _ in mapped})]))
+    actions = list(dict.fromkeys([*NUMBERED_ACTIONS, *sorted({action for _, action, _ in mapped})]))
     rows = [["", "", *_ALL_SUBJECTS]]
     for action, number in sorted({(action, number) for _, action, number in mapped}):
         names = [mapped.get((subject, action, number), "") for subject in _ALL_SUBJECTS]

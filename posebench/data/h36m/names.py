@@ -12,6 +12,24 @@ from collections.abc import Iterable, Mapping
 SPLITS = {"train": ("S1", "S5", "S6", "S7", "S8"), "test": ("S9", "S11")}
 SUBJECTS = (*SPLITS["train"], *SPLITS["test"])
 
+#: Human3.6M's actions by number, from 2; number 1 is the calibration (``metadata.xml``). Not the order of the papers' tables.
+NUMBERED_ACTIONS = (
+    "Directions",
+    "Discussion",
+    "Eating",
+    "Greeting",
+    "Phoning",
+    "Posing",
+    "Purchases",
+    "Sitting",
+    "SittingDown",
+    "Smoking",
+    "Photo",
+    "Waiting",
+    "Walking",
+    "WalkDog",
+    "WalkTogether",
+)
 #: Camera ids, by index 0 to 3.
 CAMERAS = ("54138969", "55011271", "58860488", "60457274")
 #: Width and height of the image, px, by camera; the same for every subject in :data:`SUBJECTS`.

@@ -17,7 +17,7 @@ from posebench.base.errors import PosebenchError
 from posebench.base.skeletons import skeleton
 from posebench.base.units import mm_per
 from posebench.data.clip import ClipInfo
-from posebench.data.h36m.names import CAMERAS, take_name, take_of_subaction
+from posebench.data.h36m.names import CAMERAS, NUMBERED_ACTIONS, take_name, take_of_subaction
 from posebench.predictions.archive import FRAMES_SUFFIX, Meta, Predictions
 from posebench.predictions.finding import Finding
 
@@ -26,24 +26,6 @@ ROOT_TO_HEAD = (300.0, 1200.0)
 _SAMPLE = 16
 _NUMERIC = re.compile(
     r"s_?(?P<subject>\d{1,2})_act_?(?P<action>\d{1,2})_subact_?(?P<subaction>\d{1,2})_ca_?(?P<camera>[1-4]|0[1-4])", re.IGNORECASE
-)
-#: Human3.6M's actions by number, from 2; number 1 is the calibration (``metadata.xml``). Not the order of the papers' tables.
-_NUMBERED_ACTIONS = (
-    "Directions",
-    "Discussion",
-    "Eating",
-    "Greeting",
-    "Phoning",
-    "Posing",
-    "Purchases",
-    "Sitting",
-    "SittingDown",
-    "Smoking",
-    "Photo",
-    "Waiting",
-    "Walking",
-    "WalkDog",
-    "WalkTogether",
 )
 #: Units in words, for findings.
 UNIT_WORDS = {"m": "metres", "mm": "millimetres"}
@@ -256,9 +238,9 @@ def _clip_by_form(name: str) -> str | None:
 
 def _clip_of_numbers(subject: int, action: int, subaction: int, camera: int) -> str | None:
     """The clip id of Human3.6M's numbers, cameras from 1; None for a number that no action has."""
-    if not 0 <= action - 2 < len(_NUMBERED_ACTIONS):
+    if not 0 <= action - 2 < len(NUMBERED_ACTIONS):
         return None
-    take = take_of_subaction(f"S{subject}", _NUMBERED_ACTIONS[action - 2], subaction)
+    take = take_of_subaction(f"S{subject}", NUMBERED_ACTIONS[action - 2], subaction)
     return f"S{subject}/{take}/{CAMERAS[camera - 1]}"
 
 
