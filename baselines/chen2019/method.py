@@ -14,10 +14,9 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
 
 from posebench.base.skeletons import Skeleton, skeleton
-from posebench.networks.method import Method, adam, in_tiles
+from posebench.networks.method import in_tiles
 from posebench.networks.mirror import draw_half, mirror_where, mirrored
 from posebench.networks.root_camera import HEADS
 from posebench.networks.samples import TrainingData
@@ -26,6 +25,7 @@ from posebench.networks.views import RootView, ViewRange, level_turn, project_at
 
 from .losses import consistency, discriminator_loss, generator_loss, r1_penalty
 from .network import Adapter, ChenLifter, Discriminators
+from .pairs import TrainedOnPairs
 from .published import PublishedChen
 from .settings import Settings
 
@@ -33,7 +33,7 @@ from .settings import Settings
 ALL_AZIMUTHS = 180.0
 
 
-class Chen2019(Method):
+class Chen2019(TrainedOnPairs):
     """The lifter, its two discriminators and, with extra data, a domain adapter with a discriminator of its own.
 
     The optimisers and the attributes ``critics`` and ``turns`` (the discriminator steps taken) name tensors in checkpoints.
@@ -79,21 +79,6 @@ class Chen2019(Method):
     def samples(self, data: TrainingData) -> Tensor:
         """First frames of pairs: usable frames (M,) whose clip has a frame ``gap`` seconds later."""
         return data.usable[data.usable + self._gap(data) <= data.last[data.usable]]
-
-    def _gap(self, data: TrainingData) -> int:
-        """Frames between the two poses of a pair."""
-        return max(1, round(data.fps * self.settings.gap))
-
-    def optimisers(self) -> dict[str, Optimizer]:
-        """Adam for each network, all at one learning rate."""
-        rate, betas = self.settings.learning_rate, (self.settings.beta1, self.settings.beta2)
-        optimisers = {"lifter": adam(self.lifter.parameters(), rate, betas=betas)}
-        if self.settings.adversarial or self.settings.temporal:
-            optimisers["critics"] = adam(self.critics.parameters(), rate, betas=betas)
-        if self.adapter:
-            optimisers["adapter"] = adam(self.adapter.network.parameters(), rate, betas=betas)
-            optimisers["adapter's critic"] = adam(self.adapter.critic.parameters(), rate, betas=betas)
-        return optimisers
 
     def losses(self, data: TrainingData, frames: Tensor, epoch: int) -> Iterator[tuple[str, dict[str, Tensor]]]:  # noqa: ARG002
         """The losses of the adapter and its discriminator, of the lifter, and of the discriminators, in this order."""

@@ -14,18 +14,18 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from posebench.base.errors import PosebenchError
 from posebench.base.skeletons import Skeleton
 from posebench.networks.blocks import ResidualMLP
-from posebench.networks.method import Losses, Method, adam, in_tiles
+from posebench.networks.method import Losses, in_tiles
 from posebench.networks.root_camera import HEADS
 from posebench.networks.samples import TrainingData
 from posebench.networks.standardise import Standardise
 
 from .losses import discriminator_loss, generator_loss, gradient_penalty, mean_square
 from .network import Adapter
+from .pairs import TrainedOnPairs
 from .published_geometry import PaperGeometry, ReleasedGeometry, seen
 from .settings import Settings
 
@@ -98,7 +98,7 @@ class Cycle(NamedTuple):
     back: Tensor
 
 
-class PublishedChen(Method):
+class PublishedChen(TrainedOnPairs):
     """The lifter, its two discriminators and, where own poses are few, a domain adapter with a discriminator of its own."""
 
     lifter: PublishedLifter
@@ -156,21 +156,6 @@ class PublishedChen(Method):
             return torch.ones(len(data.keypoints), dtype=torch.bool, device=data.keypoints.device)
         take = torch.unique(data.first, return_inverse=True)[1] if data.take is None else data.take
         return take < self.settings.own_takes
-
-    def _gap(self, data: TrainingData) -> int:
-        """Frames between the two poses of a pair."""
-        return max(1, round(data.fps * self.settings.gap))
-
-    def optimisers(self) -> dict[str, Optimizer]:
-        """Adam for each network, all at one learning rate."""
-        rate, betas = self.settings.learning_rate, (self.settings.beta1, self.settings.beta2)
-        optimisers = {"lifter": adam(self.lifter.parameters(), rate, betas=betas)}
-        if self.settings.adversarial or self.settings.temporal:
-            optimisers["critics"] = adam(self.critics.parameters(), rate, betas=betas)
-        if self.adapter:
-            optimisers["adapter"] = adam(self.adapter.network.parameters(), rate, betas=betas)
-            optimisers["adapter's critic"] = adam(self.adapter.critic.parameters(), rate, betas=betas)
-        return optimisers
 
     def losses(self, data: TrainingData, frames: Tensor, epoch: int) -> Iterator[Losses]:  # noqa: ARG002
         """The losses of the adapter and its discriminator, of the discriminators, and of the lifter, in this order."""
