@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from posebench.lifters import simple_lifters
+from posebench.networks.recipe import baselines
 from posebench.predictions.disclosure import FACTS, NONE, NOT_STATED, OF_UNTRAINED, supervision_in_words, why_unranked
 from posebench.predictions.provenance import Provenance
 from posebench.scoring.sums import Row, Sums, average
@@ -25,6 +26,8 @@ from posebench.scoring.sums import Row, Sums, average
 SCHEMA = 4
 #: The metric that orders a table: every method has it, also those of unknown scale.
 PRIMARY = "PA-MPJPE"
+#: What a row is: a method in one of its forms; one with a part changed; one that was trained on another dataset than it is tested on.
+METHOD, ABLATION, ELSEWHERE = "method", "ablation", "other training data"
 #: Metrics whose sums an entry keeps by joint, where the method has them.
 BY_JOINT = (PRIMARY, "MPJPE")
 
@@ -165,6 +168,23 @@ class Entry:
         return supervision_in_words(self.supervision, made.side_information if made else ())
 
     @property
+    def role(self) -> str:
+        """:data:`METHOD`, :data:`ABLATION` or :data:`ELSEWHERE`. A method that is not a baseline of posebench is never an ablation."""
+        made = self.seeds[0].provenance
+        if self._learnt_elsewhere:
+            return ELSEWHERE
+        return ABLATION if made and self.method in baselines() and made.recipe != made.form else METHOD
+
+    def is_parent_of(self, other: Entry) -> bool:
+        """Whether ``other`` is this row with one thing changed: a part of the method, or the training data."""
+        mine, its = self.seeds[0].provenance, other.seeds[0].provenance
+        if mine is None or its is None or (self.method, mine.preset, mine.form) != (other.method, its.preset, its.form):
+            return False
+        if other.role == ELSEWHERE:
+            return self.role != ELSEWHERE and mine.recipe == its.recipe
+        return other.role == ABLATION and self.role == METHOD
+
+    @property
     def _learnt_elsewhere(self) -> str:
         return "" if self.learnt_on in ("", self.data["name"]) else f"@{self.learnt_on}"
 
@@ -191,6 +211,12 @@ class Entry:
             return None
         sums = self.seeds[seed].of(metric)
         return float(average(self.rows, sums.row_total, sums.count, average_kind))
+
+    def seed_like(self, other: Seed, usual: int) -> int:
+        """Place of the seed whose training had the seed number of ``other``; ``usual`` where there is none."""
+        wanted = other.provenance.seed if other.provenance else None
+        numbers = [seed.provenance.seed if seed.provenance else None for seed in self.seeds]
+        return numbers.index(wanted) if wanted is not None and wanted in numbers else usual
 
     def by_joint(self, metric: str, average_kind: str, seed: int = 0) -> dict[str, float]:
         """One average of one metric for each joint; empty where the entry does not hold it."""

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import combinations
 from statistics import median
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from posebench.base.errors import PosebenchError
-from posebench.board.entry import PRIMARY, Entry
+from posebench.board.differences import RowDifference, all_pairs, letters, single_pairs
+from posebench.board.entry import ABLATION, METHOD, PRIMARY, Entry
 from posebench.scoring import intervals
-from posebench.scoring.comparison import paired
-from posebench.scoring.pairs import Difference
 from posebench.scoring.protocol import Protocol, load_protocol
 from posebench.scoring.sums import Sums
 
@@ -32,12 +31,15 @@ class Ranking:
     """Comparable entries in order, and the differences between them.
 
     Attributes:
-        frame: best first by :data:`PRIMARY`: columns ``group method form entry supervision scale seeds``, the facts of
-            :attr:`posebench.board.entry.Entry.facts`, and for each metric ``M``, ``M low``, ``M high``, ``M seed low``, ``M seed high``;
-            NaN where a method has no such value.
+        frame: best first by :data:`PRIMARY`: columns ``group role method form entry supervision scale seeds parameters``, the facts of
+            :attr:`posebench.board.entry.Entry.facts`, for each metric ``M``, ``M low``, ``M high``, ``M seed low``, ``M seed high``, and
+            ``parent``, ``to parent``, ``to parent low``, ``to parent high``; NaN where a row has no such value. Only rows whose ``role`` is
+            ``method`` have a ``group``: a row with a part changed is compared with its parent, the row that it changes, and with no other.
+            Where the parent is not in the table, an ablation counts as a method.
         entries: in the frame's order.
         shown: number of the seed that is shown for each, in the frame's order.
-        pairs: all paired differences of :data:`PRIMARY`.
+        pairs: all paired differences of :data:`PRIMARY` between rows whose role is ``method``.
+        to_parent: by label, the difference of a row with a part or the training data changed to the row that it changes.
         aside: the entries that are shown and never ranked (:attr:`posebench.board.entry.Entry.why_unranked`), in the same order; None if
             there are none.
     """
@@ -45,7 +47,8 @@ class Ranking:
     frame: pd.DataFrame
     entries: tuple[Entry, ...]
     shown: tuple[int, ...]
-    pairs: tuple[Difference, ...]
+    pairs: tuple[RowDifference, ...]
+    to_parent: Mapping[str, RowDifference]
     aside: Ranking | None = None
 
     @property
@@ -63,8 +66,13 @@ class Ranking:
         """The ranked entries and those aside."""
         return self.entries + (self.aside.entries if self.aside else ())
 
+    def of(self, *roles: str) -> list[tuple[Entry, int, dict[Hashable, Any]]]:
+        """Entry, number of the shown seed, and row of the frame, of the rows of some roles, best first."""
+        rows = zip(self.entries, self.shown, self.frame.to_dict("records"), strict=True)
+        return [(entry, seed, row) for entry, seed, row in rows if row["role"] in roles]
+
     @cached_property
-    def differences(self) -> dict[frozenset[str], Difference]:
+    def differences(self) -> dict[frozenset[str], RowDifference]:
         """:attr:`pairs` by the labels of both entries."""
         return {frozenset((pair.a, pair.b)): pair for pair in self.pairs}
 
@@ -80,18 +88,6 @@ class Ranking:
         A pair that differs by more than its own half-width has an interval without zero, before Holm correction.
         """
         return median(self.half_widths) if self.half_widths else None
-
-    @property
-    def overlaps(self) -> list[tuple[str, str]]:
-        """Pairs that share no letter though the ranges of their seeds overlap: with other seeds their order might change."""
-        column = f"{PRIMARY} seed"
-        groups = [intervals.read_tie_groups(text) for text in self.frame["group"]]
-        rows = list(zip(self.frame["method"], groups, self.frame[f"{column} low"], self.frame[f"{column} high"], strict=True))
-        return [
-            (one, other)
-            for (one, its, low, high), (other, others, other_low, other_high) in combinations(rows, 2)
-            if not its & others and max(low, other_low) <= min(high, other_high)
-        ]
 
 
 def comparable(entries: Sequence[Entry]) -> dict[Key, list[Entry]]:
@@ -143,9 +139,12 @@ def rank(entries: Sequence[Entry], metrics: Sequence[str]) -> Ranking:
     """Rank comparable entries, one or more, by the headline average of :data:`PRIMARY`.
 
     **Convention.** A method with several seeds is shown with its seed of median error, never with its best; with an even number of seeds
-    with the worse of the two in the middle. All its numbers and comparisons are that seed's; the range is over all seeds. All pairs are
-    compared over takes, with Holm correction. Methods that share a letter in ``group`` are not significantly different; a method may have
-    several letters. Entries that :attr:`posebench.board.entry.Entry.why_unranked` names are in ``aside``.
+    with the worse of the two in the middle. All its numbers and comparisons are that seed's; the range is over all seeds.
+
+    Rows whose role is ``method`` are compared in pairs over takes, with Holm correction. Two that differ over takes, but whose ranges over
+    seeds overlap, are not separable. Rows that share a letter in ``group`` are not separable; a row may have several letters. The other
+    rows are compared with their parent, with a Holm correction of their own. Entries that
+    :attr:`posebench.board.entry.Entry.why_unranked` names are in ``aside``.
     """
     ranked = [entry for entry in entries if not entry.why_unranked]
     beside = [entry for entry in entries if entry.why_unranked]
@@ -156,25 +155,35 @@ def rank(entries: Sequence[Entry], metrics: Sequence[str]) -> Ranking:
 def _ranking(entries: Sequence[Entry], first: Entry, metrics: Sequence[str], *, compared: bool) -> Ranking:
     """Entries in order; with the differences between them and the letters of their tie groups if ``compared``."""
     headline, rows = first.protocol["headline"], first.rows
+    parents = {entry.label: next((other for other in entries if other.is_parent_of(entry)), None) for entry in entries}
+    roles = {entry.label: METHOD if entry.role == ABLATION and parents[entry.label] is None else entry.role for entry in entries}
     shown = {entry.label: _median_seed(entry, headline) for entry in entries}
-    letters, pairs = {entry.label: UNRANKED for entry in entries}, tuple[Difference, ...]()
+    groups = {entry.label: UNRANKED if not compared else "" for entry in entries}
+    pairs, to_parent = list[RowDifference](), dict[str, RowDifference]()
     if compared:
-        sums = {entry.label: _aligned_sums(entry, first, shown[entry.label], PRIMARY) for entry in entries}
-        comparison = paired(PRIMARY, first.units[PRIMARY], headline, rows, {name: one for name, one in sums.items() if one})
-        letters, pairs = comparison.letters, tuple(comparison.pairs)
+        methods = sorted(
+            (entry for entry in entries if roles[entry.label] == METHOD),
+            key=lambda entry: (entry.value(PRIMARY, headline, shown[entry.label]) or 0.0, entry.label),
+        )
+        pairs = all_pairs(methods, {entry.label: primary_sums(entry, first, shown[entry.label]) for entry in methods})
+        groups |= letters(methods, pairs)
+        to_parent = _to_parents(entries, parents, shown)
     resampling = intervals.resample(rows, headline)
     table = [
         {
-            "group": letters[entry.label],
+            "group": groups[entry.label],
+            "role": roles[entry.label],
             "method": entry.label,
             "form": entry.form,
             "entry": entry.name,
             "supervision": entry.supervision_in_words,
             "scale": entry.scale,
             "seeds": len(entry.seeds),
+            "parameters": made.parameters if (made := entry.seeds[0].provenance) else np.nan,
             **entry.facts,
             "context": int(context) if (context := entry.facts["context"]).isdecimal() else context,
             **_numbers(entry, first, shown[entry.label], metrics, resampling),
+            **_parent_numbers(to_parent.get(entry.label)),
         }
         for entry in entries
     ]
@@ -183,7 +192,24 @@ def _ranking(entries: Sequence[Entry], first: Entry, metrics: Sequence[str], *, 
         frame = frame.sort_values([PRIMARY, "method"], ignore_index=True)
     by_label = {entry.label: entry for entry in entries}
     ordered = tuple(by_label[name] for name in frame["method"]) if table else ()
-    return Ranking(frame, ordered, tuple(shown[entry.label] for entry in ordered), pairs)
+    return Ranking(frame, ordered, tuple(shown[entry.label] for entry in ordered), tuple(pairs), to_parent)
+
+
+def _to_parents(entries: Sequence[Entry], parents: Mapping[str, Entry | None], shown: Mapping[str, int]) -> dict[str, RowDifference]:
+    """The difference of each row that has a parent to its parent, of the same seed number where the parent has it."""
+    chosen = []
+    for entry in entries:
+        if parent := parents[entry.label]:
+            seed = shown[entry.label]
+            of_parent = parent.seed_like(entry.seeds[seed], shown[parent.label])
+            chosen.append((entry, primary_sums(entry, entry, seed), parent, primary_sums(parent, entry, of_parent)))
+    return {difference.a: difference for difference in single_pairs(chosen)}
+
+
+def _parent_numbers(difference: RowDifference | None) -> dict[str, object]:
+    names = ("parent", "to parent", "to parent low", "to parent high")
+    values = (None, None, None, None) if difference is None else (difference.b, difference.value, difference.low, difference.high)
+    return {name: np.nan if value is None else value for name, value in zip(names, values, strict=True)}
 
 
 def _numbers(entry: Entry, first: Entry, seed: int, metrics: Sequence[str], resampling: intervals.Draw | None) -> dict[str, float]:
@@ -208,6 +234,13 @@ def _numbers(entry: Entry, first: Entry, seed: int, metrics: Sequence[str], resa
 def _median_seed(entry: Entry, headline: str) -> int:
     order = sorted(range(len(entry.seeds)), key=lambda seed: entry.value(PRIMARY, headline, seed) or 0.0)
     return order[len(order) // 2]
+
+
+def primary_sums(entry: Entry, first: Entry, seed: int) -> Sums:
+    """The sums of :data:`PRIMARY`, which every entry has, in the order of the first entry's takes."""
+    sums = _aligned_sums(entry, first, seed, PRIMARY)
+    assert sums is not None, "every entry has the metric that ranks"
+    return sums
 
 
 def _aligned_sums(entry: Entry, first: Entry, seed: int, metric: str) -> Sums | None:

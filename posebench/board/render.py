@@ -9,10 +9,12 @@ from posebench.base.errors import PosebenchError, first_ten
 from posebench.base.files import write_text
 from posebench.board.entry import Entry
 from posebench.board.entry_files import load_entries
+from posebench.board.pages.all_rows import all_rows_page
 from posebench.board.pages.entry import entry_page
 from posebench.board.pages.leaderboard import leaderboard_page
 from posebench.board.pages.plot_data import Data
 from posebench.board.pages.plots import draw, fresh, plot_data
+from posebench.board.pages.reading import READING
 from posebench.board.pages.speed import load_records, speed_page
 from posebench.board.pages.tables import as_csv, as_json
 from posebench.board.published.reader import load_published
@@ -22,19 +24,20 @@ from posebench.lifters.timing.record import Record
 from posebench.scoring.protocol import load_protocol
 
 #: Folders and endings of generated files; one that is there and was not generated is left over from an earlier entry.
-_GENERATED = (("entries", ".md"), ("tables", ".csv"), ("tables", ".json"), ("plots", ".svg"))
+_GENERATED = (("entries", ".md"), ("tables", ".md"), ("tables", ".csv"), ("tables", ".json"), ("plots", ".svg"))
 
 
 def _texts(board: Path, entries: Sequence[Entry], ranked: dict[Key, Ranking], records: Mapping[str, Record]) -> dict[Path, str]:
     """Every generated text of a board: pages, entries' pages, tables."""
     published = load_published(board)
-    texts = {board / "README.md": leaderboard_page(ranked, published, records)}
+    texts = {board / "README.md": leaderboard_page(ranked, published, records), board / "how-to-read.md": READING}
     if records:
         texts[board / "speed.md"] = speed_page(records)
     if published is not None:
         texts[board / "reconciliation.md"] = reconciliation(published, entries)
     for key, stem in file_stems(ranked).items():
         protocol = load_protocol(key[0])
+        texts[board / "tables" / f"{stem}.md"] = all_rows_page(key, ranked[key], protocol, stem)
         texts[board / "tables" / f"{stem}.csv"] = as_csv(ranked[key])
         texts[board / "tables" / f"{stem}.json"] = as_json(ranked[key])
         for ranking in filter(None, (ranked[key], ranked[key].aside)):

@@ -206,7 +206,7 @@ def test_an_entry_filed_under_its_earlier_name_is_shown_under_it_and_replaced_by
     page = earlier.with_suffix(".md").read_text()
     assert page.startswith("# good+tuned@cmu (quick) on `synthetic`")
     assert "(good@cmu-gt-quick.json)" in page
-    assert "| [good+tuned@cmu (quick)](entries/synthetic/good@cmu-gt-quick.md) | tuned  |" in (tmp_path / "README.md").read_text()
+    assert "| [good](entries/synthetic/good@cmu-gt-quick.md) | tuned  |" in (tmp_path / "README.md").read_text()
     path.write_text(text)
     with pytest.raises(PosebenchError, match="the same entry"):
         load_entries(tmp_path)
@@ -267,16 +267,16 @@ def test_an_oracle_or_a_seen_test_split_is_shown_aside_and_never_ranked(tmp_path
     assert check_board(tmp_path) == len(chosen)
     page = (tmp_path / "README.md").read_text()
     below = page.split("**Not ranked**:\n")[1]
-    assert "| unranked | [good+wide@cmu (quick)](entries/synthetic/good+wide@cmu-gt-quick.md) |" in re.sub(" +", " ", below)
+    assert "| unranked | [good+wide@cmu](entries/synthetic/good+wide@cmu-gt-quick.md) |" in re.sub(" +", " ", below)
     assert f"* good+wide@cmu (quick): {reason}." in below
     table = tmp_path / "tables" / "synthetic" / "gt"
     content = json.loads(table.with_suffix(".json").read_text())
     assert [row["method"] for row in content["rows"]] == ([] if alone else ["bad"])
     assert [(row["method"], row["not ranked"]) for row in content["unranked rows"]] == [("good+wide@cmu (quick)", reason)]
-    assert "unranked,good+wide@cmu (quick),tuned," in table.with_suffix(".csv").read_text()
+    assert "unranked,other training data,good+wide@cmu (quick),tuned," in table.with_suffix(".csv").read_text()
     own = (tmp_path / "entries" / "synthetic" / "good+wide@cmu-gt-quick.md").read_text()
     assert f"**Not ranked**: {reason}." in own
-    assert "Against the other rows" not in own
+    assert "## Against" not in own
 
 
 def test_a_row_leads_to_the_page_of_its_method_and_states_form_context_and_side_information(tmp_path, results, made):
@@ -286,10 +286,13 @@ def test_a_row_leads_to_the_page_of_its_method_and_states_form_context_and_side_
     render(tmp_path)
     words = "none + camera tilt from calibration (training split)"
     row = re.sub(" +", " ", (tmp_path / "README.md").read_text())
-    assert f"(entries/synthetic/{path.stem}.md) | [released](../baselines/repnet/README.md) | {words} | 1 |" in row
-    assert f"| repnet+wide@cmu (quick) | yes | flip | none | none | none | last epoch | {tilt} |" in row
+    assert f"(entries/synthetic/{path.stem}.md) | [released](../baselines/repnet/README.md) | {words} | cmu | gt |" in row
+    every = re.sub(" +", " ", (tmp_path / "tables" / "synthetic" / "gt.md").read_text())
+    assert f"(../../entries/synthetic/{path.stem}.md) | [released](../../../baselines/repnet/README.md) | {words} | 1 |" in every
+    assert f"| repnet+wide@cmu (quick) | yes | flip | none | none | none | last epoch | {tilt} |" in every
     page = path.with_suffix(".md").read_text()
     assert "The method: [repnet](../../../baselines/repnet/README.md)" in page
     assert f"Form: released. Supervision: {words}." in page
     line = (tmp_path / "tables" / "synthetic" / "gt.csv").read_text().splitlines()[1]
-    assert line.startswith(f"a,repnet+wide@cmu (quick),released,{path.stem},{words},metric,1,1,yes,flip,none,none,none,last epoch,{tilt},")
+    facts = f"{path.stem},{words},metric,1,7,1,yes,flip,none,none,none,last epoch,{tilt},"
+    assert line.startswith(f",other training data,repnet+wide@cmu (quick),released,{facts}")

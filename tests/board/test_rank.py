@@ -61,14 +61,60 @@ def test_the_smallest_separable_difference_is_the_median_half_width_of_the_pairs
     assert rank(entries[:1], ["PA-MPJPE"]).smallest is None
 
 
-def test_rows_of_other_letters_whose_seeds_overlap_are_named(tmp_path, results):
+def test_methods_whose_seeds_overlap_share_a_letter(tmp_path, results):
     add(tmp_path, [results["good"], results["good2"]], list("ab"))
     (good,) = load_entries(tmp_path)
     bad = entry_of(results["bad"], "bad")
-    assert not rank([good, bad], ["PA-MPJPE"]).overlaps
+    assert list(rank([good, bad], ["PA-MPJPE"]).frame["group"]) == ["a", "b"]
     lucky = replace(bad, seeds=[good.seeds[0], bad.seeds[0]])
-    assert rank([good, lucky], ["PA-MPJPE"]).overlaps == [("good", "bad")]
-    assert "overlap: good and bad" in leaderboard_page(rankings([good, lucky]), None, {})
+    ranking = rank([good, lucky], ["PA-MPJPE"])
+    (pair,) = ranking.pairs
+    assert pair.significant
+    assert pair.seeds_overlap
+    assert list(ranking.frame["group"]) == ["a", "a"]
+
+
+def of_recipe(result, made, seed=0, **changes):
+    """An entry of `martinez` whose recipe, form and training data are given."""
+    how = {**made, "recipe": "tuned", "trained_on": "synthetic 1 a5: S1", "seed": seed, **changes}
+    return replace(entry_of(replace(result, predictions=replace(result.predictions, method="martinez", provenance=how)), "martinez"))
+
+
+def test_an_ablation_is_compared_with_the_row_that_it_changes_of_the_same_seed_and_with_no_other(results, made):
+    tuned = of_recipe(results["good"], made)
+    second = of_recipe(results["good2"], made, seed=1)
+    parent = replace(tuned, seeds=[tuned.seeds[0], second.seeds[0]])
+    ablation = of_recipe(results["bad"], made, recipe="narrow")
+    elsewhere = of_recipe(results["bad"], made, trained_on="cmu 1 a5: S01")
+    ranking = rank([parent, ablation, elsewhere, entry_of(results["free"], "free")], ["PA-MPJPE"])
+    assert dict(zip(ranking.frame["method"], ranking.frame["role"], strict=True)) == {
+        "martinez+tuned (quick)": "method",
+        "martinez+narrow (quick)": "ablation",
+        "martinez+tuned@cmu (quick)": "other training data",
+        "free": "method",
+    }
+    assert dict(zip(ranking.frame["method"], ranking.frame["group"], strict=True))["martinez+narrow (quick)"] == ""
+    assert {label: pair.b for label, pair in ranking.to_parent.items()} == dict.fromkeys(
+        ["martinez+narrow (quick)", "martinez+tuned@cmu (quick)"], "martinez+tuned (quick)"
+    )
+    # Both seeds of the parent were scored; the row that is shown is the worse one, the difference is to the one with the same number.
+    expected = ablation.value("PA-MPJPE", "action") - tuned.value("PA-MPJPE", "action")
+    assert ranking.to_parent["martinez+narrow (quick)"].value == pytest.approx(expected)
+    assert len(ranking.pairs) == 1
+
+
+def test_an_ablation_whose_parent_is_not_in_the_table_counts_as_a_method(results, made):
+    frame = rank([of_recipe(results["bad"], made, recipe="narrow"), entry_of(results["good"], "good")], ["PA-MPJPE"]).frame
+    assert list(frame["group"]) == ["a", "b"]
+    assert set(frame["role"]) == {"method"}
+
+
+def test_a_difference_reads_the_same_from_both_sides(results):
+    (pair,) = rank([entry_of(results["good"], "good"), entry_of(results["bad"], "bad")], ["PA-MPJPE"]).pairs
+    turned = pair.seen_from("bad")
+    assert pair.seen_from("good") == pair
+    assert (turned.a, turned.b, turned.value, turned.low, turned.high) == ("bad", "good", -pair.value, -pair.high, -pair.low)
+    assert turned.seen_from("good") == pair
 
 
 def test_an_entry_of_other_takes_under_the_same_fingerprint_is_refused(results):

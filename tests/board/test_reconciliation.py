@@ -240,7 +240,7 @@ def test_a_board_without_published_numbers_has_no_reconciliation_page(tmp_path):
     copy_entry(tmp_path)
     render(tmp_path)
     assert check_board(tmp_path) > 0
-    assert [path.name for path in tmp_path.glob("*.md")] == ["README.md"]
+    assert [path.name for path in sorted(tmp_path.glob("*.md"))] == ["README.md", "how-to-read.md"]
 
 
 def test_the_committed_page_has_every_number_of_its_file():

@@ -29,4 +29,4 @@ def test_a_lifter_of_ones_own_gets_on_a_board(tmp_path, monkeypatch):
         assert main(words) == 0, words
     page = Path("my-board/README.md").read_text(encoding="utf-8")
     assert page.index("flat") > 0
-    assert "lift+own (none)" in page
+    assert "[lift+own](entries/synthetic/lift+own-gt-none.md)" in page

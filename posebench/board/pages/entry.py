@@ -10,6 +10,7 @@ from urllib.parse import quote
 from posebench.base.errors import printable
 from posebench.base.escape import markdown_code, markdown_text
 from posebench.board.entry import BY_JOINT, PRIMARY, Entry
+from posebench.board.pages.ablations import difference_cell, verdict
 from posebench.board.pages.provenance import DIAGNOSTICS_PAGE
 from posebench.board.pages.tables import FACT_TITLES, method_page, metric_cell
 from posebench.board.rank import Ranking, metrics_of
@@ -75,22 +76,22 @@ def _values(ranking: Ranking, entry: Entry, row: Mapping[Hashable, Any], protoco
 
 
 def _against(ranking: Ranking, entry: Entry) -> list[str]:
-    lines = []
-    for other in ranking.entries:
-        pair = ranking.differences.get(frozenset((entry.label, other.label)))
-        if pair is not None:
-            sign = 1.0 if pair.a == entry.label else -1.0
-            bounds = [sign * bound for bound in (pair.low, pair.high) if bound is not None]
-            interval = f" [{min(bounds):+.1f}, {max(bounds):+.1f}]" if bounds else ""
-            verdict = "no" if not pair.separable else "yes, better" if sign * pair.value < 0 else "yes, worse"
-            lines.append([markdown_text(other.label), f"{sign * pair.value:+.1f}{interval}", verdict])
-    if not lines:
+    """The differences that the board judges: to the other methods, or to the row that this one changes."""
+    if entry.label in ranking.to_parent:
+        found = [ranking.to_parent[entry.label]]
+        about = "of this row minus that of the row that it changes, of the same seed number where both have it"
+        title, judged = "Against the unchanged method", "over all changed rows of the table"
+    else:
+        pairs = (ranking.differences.get(frozenset((entry.label, other.label))) for other in ranking.entries if other is not entry)
+        found = [pair.seen_from(entry.label) for pair in pairs if pair]
+        about, title, judged = "of this row minus that of the other", "Against the other methods", "over all pairs of methods"
+    if not found:
         return []
-    unit = entry.units[PRIMARY]
+    lines = [[markdown_text(pair.b), difference_cell(pair), verdict(pair)] for pair in found]
     return [
-        f"## Against the other rows\n\n{PRIMARY} of this row minus that of the other, paired over takes, with the pair's own interval."
-        " Below 0 this row is better; the verdict is Holm-adjusted over all pairs of the table.\n",
-        markdown_table(lines, ["other", f"difference [{unit}]", "separable"], right=(1,)) + "\n",
+        f"## {title}\n\n{PRIMARY} {about}, paired over takes, with the pair's own interval."
+        f" Below 0 this row is better; the verdict is Holm-adjusted {judged}, and `no` where the ranges over seeds overlap.\n",
+        markdown_table(lines, ["other", f"difference [{entry.units[PRIMARY]}]", "separable"], right=(1,)) + "\n",
     ]
 
 

@@ -1,9 +1,10 @@
-"""How the order of methods on a table compares with the order in their papers, in one sentence computed from the table."""
+"""How the order of methods on a table compares with the order in their papers, computed from the table."""
 
 from __future__ import annotations
 
 from posebench.base.escape import markdown_text
 from posebench.board.entry import PRIMARY, Entry
+from posebench.board.pages.prose import wrapped
 from posebench.board.rank import Ranking
 from posebench.predictions.forms import FORMS
 
@@ -13,13 +14,13 @@ from posebench.predictions.forms import FORMS
 PAPERS_ORDER = (("martinez", "repnet"), ("repnet", "chen2019"), ("ites", "chen2019"), ("ites", "repnet"))
 
 
-def order_sentence(ranking: Ranking) -> str:
-    """For each form, the pairs of :data:`PAPERS_ORDER` that a table has, as here and in the papers; empty where it has none.
+def order_sentences(ranking: Ranking) -> list[str]:
+    """For each form, how the pairs of :data:`PAPERS_ORDER` that a table has stand here, as lines of a list; empty where it has none.
 
     The row of a method in a form is the one whose recipe has the form's name, trained on the table's own dataset; with several presets,
     the best. Trainings of seconds (``smoke``) say nothing about a method.
     """
-    parts = []
+    lines = []
     for form in FORMS:
         rows = _rows(ranking, form)
         pairs = [(rows[one], rows[other]) for one, other in PAPERS_ORDER if one in rows and other in rows]
@@ -29,8 +30,8 @@ def order_sentence(ranking: Ranking) -> str:
             listed = [f"as in the papers {'; '.join(same)}"] if same else []
             listed += [f"not separable here {'; '.join(tied)}"] if tied else []
             listed += [f"against the papers {'; '.join(turned)}"] if turned else []
-            parts.append(f"in the form `{form}`, {', '.join(listed)}")
-    return f"The order of the methods, compared with their papers' order: {'; '.join(parts)}." if parts else ""
+            lines.append(wrapped(f"* Form `{form}`: {', '.join(listed)}."))
+    return ["The order of the methods here, and in their papers:\n", *lines, ""] if lines else []
 
 
 def _rows(ranking: Ranking, form: str) -> dict[str, Entry]:

@@ -1,4 +1,4 @@
-"""Plots of a ranking as SVG: error by method, by action and by joint, PCK curves, error against time.
+"""Plots of a ranking as SVG: error by method, effect of each part, error by action and by joint, PCK curves, error against time.
 
 **Convention.** A plot is drawn from plain data only. It ends with a stamp: a digest of the data and :data:`STYLE_VERSION`, and a digest of
 the drawing. So :func:`fresh` recognises a stale or edited plot without drawing it again, whatever version of matplotlib drew it. One
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 #: Raise it with every change of how plots look: all plots are then drawn again.
-STYLE_VERSION = 3
+STYLE_VERSION = 4
 
 
 class Plot(NamedTuple):
@@ -38,8 +38,9 @@ class Plot(NamedTuple):
 
 PLOTS = {
     "error": Plot(sources.error_by_method, drawings.draw_errors, "error by method"),
-    "actions": Plot(sources.error_by_action, drawings.draw_series, "error by action"),
-    "joints": Plot(sources.error_by_joint, drawings.draw_series, "error by joint"),
+    "ablations": Plot(sources.difference_to_parent, drawings.draw_differences, "what each part does"),
+    "actions": Plot(sources.error_by_action, drawings.draw_heat_map, "error by action"),
+    "joints": Plot(sources.error_by_joint, drawings.draw_heat_map, "error by joint"),
     "pck": Plot(sources.error_thresholds, drawings.draw_curves, "share of joints below a threshold"),
     "time": Plot(sources.error_against_time, drawings.draw_times, "error against time"),
 }

@@ -19,13 +19,16 @@ from posebench.board.entry import PRIMARY, Entry
 from posebench.board.rank import Ranking
 from posebench.display.tables import markdown_table
 from posebench.lifters import simple_lifters
+from posebench.lifters.timing.record import Record
 from posebench.networks.recipe import baselines
+from posebench.scoring.protocol import Protocol
 
 #: Position errors in the ranked table besides :data:`PRIMARY`, if the protocol has them.
 POSITION_ERRORS = ("N-MPJPE", "MPJPE")
 #: Further metrics, in a second table, so that each fits the page of a code host.
 FURTHER = ("PCK@150", "AUC", "N-PCK@150", "CPS", "MPJVE")
-DIAGNOSTICS = ("PA-MPJPE-reflection", "flip-rate")
+FLIPS = "flip-rate"
+DIAGNOSTICS = ("PA-MPJPE-reflection", FLIPS)
 #: Titles of the facts in tables for people.
 FACT_TITLES = {
     "context": "context [frames]",
@@ -67,15 +70,91 @@ def seeds_cell(row: Mapping[Hashable, Any], metric: str = PRIMARY) -> str:
     return "1" if count == 1 else f"{count}: {row[f'{metric} seed low']:.1f} to {row[f'{metric} seed high']:.1f}"
 
 
-def ranked_table(ranking: Ranking, folder: str) -> str:
-    """The table that ranks: groups, methods with a link to the entry's page in ``folder``, position errors, seeds."""
+def entry_link(entry: Entry, protocol: Protocol, text: str = "", *, target_only: bool = False) -> str:
+    """A link from a board's folder to the page of an entry, under its label or another text; or its target alone."""
+    target = f"entries/{quote(protocol.id)}/{quote(entry.name, safe='@+')}.md"
+    return target if target_only else f"[{markdown_text(text or entry.label)}]({target})"
+
+
+def method_table(ranking: Ranking, records: Mapping[str, Record], protocol: Protocol, *roles: str) -> str:
+    """The rows of some roles, best first: what each is, what it was told, what it costs, its errors; empty where there are none."""
+    units = ranking.units
+    metrics = [PRIMARY, *(metric for metric in POSITION_ERRORS if metric in units)]
+    flips = [FLIPS] if FLIPS in units else []
+    times = times_a_frame(ranking, records)[1]
+    rows = []
+    for entry, _, row in ranking.of(*roles):
+        made = entry.seeds[0].provenance
+        rows.append(
+            [
+                row["group"],
+                entry_link(entry, protocol, entry.method if made and made.recipe == made.form else entry.variant),
+                form_cell(entry),
+                *([made.preset if made else ""]),
+                *(metric_cell(row, metric, interval=True) for metric in metrics),
+                *(metric_cell(row, name) for name in flips),
+                seeds_cell(row),
+                markdown_text(row["supervision"]),
+                row["context"],
+                parameters_cell(row["parameters"]),
+                times.get(entry.label, ""),
+            ]
+        )
+    heads = ["tie", "method", "form", "budget", *_heads(metrics, units), *(["flips [%]"] if flips else []), "seeds"]
+    heads += ["3D seen, and side information", "frames", "parameters", "ms a frame"]
+    right = [*range(4, 4 + len(metrics) + len(flips)), *range(len(heads) - 3, len(heads))]
+    if not times:
+        rows, heads, right = [row[:-1] for row in rows], heads[:-1], right[:-1]
+    return markdown_table(rows, heads, right=right) if rows else ""
+
+
+def parameters_cell(number: float) -> str:
+    """A number of parameters in millions or thousands; empty for NaN.
+
+    Example:
+        >>> parameters_cell(4293680), parameters_cell(102793), parameters_cell(float("nan"))
+        ('4.29 M', '103 k', '')
+    """
+    if pd.isna(number):
+        return ""
+    return f"{number / 1e6:.2f} M" if number >= 1e6 else f"{number / 1e3:.0f} k"
+
+
+def times_a_frame(ranking: Ranking, records: Mapping[str, Record]) -> tuple[str, dict[str, str]]:
+    """The machine of the first quiet record that times one of the rows, and by label the median time of one frame in ms."""
+    for machine, record in records.items():
+        cases = {one.name: case for one in record.lifters if (case := one.usual(1)) is not None}
+        found = {}
+        for entry in ranking.all_entries:
+            made = entry.seeds[0].provenance
+            names = made.names(entry.method) if made else (entry.method,)
+            if case := next((cases[name] for name in names if name in cases), None):
+                found[entry.label] = f"{1e3 * case.p50:.2g}"
+        if found and record.noise.trusted:
+            return machine, found
+    return "", {}
+
+
+def timing_note(ranking: Ranking, records: Mapping[str, Record]) -> str:
+    """On which machine the times of :func:`method_table` were measured; empty where it has none."""
+    machine, times = times_a_frame(ranking, records)
+    if not times:
+        return ""
+    facts = records[machine].machine
+    threads = facts.get("threads", "")
+    threads = "one thread" if threads == "1" else f"{threads} threads"
+    return f"Time: median of one frame at a time, {threads} of {markdown_text(facts.get('processor', machine))} ([speed](speed.md))."
+
+
+def ranked_table(ranking: Ranking, protocol: Protocol) -> str:
+    """Every row: group or difference to its parent, form, supervision, context, position errors, seeds."""
     units = ranking.units
     metrics = [PRIMARY, *(metric for metric in POSITION_ERRORS if metric in units)]
     rows = [
         [
             row["group"],
-            f"[{markdown_text(row['method'])}]({quote(folder)}/{quote(row['entry'], safe='@+')}.md)",
-            _form_cell(entry),
+            entry_link(entry, protocol),
+            form_cell(entry),
             markdown_text(row["supervision"]),
             row["context"],
             *(metric_cell(row, metric, interval=metric == PRIMARY) for metric in metrics),
@@ -83,11 +162,12 @@ def ranked_table(ranking: Ranking, folder: str) -> str:
         ]
         for entry, row in zip(ranking.entries, ranking.frame.to_dict("records"), strict=True)
     ]
-    heads = ["group", "method", "form", "supervision", "context", *_heads(metrics, units), "seeds"]
+    heads = ["tie", "method", "form", "3D seen, and side information", "frames", *_heads(metrics, units), "seeds"]
     return markdown_table(rows, heads, right=range(4, 5 + len(metrics)))
 
 
-def _form_cell(entry: Entry) -> str:
+def form_cell(entry: Entry) -> str:
+    """The form of an entry, with a link to the page of its method if posebench has one."""
     page = method_page(entry.method)
     return f"[{entry.form}]({page})" if page else entry.form
 
@@ -127,7 +207,8 @@ def as_csv(ranking: Ranking) -> str:
     """All rows as CSV, those aside last, with group ``unranked``; an empty cell is a value that the method does not have."""
     frames = [part.frame.round(_DIGITS) for part in (ranking, ranking.aside) if part and part.entries]
     whole = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
-    texts = {name: whole[name].map(csv_text) for name in whole.columns if not pd.api.types.is_numeric_dtype(whole[name])}
+    words = [name for name in whole.columns if not pd.api.types.is_numeric_dtype(whole[name])]
+    texts = {name: whole[name].map(lambda value: csv_text(value) if isinstance(value, str) else value) for name in words}
     return whole.assign(**texts).to_csv(index=False, lineterminator="\n")
 
 
