@@ -121,11 +121,11 @@ def _expected_in_words(expected: Expected) -> str:
 
 
 def _hours_note(targets: Targets) -> str:
-    gpu = targets.gpu
+    gpu, ratio = targets.gpu, targets.gpu_ratio
     return (
-        f"Hours on one CPU core are extrapolated from a few measured steps: {targets.machine}. Hours on one GPU ({gpu.name}) are"
-        f" extrapolated from the one published speed, {gpu.step_ms:g} ms a step of {gpu.target} ({gpu.source}), as if every method gained what"
-        f" that one gains: {targets.gpu_ratio:.1f} times. None was measured on a GPU."
+        f"Hours on one CPU core are extrapolated from measured steps: {targets.machine}. No training was measured on a GPU. One speed is"
+        f" published: {gpu.step_ms:g} ms a step of {gpu.target} on a {gpu.name} ({gpu.source}). It is {ratio:.1f} times the speed of that"
+        f" core, and the hours on one GPU are those of a {gpu.name} if every method gained as much."
     )
 
 

@@ -181,3 +181,16 @@ class Targets:
     def gpu_hours(self, target: Target) -> float:
         """Of the training on the GPU, if every method gained there what the measured one gains."""
         return target.cpu_hours / self.gpu_ratio
+
+    def gpu_estimate(self, method: str, cpu_seconds: float) -> tuple[float, str] | None:
+        """Seconds on the GPU of a training that takes ``cpu_seconds`` on a CPU core, and where the ratio is from.
+
+        None for a method other than the one whose speed was published: what it gains on a GPU is not known.
+        """
+        anchor = next(target for target in self.targets if target.id == self.gpu.target)
+        if method != anchor.method:
+            return None
+        source = (
+            f"as a {self.gpu.name} makes a step in {self.gpu.step_ms:g} ms where one core took {anchor.cpu_ms:.3g} ms: {self.gpu.source}"
+        )
+        return cpu_seconds / self.gpu_ratio, source
