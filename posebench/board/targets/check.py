@@ -15,7 +15,6 @@ from typing import Any
 
 from posebench.base.errors import PosebenchError
 from posebench.board.published.tables import UNITS, cell
-from posebench.board.targets.best_of_flip import best_of_flip
 from posebench.board.targets.reader import find_target
 from posebench.board.targets.types import PRESET, Expected, Target, Targets
 from posebench.data.h36m.names import SPLITS
@@ -151,22 +150,13 @@ class Verdict:
         }
 
 
-def check_results(
-    targets: Targets,
-    paths: Sequence[str | os.PathLike[str]],
-    id: str | None = None,
-    *,
-    root: str | os.PathLike[str] | None = None,
-    cameras: str | os.PathLike[str] | None = None,
-) -> Verdict:
+def check_results(targets: Targets, paths: Sequence[str | os.PathLike[str]], id: str | None = None) -> Verdict:
     """Hold the results of one training, one for each seed, against a target.
 
     Args:
         targets: of :func:`posebench.board.targets.reader.load_targets`.
         paths: run folders or result files.
         id: of the target; None for the one that the first result has most in common with.
-        root: the folder of the tested dataset, for numbers that choose the better flip against the truth.
-        cameras: the file with its cameras, where the folder has none.
 
     Raises:
         PosebenchError: no such target, no result, a result without what the target needs, or one seed twice.
@@ -178,12 +168,8 @@ def check_results(
     twice = next((seed for seed in seeds if seed is not None and seeds.count(seed) > 1), None)
     if twice is not None:
         raise PosebenchError(f"seed {twice} twice", "one result for each seed", "name each run once")
-    flips = [best_of_flip(file, result, root, cameras) if target.needs_truth else {} for file, result in zip(files, results, strict=True)]
-    numbers = []
-    for expected in target.expected:
-        of_each = zip(results, flips, files, strict=True)
-        values = [flip[expected.metric] if expected.metric in flip else _value(result, expected, file) for result, flip, file in of_each]
-        numbers.append(Number(expected, tuple(values)))
+    pairs = list(zip(results, files, strict=True))
+    numbers = [Number(expected, tuple(_value(result, expected, file) for result, file in pairs)) for expected in target.expected]
     named = [_name(file) for file in files]
     differences: dict[str, None] = {}
     for name, result in zip(named, results, strict=True):

@@ -16,8 +16,6 @@ from posebench.data.registry import DATASETS
 PRESET = "full"
 #: Dataset -> the word that stands for its folder in a command.
 ROOTS = {"h36m": "H36M", "3dhp": "3DHP"}
-#: Start of the names of the numbers that :func:`posebench.board.targets.best_of_flip.best_of_flip` gives.
-BEST_OF_FLIP = "best-of-flip "
 
 
 @dataclass(frozen=True)
@@ -96,11 +94,6 @@ class Target:
         return (self.trained_on, self.trained_keypoints) == (self.tested_on, self.keypoints)
 
     @property
-    def needs_truth(self) -> bool:
-        """Whether a number chooses the better flip against the truth, so that the check reads the poses."""
-        return any(expected.metric.startswith(BEST_OF_FLIP) for expected in self.expected)
-
-    @property
     def commands(self) -> list[list[str]]:
         """Arguments of ``posebench``, from the training of the first seed to the check."""
         where = ["--dataset", self.trained_on, "--root", ROOTS[self.trained_on], "--keypoints", self.trained_keypoints]
@@ -112,7 +105,7 @@ class Target:
             commands.append(["predict", self.run, "--dataset", self.tested_on, *root, "--keypoints", self.keypoints, "-o", poses])
         if self.result != self.run:
             commands.append(["score", poses, "--protocol", self.protocol, *root, "-o", self.result])
-        return [*commands, ["reproduce", "check", self.result, "--target", self.id, *(root if self.needs_truth else [])]]
+        return [*commands, ["reproduce", "check", self.result, "--target", self.id]]
 
     @property
     def cpu_hours(self) -> float:

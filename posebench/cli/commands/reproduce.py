@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 
 from posebench.cli import choices
-from posebench.cli.options import add_json, add_root, completed
+from posebench.cli.options import add_json, completed
 from posebench.cli.parser import Parser, add_verbs
 from posebench.cli.printing import print_json, show
 
@@ -27,7 +27,6 @@ def configure(parser: Parser) -> None:
     checked.add_argument("results", metavar="RUN", nargs="+", help="a run's folder or a result file; several seeds of one training")
     known = "the target (default: the one that the run fits best; the report names it)"
     completed(checked.add_argument("--target", metavar="TARGET", help=known), lambda _: choices.targets())
-    add_root(checked)
     add_json(checked)
 
 
@@ -63,7 +62,7 @@ def run_check(args: Namespace) -> int:
     from posebench.board.targets.check import check_results
     from posebench.board.targets.reader import load_targets
 
-    verdict = check_results(load_targets(), args.results, args.target, root=args.root, cameras=args.cameras)
+    verdict = check_results(load_targets(), args.results, args.target)
     if args.json:
         print_json(verdict.as_dict())
     else:
