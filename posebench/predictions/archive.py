@@ -51,7 +51,8 @@ _ADVICE = "write the file with posebench.save_predictions(path, {clip_id: poses}
 class Meta:
     """What a file states about its poses.
 
-    ``unit`` is None only where ``scale`` is ``unknown``; ``provenance`` is None where no training is stated.
+    ``unit`` is None only where ``scale`` is ``unknown``; ``provenance`` is None where no training is stated. ``joints`` are the equations
+    and rules by which the lifter was given keypoints of other joints than its own; empty, and then not written, where there are none.
     """
 
     skeleton: str
@@ -62,6 +63,7 @@ class Meta:
     keypoints: str = ""
     supervision: str = "unstated"
     provenance: Provenance | None = None
+    joints: tuple[str, ...] = ()
 
     @property
     def metric_scale(self) -> bool:
@@ -104,16 +106,20 @@ class Meta:
             keypoints=fields.text("keypoints", default=""),
             supervision=fields.choice("supervision", SUPERVISIONS, default="unstated"),
             provenance=read_provenance(fields.table("provenance")) if "provenance" in content else None,
+            joints=fields.texts("joints"),
         )
         fields.finish()
-        for key, text in (("method", meta.method), ("keypoints", meta.keypoints)):
+        for key, text in (("method", meta.method), ("keypoints", meta.keypoints), *(("joints", line) for line in meta.joints)):
             if not text.isprintable():
                 raise fields.wrong(key, text, "printable text in one line")
         return meta
 
     def dump(self) -> str:
         """The JSON text that goes into a file."""
-        return json.dumps({"posebench": FORMAT, **{key: value for key, value in asdict(self).items() if value is not None}}, sort_keys=True)
+        values = {key: value for key, value in asdict(self).items() if value is not None and (value or key != "joints")}
+        if self.provenance and not self.provenance.joints:
+            del values["provenance"]["joints"]
+        return json.dumps({"posebench": FORMAT, **values}, sort_keys=True)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -297,6 +303,7 @@ def save_predictions(
     supervision: str = "unstated",
     provenance: Provenance | None = None,
     frame: str = "camera",
+    joints: tuple[str, ...] = (),
 ) -> Path:
     """Write a prediction (or truth) file that ``posebench score`` reads; the same input gives the same bytes.
 
@@ -316,6 +323,7 @@ def save_predictions(
         provenance: how it was trained; the leaderboard separates seeds and presets by it.
         frame: ``camera``, or ``image-2.5d`` for MotionBERT's 2.5D poses, for protocols of that space; their ``unit`` can also be ``px``, as
             its network gives them, before the factor.
+        joints: how keypoints of other joints were matched with the lifter's: :func:`posebench.lifters.joint_notes`.
 
     Raises:
         PosebenchError: an unknown skeleton, unit or scale, or poses of a shape that the skeleton does not have.
@@ -327,7 +335,9 @@ def save_predictions(
         'p.npz'
     """
     path = Path(path)
-    meta = Meta(skeleton, unit, scale, frame, method=method, keypoints=keypoints, supervision=supervision, provenance=provenance)
+    meta = Meta(
+        skeleton, unit, scale, frame, method=method, keypoints=keypoints, supervision=supervision, provenance=provenance, joints=joints
+    )
     Meta.parse(meta.dump(), "save_predictions")
     pairs = poses.items() if isinstance(poses, Mapping) else poses
     arrays = _arrays(pairs, frames or {}, len(SKELETONS[skeleton]))

@@ -19,6 +19,7 @@ from posebench.base.errors import PosebenchError
 from posebench.base.files import write_text
 from posebench.data import DATASETS, open_dataset
 from posebench.data.clip import Dataset
+from posebench.lifters import match_notes
 from posebench.lifters.run import build
 from posebench.networks.machine import machine, torch_threads
 from posebench.networks.method import Method
@@ -227,7 +228,7 @@ def learn(job: Job) -> None:
 
     title = f"{recipe.method} ({recipe.recipe}) on {dataset.name}, {recipe.keypoints}, seed {recipe.seed}"
     draw_curves(folder / LOG, folder / CURVES, title)
-    provenance = _provenance(recipe, settings, method, state, len(method.samples(data)))
+    provenance = _provenance(recipe, settings, method, state, len(method.samples(data)), _joints(dataset, clips, recipe.keypoints))
     costs = _costs(state, preparation, job.device)
     if teacher:
         provenance, costs = teacher.add_to_provenance(provenance), teacher.add_to_costs(costs)
@@ -253,7 +254,9 @@ def training_data(job: Job, teacher: Teacher | None) -> tuple[list[str], Trainin
     data = replace(data, pool=pool)
     if job.settings.extra_data:
         other = open_dataset(job.settings.extra_data)
-        data = replace(data, extra=gather(other, other.clip_ids("train"), keypoints, with_poses=False, device=device))
+        data = replace(
+            data, extra=gather(other, other.clip_ids("train"), keypoints, skeleton_id=dataset.skeleton, with_poses=False, device=device)
+        )
     if teacher:
         job.log(f"taught by {teacher}")
         data = replace(data, teacher_poses=teacher.predict(data))
@@ -326,7 +329,9 @@ def _diagnose(method: Method, data: TrainingData, watched: DiagnosticFrames, cli
     return {**behaviour_on(watched, dataset.skeleton, lift), **method.diagnostics(data)}
 
 
-def _provenance(recipe: Recipe, settings: Settings, method: Method, state: TrainingState, samples: int) -> Provenance:
+def _provenance(
+    recipe: Recipe, settings: Settings, method: Method, state: TrainingState, samples: int, joints: tuple[str, ...]
+) -> Provenance:
     about = recipe.dataset
     return Provenance(
         recipe=recipe.recipe,
@@ -342,6 +347,7 @@ def _provenance(recipe: Recipe, settings: Settings, method: Method, state: Train
         poses_seen=poses_seen(settings, method, samples, state.epoch),
         parameters=sum(parameter.numel() for parameter in method.lifter.parameters()),
         form=recipe.form,
+        joints=joints,
         **method.facts(flip_averaging=settings.flip_averaging),
     )
 
@@ -349,6 +355,12 @@ def _provenance(recipe: Recipe, settings: Settings, method: Method, state: Train
 def poses_seen(settings: Settings, method: Method, samples: int, epochs: int) -> int:
     """Training poses that a method has seen after some epochs over ``samples`` samples, each time counted."""
     return min(settings.samples or samples, samples) * epochs * method.poses_per_sample + method.extra_poses
+
+
+def _joints(dataset: Dataset, clips: Sequence[str], keypoints: str) -> tuple[str, ...]:
+    """How training keypoints of other joints than the poses' were matched with them."""
+    match = dataset.load(clips[0]).matched(keypoints, dataset.skeleton)
+    return match_notes(match.words, f"keypoints {keypoints} of {dataset.name}", match.source, dataset.skeleton)
 
 
 class _Seconds(NamedTuple):
