@@ -146,7 +146,9 @@ def test_a_copy_with_s11_directions_is_trained_on_predicted_scored_and_resumed(r
     poses = str(tmp_path / "p.npz")
     assert main(["predict", "flat", "--dataset", "h36m", "--root", roots["MARTINEZ"], "-o", poses]) == 0
     assert main(["score", poses, "--protocol", "h36m/s9s11", "--root", roots["MARTINEZ"]]) == 0
-    assert "excluded" in "".join(capsys.readouterr())
+    said = "".join(capsys.readouterr())
+    assert "S11/Directions/54138969 has no keypoints sh_ft_h36m, as its video cannot be read: it is left out" in said
+    assert "excluded" in said
 
 
 @pytest.mark.rehearsal

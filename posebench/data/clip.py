@@ -131,6 +131,7 @@ class Dataset:
         valid: clip id to the frames that may be scored, ascending; clips without an entry are scored on all frames.
         labels: clip id to the action of each frame, for clips whose action changes (the activities of 3DHP).
         up: unit vector that points up in the world frame of the cameras; None if it is unknown.
+        unreadable: takes with a video that cannot be read; a clip of them may lack keypoints that others have.
     """
 
     name: str
@@ -147,6 +148,7 @@ class Dataset:
     valid: Mapping[str, npt.NDArray[np.int64]] = field(default_factory=dict)
     labels: Mapping[str, npt.NDArray[np.str_]] = field(default_factory=dict)
     up: tuple[float, float, float] | None = None
+    unreadable: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         poses = sum(info.frames for info in self.infos.values())

@@ -94,7 +94,8 @@ def predict(
     **Convention.** For a clip without a camera the nominal camera of a trained lifter's training stands in, and that is said once. Other
     lifters get None. Keypoints of other joints than the lifter's are matched by name, by the field's equations and by rule
     (:mod:`posebench.base.joint_matching`), and that is said once; :func:`joint_notes` has the same for a prediction file. Poses are in the
-    lifter's own skeleton, their root at its root joint, in the size of the people that it was trained on.
+    lifter's own skeleton, their root at its root joint, in the size of the people that it was trained on. A clip of a take in
+    ``dataset.unreadable`` that has no such keypoints is left out, and that is said.
 
     Args:
         lifter: a lifter.
@@ -117,6 +118,9 @@ def predict(
         _tell(note, log)
     for done, id in enumerate(clips):
         clip = dataset.load(id)
+        if clip.info.take in dataset.unreadable and keypoints not in clip.sources and keypoints in dataset.keypoint_sources:
+            _tell(f"{id} has no keypoints {keypoints}, as its video cannot be read: it is left out", log)
+            continue
         points = clip.keypoints_as(keypoints, info.skeleton)
         camera: Any = clip.camera
         if camera is None and info.nominal_camera:

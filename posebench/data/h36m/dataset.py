@@ -89,6 +89,7 @@ def open_h36m(root: str | PathLike[str], *, cameras: str | PathLike[str] | None 
         load=load,
         note="; ".join(notes),
         up=(0.0, 0.0, 1.0),
+        unreadable=(UNREADABLE,),
     )
 
 
@@ -177,6 +178,15 @@ def _collect(copy: H36MCopy, progress: Progress | None) -> CacheEntry:
     return CacheEntry({"poses": np.concatenate(poses)}, {"parts": parts, "positions": positions.hexdigest()})
 
 
+def _has_keypoints(copy: H36MCopy, source: str, id: str, frames: int) -> bool:
+    """Whether a copy has a source's keypoints of a clip; of a video that cannot be read it may have none."""
+    try:
+        copy.keypoints[source](id, frames)
+    except PosebenchError:
+        return False
+    return True
+
+
 def _load_clip(
     copy: H36MCopy,
     orders: SourceOrders,
@@ -194,7 +204,8 @@ def _load_clip(
     pose: Array = np.asarray(poses[start : start + frames], dtype=np.float64) * copy.to_mm
     if copy.world and camera is not None:
         pose = camera.to_camera(pose)
-    sources: dict[str, Callable[[], Array]] = {source: partial(read_keypoints, orders, source, id, frames) for source in copy.keypoints}
+    names = [source for source in copy.keypoints if info.take != UNREADABLE or _has_keypoints(copy, source, id, frames)]
+    sources: dict[str, Callable[[], Array]] = {source: partial(read_keypoints, orders, source, id, frames) for source in names}
     if camera is not None:
         sources = {"gt": ExactKeypoints(sources.get("gt"), camera, pose)} | {k: v for k, v in sources.items() if k != "gt"}
     return Clip(info, pose, SKELETON, copy.fps, camera, sources, partial(order_of_source, orders, sources, id, frames))
