@@ -115,7 +115,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Gpu:
-    """A speed of training on a GPU that somebody published: the only one known, from which the others are extrapolated.
+    """A speed of training on a GPU that was published: the only one known, from which the others are extrapolated.
 
     Attributes:
         name: of the GPU.
