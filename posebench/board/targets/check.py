@@ -10,7 +10,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median_high
+from statistics import median_high, median_low
 from typing import Any
 
 from posebench.base.errors import PosebenchError
@@ -41,9 +41,14 @@ class Number:
     values: tuple[float, ...]
 
     @property
+    def higher_is_better(self) -> bool:
+        """Whether a larger number is a smaller error."""
+        return self.expected.published.metric in ("PCK@150", "AUC")
+
+    @property
     def value(self) -> float:
-        """The result of median value; of an even number of results the worse of the middle two is not known, so the higher."""
-        return median_high(self.values)
+        """The result of median value; of an even number of results the worse of the middle two, as on the leaderboard."""
+        return median_low(self.values) if self.higher_is_better else median_high(self.values)
 
     @property
     def difference(self) -> float:
@@ -58,8 +63,7 @@ class Number:
     @property
     def said(self) -> str:
         """``within``, or on which side it lies."""
-        higher_is_better = self.expected.published.metric in ("PCK@150", "AUC")
-        better = (self.difference > 0) == higher_is_better
+        better = (self.difference > 0) == self.higher_is_better
         return "within" if self.within else f"outside, {'better' if better else 'worse'} than published"
 
 
