@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from posebench.base.errors import PosebenchError
-from posebench.base.skeletons import EQUATED, Skeleton, skeleton
+from posebench.base.skeletons import Skeleton, equal_names, skeleton
 
 #: A missing joint to the lists of joints whose mean may stand in, the first that is there: ``(l_hip, r_hip)`` for the pelvis.
 RULES: dict[str, tuple[tuple[str, ...], ...]] = {
@@ -96,10 +96,10 @@ def match_joints(source: str, target: str) -> JointMatch:
 
 def _found(joint: str, available: Skeleton, wanted: Skeleton) -> tuple[tuple[int, ...], str] | None:
     """Indices of the joints whose mean is ``joint``, and how: its name, the name of its equal, or ``mean of ...``."""
-    for name in _names(joint, available.id, wanted.id):
+    for name in equal_names(joint, available.id, wanted.id):
         if name in available.joints:
             return (available.index(name),), name
-    for name in _names(joint, "", wanted.id):
+    for name in equal_names(joint, "", wanted.id):
         for rule in RULES.get(name, ()):
             of_rule = [part[0] for joint_of_rule in rule if (part := _found(joint_of_rule, available, wanted))]
             if len(of_rule) == len(rule):
@@ -107,11 +107,3 @@ def _found(joint: str, available: Skeleton, wanted: Skeleton) -> tuple[tuple[int
                 indices = tuple(index for part in of_rule for index in part * (most // len(part)))
                 return indices, rule[0] if len(rule) == 1 else "mean of " + ", ".join(rule)
     return None
-
-
-def _names(joint: str, source: str, target: str) -> list[str]:
-    """A joint's name, what ``source`` calls its equal, and what Human3.6M does."""
-    names = [joint]
-    common = EQUATED.get((target, "h36m17"), {}).get(joint, joint)
-    names += [theirs for theirs, ours in EQUATED.get((source, "h36m17"), {}).items() if ours == common]
-    return [*names, common]

@@ -31,6 +31,7 @@ from posebench.predictions.forms import TUNED
 from posebench.predictions.provenance import Provenance
 from posebench.scoring.diagnostic_frames import DiagnosticFrames, behaviour_on, diagnostic_frames
 from posebench.scoring.result import Result
+from posebench.training.cameras import fitted
 from posebench.training.checkpoint import TrainingState
 from posebench.training.curves import draw_curves
 from posebench.training.finish import check_protocol, finish, hold_out
@@ -160,6 +161,9 @@ def plan(
         check_protocol(protocol, data)
     if tune:
         data = hold_out(data, DATASETS[dataset].tuning_subject)
+    settings, measured = fitted(settings, data, keypoints, changes)
+    for line in measured:
+        log(line)
     subjects_with_clips = {info.subject for info in data.infos.values()}
     resolved = Recipe(
         method=method,
@@ -172,6 +176,7 @@ def plan(
         skeleton=data.skeleton,
         settings=asdict(settings),
         form=TUNED if changes else form_of(content, recipe, where),
+        measured=measured,
     )
     device = _device(device)
     if teacher is not None:
@@ -299,7 +304,9 @@ def job_of_teacher(job: Job) -> Job:
         found = f"{method}, which sees {content['supervision']}, as teacher"
         raise PosebenchError(found, f"one that sees {job.supervision}", "choose another")
     settings = resolve(content, load_baseline(method).Settings, where=where, recipe=variant, preset=job.recipe.preset)
+    settings, measured = fitted(settings, job.dataset, job.recipe.keypoints)
     recipe = recipe_of_teacher(job.recipe, method, variant, asdict(settings), form_of(content, variant, where))
+    recipe = replace(recipe, measured=measured)
     return replace(job, recipe=recipe, settings=settings, folder=job.folder / TEACHER, teacher=None, resume=True)
 
 
@@ -341,7 +348,7 @@ def _provenance(
         trained_keypoints=recipe.keypoints,
         context=method.context,
         flip_averaging=settings.flip_averaging,
-        side_information=method.side_information,
+        side_information=(*method.side_information, *recipe.measured),
         extra_data=(f"2D of {settings.extra_data}",) if settings.extra_data else (),
         epochs=state.epoch,
         poses_seen=poses_seen(settings, method, samples, state.epoch),

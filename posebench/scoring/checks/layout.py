@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from posebench.base.errors import first_ten
-from posebench.base.skeletons import EQUATED
+from posebench.base.joint_matching import match_joints
 from posebench.predictions.finding import Finding
 from posebench.predictions.formats.foreign import clips_from_names
 from posebench.scoring.submission import Submission
@@ -228,7 +228,7 @@ def _skeleton(submission: Submission) -> list[Finding]:
     stored, wanted = submission.file.meta.skeleton, submission.scope.protocol.skeleton.id
     if stored == wanted:
         return []
-    equated = EQUATED.get((stored, wanted), {})
+    equated = [word.split(" = ") for word in match_joints(stored, wanted).words]
     severity = "warning" if equated else "note"
-    message = f"joints are taken by name from {stored} to {wanted}" + "".join(f"; {a} stands for {b}" for a, b in equated.items())
+    message = f"joints are taken by name from {stored} to {wanted}" + "".join(f"; {theirs} stands for {ours}" for ours, theirs in equated)
     return [Finding("skeleton", severity, message, "none needed, if that is what you meant")]
