@@ -18,6 +18,19 @@ def named(synthetic_part):
     return as_distributed(synthetic_part(subjects=("S1", "S9", "S11"), actions=("Walking", "Turning")))
 
 
+@pytest.fixture(scope="module")
+def written(named, tmp_path_factory):
+    """The folder of it in a layout."""
+    base = tmp_path_factory.mktemp("distributed")
+
+    def folder(layout):
+        if not (base / layout).is_dir():
+            LAYOUTS[layout](named, base / layout)
+        return base / layout
+
+    return folder
+
+
 def test_takes_have_official_names_and_every_action_its_two_trials(synthetic):
     dataset = as_distributed(synthetic)
     takes = {info.take for info in dataset.infos.values()}
@@ -29,9 +42,8 @@ def test_takes_have_official_names_and_every_action_its_two_trials(synthetic):
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_every_layout_of_it_is_read_back(named, layout, tmp_path):
-    LAYOUTS[layout](named, tmp_path / layout)
-    opened = open_h36m(tmp_path / layout)
+def test_every_layout_of_it_is_read_back(named, written, layout):
+    opened = open_h36m(written(layout))
     missing = {id for id in named.infos if id.startswith("S11/Directions/")} if layout == "videopose3d" else set()
     assert set(opened.infos) == set(named.infos) - missing
     clip = named.load("S9/Directions 1/54138969")
@@ -39,25 +51,25 @@ def test_every_layout_of_it_is_read_back(named, layout, tmp_path):
     np.testing.assert_allclose(opened.load(clip.id).pose, clip.pose[frames], atol=1e-3)
 
 
-def test_detections_have_16_joints_where_the_detector_has_and_are_cut_to_the_motion_capture(named, tmp_path):
-    LAYOUTS["videopose3d"](named, tmp_path / "copy")
-    with np.load(tmp_path / "copy" / f"data_2d_h36m_{HOURGLASS}.npz", allow_pickle=True) as file:
+def test_detections_have_16_joints_where_the_detector_has_and_are_cut_to_the_motion_capture(written):
+    copy = written("videopose3d")
+    with np.load(copy / f"data_2d_h36m_{HOURGLASS}.npz", allow_pickle=True) as file:
         stored = file["positions_2d"].item()["S9"]["Directions 1"][0]
         assert file["metadata"].item()["num_joints"] == 16
-    opened = open_h36m(tmp_path / "copy")
+    opened = open_h36m(copy)
     clip = opened.load("S9/Directions 1/54138969")
     assert stored.shape == (clip.info.frames + SURPLUS, 16, 2)
     assert opened.keypoint_sources == ("gt", CPN, HOURGLASS)
     assert clip.keypoints(CPN).shape == (clip.info.frames, 17, 2)
 
 
-def test_the_unreadable_video_has_motion_capture_and_no_detections(named, tmp_path):
+def test_the_unreadable_video_has_motion_capture_and_no_detections(named, written):
     assert HOURGLASS not in named.load(UNDETECTED).sources
-    LAYOUTS["martinez"](named, tmp_path / "copy")
-    detections = {path.name for path in (tmp_path / "copy" / "S11" / "StackedHourglassFineTuned240").glob("Directions.*")}
+    copy = written("martinez")
+    detections = {path.name for path in (copy / "S11" / "StackedHourglassFineTuned240").glob("Directions.*")}
     assert len(detections) == 3
     assert "Directions.54138969.h5" not in detections
-    assert UNDETECTED in open_h36m(tmp_path / "copy").infos
+    assert UNDETECTED in open_h36m(copy).infos
 
 
 def test_other_layouts_have_no_such_names(tmp_path, capsys):
