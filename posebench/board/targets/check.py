@@ -14,7 +14,8 @@ from statistics import median_high, median_low
 from typing import Any
 
 from posebench.base.errors import PosebenchError
-from posebench.board.published.tables import UNITS, cell
+from posebench.board.published.tables import UNITS
+from posebench.board.targets.documents import number as published_number
 from posebench.board.targets.reader import find_target
 from posebench.board.targets.types import PRESET, Expected, Target, Targets
 from posebench.data.h36m.names import SPLITS
@@ -110,7 +111,7 @@ class Verdict:
             [
                 number.expected.metric,
                 number.expected.average,
-                cell(number.expected.published),
+                published_number(number.expected),
                 f"{number.value:.2f}",
                 f"{number.difference:+.2f} {UNITS[number.expected.published.metric]}",
                 f"{number.expected.tolerance:g}",
@@ -125,6 +126,7 @@ class Verdict:
             Table(heads, rows, right=range(3, 6)),
             *([Table(["differs", "from the published number"], differing)] if differing else []),
             self.sentence,
+            "" if all(number.expected.published.verified for number in self.numbers) else "A number with tag [M] is recalled, not read.",
         )
 
     def as_dict(self) -> dict[str, Any]:

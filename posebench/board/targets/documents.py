@@ -9,8 +9,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from posebench.board.published.tables import cell, marks_legend, tags_legend
-from posebench.board.published.types import DATASETS
+from posebench.board.published.tables import MARKS, cell, marks_legend, tags_legend
+from posebench.board.published.types import DATASETS, TAGS
 from posebench.board.targets.reader import load_targets
 from posebench.board.targets.types import Expected, Section, Target, Targets
 from posebench.display.document import Document, Table
@@ -24,10 +24,12 @@ _BEGIN, _END = "<!-- made by: python -m posebench.board.targets.documents docs/r
 
 def listed(targets: Targets) -> Document:
     """Every target, a line each."""
-    rows = [_cells(targets, target) for target in targets.targets]
-    return Document.of(
-        Table(_HEADS, rows, right=range(5, 8)), _hours_note(targets), "`posebench reproduce show TARGET` prints its commands."
-    )
+    rows = [[text.replace("*", "") for text in _cells(targets, target)] for target in targets.targets]
+    used = {expected.published.tag for target in targets.targets for expected in target.expected}
+    tags = "; ".join(f"[{tag}] {meaning}" for tag, meaning in TAGS.items() if tag in used)
+    letters = "; ".join(f"({mark}) {meaning}" for mark, meaning in MARKS.items())
+    last = "`posebench reproduce show TARGET` prints its commands."
+    return Document.of(Table(_HEADS, rows, right=range(5, 8)), f"{tags}. {letters}.", _hours_note(targets), last)
 
 
 def shown(targets: Targets, target: Target) -> Document:
@@ -51,7 +53,9 @@ def shown(targets: Targets, target: Target) -> Document:
         ["hours", f"{_hours(target.cpu_hours)} on one CPU core; {_hours(targets.gpu_hours(target))} on one {targets.gpu.name}"],
         ["status", STATUS if target.comparable else f"{STATUS}; cannot be reproduced"],
     ]
-    return Document.of(Table(["", target.id], facts), "\n".join(commands(target)), _hours_note(targets))
+    others = ", ".join(f"--seed {seed} with -s{seed} in the names" for seed in range(1, target.seeds))
+    more = f"The other seeds: {others}. Give the check the results of all." if others else ""
+    return Document.of(Table(["", target.id], facts), "\n".join(commands(target)), more, _hours_note(targets))
 
 
 def commands(target: Target) -> list[str]:
@@ -112,12 +116,17 @@ def _cells(targets: Targets, target: Target) -> list[str]:
     ]
 
 
+def number(expected: Expected) -> str:
+    """The published number with its letters and tag, as plain text."""
+    return cell(expected.published).replace("*", "")
+
+
 def _hours(hours: float) -> str:
     return f"{hours:,.0f}" if hours >= 10 else f"{hours:.1f}"
 
 
 def _expected_in_words(expected: Expected) -> str:
-    return f"{expected.metric} {cell(expected.published)}, mean by {expected.average}, within {expected.tolerance:g}"
+    return f"{expected.metric} {number(expected)}, mean by {expected.average}, within {expected.tolerance:g}"
 
 
 def _hours_note(targets: Targets) -> str:
