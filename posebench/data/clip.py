@@ -78,19 +78,22 @@ class Clip:
         Raises:
             PosebenchError: the clip has no such source; the message names those it has.
         """
+        return self._source(source)()
+
+    def _source(self, source: str) -> Callable[[], Array]:
         try:
-            read = self.sources[source]
+            return self.sources[source]
         except KeyError:
             advice = did_you_mean(source, self.sources, "choose with --keypoints")
             raise PosebenchError(f"keypoint source {source!r} for clip {self.id}", f"one of {', '.join(self.sources)}", advice) from None
-        return read()
 
     def matched(self, source: str, skeleton: str) -> JointMatch:
         """How the joints of ``skeleton`` are taken from the keypoints of ``source``.
 
         Raises:
-            PosebenchError: the source lacks joints that no rule completes.
+            PosebenchError: the clip has no such source, or the source lacks joints that no rule completes.
         """
+        self._source(source)
         return match_joints(self.skeleton_of(source) if self.skeleton_of else self.skeleton, skeleton)
 
     def keypoints_as(self, source: str, skeleton: str) -> Array:

@@ -105,4 +105,6 @@ def test_a_2d_source_of_other_joints_is_completed_for_a_lifter_of_17_and_that_is
     assert main(["predict", "flat", "--dataset", "h36m", "--root", str(root), "--keypoints", "sh_ft_h36m", "-o", str(out)]) == 0
     note = "keypoints sh_ft_h36m of h36m (h36m16) as h36m17: neck_nose = mean of thorax, head_top"
     assert note in capsys.readouterr().err
-    assert posebench.score(out, "h36m/s9s11", root=root).predictions.joints == [note]
+    assert main(["score", str(out), "--protocol", "h36m/s9s11", "--root", str(root), "-o", str(tmp_path / "r.json")]) == 0
+    assert note in capsys.readouterr().out
+    assert posebench.load_result(tmp_path / "r.json").predictions.joints == [note]

@@ -195,6 +195,8 @@ def test_motionberts_space_is_that_of_its_own_conversion_whatever_the_file_holds
     path = posebench.save_predictions(tmp_path / "p.npz", poses[form], unit=unit, skeleton="h36m17", frame=frame)
     result = posebench.score(path, "h36m/motionbert-2.5d", root=COPY)
     assert result.value("MPJPE") == pytest.approx(wanted, rel=1e-9)
+    (oracle,) = [finding.message for finding in result.findings if finding.name == "oracle"]
+    assert {"camera": "projected with", "px": "are multiplied by", "mm": "count as multiplied by"}[form] in oracle
     assert wanted != pytest.approx(
         posebench.score(poses["camera"], "h36m/s9s11", root=COPY, unit="mm", skeleton="h36m17").value("MPJPE"), rel=1e-4
     )

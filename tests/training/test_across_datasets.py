@@ -46,6 +46,12 @@ def test_a_lifter_is_given_the_joints_of_its_own_skeleton_and_answers_in_it(copi
     assert joint_notes(Ruler("h36m17").info, datasets["h36m"], "gt") == ()
 
 
+def test_an_unknown_source_is_named_before_anything_is_matched(copies, tmp_path, capsys):
+    given = ["--dataset", "h36m", "--root", str(copies / "martinez"), "--keypoints", "bogus", "-o", str(tmp_path / "p.npz")]
+    assert main(["predict", "flat", *given]) == 2
+    assert "keypoint source 'bogus'" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("trained", "layout", "keypoints"), [("h36m", "martinez", "sh_ft_h36m"), ("3dhp", "3dhp", "gt")])
 def test_what_is_trained_on_one_dataset_is_scored_on_the_other_with_every_equation_in_the_result(
     copies, trained, layout, keypoints, tmp_path, capsys

@@ -57,15 +57,17 @@ class SourceOrders:
     def order(self, source: str, id: str, frames: int) -> str:
         """Id of the skeleton of a source, from the first clip, or from clip ``id`` if the source lacks the first."""
         if source not in self._known:
+            measured, frames_of_it = self._first or (id, frames)
             try:
-                stored = self.copy.keypoints[source](*(self._first or (id, frames)))
+                stored = self.copy.keypoints[source](measured, frames_of_it)
             except PosebenchError:
-                stored = self.copy.keypoints[source](id, frames)
+                measured, stored = id, self.copy.keypoints[source](id, frames)
+            place = f"2D source {source} of {measured}"
             order = self.copy.skeletons.get(source, SKELETON)
             if source in self.copy.hourglass and stored.shape[1:] == (16, 2):
-                order = hourglass.order_of(stored, f"2D source {source} of {id}")
+                order = hourglass.order_of(stored, place)
             elif order == SKELETON and stored.shape[1:] == (len(skeleton(WITHOUT_NECK)), 2):
-                order = hourglass.order_of(stored[:, list(joint_map(WITHOUT_NECK, "sh16"))], f"2D source {source} of {id}")
+                order = hourglass.order_of(stored[:, list(joint_map(WITHOUT_NECK, "sh16"))], place)
             self._known[source] = order
         return self._known[source]
 

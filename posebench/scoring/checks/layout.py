@@ -6,6 +6,7 @@ import numpy as np
 
 from posebench.base.errors import first_ten
 from posebench.base.joint_matching import match_joints
+from posebench.predictions.archive import PIXELS
 from posebench.predictions.finding import Finding
 from posebench.predictions.formats.foreign import clips_from_names
 from posebench.scoring.submission import Submission
@@ -36,6 +37,7 @@ def layout_findings(submission: Submission, *, allow_partial: bool = False) -> l
         *_missing_frames(submission, partial),
         *_hypotheses(submission, swapped),
         *_skeleton(submission),
+        *_oracle(submission),
     ]
 
 
@@ -232,3 +234,15 @@ def _skeleton(submission: Submission) -> list[Finding]:
     severity = "warning" if equated else "note"
     message = f"joints are taken by name from {stored} to {wanted}" + "".join(f"; {theirs} stands for {ours}" for ours, theirs in equated)
     return [Finding("skeleton", severity, message, "none needed, if that is what you meant")]
+
+
+def _oracle(submission: Submission) -> list[Finding]:
+    """That a protocol in the image uses the true depth of the root."""
+    protocol, meta = submission.scope.protocol, submission.file.meta
+    if protocol.space == "camera":
+        return []
+    how = "are multiplied by" if meta.unit == PIXELS else "count as multiplied by" if meta.frame != "camera" else "are projected with"
+    message = (
+        f"poses {how} the true depth of the root in each frame, an oracle of scale: not to be compared with scores in the camera frame"
+    )
+    return [Finding("oracle", "warning", message, "none needed, if that is the table you compare with")]
