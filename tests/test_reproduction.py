@@ -33,7 +33,7 @@ TINY = {
     "chen2019": ["width=16", "blocks=1", "discriminator_width=16"],
     "repnet": ["width=16", "critic_width=16", "critic_pose_width=16"],
     "ites": ["width=8", "blocks=1"],
-    "pose_machine": ["width=16", "embedding_width=16", "copy_width=16", "projector_width=16"],
+    "pose_machine": ["width=16", "embedding_width=16", "copy_width=16", "projector_width=16", "correction_steps=1"],
 }
 FEW = ["samples=64", "epochs=3", "batch=16"]
 
