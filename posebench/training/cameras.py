@@ -49,7 +49,8 @@ def fitted(settings: S, dataset: Dataset, keypoints: str, changed: Sequence[str]
         changed: single settings that the caller states, ``name=value``; they are kept.
 
     Returns:
-        The same settings and no words where no setting belongs to the cameras of `cmu`, or where the dataset has them.
+        The same settings and no words where no setting belongs to the cameras of `cmu`, or where the dataset has them or has no record
+        (:func:`posebench.train` opens none of that kind).
 
     Raises:
         PosebenchError: no training clips, or no such keypoints.
@@ -58,7 +59,8 @@ def fitted(settings: S, dataset: Dataset, keypoints: str, changed: Sequence[str]
     kept = {change.partition("=")[0].strip() for change in changed}
     tilts = [name for name in ("tilt", "flip_tilt") if values.get(name) == TUNED_ON.tilt and name not in kept]
     scaled = values.get("distance") == TUNED_ON.distance and "distance" not in kept
-    if not (tilts or scaled) or DATASETS[dataset.name].camera_facts is not None:
+    record = DATASETS.get(dataset.name)
+    if not (tilts or scaled) or record is None or record.camera_facts is not None:
         return settings, ()
     facts, words = measure_cameras(dataset, keypoints, 0.0 if tilts or "tilt" not in values else float(values["tilt"]))
     new: dict[str, Any] = {}
