@@ -55,8 +55,18 @@ def overlapping_windows(network: Network, clip: Tensor, window: int, stride: int
     return total / weights
 
 
-def run_network(network: Network, clip: Tensor, inference: str, window: int, stride: int) -> Tensor:
-    """Outputs (T, K) of a clip (T, ...): ``windows``, ``overlap``, or ``whole`` for the clip as one window."""
+def run_network(network: Network, clip: Tensor, inference: str, window: int, stride: int, frame_step: int = 1) -> Tensor:
+    """Outputs (T, K) of a clip (T, ...): ``windows``, ``overlap``, or ``whole`` for the clip as one window.
+
+    With ``frame_step`` k the clip is run as k clips of every k-th frame.
+    """
+    if frame_step > 1:
+        phases = range(min(frame_step, len(clip)))
+        parts = [run_network(network, clip[phase::frame_step], inference, window, stride) for phase in phases]
+        outputs = parts[0].new_empty(len(clip), *parts[0].shape[1:])
+        for phase, part in zip(phases, parts, strict=True):
+            outputs[phase::frame_step] = part
+        return outputs
     if inference == "windows":
         return consecutive_windows(network, clip, window)
     return overlapping_windows(network, clip, window, stride) if inference == "overlap" else network(clip[None])[0]

@@ -42,7 +42,8 @@ class PoseMachine(Method):
             self.test_time = f"optimisation ({settings.correction_steps} steps), own clip"
         self.swap = list(joints.mirror)
         self.lifter = self.make_lifter()
-        self.context = 2 * settings.window - 1 if settings.inference == "overlap" else settings.window
+        span = (2 if settings.inference == "overlap" else 1) * (settings.window - 1)
+        self.context = span * settings.frame_step + 1
         self.poses_per_sample = settings.window
         self.corrects = settings.correction != "none"
 
@@ -72,12 +73,12 @@ class PoseMachine(Method):
     def samples(self, data: TrainingData) -> Tensor:
         """Every ``stride``-th usable frame of each clip at which a window still fits into the clip; of a shorter clip the first frame."""
         start = data.usable - data.first[data.usable]
-        fits = data.usable + self.settings.window - 1 <= data.last[data.usable]
+        fits = data.usable + (self.settings.window - 1) * self.settings.frame_step <= data.last[data.usable]
         return data.usable[(start % self.settings.stride == 0) & (fits | (start == 0))]
 
     def window_frames(self, data: TrainingData, starts: Tensor) -> Tensor:
         """Numbers (B, W) of the windows' frames; a clip that is shorter than a window is continued with its last frame."""
-        return data.neighbours(starts, torch.arange(self.settings.window, device=starts.device))
+        return data.neighbours(starts, self.settings.frame_step * torch.arange(self.settings.window, device=starts.device))
 
     def optimisers(self) -> dict[str, Optimizer]:
         """Adam for each stage; the lifting network's last layer and the mixed stage have learning rates of their own."""
@@ -202,13 +203,15 @@ class PoseMachine(Method):
         """Uncorrected poses (T, 3 (J - 1)) without unit of one clip's keypoints (T, J, 2), and the keypoints with hidden joints marked."""
         chosen, lifter = self.settings, self.lifter
         marked = mark_visible(keypoints, lifter.root)
-        poses = run_network(lifter.transformer, lifter.inputs(marked), chosen.inference, chosen.window, chosen.inference_stride)
+        poses = run_network(
+            lifter.transformer, lifter.inputs(marked), chosen.inference, chosen.window, chosen.inference_stride, chosen.frame_step
+        )
         return poses, marked
 
     def lift_some(self, keypoints: Tensor, frames: Tensor) -> Tensor:
         """Windows one after the other are run where a frame is wanted, and nowhere else."""
         window = self.settings.window
-        if self.settings.inference != "windows" or self.corrects or len(keypoints) <= window:
+        if self.settings.inference != "windows" or self.settings.frame_step > 1 or self.corrects or len(keypoints) <= window:
             return super().lift_some(keypoints, frames)
         starts = (frames // window * window).clamp_max(len(keypoints) - window)
         each, which = starts.unique(return_inverse=True)

@@ -35,6 +35,8 @@ class Settings(Common):
             The published variants take poses in min-max units, views in sides of the box, and half sums of squares.
         window: frames of a training window.
         stride: frames between the starts of training windows.
+        frame_step: frames from one frame of a window to the next, in training and at test time. With 5 a window of 5 spans 21 frames,
+            and a clip is lifted as five clips of every fifth frame.
         width: features of the embedding and of both recurrent layers.
         embedding_width: of the embedding's inner layers.
         embedding_blocks: residual blocks of the embedding.
@@ -97,6 +99,7 @@ class Settings(Common):
         "batch": 1,
         "window": 1,
         "stride": 1,
+        "frame_step": 1,
         "images": 0,
         "inference_stride": 1,
         "correction_steps": 0,
@@ -105,6 +108,7 @@ class Settings(Common):
     variant: str = "tuned"
     window: int = 27
     stride: int = 9
+    frame_step: int = 1
     width: int = 256
     embedding_width: int = 256
     embedding_blocks: int = 1

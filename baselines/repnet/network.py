@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from posebench.base.skeletons import Skeleton, skeleton
+from posebench.base.skeletons import Skeleton, joint_map, skeleton
 from posebench.networks.standardise import Standardise
 from posebench.networks.views import look_at_root, rotate, unproject
 
@@ -99,13 +99,18 @@ class RepNetLifter(nn.Module):
         super().__init__()
         self.settings = settings
         self.root = joints.root_indices[0]
-        self.pick = [joints.index(joint) for joint in network_joints(settings, joints).joints]
+        inner = network_joints(settings, joints)
+        self.pick = list(range(len(joints)))
+        if inner.id != joints.id:
+            # Through h36m17, whose names the 16 have: the neck of MPI-INF-3DHP is the paper's thorax.
+            named = joint_map(joints.id, "h36m17")
+            self.pick = [named[skeleton("h36m17").index(joint)] for joint in inner.joints]
         without_spine = len(self.pick) < len(joints)
         predicted = [*self.pick, joints.index("spine")] if without_spine else self.pick
         #: Place of each joint of the skeleton among the predicted ones; the spine is appended to them.
         self.place = [predicted.index(joint) for joint in range(len(joints))]
         #: Pelvis and thorax among the generator's joints, to place the spine midway; empty if the generator predicts it.
-        self.spine_ends = [self.pick.index(joints.index(joint)) for joint in ("pelvis", "thorax")] if without_spine else []
+        self.spine_ends = [inner.index(joint) for joint in ("pelvis", "thorax")] if without_spine else []
         self.generator = Generator(settings, len(self.pick))
 
     def image(self, keypoints: Tensor) -> tuple[Tensor, Tensor | None]:

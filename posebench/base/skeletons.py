@@ -193,6 +193,18 @@ def skeleton(id: str) -> Skeleton:
         ) from None
 
 
+def equal_names(joint: str, source: str, target: str) -> tuple[str, ...]:
+    """A joint of ``target`` by its own name, by that of its equal in ``source``, and by that of Human3.6M, through :data:`EQUATED`.
+
+    Example:
+        >>> equal_names("thorax", "mpi17", "repnet16"), equal_names("neck", "lsp14", "mpi17")
+        (('thorax', 'neck'), ('neck', 'thorax'))
+    """
+    common = EQUATED.get((target, "h36m17"), {}).get(joint, joint)
+    theirs = [name for name, ours in EQUATED.get((source, "h36m17"), {}).items() if ours == common]
+    return tuple(dict.fromkeys([joint, *theirs, common]))
+
+
 def joint_map(source: str, target: str) -> tuple[int, ...]:
     """The indices into ``source`` that give the joints of ``target`` in its order.
 
@@ -206,10 +218,8 @@ def joint_map(source: str, target: str) -> tuple[int, ...]:
         (0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27)
     """
     available, wanted = skeleton(source), skeleton(target)
-    equated = {theirs: ours for ours, theirs in EQUATED.get((source, target), {}).items()}
-    equated |= EQUATED.get((target, source), {})
-    names = [equated.get(joint, joint) for joint in wanted.joints]
-    missing = [joint for joint, name in zip(wanted.joints, names, strict=True) if name not in available.joints]
+    names = [next((n for n in equal_names(joint, source, target) if n in available.joints), "") for joint in wanted.joints]
+    missing = [joint for joint, name in zip(wanted.joints, names, strict=True) if not name]
     if missing:
         raise PosebenchError(
             f"skeleton {source}, which has no {', '.join(missing)}",

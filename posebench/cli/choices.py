@@ -65,3 +65,12 @@ def keypoint_sources(dataset: str | None, root: str | None = None) -> list[str]:
 
 def _folder(package: str) -> Path:
     return Path(import_module(package).__path__[0])
+
+
+def targets() -> list[str]:
+    """Ids of the targets of reproduction."""
+    library = _folder("posebench")
+    for folder in (library / "leaderboard", library.parent / "leaderboard"):
+        if (folder / "reproduce.toml").is_file():
+            return re.findall(r'^id = "([\w-]+)"', (folder / "reproduce.toml").read_text(encoding="utf-8"), re.MULTILINE)
+    return []

@@ -14,6 +14,8 @@ import numpy.typing as npt
 
 from posebench.base.cameras import Camera
 from posebench.base.errors import PosebenchError, did_you_mean
+from posebench.base.joint_matching import JointMatch, match_joints
+from posebench.base.skeletons import SKELETONS
 
 Array = npt.NDArray[np.float64]
 
@@ -50,6 +52,7 @@ class Clip:
         fps: frames per second.
         camera: calibration, or None if it is unknown.
         sources: keypoint source to the function that reads or computes its keypoints; call :meth:`keypoints`.
+        skeleton_of: keypoint source to the id of its joint order; None where all sources have the joints of the pose.
     """
 
     info: ClipInfo
@@ -58,6 +61,7 @@ class Clip:
     fps: float
     camera: Camera | None
     sources: Mapping[str, Callable[[], Array]]
+    skeleton_of: Callable[[str], str] | None = None
 
     def __repr__(self) -> str:
         sources = ", ".join(self.sources) or "none"
@@ -69,17 +73,46 @@ class Clip:
         return self.info.id
 
     def keypoints(self, source: str) -> Array:
-        """2D joints of this clip from ``source``, (T, J, 2) px.
+        """2D joints of this clip from ``source``, (T, J, 2) px, in the source's own joint order.
 
         Raises:
             PosebenchError: the clip has no such source; the message names those it has.
         """
+        return self._source(source)()
+
+    def _source(self, source: str) -> Callable[[], Array]:
         try:
-            read = self.sources[source]
+            return self.sources[source]
         except KeyError:
             advice = did_you_mean(source, self.sources, "choose with --keypoints")
             raise PosebenchError(f"keypoint source {source!r} for clip {self.id}", f"one of {', '.join(self.sources)}", advice) from None
-        return read()
+
+    def matched(self, source: str, skeleton: str) -> JointMatch:
+        """How the joints of ``skeleton`` are taken from the keypoints of ``source``.
+
+        Raises:
+            PosebenchError: the clip has no such source, or the source lacks joints that no rule completes.
+        """
+        self._source(source)
+        return match_joints(self.skeleton_of(source) if self.skeleton_of else self.skeleton, skeleton)
+
+    def keypoints_as(self, source: str, skeleton: str) -> Array:
+        """2D joints of this clip from ``source`` in the order of ``skeleton``, (T, J, 2) px: see :mod:`posebench.base.joint_matching`.
+
+        Raises:
+            PosebenchError: the clip has no such source, or the source lacks joints that no rule completes, or has another number of joints
+                than its order says.
+        """
+        points, match = self.keypoints(source), self.matched(source, skeleton)
+        joints = len(SKELETONS[match.source])
+        if points.shape[1] != joints:
+            raise PosebenchError(
+                f"{points.shape[1]} joints in keypoint source {source} of {self.id}",
+                f"the {joints} of {match.source}",
+                "choose another source with --keypoints",
+            )
+        matched: Array = match.of(points)
+        return matched
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -101,6 +134,7 @@ class Dataset:
         valid: clip id to the frames that may be scored, ascending; clips without an entry are scored on all frames.
         labels: clip id to the action of each frame, for clips whose action changes (the activities of 3DHP).
         up: unit vector that points up in the world frame of the cameras; None if it is unknown.
+        unreadable: takes with a video that cannot be read; a clip of them may lack keypoints that others have.
     """
 
     name: str
@@ -117,6 +151,7 @@ class Dataset:
     valid: Mapping[str, npt.NDArray[np.int64]] = field(default_factory=dict)
     labels: Mapping[str, npt.NDArray[np.str_]] = field(default_factory=dict)
     up: tuple[float, float, float] | None = None
+    unreadable: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         poses = sum(info.frames for info in self.infos.values())

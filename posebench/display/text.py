@@ -105,6 +105,7 @@ def _heading(result: Result) -> Paragraph:
     ]
     if predictions.hypotheses > 1:
         lines.append(f"{predictions.hypotheses} hypotheses a pose, scored as {predictions.scored_as}")
+    lines += predictions.joints
     if result.invalid.poses:
         lines.append(f"{result.invalid.poses:,} invalid poses, scored with every joint at the root")
     return Paragraph("\n".join(lines), method)

@@ -16,7 +16,6 @@ import numpy.typing as npt
 
 from posebench.base.cameras import Camera
 from posebench.base.errors import PosebenchError
-from posebench.base.skeletons import skeleton
 from posebench.data.clip import Dataset
 from posebench.predictions.provenance import Provenance
 
@@ -93,41 +92,36 @@ def predict(
     """Lift every clip of a split, one clip at a time.
 
     **Convention.** For a clip without a camera the nominal camera of a trained lifter's training stands in, and that is said once. Other
-    lifters get None.
+    lifters get None. Keypoints of other joints than the lifter's are matched by name, by the field's equations and by rule
+    (:mod:`posebench.base.joint_matching`), and that is said once; :func:`joint_notes` has the same for a prediction file. Poses are in the
+    lifter's own skeleton, their root at its root joint, in the size of the people that it was trained on. A clip of a take in
+    ``dataset.unreadable`` that has no such keypoints is left out, and that is said.
 
     Args:
-        lifter: a lifter for the dataset's skeleton.
+        lifter: a lifter.
         dataset: an open dataset.
         keypoints: 2D source.
         split: ``train`` or ``test``.
         progress: called with (clips done, clips in all).
-        log: called with a line that says which camera stands in; None for a Python warning.
+        log: called with a line that says which camera stands in, or how joints are matched; None for a Python warning.
 
     Yields:
         Clip id and poses (T, J, 3) float32, camera frame, root at the origin; mm where the scale is metric.
 
     Raises:
-        PosebenchError: the dataset has no such split or keypoint source, or another skeleton than the lifter; or the lifter failed on
-            a clip, which is named.
+        PosebenchError: the dataset has no such split or keypoint source; the source lacks joints of the lifter that no rule completes; or
+            the lifter failed on a clip, which is named.
     """
     info = lifter.info
-    if dataset.skeleton != info.skeleton:
-        raise PosebenchError(
-            f"lifter {info.id} for {info.skeleton}, dataset {dataset.name} of {dataset.skeleton}",
-            f"a lifter for {dataset.skeleton}: {', '.join(simple_lifters())}, a run trained on {dataset.name}, or a network or function"
-            f" that states skeleton {dataset.skeleton}",
-            f"train one: posebench train martinez --dataset {dataset.name} -o RUN; or lift a dataset of {info.skeleton}",
-        )
     clips, said = dataset.clip_ids(split), False
+    for note in joint_notes(info, dataset, keypoints, split=split):
+        _tell(note, log)
     for done, id in enumerate(clips):
         clip = dataset.load(id)
-        points = clip.keypoints(keypoints)
-        if points.shape[1] != len(skeleton(info.skeleton)):
-            raise PosebenchError(
-                f"{points.shape[1]} joints in keypoint source {keypoints} of {dataset.name}",
-                f"the joints of {info.skeleton}, which lifter {info.id} takes",
-                "choose another source with --keypoints",
-            )
+        if clip.info.take in dataset.unreadable and keypoints not in clip.sources and keypoints in dataset.keypoint_sources:
+            _tell(f"{id} has no keypoints {keypoints}, as its video cannot be read: it is left out", log)
+            continue
+        points = clip.keypoints_as(keypoints, info.skeleton)
         camera: Any = clip.camera
         if camera is None and info.nominal_camera:
             camera = "nominal"
@@ -142,6 +136,29 @@ def predict(
             yield id, poses.astype(np.float32)
         if progress:
             progress(done + 1, len(clips))
+
+
+def joint_notes(info: LifterInfo, dataset: Dataset, keypoints: str, *, split: str = "test") -> tuple[str, ...]:
+    """What a prediction file states of joints that are not the lifter's own: each equation and rule; nothing if all have their names.
+
+    Raises:
+        PosebenchError: the dataset has no such split or source, or the source lacks joints that no rule completes.
+    """
+    clips = dataset.clip_ids(split)
+    if not clips:
+        return ()
+    match = dataset.load(clips[0]).matched(keypoints, info.skeleton)
+    return match_notes(match.words, f"keypoints {keypoints} of {dataset.name}", match.source, info.skeleton)
+
+
+def match_notes(words: tuple[str, ...], what: str, source: str, target: str) -> tuple[str, ...]:
+    """One note on how ``what`` of skeleton ``source`` was matched with ``target``; none without words.
+
+    Example:
+        >>> match_notes(("thorax = neck",), "keypoints gt of 3dhp", "mpi17", "h36m17")
+        ('keypoints gt of 3dhp (mpi17) as h36m17: thorax = neck',)
+    """
+    return (f"{what} ({source}) as {target}: {', '.join(words)}",) if words else ()
 
 
 def nominal_words(info: LifterInfo) -> str:

@@ -45,6 +45,8 @@ class Recipe:
         settings: all settings of the method, by name.
         teacher: the run that was named as teacher, with the sha256 of its weights; empty if none was, and then not written.
         form: one of :data:`posebench.predictions.forms.FORMS`; left out, the one that the recipe's name implies.
+        measured: in words, each setting that was measured on the training split in place of the recipe's; empty if none, and then not
+            written.
     """
 
     method: str
@@ -58,10 +60,14 @@ class Recipe:
     settings: dict[str, Any]
     teacher: str = ""
     form: str = ""
+    measured: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not all(isinstance(text, str) for text in (self.recipe, self.teacher, self.form)):
             raise TypeError("recipe, teacher or form is no text")
+        if not isinstance(self.measured, list | tuple) or not all(isinstance(text, str) for text in self.measured):
+            raise TypeError("measured is no list of texts")
+        object.__setattr__(self, "measured", tuple(self.measured))
         object.__setattr__(self, "recipe", present_recipe(self.recipe))
         object.__setattr__(self, "teacher", present_recipe(self.teacher))
         object.__setattr__(self, "form", self.form or implied_form(self.recipe))
@@ -70,8 +76,9 @@ class Recipe:
         """The text of a run's ``recipe.toml``."""
         content = asdict(self)
         tables = {name: content.pop(name) for name in ("dataset", "settings")}
-        if not self.teacher:
-            del content["teacher"]
+        for name in ("teacher", "measured"):
+            if not content[name]:
+                del content[name]
         parts = ["# What this run does, as resolved; written by posebench train.", *_lines(content)]
         for name, table in tables.items():
             parts += ["", f"[{name}]", *_lines(table)]

@@ -41,6 +41,9 @@ FRAMES_SUFFIX = "#frames"
 SUPERVISIONS = ("none", "multi-view 2D", "unpaired 3D", "paired 3D", "unstated")
 MAX_META_BYTES = 2**20
 _HDF5_ADVICE = "write the file with posebench.save_predictions('preds.h5', ...)"
+#: What the axes of the poses in a file can be: the camera's, or MotionBERT's (:mod:`posebench.scoring.image_space`), then also in pixels.
+FRAMES = ("camera", "image-2.5d")
+PIXELS = "px"
 _ADVICE = "write the file with posebench.save_predictions(path, {clip_id: poses}, unit='mm', skeleton='h36m17')"
 
 
@@ -48,7 +51,8 @@ _ADVICE = "write the file with posebench.save_predictions(path, {clip_id: poses}
 class Meta:
     """What a file states about its poses.
 
-    ``unit`` is None only where ``scale`` is ``unknown``; ``provenance`` is None where no training is stated.
+    ``unit`` is None only where ``scale`` is ``unknown``; ``provenance`` is None where no training is stated. ``joints`` are the equations
+    and rules by which the lifter was given keypoints of other joints than its own; empty, and then not written, where there are none.
     """
 
     skeleton: str
@@ -59,6 +63,7 @@ class Meta:
     keypoints: str = ""
     supervision: str = "unstated"
     provenance: Provenance | None = None
+    joints: tuple[str, ...] = ()
 
     @property
     def metric_scale(self) -> bool:
@@ -67,8 +72,8 @@ class Meta:
 
     @property
     def to_mm(self) -> float:
-        """Factor to millimetres; 1 where the scale is unknown."""
-        return mm_per(self.unit) if self.unit else 1.0
+        """Factor to millimetres; 1 where the scale is unknown, and for pixels, which have no such factor."""
+        return mm_per(self.unit) if self.unit not in (None, PIXELS) else 1.0
 
     @classmethod
     def parse(cls, text: str, where: str) -> Meta:
@@ -88,28 +93,33 @@ class Meta:
         if version > FORMAT:
             raise fields.wrong("posebench", version, f"format {FORMAT}, the newest that this posebench reads; upgrade posebench")
         scale = fields.choice("scale", ("metric", "unknown"), default="metric")
-        unit = fields.maybe_choice("unit", MM_PER_UNIT)
+        frame = fields.choice("frame", FRAMES, default="camera")
+        unit = fields.maybe_choice("unit", MM_PER_UNIT if frame == "camera" else (*MM_PER_UNIT, PIXELS))
         if unit is None and scale == "metric":
             raise fields.wrong("unit", None, "one of " + ", ".join(MM_PER_UNIT) + " (it may be absent only where scale is unknown)")
         meta = cls(
             skeleton=fields.choice("skeleton", SKELETONS),
             unit=unit,
             scale=scale,
-            frame=fields.choice("frame", ("camera",), default="camera"),
+            frame=frame,
             method=fields.text("method", default=""),
             keypoints=fields.text("keypoints", default=""),
             supervision=fields.choice("supervision", SUPERVISIONS, default="unstated"),
             provenance=read_provenance(fields.table("provenance")) if "provenance" in content else None,
+            joints=fields.texts("joints"),
         )
         fields.finish()
-        for key, text in (("method", meta.method), ("keypoints", meta.keypoints)):
+        for key, text in (("method", meta.method), ("keypoints", meta.keypoints), *(("joints", line) for line in meta.joints)):
             if not text.isprintable():
                 raise fields.wrong(key, text, "printable text in one line")
         return meta
 
     def dump(self) -> str:
         """The JSON text that goes into a file."""
-        return json.dumps({"posebench": FORMAT, **{key: value for key, value in asdict(self).items() if value is not None}}, sort_keys=True)
+        values = {key: value for key, value in asdict(self).items() if value is not None and (value or key != "joints")}
+        if self.provenance and not self.provenance.joints:
+            del values["provenance"]["joints"]
+        return json.dumps({"posebench": FORMAT, **values}, sort_keys=True)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -292,10 +302,13 @@ def save_predictions(
     keypoints: str = "",
     supervision: str = "unstated",
     provenance: Provenance | None = None,
+    frame: str = "camera",
+    joints: tuple[str, ...] = (),
 ) -> Path:
     """Write a prediction (or truth) file that ``posebench score`` reads; the same input gives the same bytes.
 
-    **Convention.** Camera frame (x right, y down, z forward). The root need not be at zero: the scorer subtracts it.
+    **Convention.** Camera frame (x right, y down, z forward), unless ``frame`` says otherwise. The root need not be at zero: the scorer
+    subtracts it.
 
     Args:
         path: ``.npz`` or ``.h5``; replaced only when the new file is complete.
@@ -308,6 +321,9 @@ def save_predictions(
         keypoints: keypoint source that it was given.
         supervision: the 3D that its training saw: ``none``, ``multi-view 2D``, ``unpaired 3D``, ``paired 3D``.
         provenance: how it was trained; the leaderboard separates seeds and presets by it.
+        frame: ``camera``, or ``image-2.5d`` for MotionBERT's 2.5D poses, for protocols of that space; their ``unit`` can also be ``px``, as
+            its network gives them, before the factor.
+        joints: how keypoints of other joints were matched with the lifter's: :func:`posebench.lifters.joint_notes`.
 
     Raises:
         PosebenchError: an unknown skeleton, unit or scale, or poses of a shape that the skeleton does not have.
@@ -319,7 +335,9 @@ def save_predictions(
         'p.npz'
     """
     path = Path(path)
-    meta = Meta(skeleton, unit, scale, method=method, keypoints=keypoints, supervision=supervision, provenance=provenance)
+    meta = Meta(
+        skeleton, unit, scale, frame, method=method, keypoints=keypoints, supervision=supervision, provenance=provenance, joints=joints
+    )
     Meta.parse(meta.dump(), "save_predictions")
     pairs = poses.items() if isinstance(poses, Mapping) else poses
     arrays = _arrays(pairs, frames or {}, len(SKELETONS[skeleton]))

@@ -39,6 +39,7 @@ class Provenance:
         flip_averaging: the prediction is the mean of the lifts of the image and of its mirror image.
         side_information: what the method uses in addition to its supervision, for example the mean camera tilt; empty if nothing.
         extra_data: training data in addition to ``trained_on``; empty if none.
+        joints: how training keypoints of other joints than the poses' were equated or completed; empty if none, and then not written.
         teacher: the run that it was distilled from: method, recipe, preset, seed and start of its weights' sha256. Empty if none, and
             then not written to files.
         form: of the method, one of :data:`posebench.predictions.forms.FORMS`; left out, the one that the recipe's name implies.
@@ -69,6 +70,7 @@ class Provenance:
     input_filter: str = ""
     oracle: str = ""
     selection: str = ""
+    joints: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "recipe", present_recipe(self.recipe))
@@ -106,7 +108,7 @@ class Provenance:
     def as_dict(self) -> dict[str, Any]:
         """Values that JSON can hold."""
         values: dict[str, Any] = json.loads(json.dumps(asdict(self)))
-        return {name: value for name, value in values.items() if value or name not in ("teacher", *FACTS)}
+        return {name: value for name, value in values.items() if value or name not in ("teacher", "joints", *FACTS)}
 
 
 def read_provenance(fields: Fields) -> Provenance:
@@ -131,6 +133,7 @@ def read_provenance(fields: Fields) -> Provenance:
         teacher=fields.text("teacher", ""),
         form=fields.choice("form", FORMS, default=implied_form(present_recipe(fields.text("recipe")))),
         **{name: fields.text(name, "") for name in FACTS},
+        joints=fields.texts("joints"),
     )
     fields.finish()
     for key, value in made.facts.items():

@@ -240,6 +240,7 @@ def _scored_file(submission: Submission, sha256: str) -> ScoredFile:
         hypotheses=submission.hypotheses,
         provenance=meta.provenance.as_dict() if meta.provenance else None,
         scored_as="mean pose (P-Agg)" if submission.hypotheses > 1 else "given",
+        joints=list(meta.joints),
     )
 
 

@@ -35,7 +35,10 @@ class ScoredData:
 
 @dataclass(frozen=True, kw_only=True)
 class ScoredFile:
-    """The prediction file and what it states; ``provenance`` as the file holds it, None where it states none."""
+    """The prediction file and what it states; ``provenance`` as the file holds it, None where it states none.
+
+    ``joints`` are the equations and rules by which the lifter was given keypoints of other joints than its own.
+    """
 
     file: str
     sha256: str
@@ -47,6 +50,7 @@ class ScoredFile:
     hypotheses: int
     provenance: dict[str, Any] | None = field(default=None, metadata={"optional": True})
     scored_as: str = field(metadata={"key": "scored as"})
+    joints: list[str] = field(default_factory=list, metadata={"optional": True})
 
 
 @dataclass(frozen=True, kw_only=True)

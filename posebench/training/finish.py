@@ -12,7 +12,7 @@ from pathlib import Path
 from posebench.base.errors import PosebenchError
 from posebench.data import DATASETS
 from posebench.data.clip import Dataset
-from posebench.lifters import Lifter, predict
+from posebench.lifters import Lifter, joint_notes, predict
 from posebench.lifters.run import open_run
 from posebench.networks.weights import About, load_about
 from posebench.predictions.archive import open_predictions, save_predictions
@@ -116,6 +116,7 @@ def predict_and_score(
         keypoints=keypoints,
         supervision=lifter.info.supervision,
         provenance=lifter.info.provenance,
+        joints=joint_notes(lifter.info, dataset, keypoints),
     )
     return _score(folder, dataset, protocol, root=root, cameras=cameras, about=about)
 

@@ -31,6 +31,7 @@ def gather(
     keypoints: str,
     *,
     with_poses: bool,
+    skeleton_id: str = "",
     device: str = "cpu",
     progress: Callable[[int, int], None] | None = None,
 ) -> TrainingData:
@@ -41,20 +42,21 @@ def gather(
         clips: ids of the clips to read.
         keypoints: 2D source.
         with_poses: whether to read 3D poses; if False, no 3D is read at all.
+        skeleton_id: joint order of the keypoints; empty for that of the dataset's poses. Poses are read in their own order only.
         device: a torch device.
         progress: called with (clips read, clips in all).
 
     Raises:
-        PosebenchError: no clips; a clip without this source, with another number of joints, or with a number that is not finite.
+        PosebenchError: no clips; a clip without this source, without joints that no rule completes, or with a number that is not finite.
     """
     if not clips:
         raise PosebenchError(f"no training clips in this copy of {dataset.name}", "clips of its training subjects", "add them to the copy")
-    joints = skeleton(dataset.skeleton)
+    joints = skeleton(skeleton_id or dataset.skeleton)
     views: list[tuple[Array, Camera | None]] = []
     poses, frame_ranges, usable, start = [], [], [], 0
     for done, id in enumerate(clips):
         clip = dataset.load(id)
-        pixels = _keypoints(dataset, clip, keypoints)
+        pixels = _keypoints(clip, keypoints, joints.id)
         views.append((pixels, clip.camera))
         if with_poses:
             poses.append(clip.pose.astype(np.float32))
@@ -85,19 +87,13 @@ def gather(
     )
 
 
-def _keypoints(dataset: Dataset, clip: Clip, source: str) -> Array:
-    """Keypoints (T, J, 2) px of a clip.
+def _keypoints(clip: Clip, source: str, order: str) -> Array:
+    """Keypoints (T, J, 2) px of a clip in a joint order.
 
     Raises:
-        PosebenchError: another number of joints than the dataset's skeleton has, or a number that is not finite.
+        PosebenchError: joints are missing that no rule completes, or a number is not finite.
     """
-    pixels, joints = clip.keypoints(source), skeleton(dataset.skeleton)
-    if pixels.shape[1] != len(joints):
-        raise PosebenchError(
-            f"{pixels.shape[1]} joints in keypoint source {source} of {dataset.name}",
-            f"the {len(joints)} of {joints.id}",
-            f"choose another source with --keypoints: {', '.join(dataset.keypoint_sources)}",
-        )
+    pixels = clip.keypoints_as(source, order)
     if not np.isfinite(pixels).all():
         raise PosebenchError(f"{clip.id}: keypoints of {source} that are not finite", "finite keypoints", "choose another source")
     return pixels

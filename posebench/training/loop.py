@@ -87,7 +87,7 @@ def fit(
     ema = copy.deepcopy(method.lifter).eval() if settings.ema else None
     samples = method.samples(data)
     samples_per_epoch = min(settings.samples or len(samples), len(samples))
-    steps_per_epoch = _steps(samples_per_epoch, settings.batch)
+    steps_per_epoch = steps_in(samples_per_epoch, settings.batch)
     if not steps_per_epoch:
         raise PosebenchError(f"{len(samples)} training samples", "at least two", "add clips of training subjects to the copy")
 
@@ -109,7 +109,7 @@ def fit(
             while state.steps < steps_per_epoch:
                 frames = order[state.cursor : state.cursor + settings.batch]
                 _set_learning_rates(optimisers, settings.rate(state.epoch + state.steps / steps_per_epoch))
-                _add(state.sums, _step(method, data, frames, settings, optimisers, state, folder))
+                _add(state.sums, take_step(method, data, frames, settings, optimisers, state, folder))
                 if ema is not None:
                     update_ema(ema, method.lifter, settings.ema, state.step)
                 state.cursor += len(frames)
@@ -149,7 +149,7 @@ class _Clock:
         state.count_threads(torch.get_num_threads())
 
 
-def _steps(samples: int, batch: int) -> int:
+def steps_in(samples: int, batch: int) -> int:
     """Steps of an epoch. A last batch of one sample is left out: batch norm needs a variance."""
     return samples // batch + (samples % batch > 1)
 
@@ -161,7 +161,7 @@ def _set_learning_rates(optimisers: Mapping[str, Optimizer], factor: float) -> N
             group["lr"] = group.setdefault("first_lr", group["lr"]) * factor
 
 
-def _step(
+def take_step(
     method: Method,
     data: TrainingData,
     frames: Tensor,

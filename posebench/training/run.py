@@ -19,6 +19,7 @@ from posebench.base.errors import PosebenchError
 from posebench.base.files import write_text
 from posebench.data import DATASETS, open_dataset
 from posebench.data.clip import Dataset
+from posebench.lifters import match_notes
 from posebench.lifters.run import build
 from posebench.networks.machine import machine, torch_threads
 from posebench.networks.method import Method
@@ -30,6 +31,7 @@ from posebench.predictions.forms import TUNED
 from posebench.predictions.provenance import Provenance
 from posebench.scoring.diagnostic_frames import DiagnosticFrames, behaviour_on, diagnostic_frames
 from posebench.scoring.result import Result
+from posebench.training.cameras import fitted
 from posebench.training.checkpoint import TrainingState
 from posebench.training.curves import draw_curves
 from posebench.training.finish import check_protocol, finish, hold_out
@@ -101,6 +103,57 @@ def train(
             that is not finite.
         posebench.training.loop.Interrupted: Ctrl-C; a checkpoint has been saved.
     """
+    job = plan(
+        method,
+        dataset,
+        root=root,
+        cameras=cameras,
+        teacher=teacher,
+        keypoints=keypoints,
+        seed=seed,
+        preset=preset,
+        recipe=recipe,
+        changes=changes,
+        output=output,
+        resume=resume,
+        device=device,
+        threads=threads,
+        tune=tune,
+        protocol=protocol,
+        save_every_s=save_every_s,
+        progress=progress,
+        log=log,
+    )
+    with torch_threads(threads):
+        claim(job.folder, job.recipe, resume=resume)
+        if not (job.folder / ABOUT).is_file():
+            learn(job)
+        return finish(job, root=root, cameras=cameras, tune=tune, protocol=protocol)
+
+
+def plan(
+    method: str,
+    dataset: str,
+    *,
+    root: str | os.PathLike[str] | None = None,
+    cameras: str | os.PathLike[str] | None = None,
+    teacher: str | os.PathLike[str] | None = None,
+    keypoints: str = "gt",
+    seed: int = 0,
+    preset: str = "quick",
+    recipe: str = TUNED,
+    changes: Sequence[str] = (),
+    output: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    device: str = "auto",
+    threads: int = 1,
+    tune: bool = False,
+    protocol: str | None = None,
+    save_every_s: float = 60.0,
+    progress: Progress | None = None,
+    log: Callable[[str], None] = lambda _: None,
+) -> Job:
+    """The job of a call of :func:`train`, whose arguments these are. Everything is checked, and nothing is written."""
     content, where = read_method(method)
     settings = resolve(content, load_baseline(method).Settings, where=where, recipe=recipe, preset=preset, changes=changes)
     data = open_dataset(dataset, root, cameras=cameras)
@@ -108,6 +161,9 @@ def train(
         check_protocol(protocol, data)
     if tune:
         data = hold_out(data, DATASETS[dataset].tuning_subject)
+    settings, measured = fitted(settings, data, keypoints, changes)
+    for line in measured:
+        log(line)
     subjects_with_clips = {info.subject for info in data.infos.values()}
     resolved = Recipe(
         method=method,
@@ -120,6 +176,7 @@ def train(
         skeleton=data.skeleton,
         settings=asdict(settings),
         form=TUNED if changes else form_of(content, recipe, where),
+        measured=measured,
     )
     device = _device(device)
     if teacher is not None:
@@ -127,7 +184,7 @@ def train(
         named_run = _named_teacher(Path(teacher), resolved, settings, device)
         recipe_name = named_run.recipe_name_of(resolved, settings.teacher_baseline)
         resolved = replace(resolved, recipe=recipe_name, teacher=str(named_run))
-    job = Job(
+    return Job(
         recipe=resolved,
         settings=settings,
         supervision=content["supervision"],
@@ -141,11 +198,6 @@ def train(
         progress=progress,
         log=log,
     )
-    with torch_threads(threads):
-        claim(job.folder, resolved, resume=resume)
-        if not (job.folder / ABOUT).is_file():
-            learn(job)
-        return finish(job, root=root, cameras=cameras, tune=tune, protocol=protocol)
 
 
 def _device(name: str) -> str:
@@ -166,10 +218,7 @@ def learn(job: Job) -> None:
     recipe, settings, dataset, folder = job.recipe, job.settings, job.dataset, job.folder
     resume = job.resume and (folder / CHECKPOINT).is_file()  # killed before the first checkpoint: start again
     teacher = _teacher(job)
-    clips, posed_clips = dataset.clip_ids("train"), None
-    if job.supervision == "unpaired 3D":
-        clips, posed_clips = split_takes(dataset, clips, settings.pools)
-    data = _training_data(job, clips, posed_clips, teacher)
+    clips, data = training_data(job, teacher)
     if not resume:
         (folder / LOG).unlink(missing_ok=True)
 
@@ -184,29 +233,35 @@ def learn(job: Job) -> None:
 
     title = f"{recipe.method} ({recipe.recipe}) on {dataset.name}, {recipe.keypoints}, seed {recipe.seed}"
     draw_curves(folder / LOG, folder / CURVES, title)
-    provenance = _provenance(recipe, settings, method, state, len(method.samples(data)))
+    provenance = _provenance(recipe, settings, method, state, len(method.samples(data)), _joints(dataset, clips, recipe.keypoints))
     costs = _costs(state, preparation, job.device)
     if teacher:
         provenance, costs = teacher.add_to_provenance(provenance), teacher.add_to_costs(costs)
     save_weights(folder, method.lifter, About(recipe.method, job.supervision, data.nominal, provenance, costs))
 
 
-def _training_data(job: Job, clips: list[str], posed_clips: list[str] | None, teacher: Teacher | None) -> TrainingData:
-    """Read all that the method may learn from.
+def training_data(job: Job, teacher: Teacher | None) -> tuple[list[str], TrainingData]:
+    """Read all that a job's method may learn from.
 
     Args:
         job: the training.
-        clips: clips to take keypoints from; also their poses, if the supervision is ``paired 3D``.
-        posed_clips: clips to take the pool of unpaired poses from; None for no pool.
         teacher: predicts poses for the same keypoints.
+
+    Returns:
+        The clips that keypoints come from, and the data.
     """
     dataset, keypoints, device = job.dataset, job.recipe.keypoints, job.device
+    clips, posed_clips = dataset.clip_ids("train"), None
+    if job.supervision == "unpaired 3D":
+        clips, posed_clips = split_takes(dataset, clips, job.settings.pools)
     pool = gather_poses(dataset, posed_clips, device=device) if posed_clips is not None else None
     data = gather(dataset, clips, keypoints, with_poses=job.supervision == "paired 3D", device=device)
     data = replace(data, pool=pool)
     if job.settings.extra_data:
         other = open_dataset(job.settings.extra_data)
-        data = replace(data, extra=gather(other, other.clip_ids("train"), keypoints, with_poses=False, device=device))
+        data = replace(
+            data, extra=gather(other, other.clip_ids("train"), keypoints, skeleton_id=dataset.skeleton, with_poses=False, device=device)
+        )
     if teacher:
         job.log(f"taught by {teacher}")
         data = replace(data, teacher_poses=teacher.predict(data))
@@ -214,7 +269,7 @@ def _training_data(job: Job, clips: list[str], posed_clips: list[str] | None, te
     threads = torch.get_num_threads()
     machine_words = f"{device}, {threads} thread{'' if threads == 1 else 's'}"
     job.log(f"{len(data.keypoints):,} training poses of {len(clips)} clips{unpaired} on {machine_words}")
-    return data
+    return clips, data
 
 
 def _teacher(job: Job) -> Teacher | None:
@@ -240,8 +295,8 @@ def _named_teacher(folder: Path, recipe: Recipe, settings: Settings, device: str
     return open_teacher(folder, recipe, settings.teacher_baseline[0], device)
 
 
-def _train_teacher(job: Job) -> Path:
-    """Train the teacher of a job in ``teacher`` below its folder, or resume that training; returns the teacher's folder."""
+def job_of_teacher(job: Job) -> Job:
+    """The training of a job's teacher, in ``teacher`` below its folder."""
     assert job.settings.teacher_baseline
     method, variant = job.settings.teacher_baseline
     content, where = read_method(method)
@@ -249,14 +304,22 @@ def _train_teacher(job: Job) -> Path:
         found = f"{method}, which sees {content['supervision']}, as teacher"
         raise PosebenchError(found, f"one that sees {job.supervision}", "choose another")
     settings = resolve(content, load_baseline(method).Settings, where=where, recipe=variant, preset=job.recipe.preset)
+    settings, measured = fitted(settings, job.dataset, job.recipe.keypoints)
     recipe = recipe_of_teacher(job.recipe, method, variant, asdict(settings), form_of(content, variant, where))
-    folder = job.folder / TEACHER
+    recipe = replace(recipe, measured=measured)
+    return replace(job, recipe=recipe, settings=settings, folder=job.folder / TEACHER, teacher=None, resume=True)
+
+
+def _train_teacher(job: Job) -> Path:
+    """Train the teacher of a job, or resume that training; returns the teacher's folder."""
+    first = job_of_teacher(job)
+    folder, recipe = first.folder, first.recipe
     if not (folder / RECIPE).is_file():
         write_text(folder / RECIPE, recipe.dump())
     claim(folder, recipe, resume=True)
     if not (folder / ABOUT).is_file():
-        job.log(f"first its teacher, {method} ({variant}), in {folder}")
-        learn(replace(job, recipe=recipe, settings=settings, folder=folder, teacher=None, resume=True))
+        job.log(f"first its teacher, {recipe.method} ({recipe.recipe}), in {folder}")
+        learn(first)
     return folder
 
 
@@ -273,9 +336,10 @@ def _diagnose(method: Method, data: TrainingData, watched: DiagnosticFrames, cli
     return {**behaviour_on(watched, dataset.skeleton, lift), **method.diagnostics(data)}
 
 
-def _provenance(recipe: Recipe, settings: Settings, method: Method, state: TrainingState, samples: int) -> Provenance:
+def _provenance(
+    recipe: Recipe, settings: Settings, method: Method, state: TrainingState, samples: int, joints: tuple[str, ...]
+) -> Provenance:
     about = recipe.dataset
-    samples_per_epoch = min(settings.samples or samples, samples)
     return Provenance(
         recipe=recipe.recipe,
         preset=recipe.preset,
@@ -284,14 +348,26 @@ def _provenance(recipe: Recipe, settings: Settings, method: Method, state: Train
         trained_keypoints=recipe.keypoints,
         context=method.context,
         flip_averaging=settings.flip_averaging,
-        side_information=method.side_information,
+        side_information=(*method.side_information, *recipe.measured),
         extra_data=(f"2D of {settings.extra_data}",) if settings.extra_data else (),
         epochs=state.epoch,
-        poses_seen=samples_per_epoch * state.epoch * method.poses_per_sample + method.extra_poses,
+        poses_seen=poses_seen(settings, method, samples, state.epoch),
         parameters=sum(parameter.numel() for parameter in method.lifter.parameters()),
         form=recipe.form,
+        joints=joints,
         **method.facts(flip_averaging=settings.flip_averaging),
     )
+
+
+def poses_seen(settings: Settings, method: Method, samples: int, epochs: int) -> int:
+    """Training poses that a method has seen after some epochs over ``samples`` samples, each time counted."""
+    return min(settings.samples or samples, samples) * epochs * method.poses_per_sample + method.extra_poses
+
+
+def _joints(dataset: Dataset, clips: Sequence[str], keypoints: str) -> tuple[str, ...]:
+    """How training keypoints of other joints than the poses' were matched with them."""
+    match = dataset.load(clips[0]).matched(keypoints, dataset.skeleton)
+    return match_notes(match.words, f"keypoints {keypoints} of {dataset.name}", match.source, dataset.skeleton)
 
 
 class _Seconds(NamedTuple):

@@ -17,6 +17,7 @@ from torch import Tensor
 from posebench.base.errors import PosebenchError
 from posebench.base.files import sha256_of
 from posebench.lifters.run import Trained, open_run, without_flip_averaging
+from posebench.networks.method import Method
 from posebench.networks.recipe import Recipe
 from posebench.networks.samples import TrainingData
 from posebench.networks.weights import WEIGHTS
@@ -57,15 +58,8 @@ class Teacher:
         return student.recipe if is_default else f"{student.recipe}, teacher={own.recipe} {own.preset} seed {own.seed}"
 
     def predict(self, data: TrainingData) -> Tensor:
-        """Poses (N, J, 3) of every training frame, camera frame, root at the origin.
-
-        Each clip is lifted on its own: a lifter with a context must not look across a cut.
-        """
-        starts = torch.unique(data.first).tolist()
-        ends = [*starts[1:], len(data.keypoints)]
-        with torch.inference_mode():
-            poses = [self.lifter.method.lift(data.keypoints[start:end]) for start, end in zip(starts, ends, strict=True)]
-        return torch.cat(poses).clone()  # a clone is an ordinary tensor, which the student's autograd may use
+        """Poses (N, J, 3) of every training frame, camera frame, root at the origin."""
+        return lift_frames(self.lifter.method, data)
 
     def add_to_provenance(self, student: Provenance) -> Provenance:
         """A student's provenance, with the teacher and with the side information and extra data of the teacher."""
@@ -85,6 +79,18 @@ class Teacher:
                 both[f"teacher_{name}"] = float(own[name])
                 both[name] = round(float(student[name]) + float(own[name]), 1)
         return {**both, "teacher_code": str(own.get("code", ""))}
+
+
+def lift_frames(method: Method, data: TrainingData) -> Tensor:
+    """A method's poses (N, J, 3) of every training frame.
+
+    Each clip is lifted on its own: a lifter with a context must not look across a cut.
+    """
+    starts = torch.unique(data.first).tolist()
+    ends = [*starts[1:], len(data.keypoints)]
+    with torch.inference_mode():
+        poses = [method.lift(data.keypoints[start:end]) for start, end in zip(starts, ends, strict=True)]
+    return torch.cat(poses).clone()  # a clone is an ordinary tensor, which the student's autograd may use
 
 
 def open_teacher(folder: Path, student: Recipe, method: str, device: str) -> Teacher:

@@ -44,14 +44,14 @@ def test_what_was_written_is_read_again(texts, numbers, seed, flip, side, data):
 
 
 def test_the_table_holds_every_field():
-    taught = replace(MADE, teacher="another (tuned, quick, seed 0), weights 00ff", **STATED)
+    taught = replace(MADE, teacher="another (tuned, quick, seed 0), weights 00ff", joints=("spine = mean of pelvis, thorax",), **STATED)
     assert set(taught.as_dict()) == set(asdict(MADE))
     assert read(taught.as_dict()) == taught
-    assert set(MADE.as_dict()) == set(asdict(MADE)) - {"teacher", *FACTS}, "what is not stated has no key"
+    assert set(MADE.as_dict()) == set(asdict(MADE)) - {"teacher", "joints", *FACTS}, "what is not stated has no key"
     assert MADE.as_dict()["side_information"] == []
 
 
-@pytest.mark.parametrize("missing", sorted(set(asdict(MADE)) - {"side_information", "extra_data", "teacher", "form", *FACTS}))
+@pytest.mark.parametrize("missing", sorted(set(asdict(MADE)) - {"side_information", "extra_data", "teacher", "joints", "form", *FACTS}))
 def test_a_missing_field_is_named(missing):
     content = MADE.as_dict()
     del content[missing]

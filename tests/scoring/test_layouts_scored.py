@@ -98,9 +98,13 @@ def test_the_damaged_takes_of_a_copy_are_left_out_by_the_clean_protocol(syntheti
     assert {row.take for row in result.rows} == {"S9/Waiting"}
 
 
-def test_a_2d_source_of_other_joints_is_refused_by_a_lifter_of_17(copies, tmp_path):
+def test_a_2d_source_of_other_joints_is_completed_for_a_lifter_of_17_and_that_is_in_the_result(copies, tmp_path, capsys):
     root = copies / "martinez"
     assert "sh_ft_h36m" in posebench.open_dataset("h36m", root).keypoint_sources
     out = tmp_path / "p.npz"
-    assert main(["predict", "flat", "--dataset", "h36m", "--root", str(root), "--keypoints", "sh_ft_h36m", "-o", str(out)]) == 2
-    assert not out.exists()
+    assert main(["predict", "flat", "--dataset", "h36m", "--root", str(root), "--keypoints", "sh_ft_h36m", "-o", str(out)]) == 0
+    note = "keypoints sh_ft_h36m of h36m (h36m16) as h36m17: neck_nose = mean of thorax, head_top"
+    assert note in capsys.readouterr().err
+    assert main(["score", str(out), "--protocol", "h36m/s9s11", "--root", str(root), "-o", str(tmp_path / "r.json")]) == 0
+    assert note in capsys.readouterr().out
+    assert posebench.load_result(tmp_path / "r.json").predictions.joints == [note]

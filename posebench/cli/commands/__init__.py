@@ -16,6 +16,7 @@ COMMANDS = {
     "board": "a leaderboard in which only comparable rows meet",
     "train": "train a baseline, predict the test split and score it; leaves a run folder",
     "regenerate": "train what the leaderboard lacks or what is stale, and add it: docs/regenerate.md",
+    "reproduce": "which published numbers a licensed copy may reach, by which commands, and whether a run did: docs/reproduce.md",
     "draw": "draw random poses of a split, true and predicted, from two views",
     "predict": "run a lifter over a dataset and write a prediction file",
     "speed": "time lifters side by side, or compare two timing records: docs/speed.md",

@@ -34,6 +34,8 @@ def configure(parser: Parser) -> None:
     layout = export.add_argument("--layout", metavar="LAYOUT", required=True, help="one of " + ", ".join(layout_names()))
     completed(layout, lambda _: layout_names())
     export.add_argument("-o", "--output", metavar="DIR", required=True, help="an empty or new folder")
+    what = "with the take names, detectors' keypoints and gaps of Human3.6M as it is distributed (its layouts only): docs/reproduce.md"
+    export.add_argument("--as-distributed", action="store_true", help=what)
     add_root(export)
     fetch = verbs.add("fetch", "download a free dataset", run_fetch)
     fetch.example = "posebench data fetch cmu -o cmu-mocap"
@@ -106,8 +108,15 @@ def run_export(args: Namespace) -> int:
     if args.layout not in layouts:
         advice = did_you_mean(args.layout, layouts, "correct --layout")
         raise PosebenchError(f"layout {args.layout!r}", "one of " + ", ".join(layouts), advice)
+    if args.as_distributed and args.layout not in DATASETS["h36m"].layouts:
+        wanted = f"one of {', '.join(DATASETS['h36m'].layouts)}"
+        raise PosebenchError(f"--as-distributed with layout {args.layout}", wanted, "leave --as-distributed out")
     with progress(f"exporting {args.name} as {args.layout}", announced=True) as advance:
         dataset = open_dataset(args.name, args.root, cameras=args.cameras)
+        if args.as_distributed:
+            from posebench.data.h36m.distribution import as_distributed
+
+            dataset = as_distributed(dataset)
         layouts[args.layout](dataset, Path(args.output), advance)
     remark(f"{args.output}: {args.name} in the layout {args.layout}")
     return 0

@@ -30,6 +30,7 @@ def run(args: Namespace) -> int:
     """Predict and save."""
     from posebench import open_dataset, predict, save_predictions
     from posebench.base.progress import progress
+    from posebench.lifters import joint_notes
     from posebench.lifters.choose import lifter_maker
 
     with progress(f"predicting with {args.lifter}") as advance:
@@ -48,6 +49,7 @@ def run(args: Namespace) -> int:
             keypoints=args.keypoints,
             supervision=lifter.info.supervision,
             provenance=lifter.info.provenance,
+            joints=joint_notes(lifter.info, dataset, args.keypoints, split=args.split),
         )
     remark(f"{args.output}: {lifter.info.id} on {dataset.name} {args.split}, keypoints {args.keypoints}")
     return 0

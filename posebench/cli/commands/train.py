@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from typing import TYPE_CHECKING, Any
 
 from posebench.base.errors import needs
 from posebench.cli import choices
 from posebench.cli.options import add_dataset, add_device, add_json, add_keypoints, add_protocol, add_threads, completed
 from posebench.cli.parser import Parser
 from posebench.cli.printing import log, print_json, show
+
+if TYPE_CHECKING:
+    from posebench.display.document import Document
+    from posebench.training.forecast import Forecast
+    from posebench.training.job import Job
 
 
 def configure(parser: Parser) -> None:
@@ -31,6 +37,8 @@ def configure(parser: Parser) -> None:
     parser.add_argument("--tune", action="store_true", help="hold out and predict the tuning subject instead of the test split")
     parser.add_argument("-o", "--output", metavar="RUN", help="the run's folder (default: a name below runs/)")
     parser.add_argument("--resume", action="store_true", help="continue an interrupted run from its checkpoint")
+    dry = "train nothing: print steps, poses, and the time that they will take here, from a few measured steps, and on a GPU"
+    parser.add_argument("--dry-run", action="store_true", help=dry)
     add_device(parser)
     add_threads(parser, "of PyTorch; 0 for its own choice")
     parser.add_argument("--save-every", type=float, default=60.0, metavar="S", help="seconds between checkpoints (default: %(default)s)")
@@ -49,28 +57,11 @@ def run(args: Namespace) -> int:
         with needs("training", extra="baselines"):
             from posebench import train
             from posebench.training.loop import Interrupted
+            from posebench.training.run import plan
         try:
-            result = train(
-                args.method,
-                args.dataset,
-                root=args.root,
-                cameras=args.cameras,
-                keypoints=args.keypoints,
-                seed=args.seed,
-                preset=args.preset,
-                recipe=args.recipe,
-                changes=args.set,
-                teacher=args.teacher,
-                tune=args.tune,
-                protocol=args.protocol,
-                output=args.output,
-                resume=args.resume,
-                device=args.device,
-                threads=args.threads,
-                save_every_s=args.save_every,
-                progress=advance,
-                log=log,
-            )
+            if args.dry_run:
+                return _dry_run(args, plan(args.method, args.dataset, **_options(args), progress=advance, log=log))
+            result = train(args.method, args.dataset, **_options(args), progress=advance, log=log)
         except Interrupted as stop:
             words = [word for word in args.words if word != "--resume"]
             print(f"posebench: {stop}. Next: posebench {shlex.join([*words, '--resume'])}", file=sys.stderr)
@@ -80,3 +71,75 @@ def run(args: Namespace) -> int:
     else:
         show(report(result), markdown=args.markdown)
     return 0
+
+
+def _options(args: Namespace) -> dict[str, Any]:
+    return {
+        "root": args.root,
+        "cameras": args.cameras,
+        "keypoints": args.keypoints,
+        "seed": args.seed,
+        "preset": args.preset,
+        "recipe": args.recipe,
+        "changes": args.set,
+        "teacher": args.teacher,
+        "tune": args.tune,
+        "protocol": args.protocol,
+        "output": args.output,
+        "resume": args.resume,
+        "device": args.device,
+        "threads": args.threads,
+        "save_every_s": args.save_every,
+    }
+
+
+def _dry_run(args: Namespace, job: Job) -> int:
+    """Print what the training would take."""
+    from posebench.board.targets.reader import load_targets
+    from posebench.networks.machine import torch_threads
+    from posebench.training.forecast import forecast
+
+    with torch_threads(job.threads):
+        found = forecast(job)
+    gpu = None if found.device == "cuda" else load_targets().gpu_estimate(job.recipe.method, found.seconds)
+    if args.json:
+        print_json({**found.as_dict(), "gpu": gpu and {"seconds": gpu[0], "from": gpu[1]}})
+        return 0
+    show(_forecast_document(found, gpu), markdown=args.markdown)
+    return 0
+
+
+def _forecast_document(found: Forecast, gpu: tuple[float, str] | None) -> Document:
+    from posebench.display.document import Document, Table
+
+    trainings = [*([found.teacher] if found.teacher else []), found]
+    rows = [
+        [
+            one.name,
+            f"{one.frames:,}",
+            f"{one.epochs:,} x {one.samples:,}",
+            f"{one.batch:,}",
+            f"{one.steps:,}",
+            f"{one.poses:,}",
+            f"{1000.0 * one.step_s:.2f} ms",
+            _duration(one.own_seconds),
+        ]
+        for one in trainings
+    ]
+    heads = ["training", "frames", "epochs x samples", "batch", "steps", "poses seen", "a step", "time"]
+    threads = f", {found.threads} thread" + ("" if found.threads == 1 else "s") if found.device == "cpu" else ""
+    here = (
+        f"On this machine ({found.device}{threads}): about {_duration(found.seconds)}, from {found.measured} measured steps of each"
+        f" training{' (CPU time: longer where the core is shared)' if threads == ', 1 thread' else ''}. Prediction and scoring come on top."
+    )
+    if not found.official:
+        here += f" This copy of {found.dataset} is not the official one; where a sample is a frame, the work is that of this copy."
+    there = "" if found.device == "cuda" else "On a GPU: not known." if gpu is None else f"On a GPU: about {_duration(gpu[0])}, {gpu[1]}."
+    return Document.of(Table(heads, rows, right=range(1, 8)), here, there, "Nothing was trained and nothing was written.")
+
+
+def _duration(seconds: float) -> str:
+    for unit, size in (("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {unit}" if seconds < 20 * size else f"{seconds / size:,.0f} {unit}"
+    return f"{seconds:.0f} s"

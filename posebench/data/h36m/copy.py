@@ -30,6 +30,7 @@ class H36MCopy:
         read: yields (take or clip id, poses (T, 17, 3)) in any order.
         keypoints: source to a function of (clip id, frames) that returns keypoints (frames, J, 2) px.
         skeletons: source to the id of its joint order, for sources that are not in ``h36m17`` order.
+        hourglass: sources in the order of the Stacked Hourglass, :mod:`posebench.data.h36m.hourglass`.
         folders: folders in which to look for a camera file.
         fps: frames per second of the poses as stored.
         note: what the copy lacks compared with the full 50 Hz recording.
@@ -43,6 +44,7 @@ class H36MCopy:
     keypoints: Mapping[str, Callable[[str, int], npt.NDArray[np.floating]]]
     folders: tuple[Path, ...]
     skeletons: Mapping[str, str] = field(default_factory=dict)
+    hourglass: frozenset[str] = frozenset()
     fps: float = 50.0
     note: str = ""
 

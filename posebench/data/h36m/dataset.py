@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -22,10 +21,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from posebench.base.cameras import Camera
 from posebench.base.errors import PosebenchError, first_ten
 from posebench.base.files import CHECK_PERMISSIONS, sha256_of_input
-from posebench.base.skeletons import skeleton
 from posebench.data.cache import CacheEntry, cached
 from posebench.data.clip import Array, Clip, ClipInfo, Dataset
 from posebench.data.h36m.cameras import ADVICE, Cameras, find_cameras, read_cameras
@@ -33,12 +30,10 @@ from posebench.data.h36m.copy import Finder, H36MCopy, Opener, Progress
 from posebench.data.h36m.layouts import cdf, h36m_fetch, martinez, mmpose, videopose3d
 from posebench.data.h36m.metadata import read_metadata
 from posebench.data.h36m.names import CAMERAS, DAMAGED, SPLITS, SUBJECTS, TEST_FRAMES, UNREADABLE, Mapped, action_of, in_order
+from posebench.data.h36m.sources import SKELETON, ExactKeypoints, SourceOrders, completed, joint_order, order_of_source, read_keypoints
 from posebench.data.people import require_size
 
-SKELETON = "h36m17"
 FPS = 50.0
-#: Joint order of a source of 16 joints, as the scripts of SemGCN and PoseAug write ``data_2d_h36m_gt.npz``: without neck/nose.
-WITHOUT_NECK = "h36m16"
 #: Raise it when the reading changes: old cache entries are then ignored. Results do not depend on it.
 READER_VERSION = "1"
 
@@ -70,7 +65,8 @@ def open_h36m(root: str | PathLike[str], *, cameras: str | PathLike[str] | None 
     known = read_cameras(file) if file is not None else {}
     infos = _clip_infos(copy, parts)
     _check_unit(copy, entry.arrays["poses"], parts)
-    load = partial(_load_clip, copy, entry.arrays["poses"], parts, known, infos)
+    first = next(((info.id, info.frames) for info in infos.values()), None)
+    load = partial(_load_clip, copy, SourceOrders(copy, first), entry.arrays["poses"], parts, known, infos)
     _check_cameras(copy, infos, known, file)
     if file is not None:
         _check_views(copy, infos, load, file)
@@ -93,6 +89,7 @@ def open_h36m(root: str | PathLike[str], *, cameras: str | PathLike[str] | None 
         load=load,
         note="; ".join(notes),
         up=(0.0, 0.0, 1.0),
+        unreadable=(UNREADABLE,),
     )
 
 
@@ -100,30 +97,16 @@ def details(dataset: Dataset) -> dict[str, object]:
     """Facts for ``posebench data info h36m`` in addition to :func:`posebench.data.clip.describe`, as JSON values."""
     infos = dataset.infos.values()
     cameras = {name: sum(info.camera == name for info in infos) for name in CAMERAS}
-    joints = {source: _joint_order(dataset, source) for source in dataset.keypoint_sources}
+    joints = {source: joint_order(dataset, source) for source in dataset.keypoint_sources}
+    rules = {source: how for source in joints if (how := completed(dataset, source))}
     return {
         "cameras": ", ".join(f"{name}: {count} clips" for name, count in cameras.items()),
         "keypoint joints": ", ".join(f"{source}: {id}" for source, id in joints.items() if id != SKELETON) or f"{SKELETON} in all",
+        **({"completed joints": "; ".join(f"{source}: {how}" for source, how in rules.items())} if rules else {}),
         "damaged takes": ", ".join(take for take in DAMAGED if any(info.take == take for info in infos)) or "none present",
         "missing": first_ten(_missing(dataset.infos)) or "nothing",
         "test frames": f"{_test_frames(dataset.infos):,} of {sum(TEST_FRAMES.values()):,}",
     }
-
-
-def _joint_order(dataset: Dataset, source: str) -> str:
-    """The joint order of a source: by its name, or by the number of joints in its first clip."""
-    by_name = videopose3d.source_skeleton(source)
-    if by_name != SKELETON or not dataset.infos:
-        return by_name
-    read = dataset.load(next(iter(dataset.infos))).sources.get(source)
-    stored = read.stored if isinstance(read, ExactKeypoints) else read
-    try:
-        fewer = stored is not None and stored().shape[1] == len(skeleton(WITHOUT_NECK))
-    except PosebenchError:
-        return "cannot be read"
-    if not fewer:
-        return SKELETON
-    return WITHOUT_NECK + (" in the copy; projected from its poses instead" if isinstance(read, ExactKeypoints) else "")
 
 
 def _find_copy(root: Path, cameras: Path | None) -> tuple[H36MCopy, Mapped]:
@@ -195,8 +178,18 @@ def _collect(copy: H36MCopy, progress: Progress | None) -> CacheEntry:
     return CacheEntry({"poses": np.concatenate(poses)}, {"parts": parts, "positions": positions.hexdigest()})
 
 
+def _has_keypoints(copy: H36MCopy, source: str, id: str, frames: int) -> bool:
+    """Whether a copy has a source's keypoints of a clip; of a video that cannot be read it may have none."""
+    try:
+        copy.keypoints[source](id, frames)
+    except PosebenchError:
+        return False
+    return True
+
+
 def _load_clip(
     copy: H36MCopy,
+    orders: SourceOrders,
     poses: npt.NDArray[Any],
     parts: Mapping[str, tuple[int, int]],
     cameras: Cameras,
@@ -211,43 +204,11 @@ def _load_clip(
     pose: Array = np.asarray(poses[start : start + frames], dtype=np.float64) * copy.to_mm
     if copy.world and camera is not None:
         pose = camera.to_camera(pose)
-    sources: dict[str, Callable[[], Array]] = {source: partial(_keypoints, copy, source, id, frames) for source in copy.keypoints}
+    names = [source for source in copy.keypoints if info.take != UNREADABLE or _has_keypoints(copy, source, id, frames)]
+    sources: dict[str, Callable[[], Array]] = {source: partial(read_keypoints, orders, source, id, frames) for source in names}
     if camera is not None:
         sources = {"gt": ExactKeypoints(sources.get("gt"), camera, pose)} | {k: v for k, v in sources.items() if k != "gt"}
-    return Clip(info, pose, SKELETON, copy.fps, camera, sources)
-
-
-@dataclass(frozen=True, eq=False)
-class ExactKeypoints:
-    """Keypoints ``gt`` of one clip: those of the copy, or the projected pose where the copy has none or has them with fewer joints.
-
-    Attributes:
-        stored: reads those of the copy; None if it has none.
-        camera: of the clip.
-        pose: (T, J, 3) mm, camera frame.
-    """
-
-    stored: Callable[[], Array] | None
-    camera: Camera
-    pose: Array
-
-    def __call__(self) -> Array:
-        """(T, J, 2) px."""
-        if self.stored is not None and (keypoints := self.stored()).shape[1] == self.pose.shape[1]:
-            return keypoints
-        return self.camera.project(self.pose)
-
-
-def _keypoints(copy: H36MCopy, source: str, id: str, frames: int) -> Array:
-    keypoints = np.asarray(copy.keypoints[source](id, frames), dtype=np.float64)
-    wanted = skeleton(copy.skeletons.get(source, SKELETON))
-    if wanted.id == SKELETON and keypoints.shape[1:] == (len(skeleton(WITHOUT_NECK)), 2):
-        return keypoints
-    if keypoints.shape[1:] != (len(wanted), 2):
-        raise PosebenchError(
-            f"2D source {source} of {id} with {keypoints.shape[1]} joints", f"the {len(wanted)} of {wanted.id}", "choose another source"
-        )
-    return keypoints
+    return Clip(info, pose, SKELETON, copy.fps, camera, sources, partial(order_of_source, orders, sources, id, frames))
 
 
 def _check_unit(copy: H36MCopy, poses: npt.NDArray[Any], parts: Mapping[str, tuple[int, int]]) -> None:

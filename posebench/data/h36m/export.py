@@ -5,6 +5,9 @@
 (``videopose3d``), float32 mm (``h36m-cdf``), else float64. ``mmpose`` keeps every fifth frame; ``h36m-fetch`` keeps every 64th frame of
 the test subjects, and of the training subjects the frames in which some joint has moved by more than 40 mm.
 
+Of a dataset with a detector's keypoints (:mod:`posebench.data.h36m.distribution`) they are written as the original has them:
+``videopose3d`` is without S11 ``Directions``, and ``martinez`` without the detections of its unreadable video.
+
 A file ``SYNTHETIC.txt`` in each folder says that the data are not Human3.6M.
 """
 
@@ -12,6 +15,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +27,8 @@ from posebench.base.skeletons import joint_map, skeleton
 from posebench.data.clip import Array, Clip, Dataset
 from posebench.data.h36m import export_cameras
 from posebench.data.h36m.cameras import Cameras
-from posebench.data.h36m.names import CAMERAS, SPLITS, in_order, take_of_subaction
+from posebench.data.h36m.distribution import HOURGLASS, file_name, is_distributed
+from posebench.data.h36m.names import CAMERAS, SPLITS, UNREADABLE, in_order, take_of_subaction
 from posebench.data.h36m.resimulation import resimulate
 
 if TYPE_CHECKING:
@@ -34,6 +39,8 @@ MMPOSE_STEP = 5
 FETCH_STEP = 64
 #: h36m-fetch keeps a frame of a training subject if some joint has moved by more than this since the last kept frame, mm.
 FETCH_MOVED = 40.0
+#: Left and right joints of a source of 16 joints, as its archive states them.
+_SYMMETRY_OF_16 = [[left for left, _ in skeleton("h36m16").pairs], [right for _, right in skeleton("h36m16").pairs]]
 
 
 def _prepare(dataset: Dataset, destination: Path) -> Dataset:
@@ -102,6 +109,8 @@ def _mapping(dataset: Dataset) -> dict[tuple[str, str, int], str]:
 def to_videopose3d(dataset: Dataset, destination: Path, progress: Progress | None = None) -> None:
     """``data_3d_h36m.npz``, ``data_2d_h36m_<source>.npz`` and ``common/h36m_dataset.py``."""
     dataset = _prepare(dataset, destination)
+    if is_distributed(dataset):
+        dataset = replace(dataset, infos={id: info for id, info in dataset.infos.items() if info.take != UNREADABLE})
     positions: dict[str, dict[str, Any]] = {}
     passes = 1 + len(dataset.keypoint_sources)
     for subject, name, clips in _takes(dataset, progress, (0, passes)):
@@ -109,11 +118,13 @@ def to_videopose3d(dataset: Dataset, destination: Path, progress: Progress | Non
     # The layout stores a pickled dict; posebench.base.readers.pickles reads it back without executing anything.
     np.savez_compressed(destination / "data_3d_h36m.npz", positions_3d=np.array(positions, dtype=object))
     pairs = skeleton("h36m17").pairs
-    metadata = {"layout_name": "h36m", "num_joints": 17, "keypoints_symmetry": [[left for left, _ in pairs], [right for _, right in pairs]]}
+    symmetry = [[left for left, _ in pairs], [right for _, right in pairs]]
     for number, source in enumerate(dataset.keypoint_sources, 1):
         flat: dict[str, dict[str, Any]] = {}
         for subject, name, clips in _takes(dataset, progress, (number, passes)):
             flat.setdefault(subject, {})[name] = [clip.keypoints(source).astype(np.float32) for clip in clips]
+        joints = next(iter(flat[next(iter(flat))].values()))[0].shape[1]
+        metadata = {"layout_name": "h36m", "num_joints": joints, "keypoints_symmetry": symmetry if joints == 17 else _SYMMETRY_OF_16}
         arrays: dict[str, Any] = {"positions_2d": np.array(flat, dtype=object), "metadata": np.array(metadata, dtype=object)}
         np.savez_compressed(destination / f"data_2d_h36m_{source}.npz", **arrays)
     export_cameras.write_videopose3d(destination / "common" / "h36m_dataset.py", _cameras(dataset))
@@ -124,10 +135,11 @@ def to_cdf(dataset: Dataset, destination: Path, progress: Progress | None = None
     dataset = _prepare(dataset, destination)
     for subject, name, clips in _takes(dataset, progress):
         folder = destination / subject / "MyPoseFeatures"
-        _write_cdf(folder / "D3_Positions" / f"{name}.cdf", to_h36m32(_world(clips[0])))
+        stem = file_name(subject, name)
+        _write_cdf(folder / "D3_Positions" / f"{stem}.cdf", to_h36m32(_world(clips[0])))
         for clip in clips:
-            _write_cdf(folder / "D3_Positions_mono" / f"{name}.{clip.info.camera}.cdf", to_h36m32(clip.pose))
-            _write_cdf(folder / "D2_Positions" / f"{name}.{clip.info.camera}.cdf", to_h36m32(clip.keypoints("gt")))
+            _write_cdf(folder / "D3_Positions_mono" / f"{stem}.{clip.info.camera}.cdf", to_h36m32(clip.pose))
+            _write_cdf(folder / "D2_Positions" / f"{stem}.{clip.info.camera}.cdf", to_h36m32(clip.keypoints("gt")))
     export_cameras.write_metadata(destination / "metadata.xml", _cameras(dataset), _mapping(dataset))
 
 
@@ -151,22 +163,27 @@ def _write_cdf(path: Path, values: Array) -> None:
 
 
 def to_martinez(dataset: Dataset, destination: Path, progress: Progress | None = None) -> None:
-    """``S9/MyPoses/3D_positions/*.h5``, ``S9/StackedHourglassFineTuned240/*.h5`` (``gauss5``, if there is any) and ``cameras.h5``."""
+    """``S9/MyPoses/3D_positions/*.h5``, ``S9/StackedHourglassFineTuned240/*.h5`` (``sh_ft_h36m`` or ``gauss5``) and ``cameras.h5``."""
     from posebench.base.readers.hdf5_writer import new_hdf5
 
     dataset = _prepare(dataset, destination)
     for subject, name, clips in _takes(dataset, progress):
         poses = destination / subject / "MyPoses" / "3D_positions"
         poses.mkdir(parents=True, exist_ok=True)
-        with new_hdf5(poses / f"{name}.h5") as file:
+        stem = file_name(subject, name)
+        with new_hdf5(poses / f"{stem}.h5") as file:
             file["3D_positions"] = to_h36m32(_world(clips[0])).reshape(-1, 96).T
-        if "gauss5" not in dataset.keypoint_sources:
+        source = next((source for source in (HOURGLASS, "gauss5") if source in dataset.keypoint_sources), None)
+        if source is None:
             continue
+        joints = list(joint_map("h36m16" if source == HOURGLASS else "h36m17", "sh16"))
         detections = destination / subject / "StackedHourglassFineTuned240"
         detections.mkdir(parents=True, exist_ok=True)
         for clip in clips:
-            with new_hdf5(detections / f"{name.replace(' ', '_')}.{clip.info.camera}.h5") as file:
-                file["poses"] = clip.keypoints("gauss5")[:, list(joint_map("h36m17", "sh16"))]
+            if source not in clip.sources:
+                continue
+            with new_hdf5(detections / f"{stem.replace(' ', '_')}.{clip.info.camera}.h5") as file:
+                file["poses"] = clip.keypoints(source)[:, joints]
     export_cameras.write_martinez(destination / "cameras.h5", _cameras(dataset))
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from posebench.base.errors import first_ten
-from posebench.base.skeletons import EQUATED
+from posebench.base.joint_matching import match_joints
+from posebench.predictions.archive import PIXELS
 from posebench.predictions.finding import Finding
 from posebench.predictions.formats.foreign import clips_from_names
 from posebench.scoring.submission import Submission
@@ -36,6 +37,7 @@ def layout_findings(submission: Submission, *, allow_partial: bool = False) -> l
         *_missing_frames(submission, partial),
         *_hypotheses(submission, swapped),
         *_skeleton(submission),
+        *_oracle(submission),
     ]
 
 
@@ -86,17 +88,17 @@ def _missing_clips(submission: Submission, misnamed: dict[str, str], severity: s
 
 
 def _excluded(submission: Submission) -> list[str]:
-    """Clips of takes that the protocol excludes with a reason."""
-    excluded = submission.scope.protocol.excluded
-    return [clip for clip in submission.file.shapes if clip.rpartition("/")[0] in excluded]
+    """Clips that the protocol excludes with a reason."""
+    return [clip for clip in submission.file.shapes if submission.scope.protocol.excludes(clip)]
 
 
 def _excluded_clips(submission: Submission) -> list[Finding]:
-    clips, reasons = _excluded(submission), submission.scope.protocol.excluded
-    takes = dict.fromkeys(clip.rpartition("/")[0] for clip in clips)
-    message = (
-        f"{len(clips)} clips of takes that the protocol excludes are ignored: {'; '.join(f'{take}, {reasons[take]}' for take in takes)}"
-    )
+    clips, protocol = _excluded(submission), submission.scope.protocol
+    whole = dict.fromkeys(take for clip in clips if (take := clip.rpartition("/")[0]) in protocol.excluded)
+    reasons = {take: protocol.excluded[take] for take in whole}
+    reasons |= {clip: protocol.excluded_clips[clip] for clip in clips if clip in protocol.excluded_clips}
+    what = "clips of takes that the protocol excludes" if whole else "clips that the protocol excludes"
+    message = f"{len(clips)} {what} are ignored: {'; '.join(f'{name}, {reason}' for name, reason in reasons.items())}"
     return [Finding("excluded-clips", "note", message, "none needed", tuple(clips))] if clips else []
 
 
@@ -228,7 +230,19 @@ def _skeleton(submission: Submission) -> list[Finding]:
     stored, wanted = submission.file.meta.skeleton, submission.scope.protocol.skeleton.id
     if stored == wanted:
         return []
-    equated = EQUATED.get((stored, wanted), {})
+    equated = [word.split(" = ") for word in match_joints(stored, wanted).words]
     severity = "warning" if equated else "note"
-    message = f"joints are taken by name from {stored} to {wanted}" + "".join(f"; {a} stands for {b}" for a, b in equated.items())
+    message = f"joints are taken by name from {stored} to {wanted}" + "".join(f"; {theirs} stands for {ours}" for ours, theirs in equated)
     return [Finding("skeleton", severity, message, "none needed, if that is what you meant")]
+
+
+def _oracle(submission: Submission) -> list[Finding]:
+    """That a protocol in the image uses the true depth of the root."""
+    protocol, meta = submission.scope.protocol, submission.file.meta
+    if protocol.space == "camera":
+        return []
+    how = "are multiplied by" if meta.unit == PIXELS else "count as multiplied by" if meta.frame != "camera" else "are projected with"
+    message = (
+        f"poses {how} the true depth of the root in each frame, an oracle of scale: not to be compared with scores in the camera frame"
+    )
+    return [Finding("oracle", "warning", message, "none needed, if that is the table you compare with")]

@@ -15,6 +15,7 @@ from posebench.base.skeletons import skeleton
 from posebench.baselines.pose_machine import Settings
 from posebench.baselines.pose_machine.inference import consecutive_windows, overlapping_windows, run_network
 from posebench.baselines.pose_machine.keypoints import MinMax, mark_visible
+from posebench.networks.recipe import read_method, resolve
 
 H36M = skeleton("h36m17")
 LENGTHS = st.integers(1, 40)
@@ -37,6 +38,27 @@ def test_every_frame_gets_its_own_output_for_any_length_of_the_clip(length, wind
     stride = min(stride, window)
     clip = torch.arange(2.0 * length).reshape(length, 2)
     torch.testing.assert_close(run_network(per_frame, clip, how, window, stride), 2.0 * clip + 1.0)
+
+
+@given(LENGTHS, WINDOWS, st.integers(2, 6), st.sampled_from(["windows", "overlap", "whole"]))
+def test_with_a_frame_step_every_frame_is_run_with_the_frames_that_many_before_and_after_it(length, window, step, how):
+    clip = torch.arange(float(length))[:, None]
+    found = run_network(window_limits, clip, how, window, 1, step)
+    for phase in range(min(step, length)):
+        torch.testing.assert_close(found[phase::step], run_network(window_limits, clip[phase::step], how, window, 1))
+
+
+def test_full_trainings_take_frames_as_their_sources_do_and_no_other_preset_does():
+    content, where = read_method("pose_machine")
+    steps = {
+        (recipe, preset): resolve(content, Settings, where=where, recipe=recipe, preset=preset).frame_step
+        for recipe in ("tuned", *content["recipes"])
+        for preset in ("smoke", "quick", "full")
+    }
+    assert {key: step for key, step in steps.items() if step != 1} == {
+        **{(name, "full"): 25 for name in content["recipes"] if name.startswith("paper") and name != "paper-one-frame"},
+        ("released", "full"): 5,
+    }
 
 
 @given(LENGTHS, WINDOWS)

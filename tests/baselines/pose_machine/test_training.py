@@ -164,3 +164,13 @@ def test_the_lifting_network_has_no_dropout_while_copy_network_and_projector_are
     for epoch, dropout in ((0, True), (1, False), (2, True)):
         next(method.losses(data, method.samples(data)[:8], epoch))
         assert method.lifter.transformer.training == dropout
+
+
+def test_with_a_frame_step_windows_take_every_so_many_frames_and_stay_inside_their_clips(make_method, data):
+    method = make_method("default", "window=5", "stride=3", "inference_stride=2", "frame_step=4")
+    starts = method.samples(data)
+    windows = method.window_frames(data, starts)
+    assert (windows.diff(dim=1) == 4).all()
+    assert (data.first[windows[:, 0]] == data.first[windows[:, -1]]).all()
+    assert (starts - data.first[starts]).unique().tolist() == list(range(0, 60 - 16, 3))
+    assert method.context == 2 * 4 * 4 + 1

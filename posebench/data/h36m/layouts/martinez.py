@@ -1,9 +1,9 @@
 """Martinez' layout of Human3.6M: ``S9/MyPoses/3D_positions/*.h5``, ``S9/StackedHourglass*/*.h5`` and ``cameras.h5``.
 
 **Convention.** ``3D_positions`` is (96, T): 32 joints x 3, world, mm, one file a take (``Greeting 1.h5``, blanks or underscores).
-Stacked-Hourglass detections are ``poses`` (T, 16, 2) px, one file a clip (``Greeting_1.54138969.h5``), in the hourglass' order
-(``sh16``); the keypoint sources have them in the order ``h36m16``, as VideoPose3D's do, and are named as there: ``sh_pt_mpii`` those of
-``StackedHourglass``, the network as trained on MPII, and ``sh_ft_h36m`` those of ``StackedHourglassFineTuned240``, fine-tuned on Human3.6M.
+Stacked-Hourglass detections are ``poses`` (T, 16, 2) px, one file a clip (``Greeting_1.54138969.h5``), in the hourglass' order. Their
+sources are named as in VideoPose3D: ``sh_pt_mpii`` those of ``StackedHourglass``, the network as trained on MPII, and ``sh_ft_h36m``
+those of ``StackedHourglassFineTuned240``, fine-tuned on Human3.6M.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 from posebench.base.errors import PosebenchError
-from posebench.base.skeletons import joint_map
 from posebench.data.h36m.copy import H36MCopy, Progress, to_h36m17, trim
 from posebench.data.h36m.names import CAMERAS, SUBJECTS, Mapped, take_name
 
@@ -46,7 +45,7 @@ def open_copy(root: Path, _mapped: Mapped | None) -> H36MCopy:
         to_mm=1.0,
         read=partial(_poses, files),
         keypoints={source: partial(_keypoints, files_of) for source, files_of in detections.items()},
-        skeletons=dict.fromkeys(detections, "h36m16"),
+        hourglass=frozenset(detections),
         folders=(root, root.parent) if root.name == "h36m" else (root,),
     )
 
@@ -81,7 +80,7 @@ def _keypoints(files: dict[str, Path], clip: str, frames: int) -> npt.NDArray[np
     points = read_h5(files[clip], "poses")
     if points.ndim != 3 or points.shape[1:] != (16, 2):
         raise PosebenchError(f"{files[clip]}: poses {points.shape}", "(frames, 16, 2)", "get the file again from its source")
-    return trim(points[:, list(joint_map("sh16", "h36m16"))], frames, str(files[clip]))
+    return trim(points, frames, str(files[clip]))
 
 
 def read_h5(path: Path, key: str) -> npt.NDArray[np.floating]:

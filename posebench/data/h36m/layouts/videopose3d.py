@@ -4,7 +4,9 @@
 dict[subject][take name] of a list of (T', J, 2) float32 px, one per camera by index, T' >= T. Both are pickles inside npz files, which
 :mod:`posebench.base.readers.pickles` reads. The cameras are in the repository's ``common/h36m_dataset.py``.
 
-Joint order of a source: ``h36m17``; ``h36m16`` (without neck/nose) for ``sh_*``; ``coco17`` for ``*_coco``.
+Joint order of a source: ``h36m17``, or ``coco17`` for ``*_coco``. Sources ``sh_*`` of 16 joints are in the hourglass' order if
+``metadata`` gives the joint pairs of that order, as VideoPose3D's own script writes it; else, and for all other sources of 16, the order is
+``h36m16``, as SemGCN's and PoseAug's scripts write it.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import numpy.typing as npt
 from posebench.base.errors import PosebenchError
 from posebench.base.files import sha256_of_input
 from posebench.base.readers.pickles import read_object
+from posebench.base.skeletons import skeleton
 from posebench.data.cache import CacheEntry, cached
 from posebench.data.h36m.copy import H36MCopy, Progress, to_h36m17, trim
 from posebench.data.h36m.names import CAMERAS, SUBJECTS, UNREADABLE, Mapped, take_name
@@ -48,19 +51,29 @@ def open_copy(path: Path, _mapped: Mapped | None) -> H36MCopy:
         to_mm=1000.0,
         read=partial(_poses, path),
         keypoints={name: partial(_keypoints, file) for name, file in sources.items()},
-        skeletons={name: skeleton for name in sources if (skeleton := source_skeleton(name)) != "h36m17"},
+        skeletons={name: "coco17" for name in sources if name.endswith("_coco")},
+        hourglass=frozenset(name for name, file in sources.items() if name.startswith("sh_") and _in_hourglass_order(file)),
         folders=(folder, folder.parent / "common"),  # data/ and common/ of the repository
     )
 
 
-def source_skeleton(name: str) -> str:
-    """The joint order of a 2D source, by its name: ``h36m16`` for the Stacked Hourglass, ``coco17`` for ``..._coco``.
-
-    Example:
-        >>> source_skeleton("sh_ft_h36m"), source_skeleton("detectron_pt_coco"), source_skeleton("cpn_ft_h36m_dbb")
-        ('h36m16', 'coco17', 'h36m17')
-    """
-    return "h36m16" if name.startswith("sh_") else "coco17" if name.endswith("_coco") else "h36m17"
+def _in_hourglass_order(path: Path) -> bool:
+    """Whether the left and right joints that a 2D file names are those of the hourglass' order; so too where it names none."""
+    try:
+        metadata = read_object(path, "metadata")
+    except PosebenchError:
+        return True  # VideoPose3D's script is the one of these names; what the file holds is judged when it is read
+    pairs = metadata.get("keypoints_symmetry") if isinstance(metadata, dict) else None
+    if not isinstance(pairs, list | tuple) or len(pairs) != 2:
+        return True
+    try:
+        left, right = ({int(joint) for joint in np.asarray(side).ravel()} for side in pairs)
+    except (TypeError, ValueError) as error:
+        raise PosebenchError(
+            f"{path}: keypoints_symmetry is no two lists of joints", "numbers of left and of right joints", _ADVICE
+        ) from error
+    order = skeleton("sh16").pairs
+    return (left, right) == ({one for one, _ in order}, {one for _, one in order})
 
 
 def _by_take(path: Path, key: str) -> Iterator[tuple[str, object]]:
