@@ -107,13 +107,20 @@ def _root(reading: Reading, name: str, facts: Facts) -> Reading:
 
 
 def _alignment(reading: Reading, name: str, facts: Facts) -> Reading:
-    if name == "root" and not facts.metric_scale:
-        raise CannotError("the file's scale is unknown")
-    if name in ("rigid", "rerooted rigid", "first 100") and not facts.metric_scale:
+    unscaled = name in ("rigid", "first 100") or (name == "root" and not reading.placement.prepared)
+    if unscaled and not facts.metric_scale:
+        raise CannotError("the file's scale is unknown, and nothing sets it here")
+    return reading.placed(alignment=name)
+
+
+def _prepared(reading: Reading, name: str, facts: Facts) -> Reading:
+    if name == "after rigid" and not facts.metric_scale:
         raise CannotError("the file's scale is unknown, and nothing sets it here")
     if name.startswith("torso ") and not {"pelvis", "thorax"} <= set(facts.skeleton.joints):
         raise CannotError(f"the skeleton {facts.skeleton.id} has no pelvis or no thorax")
-    return reading.placed(alignment=name)
+    if name.startswith("after ") and len(facts.protocol.root) != 1:
+        raise CannotError("the root is no single joint")
+    return reading.placed(prepared=name)
 
 
 def _oracle(reading: Reading, name: str, facts: Facts) -> Reading:
@@ -179,7 +186,7 @@ _FIELDS = {
     "root": _root,
     "alignment": _alignment,
     "axes": lambda reading, axes, _: reading.placed(axes=axes),
-    "precision": lambda reading, precision, _: reading.placed(precision=precision),
+    "prepared": _prepared,
     "oracle": _oracle,
     "frames": _frames,
     "rows": _rows,

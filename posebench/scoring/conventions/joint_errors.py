@@ -6,7 +6,7 @@ joints at the root, as in scores. Formulas and who uses them: ``docs/explain.md`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,6 +21,7 @@ from posebench.scoring.conventions.reading import Placement
 
 Array = npt.NDArray[np.float64]
 
+_COMMON = ("root", "scale", "similarity")
 #: The depth is negated: under a weak perspective camera both poses have the same image.
 MIRROR = np.array([1.0, 1.0, -1.0])
 #: AdaptPose's mean distance from pelvis to thorax, mm.
@@ -40,7 +41,7 @@ class WholeSet:
     """What the factors of a whole set are made of: collected in a first pass, used in a second.
 
     Attributes:
-        products: by view, (sum of <P, G>, sum of <P, P>) and the least-squares scale of each pose.
+        scales: by view and clip, the sums of <P, G> and <P, P>, and the least-squares scale of each pose.
         torsos: by view, the predicted distance from pelvis to thorax of each frame of each clip, mm.
         order: clip ids in reading order.
     """
@@ -48,6 +49,32 @@ class WholeSet:
     scales: dict[Placement, dict[str, tuple[float, float, Array]]] = field(default_factory=dict)
     torsos: dict[Placement, dict[str, Array]] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
+    _medians: dict[Placement, float] = field(default_factory=dict)
+    _factors: dict[tuple[Placement, int], dict[str, Array]] = field(default_factory=dict)
+
+    def collect(self, clip: str, view: Placement, blocks: Iterable[tuple[Array, Array]]) -> None:
+        """Add a clip, from blocks of its root-relative predicted and true poses."""
+        products, sizes, torsos = [], [], []
+        has_torso = {"pelvis", "thorax"} <= set(view.fitted)
+        for pred, truth in blocks:
+            flat = pred.reshape(len(pred), -1)
+            products.append(_dot(flat, truth.reshape(len(truth), -1)))
+            sizes.append(_dot(flat, flat))
+            torsos.append(_torso(pred, view) if has_torso else np.empty(0))
+        product, size = np.concatenate(products), np.concatenate(sizes)
+        self.scales.setdefault(view, {})[clip] = float(product.sum()), float(size.sum()), product * _inverse(size)
+        self.torsos.setdefault(view, {})[clip] = np.concatenate(torsos)
+
+    def clip_scale(self, view: Placement, clip: str) -> float:
+        """One least-squares factor for a clip."""
+        product, size, _ = self.scales[view][clip]
+        return product / size if size > 0.0 else 1.0
+
+    def clip_torso_scale(self, view: Placement, clip: str) -> float:
+        """The factor that gives a clip the mean torso of :data:`TORSO_MM`."""
+        lengths = self.torsos[view][clip]
+        mean = float(lengths.mean()) if len(lengths) else 0.0
+        return TORSO_MM / mean if mean > 0.0 else 1.0
 
     def one_scale(self, view: Placement) -> float:
         """One least-squares factor for the set."""
@@ -57,10 +84,17 @@ class WholeSet:
 
     def median_scale(self, view: Placement) -> float:
         """The median of the least-squares factors of all poses."""
-        return float(np.median(np.concatenate([scales for _, _, scales in self.scales[view].values()])))
+        if view not in self._medians:
+            self._medians[view] = float(np.median(np.concatenate([scales for _, _, scales in self.scales[view].values()])))
+        return self._medians[view]
 
     def torso_scales(self, view: Placement, batch: int) -> dict[str, Array]:
         """By clip, the factor of each frame that gives its batch of ``batch`` frames the mean torso of :data:`TORSO_MM`."""
+        if (view, batch) not in self._factors:
+            self._factors[view, batch] = self._torso_scales(view, batch)
+        return self._factors[view, batch]
+
+    def _torso_scales(self, view: Placement, batch: int) -> dict[str, Array]:
         lengths = [self.torsos[view][clip] for clip in self.order]
         every = np.concatenate(lengths)
         starts = np.arange(0, len(every), batch)
@@ -70,9 +104,14 @@ class WholeSet:
         return dict(zip(self.order, parts, strict=True))
 
 
-def of_whole_set(alignment: str) -> bool:
-    """Whether an alignment needs the whole set before the first pose."""
-    return alignment in ("one scale", "median scale") or (alignment.startswith("torso ") and alignment != "torso clip")
+def of_whole_clip(prepared: str) -> bool:
+    """Whether a preparation needs the sums of the clip, or of the whole set, before its first frame."""
+    return prepared in ("clip scale", "torso clip") or of_whole_set(prepared)
+
+
+def of_whole_set(prepared: str) -> bool:
+    """Whether a preparation needs the whole set before the first pose."""
+    return prepared in ("one scale", "median scale") or (prepared.startswith("torso ") and prepared != "torso clip")
 
 
 class ClipErrors:
@@ -84,8 +123,8 @@ class ClipErrors:
         truth: (n, J, 3) mm.
         skeleton: their joints.
         camera: of the clip; None where it is unknown.
-        wanted: by view, the alignments of the kernel that will be asked for: they are computed together.
         whole: factors of the whole set.
+        first: place of the first frame in the clip, where these are only some of its frames.
         metric_scale: the file states millimetres or metres.
     """
 
@@ -96,23 +135,25 @@ class ClipErrors:
         truth: npt.NDArray[np.floating],
         skeleton: Skeleton,
         camera: Camera | None,
-        wanted: Mapping[Placement, set[str]],
         whole: WholeSet,
         *,
         metric_scale: bool,
+        first: int = 0,
     ) -> None:
         self.clip = clip
+        self._first = first
         self._hypotheses = pred if pred.ndim == 4 else None
         self._pred = pred.mean(axis=0) if pred.ndim == 4 else pred
         self._truth = truth
         self._skeleton = skeleton
         self._camera = camera
-        self._wanted = wanted
         self._whole = whole
         self._metric_scale = metric_scale
         self._poses: dict[Placement, tuple[Array, Array]] = {}
         self._errors: dict[Placement, Array] = {}
         self._scales: dict[Placement, Array] = {}
+        self._flipped: dict[Placement, npt.NDArray[np.bool_]] = {}
+        self._products: dict[Placement, tuple[Array, Array, Array]] = {}
 
     def __len__(self) -> int:
         return len(self._truth)
@@ -138,90 +179,98 @@ class ClipErrors:
             self._poses[view] = self._seen(view)
         return self._poses[view]
 
-    def collect(self, views: Iterable[Placement]) -> None:
-        """Add to the sums that factors of the whole set are made of."""
-        for view in views:
-            pred, truth = self.poses(view)
-            product, size = np.einsum("njc,njc->n", pred, truth), np.einsum("njc,njc->n", pred, pred)
-            self._whole.scales.setdefault(view, {})[self.clip] = float(product.sum()), float(size.sum()), product * _inverse(size)
-            if {"pelvis", "thorax"} <= set(view.fitted):
-                self._whole.torsos.setdefault(view, {})[self.clip] = _torso(pred, view)
-
     def _seen(self, view: Placement) -> tuple[Array, Array]:
         whole = tuple(view.fitted) == self._skeleton.joints
         if not whole:
             pred, truth = self.poses(view._replace(fitted=self._skeleton.joints))
             index = [self._skeleton.index(joint) for joint in view.fitted]
             return pred[:, index], truth[:, index]
+        root = tuple(self._skeleton.index(joint) for joint in view.root)
+        if view.prepared:
+            return self._prepare(view._replace(prepared=""), view.prepared, root)
         if view.mirrored:
             pred, truth = self.poses(view._replace(mirrored=False))
             return pred * MIRROR, truth
-        root = tuple(self._skeleton.index(joint) for joint in view.root)
-        if view.precision != "mm":
-            return self._in_metres(root)
-        pred, _ = root_relative_valid(self._pred, root)
-        truth = root_relative(self._truth, root)
         if view.axes == "ray":
-            pred = np.einsum("nij,nkj->nki", self._to_ray(root), pred)
-        return pred, truth
+            pred, truth = self.poses(view._replace(axes="camera"))
+            return turned_to(self._ray(root), pred), truth
+        pred, _ = root_relative_valid(self._pred, root)
+        return pred, root_relative(self._truth, root)
+
+    def _prepare(self, view: Placement, prepared: str, root: tuple[int, ...]) -> tuple[Array, Array]:
+        if prepared == "float32 m":
+            return self._in_metres(root)
+        pred, truth = self.poses(view)
+        word, _, number = prepared.partition(" ")
+        if word == "after":
+            return root_relative(aligned(pred, truth, number), root), truth
+        return pred * self._factor(view, prepared)[:, None, None], truth
+
+    def _factor(self, view: Placement, prepared: str) -> Array:
+        """(n,) what the poses are multiplied by."""
+        if prepared in _FACTORS:
+            return _FACTORS[prepared](self, view)
+        of_clip = self._whole.torso_scales(view, int(prepared.split()[1]))[self.clip]
+        return of_clip[self._first : self._first + len(self)]
+
+    def raw(self, view: Placement) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]:
+        """Poses (n, J, 3) mm of which the root-relative ones of a view follow by subtracting its root; a copy only where needed."""
+        plain = Placement("", self._skeleton.joints, view.root)
+        return (self._pred, self._truth) if view == plain else self.poses(view)
 
     def _in_metres(self, root: tuple[int, ...]) -> tuple[Array, Array]:
         """Both in float32 metres, their roots subtracted there, as networks and their evaluation hold them."""
         found = []
         for poses in (self._pred, self._truth):
-            metres = (np.asarray(poses, dtype=np.float64) / 1000.0).astype(np.float32)
-            metres = metres - metres[:, list(root)].mean(axis=1, keepdims=True)
-            found.append(metres.astype(np.float64) * 1000.0)
+            # The quotient of float32 numbers is the rounded quotient of their float64 copies.
+            metres = np.divide(poses, poses.dtype.type(1000.0)).astype(np.float32, copy=False)
+            metres -= metres[:, list(root)].mean(axis=1, keepdims=True)
+            found.append(metres * np.float64(1000.0))
         pred, _ = root_relative_valid(found[0], root)
         return pred, found[1]
 
-    def _to_ray(self, root: tuple[int, ...]) -> Array:
-        """(n, 3, 3) the smallest rotation of the optical axis onto the ray through the root: no distance is needed, only its image."""
+    def _ray(self, root: tuple[int, ...]) -> Array:
+        """(n, 3) unit vector from the camera to the true root: what its image and the intrinsics give, no distance is needed."""
         if self._camera is None:
             raise CannotError("the data have no cameras")
         points = np.asarray(self._truth, dtype=np.float64)[:, list(root)].mean(axis=1)
-        ray = points / np.linalg.norm(points, axis=1, keepdims=True)
-        return rotations_from_axis(ray)
+        out: Array = points / np.linalg.norm(points, axis=1, keepdims=True)
+        return out
 
     def _plain(self, placement: Placement) -> Array:
         view, alignment = placement.view, placement.alignment
         pred, truth = self.poses(view)
         if alignment in ALIGNMENTS:
-            every = (self._wanted.get(view, set()) & set(ALIGNMENTS)) | {alignment}
-            for name, errors in residuals(pred, truth, every).errors.items():
+            # One call costs little more for the three that most placements start from.
+            every = {alignment} | (set(_COMMON) if alignment in _COMMON else set())
+            found = residuals(pred, truth, every)
+            for name, errors in found.errors.items():
                 self._errors[view._replace(alignment=name)] = errors
+            self._flipped[view] = found.flipped
             return self._errors[placement]
         word, _, number = alignment.partition(" ")
-        if alignment in _FACTORS:
-            return _scaled(pred, truth, _FACTORS[alignment](self, view))
-        if word == "torso" and number != "clip":
-            return _scaled(pred, truth, self._whole.torso_scales(view, int(number))[self.clip])
         return _OTHERS[word](self, view, number)
 
-    def procrustes_scale(self, view: Placement) -> Array:
-        """(n,) scale of the proper similarity."""
+    def unsigned_scale(self, view: Placement) -> Array:
+        """(n,) scale of a similarity with the sum of all singular values: of a mirrored pose that of its mirror image."""
         if view not in self._scales:
-            self._scales[view] = procrustes(*self.poses(view)).scale
+            _, mirrored, pred, truth = self._mirrored(view)
+            scale = procrustes(*self.poses(view)).scale
+            if mirrored.any():
+                scale[mirrored] = np.maximum(scale[mirrored], procrustes(pred * MIRROR, truth).scale)
+            self._scales[view] = scale
         return self._scales[view]
 
-    def unsigned_scale(self, view: Placement) -> Array:
-        """(n,) scale with the sum of all singular values: of the pose or of its mirror image, whichever is larger."""
-        return np.maximum(self.procrustes_scale(view), self.procrustes_scale(view._replace(mirrored=not view.mirrored)))
+    def products(self, view: Placement) -> tuple[Array, Array, Array]:
+        """<P, G>, <P, P> and <G, G> of each pose, (n,) each."""
+        if view not in self._products:
+            pred, truth = (poses.reshape(len(poses), -1) for poses in self.poses(view))
+            self._products[view] = _dot(pred, truth), _dot(pred, pred), _dot(truth, truth)
+        return self._products[view]
 
     def _frobenius(self, view: Placement) -> Array:
-        pred, truth = self.poses(view)
-        out: Array = np.sqrt(np.einsum("njc,njc->n", truth, truth) * _inverse(np.einsum("njc,njc->n", pred, pred)))
-        return out
-
-    def _of_clip(self, view: Placement) -> Array:
-        pred, truth = self.poses(view)
-        size = float(np.einsum("njc,njc->", pred, pred))
-        return np.full(len(pred), float(np.einsum("njc,njc->", pred, truth)) / size if size > 0.0 else 1.0)
-
-    def _torso_of_clip(self, view: Placement) -> Array:
-        pred, _ = self.poses(view)
-        mean = float(_torso(pred, view).mean()) if len(pred) else 0.0
-        return np.full(len(pred), TORSO_MM / mean if mean > 0.0 else 1.0)
+        _, pred, truth = self.products(view)
+        return np.sqrt(truth * _inverse(pred))
 
     def _extent(self, view: Placement) -> Array:
         """The largest true x or y of each 81 frames, which normalised predictions are multiplied by."""
@@ -235,43 +284,51 @@ class ClipErrors:
         largest = np.maximum.reduceat(extent, starts) if len(extent) else extent
         return np.repeat(largest, EXTENT_FRAMES)[: len(extent)]
 
-    def _integral(self, view: Placement, alignment: str) -> Array:
-        pred, truth = self.poses(view)
-        root = tuple(view.fitted.index(joint) for joint in view.root if joint in view.fitted)
-        if len(root) != len(view.root):
-            raise CannotError("the root is not among the joints")
-        return _norm(root_relative(aligned(pred, truth, alignment), root) - root_relative(truth, root))
-
-    def _rotated(self, view: Placement, scale: Array) -> Array:
-        """Errors after the best proper rotation about the mean joint and a factor (n,) of another kind."""
-        pred, truth = self.poses(view)
-        fit = procrustes(pred, truth)
-        centred = pred - pred.mean(axis=1, keepdims=True)
-        turned = np.einsum("nij,nkj->nki", fit.rotation, centred) * scale[:, None, None]
-        return _norm(turned - (truth - truth.mean(axis=1, keepdims=True)))
-
-    def _aspset(self, view: Placement, _: str) -> Array:
-        return self._rotated(view, self.unsigned_scale(view))
-
-    def _elepose(self, view: Placement, _: str) -> Array:
-        """ElePose's batch ``pmpjpe``; only mirrored poses differ from a proper rotation with its scale."""
-        pred, truth = self.poses(view)
-        size = [np.einsum("njc,njc->n", x, x) for x in (poses - poses.mean(axis=1, keepdims=True) for poses in (truth, pred))]
-        errors = self._rotated(view, np.sqrt(size[0] * _inverse(size[1])))
-        mirrored = residuals(pred, truth, ()).flipped
+    def _aspset(self, view: Placement, _number: str) -> Array:
+        """The proper rotation with the sum of all singular values in the scale: only mirrored poses differ from PA-MPJPE."""
+        similar, mirrored, pred, truth = self._mirrored(view)
+        errors = similar.copy()
         if mirrored.any():
-            errors[mirrored] = peers.elepose_pa_errors(pred[mirrored], truth[mirrored])
+            errors[mirrored] = _rotated(pred, truth, procrustes(pred, truth).rotation, self.unsigned_scale(view)[mirrored])
         return errors
+
+    def _elepose(self, view: Placement, _number: str) -> Array:
+        """ElePose's batch ``pmpjpe``: the scale |G0| / |P0|, and a rotation that differs for mirrored poses."""
+        pred, truth = self.poses(view)
+        _, pred_size, truth_size = self.products(view)
+        joints, middle = pred.shape[1], truth.mean(axis=1, keepdims=True)
+        centre = pred.mean(axis=1)
+        size = pred_size - joints * _dot(centre, centre), truth_size - joints * _dot(middle[:, 0], middle[:, 0])
+        scale = np.sqrt(np.maximum(size[1], 0.0) * _inverse(size[0]))[:, None, None]
+        turned = aligned(pred, truth, "rigid")
+        turned *= scale
+        turned += (1.0 - scale) * middle
+        errors = residuals(turned, truth, ["root"]).errors["root"]
+        _, mirrored, mirrored_pred, mirrored_truth = self._mirrored(view)
+        if mirrored.any():
+            errors[mirrored] = peers.elepose_pa_errors(mirrored_pred, mirrored_truth)
+        return errors
+
+    def _mirrored(self, view: Placement) -> tuple[Array, npt.NDArray[np.bool_], Array, Array]:
+        """The errors after the similarity, which poses are mirrored, and these poses."""
+        pred, truth = self.poses(view)
+        errors = self.errors(view._replace(alignment="similarity"))
+        mirrored = self._flipped[view]
+        return errors, mirrored, pred[mirrored], truth[mirrored]
 
     def _window(self, view: Placement, length: str) -> Array:
         """One similarity for all joints of a window of frames, root-relative (the clip, or chunks of ``length`` frames)."""
         pred, truth = self.poses(view)
-        every = len(pred) if length == "clip" else int(length)
-        errors = np.empty(pred.shape[:2])
-        for start in range(0, len(pred), max(1, every)):
-            part = slice(start, start + every)
-            fit = procrustes(pred[part].reshape(1, -1, 3), truth[part].reshape(1, -1, 3))
-            errors[part] = _norm(fit.scale[0] * pred[part] @ fit.rotation[0].T + fit.translation[0] - truth[part])
+        count, joints = pred.shape[:2]
+        every = count if length == "clip" else int(length)
+        errors = np.empty((count, joints))
+        whole = count // every * every if every < count else 0
+        if whole:
+            shape = (-1, every * joints, 3)
+            found = residuals(pred[:whole].reshape(shape), truth[:whole].reshape(shape), ["similarity"]).errors["similarity"]
+            errors[:whole] = found.reshape(-1, joints)
+        if whole < count:  # a single window: faster here than in the kernel, which takes several poses at once
+            errors[whole:] = _as_one(pred[whole:], truth[whole:])
         return errors
 
     def _first_frames(self, view: Placement, length: str) -> Array:
@@ -284,10 +341,15 @@ class ClipErrors:
         if not np.isfinite(pred).all():
             raise CannotError("a predicted pose is not finite, and a window has no rule for it")
         errors, every = np.empty(pred.shape[:2]), int(length)
-        for start in range(0, len(pred), every):
-            part, first = slice(start, start + every), slice(start, start + 2)
-            fit = procrustes(pred[first].reshape(1, -1, 3), truth[first].reshape(1, -1, 3))
-            errors[part] = _norm(fit.scale[0] * pred[part] @ fit.rotation[0].T + fit.translation[0] - truth[part])
+        starts = np.arange(0, len(pred) - 1, every)
+        pairs = [poses[np.stack([starts, starts + 1], axis=1)].reshape(len(starts), -1, 3) for poses in (pred, truth)]
+        fit = procrustes(*pairs)
+        turn = np.swapaxes(fit.rotation, 1, 2) * fit.scale[:, None, None]
+        for place, start in enumerate(starts):
+            stop = start + every if place + 1 < len(starts) else len(pred)
+            errors[start:stop] = _norm(pred[start:stop] @ turn[place] + (fit.translation[place] - truth[start:stop]))
+        if not len(starts):
+            raise CannotError("a clip of a single frame has no first two")
         return errors
 
     def _oracle(self, placement: Placement) -> Array:
@@ -310,21 +372,20 @@ class ClipErrors:
         return np.asarray(np.take_along_axis(every, best[None, :, None], axis=0)[0])
 
     def _of_hypothesis(self, poses: npt.NDArray[np.floating], placement: Placement) -> Array:
-        one = ClipErrors(self.clip, poses, self._truth, self._skeleton, self._camera, {}, self._whole, metric_scale=self._metric_scale)
+        one = ClipErrors(self.clip, poses, self._truth, self._skeleton, self._camera, self._whole, metric_scale=self._metric_scale)
         return one.errors(placement)
 
 
 _FACTORS: dict[str, Callable[[ClipErrors, Placement], Array]] = {
     "frobenius": ClipErrors._frobenius,
     "unsigned scale": ClipErrors.unsigned_scale,
-    "clip scale": ClipErrors._of_clip,
+    "clip scale": lambda clip, view: np.full(len(clip), clip._whole.clip_scale(view, clip.clip)),
     "one scale": lambda clip, view: np.full(len(clip), clip._whole.one_scale(view)),
     "median scale": lambda clip, view: np.full(len(clip), clip._whole.median_scale(view)),
-    "torso clip": ClipErrors._torso_of_clip,
+    "torso clip": lambda clip, view: np.full(len(clip), clip._whole.clip_torso_scale(view, clip.clip)),
     "extent": ClipErrors._extent,
 }
 _OTHERS: dict[str, Callable[[ClipErrors, Placement, str], Array]] = {
-    "rerooted": ClipErrors._integral,
     "aspset": ClipErrors._aspset,
     "elepose": ClipErrors._elepose,
     "window": ClipErrors._window,
@@ -332,25 +393,46 @@ _OTHERS: dict[str, Callable[[ClipErrors, Placement, str], Array]] = {
 }
 
 
-def rotations_from_axis(ray: Array) -> Array:
-    """(n, 3, 3) the smallest rotations that take (0, 0, 1) to unit vectors (n, 3); their z is above -1.
+def turned_to(ray: Array, poses: Array) -> Array:
+    """Poses (n, J, 3) under the smallest rotations that take the optical axis (0, 0, 1) to unit vectors (n, 3), whose z is above -1.
 
     Example:
-        >>> rotations_from_axis(np.array([[0.0, 0.6, 0.8]]))[0].round(12) @ [0.0, 0.0, 1.0]
-        array([0. , 0.6, 0.8])
+        >>> turned_to(np.array([[0.0, 0.6, 0.8]]), np.array([[[0.0, 0.0, 1.0]]])).round(12).tolist()
+        [[[0.0, 0.6, 0.8]]]
     """
-    x, y, z = ray.T
-    share = 1.0 / (1.0 + z)
-    rows = [[1.0 - x * x * share, -x * y * share, x], [-x * y * share, 1.0 - y * y * share, y], [-x, -y, z]]
-    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
-
-
-def _scaled(pred: Array, truth: Array, factor: Array) -> Array:
-    return residuals(factor[:, None, None] * pred, truth, ["root"]).errors["root"]
+    x, y, z = (component[:, None] for component in ray.T)
+    px, py, pz = poses[..., 0], poses[..., 1], poses[..., 2]
+    across = x * px + y * py
+    along = pz - across / (1.0 + z)
+    return np.stack([px + x * along, py + y * along, z * pz - across], axis=-1)
 
 
 def _torso(pred: Array, view: Placement) -> Array:
     return _norm(pred[:, view.fitted.index("thorax")] - pred[:, view.fitted.index("pelvis")])
+
+
+def _rotated(pred: Array, truth: Array, rotation: Array, scale: Array) -> Array:
+    """Errors of poses about their mean joint after rotations (n, 3, 3) and factors (n,)."""
+    centred = pred - pred.mean(axis=1, keepdims=True)
+    turned = centred @ np.swapaxes(rotation, 1, 2) * scale[:, None, None]
+    return _norm(turned - (truth - truth.mean(axis=1, keepdims=True)))
+
+
+def _as_one(pred: Array, truth: Array) -> Array:
+    """Errors (n, J) after one similarity of all joints of n frames."""
+    flat = pred.reshape(-1, 3), truth.reshape(-1, 3)
+    middle = [poses.mean(axis=0) for poses in flat]
+    count = len(flat[0])
+    size = float(_dot(flat[0].reshape(1, -1), flat[0].reshape(1, -1))[0]) - count * float(middle[0] @ middle[0])
+    u, d, vt = np.linalg.svd(flat[0].T @ flat[1] - count * np.outer(*middle))
+    d[2] *= np.sign(np.linalg.det(u @ vt))
+    u[:, 2] *= np.sign(np.linalg.det(u @ vt))
+    turn = (u @ vt) * (d.sum() / size if size > 0.0 else 0.0)
+    return _norm(pred @ turn + (middle[1] - middle[0] @ turn - truth))
+
+
+def _dot(one: Array, other: Array) -> Array:
+    return np.asarray(np.einsum("nk,nk->n", one, other))
 
 
 def _norm(vectors: Array) -> Array:

@@ -28,8 +28,9 @@ class Placement(NamedTuple):
         root: joints whose mean is the root.
         axes: ``camera``, or ``ray``: the prediction turned from the optical axis to the ray through the root.
         oracle: empty, or how the truth chooses: ``flip by pose``, ``flip by joint``, ``best pose``, ``best joint``, ``best clip``.
-        precision: ``mm``, float64 millimetres; or ``float32 m``.
-        mirrored: z of the prediction is negated.
+        prepared: what is done to the root-relative prediction before it is aligned: nothing, ``float32 m`` (of both), a factor such as
+            ``frobenius``, or ``after rigid``: :mod:`posebench.scoring.conventions.joint_errors`.
+        mirrored: z of the prediction is negated, before it is prepared.
     """
 
     alignment: str
@@ -37,7 +38,7 @@ class Placement(NamedTuple):
     root: tuple[str, ...]
     axes: str = "camera"
     oracle: str = ""
-    precision: str = "mm"
+    prepared: str = ""
     mirrored: bool = False
 
     @property

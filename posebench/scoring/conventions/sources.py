@@ -99,7 +99,7 @@ class Opening:
             meta = submission.file.meta
             facts = Facts(
                 submission.scope.protocol,
-                reader.expected_rows,
+                reader.rows,
                 submission.scope.source.fps,
                 meta.metric_scale,
                 submission.hypotheses,

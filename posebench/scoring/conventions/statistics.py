@@ -30,6 +30,10 @@ def values(clip: ClipErrors, quantity: Quantity) -> Array:
         CannotError: it has no meaning for these poses.
     """
     placement, scored, statistic = quantity
+    if placement.oracle == "flip by pose" and statistic == "mean" and scored == placement.fitted:
+        plain = placement._replace(oracle="")
+        one, other = (clip.errors(plain._replace(mirrored=mirrored)).mean(axis=1) for mirrored in (False, True))
+        return np.asarray(np.minimum(one, other))
     errors = clip.errors(placement)
     if scored != placement.fitted:
         errors = errors[:, [placement.fitted.index(joint) for joint in scored]]
@@ -101,27 +105,3 @@ _STATISTICS: dict[str, Callable[[Array, list[str]], Array]] = {
     "cps": _cps,
     "cps_elepose": lambda errors, _: elepose_cps(errors),
 }
-
-
-def differences(clip: ClipErrors, quantity: Quantity, frames: npt.NDArray[np.int64], stride: int) -> Array:
-    """Differences over time of predicted less true poses (n,), mean over joints; NaN where a frame has no predecessors.
-
-    ``velocity every 5``: of every fifth frame alone.
-    """
-    word, *rest = quantity.statistic.split()
-    moved = clip.difference(quantity.placement)
-    moved = moved[:, [quantity.placement.fitted.index(joint) for joint in quantity.scored]]
-    out = np.full(len(frames), np.nan)
-    at = np.arange(len(frames))
-    if rest[:1] == ["every"]:
-        stride = int(rest[1])
-        at = np.flatnonzero(frames % stride == 0)
-        moved = moved[at]
-    step = np.diff(frames[at]) == stride
-    order = 1 if word == "velocity" else 2
-    if len(at) <= order:
-        return out
-    keep = step if order == 1 else step[1:] & step[:-1]
-    length = np.linalg.norm(np.diff(moved, n=order, axis=0), axis=-1).mean(axis=1)
-    out[at[order:][keep]] = length[keep]
-    return out

@@ -127,7 +127,7 @@ def _alignments() -> Iterable[Convention]:
         "n", "least-squares scale of each pose: N-MPJPE", "Rhodin, VideoPose3D, mmpose", ("root mean",), {"alignment": "scale"}
     )
     scaled = ("root mean", "scale mean")
-    for id, text, who, alignment in (
+    for id, text, who, prepared in (
         ("frobenius", "scale |G| / |P| of each pose", "ElePose", "frobenius"),
         ("ites-scale", "scale of a Procrustes fit with reflections, without its rotation", "ITES", "unsigned scale"),
         ("clip-scale", "one least-squares scale for a clip", "sequence-wise evaluations", "clip scale"),
@@ -138,7 +138,7 @@ def _alignments() -> Iterable[Convention]:
         ("torso-clip", "mean torso of 520 mm in each clip", "AdaptPose", "torso clip"),
         ("extent-81", "the truth's largest x or y of 81 frames", "AthleticsPose", "extent"),
     ):
-        yield Convention(id, text, who, scaled, {"alignment": alignment})
+        yield Convention(id, text, who, scaled, {"prepared": prepared, "alignment": "root"})
     pa = ("similarity mean",)
     yield Convention("rigid", "rigid alignment, without scale", "3DMPPE_POSENET, Martinez' option", pa, {"alignment": "rigid"})
     reflection = "similarity with reflection allowed"
@@ -146,8 +146,12 @@ def _alignments() -> Iterable[Convention]:
     yield Convention("aspset-pa", "the scale counts mirrored poses as if turned", "ASPset", pa, {"alignment": "aspset"})
     yield Convention("elepose-pa", "scale |G| / |P|, det corrected on the wrong side", "ElePose's batch code", pa, {"alignment": "elepose"})
     rerooted = "the root subtracted again after"
-    yield Convention("rigid-rerooted", f"{rerooted} a rigid alignment", "integral-human-pose", pa, {"alignment": "rerooted rigid"})
-    yield Convention("rerooted", f"{rerooted} the alignment", "integral-human-pose's form", pa, {"alignment": "rerooted similarity"})
+    yield Convention(
+        "rigid-rerooted", f"{rerooted} a rigid alignment", "integral-human-pose", pa, {"prepared": "after rigid", "alignment": "root"}
+    )
+    yield Convention(
+        "rerooted", f"{rerooted} the alignment", "integral-human-pose's form", pa, {"prepared": "after similarity", "alignment": "root"}
+    )
     yield Convention("window-100", "one similarity for 100 frames (WA-MPJPE, root-relative)", "WHAM", pa, {"alignment": "window 100"})
     yield Convention("window-clip", "one similarity for a clip", "sequence-wise evaluations", pa, {"alignment": "window clip"})
     first = "absolute, after the similarity of the first two of 100 frames (W-MPJPE)"
@@ -162,7 +166,7 @@ def _alignments() -> Iterable[Convention]:
         ("clip", "the best hypothesis of each clip", "D3DP P-Best, with a clip for its batch"),
     ):
         yield Convention(f"best-{kind}", text, who, MEANS, {"oracle": f"best {kind}"}, oracle=True)
-    yield Convention("float32", "float32 metres", "VideoPose3D, mmpose", ERRORS, {"precision": "float32 m"})
+    yield Convention("float32", "float32 metres", "VideoPose3D, mmpose", ERRORS, {"prepared": "float32 m"})
 
 
 def _thresholds() -> Iterable[Convention]:

@@ -67,7 +67,7 @@ def number(metric, conventions, pred, truth):
     reading = stated_reading(METRICS[metric], PAIR)
     for id in conventions:
         reading = applied(reading, KNOWN[id].change, FACTS)
-    clip = ClipErrors("S1/Walk 1/c0", pred, truth, PAIR.skeleton, None, {}, WholeSet(), metric_scale=True)
+    clip = ClipErrors("S1/Walk 1/c0", pred, truth, PAIR.skeleton, None, WholeSet(), metric_scale=True)
     return float(values(clip, reading.quantity).mean())
 
 
