@@ -27,7 +27,8 @@ def _heading(found: Explanation) -> Paragraph:
     declared = ", ".join(f"{name} {value}" for name, value in found.declared.items())
     return Paragraph(
         f" under the neighbours of protocol {protocol['id']} v{protocol['version']} ({protocol['digest']}), from {read}.\n"
-        f"Every line is {found.stamp}, and no entry of a leaderboard. Intervals are those of the change, 95 %, paired over takes.\n"
+        f"Every value below but those under the protocol is {found.stamp}, and no entry of a leaderboard.\n"
+        "Intervals are those of the change, 95 %, paired over takes.\n"
         f"Declared, and changed by no convention: {declared}",
         found.method,
     )

@@ -55,6 +55,10 @@ class Averages:
             return None
         return self._draw.interval(one - other)
 
+    def takes_counted(self, count: Array) -> int:
+        """How many takes have a count in any of their rows (rows,)."""
+        return int((np.bincount(self._take, count, len(self._takes)) > 0).sum())
+
     def _weighted(self, total: Array, count: Array, kind: str, weights: Array) -> Array:
         unit, within = AVERAGES[kind]
         groups, group = self._coded(within, _LABELS[within])

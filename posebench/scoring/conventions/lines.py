@@ -20,7 +20,8 @@ from posebench.scoring.protocol import Metric
 #: Explained by default, of those that the protocol has and the file's scale allows.
 DEFAULT_METRICS = ("MPJPE", "PA-MPJPE", "N-MPJPE", "PCK@150", "AUC", "CPS", "MPJVE", "ACCEL")
 _STATISTICS = ("mean", "pck", "auc", "cps", "velocity", "acceleration")
-_OF_RESULTS = "root mean"
+#: Rules under which frames are lost.
+_LOSE_FRAMES = ("drop_last", "cut", "unpadded", "nonzero")
 
 
 @dataclass(frozen=True)
@@ -169,6 +170,16 @@ class Values:
         found = [value for value in found if value == value]
         return min(found), max(found)
 
+    def lost(self, reading: Reading) -> str:
+        """How much of the data a loader leaves, where it loses some; empty for other rules."""
+        whole = replace(reading, frames="all")
+        if reading.frames.split()[0] not in _LOSE_FRAMES or isinstance(self._sums.get(whole, ""), str):
+            return ""
+        kept, all_ = self._of(reading).count, self._of(whole).count
+        takes = self.averages.takes_counted(kept), self.averages.takes_counted(all_)
+        share = f"keeps {100.0 * kept.sum() / all_.sum():.1f} % of the frames"
+        return share if takes[0] == takes[1] else f"{share} and {takes[0]} of {takes[1]} takes"
+
     def _of(self, reading: Reading) -> RowSums:
         sums = self._sums[reading]
         assert not isinstance(sums, str)
@@ -187,9 +198,12 @@ def filled(wanted: Iterable[Wanted], base: Reading, values: Values) -> list[Line
             lines.append(replace(one.line, cannot=reason))
             continue
         value = values.value(reading)
-        line = replace(one.line, value=value)
+        notes = [one.line.note] if one.line.note else []
         if phases := values.phases(reading):
-            line = replace(line, note=". ".join(filter(None, [line.note, f"first frame chosen: {phases[0]:.2f} to {phases[1]:.2f}"])))
+            notes.append(f"from other first frames {phases[0]:.2f} to {phases[1]:.2f}")
+        if lost := values.lost(reading):
+            notes.append(lost)
+        line = replace(one.line, value=value, note=". ".join(notes))
         if reading.unit == base.unit:
             low, high = values.averages.change(values.resampled(reading), resampled) or (None, None)
             line = replace(line, change=value - stated, low=low, high=high)

@@ -310,9 +310,12 @@ class _Extra:
     def numbers(self, clip: MeasuredClip, frames: Frames, parts: Sequence[Part]) -> ClipNumbers:
         """Sums and frames of the quantities of one clip: block by block, but for what looks at several frames at once."""
         blocks = [slice(start, start + _BLOCK) for start in range(0, len(frames), _BLOCK)] or [slice(0, 0)]
-        # Of a short clip the one block is the clip, and what is computed of it is used throughout.
         whole = self._errors(clip, slice(0, len(frames)))
-        of_block = (lambda _: whole) if len(blocks) == 1 else (lambda block: self._errors(clip, block))
+
+        def of_block(block: slice) -> ClipErrors:
+            # Of a short clip the one block is the clip, and what is computed of it is used throughout.
+            return whole if len(blocks) == 1 else self._errors(clip, block)
+
         for view in self._collected:
             self._whole.collect(clip.id, view, (of_block(block).poses(view) for block in blocks))
         found = ClipNumbers()
