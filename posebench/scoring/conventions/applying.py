@@ -152,10 +152,10 @@ def _frames(reading: Reading, rule: str, facts: Facts) -> Reading:
 
 
 def _rows(reading: Reading, condition: str, facts: Facts) -> Reading:
-    if reason := row_choice.why_not(condition, facts.rows, facts.protocol.dataset):
+    if reason := row_choice.why_not(condition, facts.rows, facts.protocol):
         raise CannotError(reason)
     joined = condition if reading.rows == "all" else f"{reading.rows}&{condition}"
-    if not row_choice.chosen(joined, facts.rows).any():
+    if not row_choice.chosen(joined, facts.rows, facts.protocol.excluded).any():
         raise CannotError(f"no row is left with {joined.replace('&', ' and ')}")
     return replace(reading, rows=joined)
 

@@ -13,7 +13,7 @@ SHOWN = 5
 #: What is left of a difference below this, in the metric's unit, is nothing.
 SAME = 0.05
 #: A combination is shown where it explains this share of the difference more than one with fewer conventions.
-_NOTABLE = 0.05
+_NOTABLE = 0.1
 #: What a convention changes, in the order in which a number is made. A combination takes one convention of each at most.
 _STAGES = {"frames": "frames", "rows": "rows", "average": "average"}
 

@@ -43,7 +43,7 @@ class FromSums:
         found = self._row_totals(reading.quantity)
         if found is None:
             return _NEEDS_POSES
-        keep = row_choice.chosen(reading.rows, self.rows)
+        keep = row_choice.chosen(reading.rows, self.rows, ())
         return RowSums(found[0] * keep, found[1] * keep)
 
     def _row_totals(self, wanted: Quantity) -> tuple[Array, Array] | None:

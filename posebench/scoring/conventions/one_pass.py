@@ -201,7 +201,7 @@ class OnePass:
         return found
 
     def _sums(self, quantity: Quantity, frames: str, conditions: str, table: FrameTable) -> RowSums:
-        keep = row_choice.chosen(conditions, self.rows)
+        keep = row_choice.chosen(conditions, self.rows, self._submission.scope.protocol.excluded)
         if frames != "all" and not over_time(quantity.statistic):
             every = np.concatenate([one.frames[quantity] for one in self._numbers])
             if not keep.all():

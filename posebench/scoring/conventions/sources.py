@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from typing import Protocol as Interface
@@ -14,6 +14,7 @@ from posebench.base.errors import PosebenchError
 from posebench.base.readers.text import read_json
 from posebench.predictions.archive import Meta
 from posebench.predictions.formats.registry import Reading as FileReading
+from posebench.predictions.formats.registry import foreign_format
 from posebench.scoring.checks import refuse
 from posebench.scoring.checks.layout import layout_findings
 from posebench.scoring.conventions.applying import Facts
@@ -22,7 +23,7 @@ from posebench.scoring.conventions.one_pass import OnePass, RowSums
 from posebench.scoring.conventions.reading import Reading, stated_reading
 from posebench.scoring.protocol import Protocol, load_protocol, protocol_ids
 from posebench.scoring.result import Result, load_result
-from posebench.scoring.submission import Header, Scorable, loaded, open_submission
+from posebench.scoring.submission import Header, Scorable, Submission, loaded, open_submission
 from posebench.scoring.sums import Row
 from posebench.scoring.truth import TruthLocation
 
@@ -93,9 +94,9 @@ class Opening:
             raise PosebenchError(
                 f"{_named(predictions)} without a protocol", "a protocol, or a result of posebench score -o", "add --protocol ID"
             )
-        with open_submission(predictions, loaded(self.protocol), self.location, self.from_format, self.header) as submission:
+        with self._submission(predictions, loaded(self.protocol)) as (submission, whole):
             refuse(findings := layout_findings(submission, allow_partial=self.allow_partial), submission)
-            reader = OnePass(submission, self.progress)
+            reader = OnePass(whole, self.progress)
             meta = submission.file.meta
             facts = Facts(
                 submission.scope.protocol,
@@ -106,6 +107,25 @@ class Opening:
             )
             name = meta.method or Path(submission.file.path).name
             yield Source(name, "files", facts, reader, _declared(meta), lambda: refuse(findings + reader.findings, submission))
+
+    @contextmanager
+    def _submission(self, predictions: Scorable, protocol: Protocol) -> Iterator[tuple[Submission, Submission]]:
+        """The submission, and the same with the takes that the protocol excludes, where the file holds them."""
+        foreign = isinstance(predictions, str | os.PathLike) and foreign_format(predictions, self._reading)
+        # Another project's file may be read in the order of the protocol's clips, so that no take may be added.
+        opened = protocol if foreign else replace(protocol, excluded={})
+        with open_submission(predictions, opened, self.location, self.from_format, self.header) as whole:
+            scope = replace(whole.scope, protocol=protocol)
+            clips = {clip: info for clip, info in scope.clips.items() if info.take not in protocol.excluded}
+            held = [clip for clip in whole.clips if clip in clips]
+            stated = replace(whole, scope=replace(scope, clips=clips), clips=held)
+            more = set(whole.readable_clips()) - set(clips)
+            kept = [clip for clip in whole.clips if clip in clips or clip in more]
+            yield stated, replace(whole, scope=scope, clips=kept) if more else stated
+
+    @property
+    def _reading(self) -> FileReading:
+        return self.from_format if isinstance(self.from_format, FileReading) else FileReading(self.from_format)
 
     def _of_result(self, result: Result) -> Source:
         protocol = self._protocol_of(result)

@@ -87,6 +87,10 @@ def _averages_and_takes() -> Iterable[Convention]:
         ("subject x action", "mean over subjects and actions", "HumanEva's tables"),
     ):
         yield Convention(f"average-{kind.replace(' ', '-')}", text, who, EVERY, {"average": kind})
+    left_out = "takes that the protocol leaves out counted"
+    yield Convention("excluded-in", left_out, "MotionBERT's file (S11 Directions)", EVERY, {"rows": "excluded takes"})
+    three = f"{left_out}, but for camera {CAMERAS[0]}"
+    yield Convention("excluded-in-3", three, "HMR, ProbFlows (S11 Directions)", EVERY, {"rows": f"excluded takes, but {CAMERAS[0]}"})
     yield Convention("undamaged", "three damaged takes of S9 left out", "MotionBERT, karfly", EVERY, {"rows": "undamaged"})
     yield Convention("first-trials", "the first trial of each action", "HMR Protocol 2", EVERY, {"rows": "first trials"})
     yield Convention("s11", "subject S11 alone", "integral, 3DMPPE_POSENET: Protocol 1", EVERY, {"rows": "subject S11"})

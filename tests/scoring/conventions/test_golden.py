@@ -171,6 +171,29 @@ def test_videopose3d_in_float32_is_within_a_hundredth_of_a_micrometre_a_millimet
         assert explained.line(metric, "videopose3d").value == pytest.approx(released[key], rel=1e-5)
 
 
+def test_takes_that_the_protocol_leaves_out_count_where_the_file_has_them(tmp_path, walker):
+    """S11 Directions: in with all its cameras, or without the one whose video cannot be read (HMR, ProbFlows)."""
+    random = np.random.default_rng(0)
+    cameras = ("54138969", "55011271", "58860488", "60457274")
+    names = ("S9/Directions 1", "S9/Sitting 1", "S11/Directions", "S11/Sitting 1")
+    truth = {f"{take}/{camera}": walker(20, n, k) for n, take in enumerate(names) for k, camera in enumerate(cameras)}
+    pred = {clip: pose + random.normal(0, 30, pose.shape) for clip, pose in truth.items()}
+    file = posebench.save_predictions(tmp_path / "t.npz", truth, unit="mm", skeleton="h36m17")
+    found = posebench.explain(
+        pred, "h36m/s9s11", truth=file, unit="mm", skeleton="h36m17", metrics=["MPJPE", "PA-MPJPE"], allow_partial=True
+    )
+    stated = posebench.score(pred, "h36m/s9s11", truth=file, unit="mm", skeleton="h36m17", allow_partial=True)
+    for out, id in (((), "excluded-in"), (("S11/Directions/54138969",), "excluded-in-3")):
+        kept = {clip: pose for clip, pose in pred.items() if clip not in out}
+        every = posebench.score(kept, "pair-17j", truth=file, unit="mm", skeleton="h36m17", allow_partial=True)
+        for metric in ("MPJPE", "PA-MPJPE"):
+            assert found.stated[metric] == pytest.approx(stated.value(metric), rel=1e-12)
+            assert found.line(metric, id).value == pytest.approx(every.value(metric, "action"), rel=1e-12)
+            frames = found.line(metric, "every-5th").value
+            fifth = posebench.score(pred, "h36m/s9s11-10fps", truth=file, unit="mm", skeleton="h36m17", allow_partial=True)
+            assert frames == pytest.approx(fifth.value(metric, "action"), rel=1e-12)
+
+
 def test_pstmo_credits_batches(explained):
     found = H36M["pstmo accumulation"]
     for batch in (64, 512):
