@@ -1,6 +1,7 @@
 """``posebench.explain`` from files, poses in memory and results: values, presets, reasons, and what explains a difference."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -303,3 +304,8 @@ def test_real_motion_is_explained(cmu, cmu_root, tmp_path):
     assert found.line("MPJPE", "ray").value == pytest.approx(turned, rel=1e-9)
     assert found.line("MPJVE", "per-second").value == pytest.approx(30.0 * found.stated["MPJVE"], rel=1e-12)
     assert found.line("MPJVE", "per-second").change is None
+
+
+def test_the_page_lists_every_convention_and_preset():
+    page = (Path(__file__).parents[3] / "docs" / "explain.md").read_text(encoding="utf-8")
+    assert [id for id in (*(one.id for one in CONVENTIONS), *PRESETS) if f"| `{id}` |" not in page] == []
