@@ -152,6 +152,7 @@ class ClipErrors:
         self._poses: dict[Placement, tuple[Array, Array]] = {}
         self._errors: dict[Placement, Array] = {}
         self._scales: dict[Placement, Array] = {}
+        self._scratch: Array | None = None
         self._flipped: dict[Placement, npt.NDArray[np.bool_]] = {}
         self._products: dict[Placement, tuple[Array, Array, Array]] = {}
 
@@ -215,8 +216,17 @@ class ClipErrors:
 
     def raw(self, view: Placement) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]:
         """Poses (n, J, 3) mm of which the root-relative ones of a view follow by subtracting its root; a copy only where needed."""
-        plain = Placement("", self._skeleton.joints, view.root)
-        return (self._pred, self._truth) if view == plain else self.poses(view)
+        if view == Placement("", self._skeleton.joints, view.root):
+            return self._pred, self._truth
+        if view.prepared and view not in self._poses:  # used once: not kept, and factors write to the same memory
+            base = view._replace(prepared="")
+            pred, truth = self.poses(base)
+            if view.prepared != "float32 m" and not view.prepared.startswith("after "):
+                if self._scratch is None:
+                    self._scratch = np.empty_like(pred)
+                return np.multiply(pred, self._factor(base, view.prepared)[:, None, None], out=self._scratch), truth
+            return self._seen(view)
+        return self.poses(view)
 
     def _in_metres(self, root: tuple[int, ...]) -> tuple[Array, Array]:
         """Both in float32 metres, their roots subtracted there, as networks and their evaluation hold them."""
@@ -225,9 +235,10 @@ class ClipErrors:
             # The quotient of float32 numbers is the rounded quotient of their float64 copies.
             metres = np.divide(poses, poses.dtype.type(1000.0)).astype(np.float32, copy=False)
             metres -= metres[:, list(root)].mean(axis=1, keepdims=True)
+            if not np.isfinite(metres.sum()):
+                metres[~np.isfinite(metres).all(axis=(1, 2))] = 0.0
             found.append(metres * np.float64(1000.0))
-        pred, _ = root_relative_valid(found[0], root)
-        return pred, found[1]
+        return found[0], found[1]
 
     def _ray(self, root: tuple[int, ...]) -> Array:
         """(n, 3) unit vector from the camera to the true root: what its image and the intrinsics give, no distance is needed."""
@@ -335,9 +346,11 @@ class ClipErrors:
         """Absolute poses of chunks of ``length`` frames after the similarity of their first two frames (W-MPJPE)."""
         index = [self._skeleton.index(joint) for joint in view.fitted]
         root = [self._skeleton.index(joint) for joint in view.root]
-        pred, truth = (np.asarray(poses, dtype=np.float64)[:, index] for poses in (self._pred, self._truth))
-        if not np.abs(np.asarray(self._pred)[:, root].mean(axis=1)).max(initial=0.0) > 1.0:
+        pred, truth = (np.asarray(poses, dtype=np.float64) for poses in (self._pred, self._truth))
+        if not np.abs(self._pred[:, root].mean(axis=1)).max(initial=0.0) > 1.0:
             raise CannotError("the predicted roots are at the origin; the world-frame error needs absolute poses")
+        if view.fitted != self._skeleton.joints:
+            pred, truth = pred[:, index], truth[:, index]
         if not np.isfinite(pred).all():
             raise CannotError("a predicted pose is not finite, and a window has no rule for it")
         errors, every = np.empty(pred.shape[:2]), int(length)
@@ -347,7 +360,7 @@ class ClipErrors:
         turn = np.swapaxes(fit.rotation, 1, 2) * fit.scale[:, None, None]
         for place, start in enumerate(starts):
             stop = start + every if place + 1 < len(starts) else len(pred)
-            errors[start:stop] = _norm(pred[start:stop] @ turn[place] + (fit.translation[place] - truth[start:stop]))
+            errors[start:stop] = _norm(_turned(pred[start:stop], turn[place]) + (fit.translation[place] - truth[start:stop]))
         if not len(starts):
             raise CannotError("a clip of a single frame has no first two")
         return errors
@@ -428,7 +441,12 @@ def _as_one(pred: Array, truth: Array) -> Array:
     d[2] *= np.sign(np.linalg.det(u @ vt))
     u[:, 2] *= np.sign(np.linalg.det(u @ vt))
     turn = (u @ vt) * (d.sum() / size if size > 0.0 else 0.0)
-    return _norm(pred @ turn + (middle[1] - middle[0] @ turn - truth))
+    return _norm(_turned(pred, turn) + (middle[1] - middle[0] @ turn - truth))
+
+
+def _turned(poses: Array, turn: Array) -> Array:
+    """Poses (n, J, 3) times one matrix (3, 3), as one product."""
+    return np.asarray((poses.reshape(-1, 3) @ turn).reshape(poses.shape))
 
 
 def _dot(one: Array, other: Array) -> Array:
