@@ -18,6 +18,7 @@ def explanation_text(found: Explanation) -> Document:
         parts += list(_of_metric(found, metric, value))
     if cannot := _cannot(found.lines):
         parts += ["Cannot be computed from this input:", cannot]
+    parts += [Paragraph(f": {finding.name}: {finding.message}", finding.severity, hanging=2) for finding in found.findings]
     return Document.of(*parts)
 
 
@@ -29,7 +30,8 @@ def _heading(found: Explanation) -> Paragraph:
         f" under the neighbours of protocol {protocol['id']} v{protocol['version']} ({protocol['digest']}), from {read}.\n"
         f"Every value below but those under the protocol is {found.stamp}, and no entry of a leaderboard.\n"
         "Intervals are those of the change, 95 %, paired over takes.\n"
-        f"Declared, and changed by no convention: {declared}",
+        + (f"PARTIAL: {found.partial}.\n" if found.partial else "")
+        + f"Declared, and changed by no convention: {declared}",
         found.method,
     )
 

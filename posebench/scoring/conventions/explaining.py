@@ -12,7 +12,7 @@ from posebench.scoring.conventions.explanation import Explanation, Line
 from posebench.scoring.conventions.lines import Values, base_reading, explained_metrics, filled, wanted_lines, wanted_preset
 from posebench.scoring.conventions.presets import Preset, preset
 from posebench.scoring.conventions.search import Search, to_second
-from posebench.scoring.conventions.sources import Opening, Source
+from posebench.scoring.conventions.sources import Opening, Source, as_result
 from posebench.scoring.protocol import Protocol
 from posebench.scoring.result import Result
 from posebench.scoring.submission import Header, Scorable
@@ -79,6 +79,10 @@ def explain(
     names = [metrics] if isinstance(metrics, str) else metrics
     header = Header(unit, skeleton, scale, method, keypoints)
     opening = Opening(protocol, TruthLocation(root, truth, cameras), allow_partial, from_format, header, progress)
+    inputs = [predictions] if other is None else [predictions, other]
+    if (root or truth or cameras) and all(as_result(one) is not None for one in inputs):
+        wanted = "a prediction file with the truth, or a result alone"
+        raise PosebenchError("true poses for a result, which keeps sums only", wanted, "give the prediction file, or leave the truth out")
     with ExitStack() as stack:
         source = stack.enter_context(opening.source(predictions))
         second = None if other is None else stack.enter_context(opening.source(other))
@@ -99,7 +103,7 @@ def _explained(
     searches = [Search(metric, source, wanted[metric.name]) for metric in metrics if second is not None or metric.name in target]
     readings += [reading for search in searches for reading in search.readings]
     values = Values(source, source.evaluator.evaluate(readings))
-    source.check()
+    findings = source.checked()
     lines: list[Line] = []
     preset_lines: list[Line] = []
     for name, base in bases.items():
@@ -121,4 +125,6 @@ def _explained(
         presets=tuple(preset_lines),
         declared=source.declared,
         differences=tuple(differences),
+        partial=source.partial,
+        findings=tuple(finding.shortened() for finding in findings),
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from posebench.base.errors import PosebenchError, did_you_mean, drawing, needs
 from posebench.base.files import write_text
+from posebench.predictions.finding import Finding
 from posebench.scoring.conventions.difference import SAME, Difference
 from posebench.scoring.markup import html_table
 from posebench.scoring.records import to_json
@@ -76,6 +77,8 @@ class Explanation:
         presets: a line for each metric and preset that was asked for.
         declared: what no convention can change and the file states: keypoint source, flip averaging, context.
         differences: what explains the difference to a second input, or to a number from elsewhere, by metric, where one was given.
+        partial: how many of the poses were there, where not all.
+        findings: what the checks found.
     """
 
     stamp: str
@@ -88,6 +91,8 @@ class Explanation:
     presets: tuple[Line, ...] = ()
     declared: dict[str, str] = field(default_factory=dict)
     differences: tuple[Difference, ...] = ()
+    partial: str = ""
+    findings: tuple[Finding, ...] = ()
 
     def __repr__(self) -> str:
         computed = sum(line.value is not None for line in self.lines)

@@ -87,6 +87,10 @@ class OnePass:
         self.findings: list[Finding] = []
         self._numbers: list[ClipNumbers] = []
 
+    def poses_of(self, clips: Iterable[str]) -> int:
+        """How many scored poses the file holds of some clips."""
+        return sum(len(self._frames(clip)) for clip in clips)
+
     def _labels(self) -> list[Row]:
         """A row for each clip and action."""
         scope, found = self._submission.scope, []

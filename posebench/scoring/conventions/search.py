@@ -113,11 +113,16 @@ def to_second(searches: Sequence[Search], values: Values, source: Source, second
         wanted = "a metric that both have: " + ", ".join(search.metric.name for search in searches)
         raise PosebenchError(f"{second.name} with {', '.join(known)}", wanted, "name another metric with --metric")
     alike = source.protocol.digest == second.protocol.digest
+    rows = [[(row.clip, row.action) for row in one.facts.rows] for one in (source, second)]
+    if alike and (rows[0] != rows[1] or source.partial != second.partial):
+        unlike = f"{source.name} and {second.name} with {len(rows[0])} and {len(rows[1])} rows of clips"
+        unlike += "".join(f"; {one.name} has {one.partial}" for one in (source, second) if one.partial)
+        raise PosebenchError(unlike, "the same poses in both", "predict what is missing")
     readings = [base_reading(known[search.metric.name], second) for search in shared]
     if alike:
         readings = [reading for search in shared for reading in search.readings]
     others = Values(second, second.evaluator.evaluate(readings))
-    second.check()
+    second.checked()
     names = (source.name, second.name) if source.name != second.name else (f"{source.name} (1)", f"{second.name} (2)")
     declared = _declared(source, second)
     if alike:
@@ -151,5 +156,6 @@ def _facts(source: Source) -> dict[str, str]:
         "subjects": ", ".join(protocol.subjects) or "all",
         "cameras": ", ".join(protocol.cameras) or "all",
         "takes left out": ", ".join(protocol.excluded) or "none",
+        **({"data": source.data} if source.data else {}),
         **source.declared,
     }

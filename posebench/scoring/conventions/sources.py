@@ -13,6 +13,7 @@ from typing import Protocol as Interface
 from posebench.base.errors import PosebenchError
 from posebench.base.readers.text import read_json
 from posebench.predictions.archive import Meta
+from posebench.predictions.finding import Finding
 from posebench.predictions.formats.registry import Reading as FileReading
 from posebench.predictions.formats.registry import foreign_format
 from posebench.scoring.checks import refuse
@@ -49,8 +50,9 @@ class Source:
         facts: what is known of it.
         evaluator: gives the sums of readings.
         declared: what it states and no convention can change.
-        check: to be called after the poses were read; raises where a check found an error.
-        sha256: of the predictions; empty where it was not computed.
+        checked: to be called after the poses were read: what the checks found; raises where it is an error.
+        partial: how many poses of those that the protocol asks for there are, where not all.
+        data: name and fingerprint of the data of a result; empty for files, which were read with one truth.
     """
 
     name: str
@@ -58,8 +60,9 @@ class Source:
     facts: Facts
     evaluator: Evaluator
     declared: dict[str, str]
-    check: Callable[[], None] = lambda: None
-    sha256: str = ""
+    checked: Callable[[], list[Finding]] = list
+    partial: str = ""
+    data: str = ""
 
     @property
     def protocol(self) -> Protocol:
@@ -85,7 +88,7 @@ class Opening:
         Raises:
             PosebenchError: as :func:`posebench.score`, or the protocol is missing or not the result's.
         """
-        result = _as_result(predictions)
+        result = as_result(predictions)
         if result is not None:
             yield self._of_result(result)
             return
@@ -106,7 +109,13 @@ class Opening:
                 submission.hypotheses,
             )
             name = meta.method or Path(submission.file.path).name
-            yield Source(name, "files", facts, reader, _declared(meta), lambda: refuse(findings + reader.findings, submission))
+
+            def checked() -> list[Finding]:
+                refuse(found := findings + reader.findings, submission)
+                return found
+
+            partial = _partial(reader.poses_of(submission.clips), submission.scope.pose_count)
+            yield Source(name, "files", facts, reader, _declared(meta), checked, partial)
 
     @contextmanager
     def _submission(self, predictions: Scorable, protocol: Protocol) -> Iterator[tuple[Submission, Submission]]:
@@ -135,7 +144,9 @@ class Opening:
         facts = Facts(protocol, result.rows, fps, predictions.scale != "unknown", predictions.hypotheses)
         declared = _declared_in(predictions.keypoints, predictions.provenance)
         name = predictions.method or predictions.file
-        return Source(name, "sums", facts, FromSums(result, stated), declared, sha256=predictions.sha256)
+        partial = _partial(result.coverage.poses, result.coverage.poses_wanted)
+        data = f"{result.data.name} {result.data.fingerprint[:16]}"
+        return Source(name, "sums", facts, FromSums(result, stated), declared, lambda: list(result.findings), partial, data)
 
     def _protocol_of(self, result: Result) -> Protocol:
         stated = result.protocol
@@ -148,7 +159,11 @@ class Opening:
         return protocol
 
 
-def _as_result(predictions: Scorable | Result) -> Result | None:
+def _partial(poses: int, wanted: int) -> str:
+    return "" if poses == wanted else f"{poses:,} of {wanted:,} poses"
+
+
+def as_result(predictions: Scorable | Result) -> Result | None:
     """A result, or the one in a JSON file; None for anything else. Other projects' predictions may be JSON too."""
     if isinstance(predictions, Result):
         return predictions

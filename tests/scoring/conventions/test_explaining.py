@@ -309,3 +309,28 @@ def test_real_motion_is_explained(cmu, cmu_root, tmp_path):
 def test_the_page_lists_every_convention_and_preset():
     page = (Path(__file__).parents[3] / "docs" / "explain.md").read_text(encoding="utf-8")
     assert [id for id in (*(one.id for one in CONVENTIONS), *PRESETS) if f"| `{id}` |" not in page] == []
+
+
+def test_what_is_missing_or_odd_is_said(poses, files):
+    some = {clip: pred for clip, pred, _ in poses[:10]}
+    options = {"truth": files[1], "unit": "mm", "skeleton": "h36m17", "metrics": "MPJPE"}
+    with pytest.raises(posebench.PosebenchError, match="missing"):
+        posebench.explain(some, "pair-17j", **options)
+    found = posebench.explain(some, "pair-17j", allow_partial=True, **options)
+    assert found.partial == f"{sum(len(pred) for pred in some.values()):,} of {sum(len(pred) for _, pred, _ in poses):,} poses"
+    whole = {clip: pred for clip, pred, _ in poses}
+    with pytest.raises(posebench.PosebenchError, match="the same poses in both"):
+        posebench.explain(whole, "pair-17j", some, allow_partial=True, **options)
+
+
+def test_the_truth_is_no_use_to_a_result(result, files):
+    with pytest.raises(posebench.PosebenchError, match="true poses for a result"):
+        posebench.explain(result, truth=files[1])
+
+
+def test_warnings_of_the_checks_are_kept(poses, files):
+    half = {clip: pred * 0.5 for clip, pred, _ in poses}
+    options = {"truth": files[1], "unit": "mm", "skeleton": "h36m17"}
+    names = [finding.name for finding in posebench.check(half, "pair-17j", **options) if finding.severity == "warning"]
+    found = posebench.explain(half, "pair-17j", metrics="PA-MPJPE", **options)
+    assert [finding.name for finding in found.findings if finding.severity == "warning"] == names
