@@ -240,3 +240,25 @@ def test_presets_name_conventions_that_there_are():
     for preset in PRESETS.values():
         for ids in preset.by.values():
             assert set(ids) <= set(KNOWN) | cameras, preset.id
+
+
+def test_3dhps_fourteen_and_seventeen_joints_from_a_file_of_p_stmo():
+    """The golden ``inference_data.mat``: seventeen joints as the protocol that counts them, per-sequence mean as its average by take."""
+    root = GOLDEN / "threedhp_like"
+    found = posebench.explain(GOLDEN / "inference_data.mat", "3dhp/official", root=root, metrics=["MPJPE", "PCK@150", "AUC"])
+    other = posebench.score(GOLDEN / "inference_data.mat", "3dhp/17j", root=root)
+    stated = posebench.score(GOLDEN / "inference_data.mat", "3dhp/official", root=root)
+    for metric in ("PCK@150", "AUC"):
+        assert found.line(metric, "all-joints").value == pytest.approx(other.value(metric), rel=1e-12)
+    for metric in found.stated:
+        assert found.stated[metric] == pytest.approx(stated.value(metric), rel=1e-12)
+        assert found.line(metric, "average-take").value == pytest.approx(stated.value(metric, "take"), rel=1e-12)
+        assert found.line(metric, "average-action").value == pytest.approx(stated.value(metric, "action"), rel=1e-12)
+    assert found.line("MPJPE", "lsp14").value == pytest.approx(other_mean(stated, "MPJPE"), rel=1e-12)
+
+
+def other_mean(result, metric):
+    """The mean over the 14 joints of the official groups, over all frames."""
+    kept = [part for part in result.sums[metric].parts if part not in ("pelvis", "spine", "head")]
+    columns = [result.sums[metric].parts.index(part) for part in kept]
+    return result.sums[metric].total[:, columns].sum() / (14 * result.sums[metric].count.sum())
