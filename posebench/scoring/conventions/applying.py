@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 from posebench.base.skeletons import EQUATED, Skeleton
 from posebench.scoring.conventions import row_choice
-from posebench.scoring.conventions.joint_errors import CannotError
 from posebench.scoring.conventions.reading import Reading
 from posebench.scoring.conventions.switches import JOINT_SETS
+from posebench.scoring.conventions.whole_set import CannotError
 from posebench.scoring.protocol import Metric, Protocol
 from posebench.scoring.sums import Row
 

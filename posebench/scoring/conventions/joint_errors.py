@@ -6,8 +6,7 @@ joints at the root, as in scores. Formulas and who uses them: ``docs/explain.md`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -16,102 +15,22 @@ from posebench.base.cameras import Camera
 from posebench.base.skeletons import Skeleton
 from posebench.metrics import peers
 from posebench.metrics.alignment import ALIGNMENTS, aligned, procrustes, residuals
+from posebench.metrics.hypotheses import mean_pose
 from posebench.metrics.position import root_relative, root_relative_valid
+from posebench.scoring.conventions.pose_arrays import as_one, dot, inverse, norm, rotated, turned, turned_to
 from posebench.scoring.conventions.reading import Placement
+from posebench.scoring.conventions.whole_set import CannotError, WholeSet
 
 Array = npt.NDArray[np.float64]
 
+#: The kernel's alignments that most placements start from.
 _COMMON = ("root", "scale", "similarity")
 #: The depth is negated: under a weak perspective camera both poses have the same image.
 MIRROR = np.array([1.0, 1.0, -1.0])
-#: AdaptPose's mean distance from pelvis to thorax, mm.
-TORSO_MM = 520.0
 #: Frames of a clip of AthleticsPose.
 EXTENT_FRAMES = 81
 #: Poses normalised to [-1, 1] have no coordinate above this.
 _NORMALISED = 2.0
-
-
-class CannotError(Exception):
-    """A convention has no meaning for this input; the text says why."""
-
-
-@dataclass
-class WholeSet:
-    """What the factors of a whole set are made of: collected in a first pass, used in a second.
-
-    Attributes:
-        scales: by view and clip, the sums of <P, G> and <P, P>, and the least-squares scale of each pose.
-        torsos: by view, the predicted distance from pelvis to thorax of each frame of each clip, mm.
-        order: clip ids in reading order.
-    """
-
-    scales: dict[Placement, dict[str, tuple[float, float, Array]]] = field(default_factory=dict)
-    torsos: dict[Placement, dict[str, Array]] = field(default_factory=dict)
-    order: list[str] = field(default_factory=list)
-    _medians: dict[Placement, float] = field(default_factory=dict)
-    _factors: dict[tuple[Placement, int], dict[str, Array]] = field(default_factory=dict)
-
-    def collect(self, clip: str, view: Placement, blocks: Iterable[tuple[Array, Array]]) -> None:
-        """Add a clip, from blocks of its root-relative predicted and true poses."""
-        products, sizes, torsos = [], [], []
-        has_torso = {"pelvis", "thorax"} <= set(view.fitted)
-        for pred, truth in blocks:
-            flat = pred.reshape(len(pred), -1)
-            products.append(_dot(flat, truth.reshape(len(truth), -1)))
-            sizes.append(_dot(flat, flat))
-            torsos.append(_torso(pred, view) if has_torso else np.empty(0))
-        product, size = np.concatenate(products), np.concatenate(sizes)
-        self.scales.setdefault(view, {})[clip] = float(product.sum()), float(size.sum()), product * _inverse(size)
-        self.torsos.setdefault(view, {})[clip] = np.concatenate(torsos)
-
-    def clip_scale(self, view: Placement, clip: str) -> float:
-        """One least-squares factor for a clip."""
-        product, size, _ = self.scales[view][clip]
-        return product / size if size > 0.0 else 1.0
-
-    def clip_torso_scale(self, view: Placement, clip: str) -> float:
-        """The factor that gives a clip the mean torso of :data:`TORSO_MM`."""
-        lengths = self.torsos[view][clip]
-        mean = float(lengths.mean()) if len(lengths) else 0.0
-        return TORSO_MM / mean if mean > 0.0 else 1.0
-
-    def one_scale(self, view: Placement) -> float:
-        """One least-squares factor for the set."""
-        found = self.scales[view].values()
-        size = sum(square for _, square, _ in found)
-        return sum(product for product, _, _ in found) / size if size > 0.0 else 1.0
-
-    def median_scale(self, view: Placement) -> float:
-        """The median of the least-squares factors of all poses."""
-        if view not in self._medians:
-            self._medians[view] = float(np.median(np.concatenate([scales for _, _, scales in self.scales[view].values()])))
-        return self._medians[view]
-
-    def torso_scales(self, view: Placement, batch: int) -> dict[str, Array]:
-        """By clip, the factor of each frame that gives its batch of ``batch`` frames the mean torso of :data:`TORSO_MM`."""
-        if (view, batch) not in self._factors:
-            self._factors[view, batch] = self._torso_scales(view, batch)
-        return self._factors[view, batch]
-
-    def _torso_scales(self, view: Placement, batch: int) -> dict[str, Array]:
-        lengths = [self.torsos[view][clip] for clip in self.order]
-        every = np.concatenate(lengths)
-        starts = np.arange(0, len(every), batch)
-        means = np.add.reduceat(every, starts) / np.diff(np.append(starts, len(every)))
-        factors = np.repeat(_inverse(means) * TORSO_MM, np.diff(np.append(starts, len(every))))
-        parts = np.split(factors, np.cumsum([len(part) for part in lengths])[:-1])
-        return dict(zip(self.order, parts, strict=True))
-
-
-def of_whole_clip(prepared: str) -> bool:
-    """Whether a preparation needs the sums of the clip, or of the whole set, before its first frame."""
-    return prepared in ("clip scale", "torso clip") or of_whole_set(prepared)
-
-
-def of_whole_set(prepared: str) -> bool:
-    """Whether a preparation needs the whole set before the first pose."""
-    return prepared in ("one scale", "median scale") or (prepared.startswith("torso ") and prepared != "torso clip")
 
 
 class ClipErrors:
@@ -143,7 +62,7 @@ class ClipErrors:
         self.clip = clip
         self._first = first
         self._hypotheses = pred if pred.ndim == 4 else None
-        self._pred = pred.mean(axis=0) if pred.ndim == 4 else pred
+        self._pred = mean_pose(pred) if pred.ndim == 4 else pred
         self._truth = truth
         self._skeleton = skeleton
         self._camera = camera
@@ -276,12 +195,12 @@ class ClipErrors:
         """<P, G>, <P, P> and <G, G> of each pose, (n,) each."""
         if view not in self._products:
             pred, truth = (poses.reshape(len(poses), -1) for poses in self.poses(view))
-            self._products[view] = _dot(pred, truth), _dot(pred, pred), _dot(truth, truth)
+            self._products[view] = dot(pred, truth), dot(pred, pred), dot(truth, truth)
         return self._products[view]
 
     def _frobenius(self, view: Placement) -> Array:
         _, pred, truth = self.products(view)
-        return np.sqrt(truth * _inverse(pred))
+        return np.sqrt(truth * inverse(pred))
 
     def _extent(self, view: Placement) -> Array:
         """The largest true x or y of each 81 frames, which normalised predictions are multiplied by."""
@@ -300,7 +219,7 @@ class ClipErrors:
         similar, mirrored, pred, truth = self._mirrored(view)
         errors = similar.copy()
         if mirrored.any():
-            errors[mirrored] = _rotated(pred, truth, procrustes(pred, truth).rotation, self.unsigned_scale(view)[mirrored])
+            errors[mirrored] = rotated(pred, truth, procrustes(pred, truth).rotation, self.unsigned_scale(view)[mirrored])
         return errors
 
     def _elepose(self, view: Placement, _number: str) -> Array:
@@ -309,12 +228,12 @@ class ClipErrors:
         _, pred_size, truth_size = self.products(view)
         joints, middle = pred.shape[1], truth.mean(axis=1, keepdims=True)
         centre = pred.mean(axis=1)
-        size = pred_size - joints * _dot(centre, centre), truth_size - joints * _dot(middle[:, 0], middle[:, 0])
-        scale = np.sqrt(np.maximum(size[1], 0.0) * _inverse(size[0]))[:, None, None]
-        turned = aligned(pred, truth, "rigid")
-        turned *= scale
-        turned += (1.0 - scale) * middle
-        errors = residuals(turned, truth, ["root"]).errors["root"]
+        size = pred_size - joints * dot(centre, centre), truth_size - joints * dot(middle[:, 0], middle[:, 0])
+        scale = np.sqrt(np.maximum(size[1], 0.0) * inverse(size[0]))[:, None, None]
+        placed = aligned(pred, truth, "rigid")
+        placed *= scale
+        placed += (1.0 - scale) * middle
+        errors = residuals(placed, truth, ["root"]).errors["root"]
         _, mirrored, mirrored_pred, mirrored_truth = self._mirrored(view)
         if mirrored.any():
             errors[mirrored] = peers.elepose_pa_errors(mirrored_pred, mirrored_truth)
@@ -339,7 +258,7 @@ class ClipErrors:
             found = residuals(pred[:whole].reshape(shape), truth[:whole].reshape(shape), ["similarity"]).errors["similarity"]
             errors[:whole] = found.reshape(-1, joints)
         if whole < count:  # a single window: faster here than in the kernel, which takes several poses at once
-            errors[whole:] = _as_one(pred[whole:], truth[whole:])
+            errors[whole:] = as_one(pred[whole:], truth[whole:])
         return errors
 
     def _first_frames(self, view: Placement, length: str) -> Array:
@@ -355,14 +274,14 @@ class ClipErrors:
             raise CannotError("a predicted pose is not finite, and a window has no rule for it")
         errors, every = np.empty(pred.shape[:2]), int(length)
         starts = np.arange(0, len(pred) - 1, every)
+        if not len(starts):
+            raise CannotError("a clip of a single frame has no first two")
         pairs = [poses[np.stack([starts, starts + 1], axis=1)].reshape(len(starts), -1, 3) for poses in (pred, truth)]
         fit = procrustes(*pairs)
         turn = np.swapaxes(fit.rotation, 1, 2) * fit.scale[:, None, None]
         for place, start in enumerate(starts):
             stop = start + every if place + 1 < len(starts) else len(pred)
-            errors[start:stop] = _norm(_turned(pred[start:stop], turn[place]) + (fit.translation[place] - truth[start:stop]))
-        if not len(starts):
-            raise CannotError("a clip of a single frame has no first two")
+            errors[start:stop] = norm(turned(pred[start:stop], turn[place]) + (fit.translation[place] - truth[start:stop]))
         return errors
 
     def _oracle(self, placement: Placement) -> Array:
@@ -404,60 +323,3 @@ _OTHERS: dict[str, Callable[[ClipErrors, Placement, str], Array]] = {
     "window": ClipErrors._window,
     "first": ClipErrors._first_frames,
 }
-
-
-def turned_to(ray: Array, poses: Array) -> Array:
-    """Poses (n, J, 3) under the smallest rotations that take the optical axis (0, 0, 1) to unit vectors (n, 3), whose z is above -1.
-
-    Example:
-        >>> turned_to(np.array([[0.0, 0.6, 0.8]]), np.array([[[0.0, 0.0, 1.0]]])).round(12).tolist()
-        [[[0.0, 0.6, 0.8]]]
-    """
-    x, y, z = (component[:, None] for component in ray.T)
-    px, py, pz = poses[..., 0], poses[..., 1], poses[..., 2]
-    across = x * px + y * py
-    along = pz - across / (1.0 + z)
-    return np.stack([px + x * along, py + y * along, z * pz - across], axis=-1)
-
-
-def _torso(pred: Array, view: Placement) -> Array:
-    return _norm(pred[:, view.fitted.index("thorax")] - pred[:, view.fitted.index("pelvis")])
-
-
-def _rotated(pred: Array, truth: Array, rotation: Array, scale: Array) -> Array:
-    """Errors of poses about their mean joint after rotations (n, 3, 3) and factors (n,)."""
-    centred = pred - pred.mean(axis=1, keepdims=True)
-    turned = centred @ np.swapaxes(rotation, 1, 2) * scale[:, None, None]
-    return _norm(turned - (truth - truth.mean(axis=1, keepdims=True)))
-
-
-def _as_one(pred: Array, truth: Array) -> Array:
-    """Errors (n, J) after one similarity of all joints of n frames."""
-    flat = pred.reshape(-1, 3), truth.reshape(-1, 3)
-    middle = [poses.mean(axis=0) for poses in flat]
-    count = len(flat[0])
-    size = float(_dot(flat[0].reshape(1, -1), flat[0].reshape(1, -1))[0]) - count * float(middle[0] @ middle[0])
-    u, d, vt = np.linalg.svd(flat[0].T @ flat[1] - count * np.outer(*middle))
-    d[2] *= np.sign(np.linalg.det(u @ vt))
-    u[:, 2] *= np.sign(np.linalg.det(u @ vt))
-    turn = (u @ vt) * (d.sum() / size if size > 0.0 else 0.0)
-    return _norm(_turned(pred, turn) + (middle[1] - middle[0] @ turn - truth))
-
-
-def _turned(poses: Array, turn: Array) -> Array:
-    """Poses (n, J, 3) times one matrix (3, 3), as one product."""
-    return np.asarray((poses.reshape(-1, 3) @ turn).reshape(poses.shape))
-
-
-def _dot(one: Array, other: Array) -> Array:
-    return np.asarray(np.einsum("nk,nk->n", one, other))
-
-
-def _norm(vectors: Array) -> Array:
-    out: Array = np.sqrt(np.einsum("...c,...c->...", vectors, vectors))
-    return out
-
-
-def _inverse(values: Array) -> Array:
-    """1 / values, and zero where a value is not positive."""
-    return np.divide(1.0, values, out=np.zeros_like(values), where=values > 0.0)

@@ -9,12 +9,12 @@ from posebench.base.errors import PosebenchError, did_you_mean
 from posebench.scoring.conventions.applying import applied, factor, kind_of, normalised
 from posebench.scoring.conventions.averages import Array, Averages
 from posebench.scoring.conventions.explanation import Line, by_size
-from posebench.scoring.conventions.joint_errors import CannotError
 from posebench.scoring.conventions.one_pass import RowSums
 from posebench.scoring.conventions.presets import Preset
 from posebench.scoring.conventions.reading import Reading, stated_reading
 from posebench.scoring.conventions.sources import Source
 from posebench.scoring.conventions.switches import CONVENTIONS, FOR_PRESETS, Convention, camera_switches
+from posebench.scoring.conventions.whole_set import CannotError
 from posebench.scoring.protocol import Metric
 
 #: Explained by default, of those that the protocol has and the file's scale allows.

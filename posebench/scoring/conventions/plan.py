@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from posebench.scoring.conventions.joint_errors import of_whole_set
 from posebench.scoring.conventions.reading import Placement, Quantity
+from posebench.scoring.conventions.whole_set import of_whole_set
 from posebench.scoring.protocol import Metric, Protocol
 
 _ALIGNMENTS = ("root", "scale", "rigid", "similarity", "similarity+reflection")

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from posebench.base.errors import PosebenchError
 from posebench.scoring.conventions.applying import applied
 from posebench.scoring.conventions.difference import Difference, ranked, small_combinations
-from posebench.scoring.conventions.joint_errors import CannotError
 from posebench.scoring.conventions.lines import Values, Wanted, base_reading, conventions_of, explained_metrics
 from posebench.scoring.conventions.reading import Reading
 from posebench.scoring.conventions.sources import Source
 from posebench.scoring.conventions.switches import Convention
+from posebench.scoring.conventions.whole_set import CannotError
 from posebench.scoring.protocol import Metric
 
 

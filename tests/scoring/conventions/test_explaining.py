@@ -1,6 +1,9 @@
 """``posebench.explain`` from files, poses in memory and results: values, presets, reasons, and what explains a difference."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -275,11 +278,11 @@ def test_ids_are_unique_and_listed_for_the_command_line():
 def test_the_example_runs():
     import doctest
 
-    from posebench.scoring.conventions import explaining, joint_errors
+    from posebench.scoring.conventions import explaining, pose_arrays
 
     assert explaining.explain is explain
     assert doctest.testmod(explaining).failed == 0
-    assert doctest.testmod(joint_errors, extraglobs={"np": np}).failed == 0
+    assert doctest.testmod(pose_arrays, extraglobs={"np": np}).failed == 0
 
 
 def test_real_motion_is_explained(cmu, cmu_root, tmp_path):
@@ -334,3 +337,25 @@ def test_warnings_of_the_checks_are_kept(poses, files):
     names = [finding.name for finding in posebench.check(half, "pair-17j", **options) if finding.severity == "warning"]
     found = posebench.explain(half, "pair-17j", metrics="PA-MPJPE", **options)
     assert [finding.name for finding in found.findings if finding.severity == "warning"] == names
+
+
+def test_long_clips_are_read_in_blocks_with_the_same_numbers(files, explained, monkeypatch):
+    monkeypatch.setattr("posebench.scoring.conventions.clip_numbers._BLOCK", 37)
+    found = posebench.explain(files[0], "pair-17j", truth=files[1])
+    assert len(found.lines) == len(explained.lines)
+    for line in found.lines:
+        other = explained.line(line.metric, line.convention)
+        assert line.value == pytest.approx(other.value, rel=1e-11), line
+        assert line.cannot == other.cannot
+
+
+def test_numpy_gives_the_numbers_of_the_compiled_kernel(files, explained):
+    """In a process of its own, since the kernel is chosen when it is loaded."""
+    code = (
+        "import posebench, json, sys; found = posebench.explain(sys.argv[1], 'pair-17j', truth=sys.argv[2], metrics=['MPJPE', 'PA-MPJPE'])\n"
+        "print(json.dumps([[line.metric, line.convention, line.value] for line in found.lines]))"
+    )
+    command = [sys.executable, "-c", code, str(files[0]), str(files[1])]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | {"POSEBENCH_KERNEL": "numpy"})
+    for metric, convention, value in json.loads(done.stdout):
+        assert value == pytest.approx(explained.line(metric, convention).value, rel=1e-9), convention

@@ -6,9 +6,11 @@ import pytest
 import posebench
 from posebench.base.cameras import Camera, rotation_from_vector
 from posebench.metrics import peers
-from posebench.scoring.conventions.joint_errors import CannotError, ClipErrors, WholeSet, turned_to
+from posebench.scoring.conventions.joint_errors import ClipErrors
+from posebench.scoring.conventions.pose_arrays import turned_to
 from posebench.scoring.conventions.reading import Placement, Quantity
 from posebench.scoring.conventions.statistics import values
+from posebench.scoring.conventions.whole_set import CannotError, WholeSet
 from posebench.scoring.protocol import load_protocol
 
 PAIR = load_protocol("pair-17j")

@@ -9,11 +9,12 @@ import pytest
 import posebench
 from posebench.metrics.position import invalid_poses
 from posebench.scoring.conventions.applying import Facts, applied
-from posebench.scoring.conventions.joint_errors import ClipErrors, WholeSet
+from posebench.scoring.conventions.joint_errors import ClipErrors
 from posebench.scoring.conventions.presets import PRESETS
 from posebench.scoring.conventions.reading import stated_reading
 from posebench.scoring.conventions.statistics import values
 from posebench.scoring.conventions.switches import CONVENTIONS, FOR_PRESETS
+from posebench.scoring.conventions.whole_set import WholeSet
 from posebench.scoring.protocol import load_protocol
 
 GOLDEN = Path(__file__).parents[2] / "golden"
