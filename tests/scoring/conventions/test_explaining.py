@@ -345,17 +345,20 @@ def test_long_clips_are_read_in_blocks_with_the_same_numbers(files, explained, m
     assert len(found.lines) == len(explained.lines)
     for line in found.lines:
         other = explained.line(line.metric, line.convention)
-        assert line.value == pytest.approx(other.value, rel=1e-11), line
         assert line.cannot == other.cannot
+        assert line.cannot or line.value == pytest.approx(other.value, rel=1e-11), line
 
 
 def test_numpy_gives_the_numbers_of_the_compiled_kernel(files, explained):
     """In a process of its own, since the kernel is chosen when it is loaded."""
     code = (
-        "import posebench, json, sys; found = posebench.explain(sys.argv[1], 'pair-17j', truth=sys.argv[2], metrics=['MPJPE', 'PA-MPJPE'])\n"
+        "import posebench, json, sys\n"
+        "found = posebench.explain(sys.argv[1], 'pair-17j', truth=sys.argv[2], metrics=['MPJPE', 'PA-MPJPE'])\n"
         "print(json.dumps([[line.metric, line.convention, line.value] for line in found.lines]))"
     )
     command = [sys.executable, "-c", code, str(files[0]), str(files[1])]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | {"POSEBENCH_KERNEL": "numpy"})
-    for metric, convention, value in json.loads(done.stdout):
+    lines = [line for line in json.loads(done.stdout) if line[2] is not None]
+    assert len(lines) > 60
+    for metric, convention, value in lines:
         assert value == pytest.approx(explained.line(metric, convention).value, rel=1e-9), convention
