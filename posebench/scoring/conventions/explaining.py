@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from posebench.base.errors import PosebenchError
 from posebench.predictions.formats.registry import Reading as FileReading
 from posebench.scoring.conventions.explanation import Explanation, Line
-from posebench.scoring.conventions.lines import Values, base_reading, explained_metrics, filled, wanted_lines, wanted_preset
+from posebench.scoring.conventions.lines import Values, base_reading, explained_metrics, filled, valued, wanted_lines, wanted_preset
 from posebench.scoring.conventions.presets import Preset, preset
 from posebench.scoring.conventions.search import Search, to_second
 from posebench.scoring.conventions.sources import Opening, Source, as_result
@@ -104,6 +104,8 @@ def _explained(
     readings += [reading for search in searches for reading in search.readings]
     values = Values(source, source.evaluator.evaluate(readings))
     findings = source.checked()
+    bases = valued(bases, values, [*names, *target])
+    searches = [search for search in searches if search.metric.name in bases]
     lines: list[Line] = []
     preset_lines: list[Line] = []
     for name, base in bases.items():
@@ -120,7 +122,7 @@ def _explained(
         method=source.name,
         source=source.kind,
         stated={name: values.value(base) for name, base in bases.items()},
-        units={metric.name: metric.unit for metric in metrics},
+        units={metric.name: metric.unit for metric in metrics if metric.name in bases},
         lines=tuple(lines),
         presets=tuple(preset_lines),
         declared=source.declared,

@@ -171,8 +171,8 @@ class Explanation:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, for ``--json``. It is no result, and a board refuses it."""
-        content = {"posebench_explanation": 1, **to_json(self)}
-        return {**content, "source": self.source}
+        differences = [{**to_json(one), "gap": one.gap, "sentence": one.sentence} for one in self.differences]
+        return {"posebench_explanation": 1, **to_json(self), "differences": differences}
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the JSON file, whole or not at all.

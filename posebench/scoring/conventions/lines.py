@@ -186,6 +186,21 @@ class Values:
         return sums
 
 
+def valued(bases: Mapping[str, Reading], values: Values, asked: Sequence[str]) -> dict[str, Reading]:
+    """The metrics that have a number under the protocol.
+
+    Raises:
+        PosebenchError: one that was asked for has none, or none has.
+    """
+    reasons = {name: reason for name, base in bases.items() if (reason := values.reason(base))}
+    missing = [name for name in asked if name in reasons]
+    if missing or len(reasons) == len(bases):
+        name = missing[0] if missing else next(iter(bases), "any metric")
+        found = f"no value for {name}: {reasons.get(name, 'the input has none')}"
+        raise PosebenchError(found, "a metric with a value", "name another metric, or score the file to see its values")
+    return {name: base for name, base in bases.items() if name not in reasons}
+
+
 def filled(wanted: Iterable[Wanted], base: Reading, values: Values) -> list[Line]:
     """The lines with their numbers, by size of change."""
     stated, resampled, lines = values.value(base), values.resampled(base), []

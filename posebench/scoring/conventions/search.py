@@ -123,6 +123,7 @@ def to_second(searches: Sequence[Search], values: Values, source: Source, second
         readings = [reading for search in shared for reading in search.readings]
     others = Values(second, second.evaluator.evaluate(readings))
     second.checked()
+    shared = [search for search in shared if not others.reason(base_reading(known[search.metric.name], second))]
     names = (source.name, second.name) if source.name != second.name else (f"{source.name} (1)", f"{second.name} (2)")
     declared = _declared(source, second)
     if alike:

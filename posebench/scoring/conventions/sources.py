@@ -138,6 +138,9 @@ class Opening:
 
     def _of_result(self, result: Result) -> Source:
         protocol = self._protocol_of(result)
+        if not result.rows:
+            advice = "load it with posebench.load_result(path), which reads them"
+            raise PosebenchError("a result without its sums", "the .sums.npz that posebench score wrote with it", advice)
         stated = {metric.name: stated_reading(metric, protocol).quantity for metric in (*protocol.metrics, *protocol.diagnostics)}
         predictions = result.predictions
         fps = protocol.fps

@@ -169,6 +169,7 @@ def test_a_target_is_found_by_the_convention_that_made_it(files, explained):
     assert difference.best.conventions == ("lsp14",)
     assert difference.best.left == pytest.approx(0.0, abs=1e-9)
     assert difference.tried > 500
+    assert json.loads(json.dumps(found.as_dict()))["differences"][0]["sentence"] == difference.sentence
     assert "combinations leave less than 0.05" in difference.sentence or difference.within == 1
 
 
@@ -362,3 +363,21 @@ def test_numpy_gives_the_numbers_of_the_compiled_kernel(files, explained):
     assert len(lines) > 60
     for metric, convention, value in lines:
         assert value == pytest.approx(explained.line(metric, convention).value, rel=1e-9), convention
+
+
+def test_a_metric_without_a_number_is_left_out_or_refused(walker, tmp_path, result):
+    """Clips of one frame have no velocity."""
+    truth = {f"S1/Walk {n}/c0": walker(1, n) for n in range(3)}
+    file = posebench.save_predictions(tmp_path / "t.npz", truth, unit="mm", skeleton="h36m17")
+    poses = {clip: pose + np.random.default_rng(n).normal(0, 30, pose.shape) for n, (clip, pose) in enumerate(truth.items())}
+    options = {"truth": file, "unit": "mm", "skeleton": "h36m17"}
+    found = posebench.explain(poses, "pair-17j", **options)
+    assert "MPJPE" in found.stated
+    assert "MPJVE" not in found.stated
+    assert json.dumps(found.as_dict(), allow_nan=False)
+    with pytest.raises(posebench.PosebenchError, match="no value for MPJVE: no frame is left"):
+        posebench.explain(poses, "pair-17j", metrics="MPJVE", **options)
+    scored = posebench.score(poses, "pair-17j", **options)
+    assert list(posebench.explain(scored).stated) == list(found.stated)
+    with pytest.raises(posebench.PosebenchError, match="without its sums"):
+        posebench.explain(posebench.load_result(result, sums=False))
