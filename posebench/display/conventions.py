@@ -43,8 +43,8 @@ def _of_metric(found: Explanation, metric: str, value: float) -> Iterable[str | 
     if presets:
         yield _table(presets, unit, "preset")
         for line in presets:
-            reason = f"cannot be computed: {line.cannot}. " if line.cannot else ""
-            yield Paragraph(f": {reason}{line.note}", line.text, hanging=2)
+            note = f"cannot be computed: {line.cannot}" if line.cannot else line.note
+            yield Paragraph(f": {note}", line.text, hanging=2)
     lines = [line for line in found.of(metric) if line.value is not None]
     if changed := [line for line in lines if not line.same]:
         yield _table(changed, unit, "convention")
