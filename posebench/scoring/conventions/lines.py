@@ -39,7 +39,9 @@ def explained_metrics(source: Source, names: Sequence[str]) -> list[Metric]:
         PosebenchError: the protocol has no such metric, or it has no value or no conventions.
     """
     protocol = source.protocol
-    known = {metric.name: metric for metric in (*protocol.metrics, *protocol.diagnostics) if metric.statistic in _STATISTICS}
+    listed = [metric for metric in (*protocol.metrics, *protocol.diagnostics) if metric.statistic in _STATISTICS]
+    # Conventions are about poses relative to their root.
+    known = {metric.name: metric for metric in listed if metric.alignment != "absolute"}
     usable = {name: metric for name, metric in known.items() if source.facts.metric_scale or not metric.absolute}
     for name in names:
         if name in known and name not in usable:

@@ -381,3 +381,21 @@ def test_a_metric_without_a_number_is_left_out_or_refused(walker, tmp_path, resu
     assert list(posebench.explain(scored).stated) == list(found.stated)
     with pytest.raises(posebench.PosebenchError, match="without its sums"):
         posebench.explain(posebench.load_result(result, sums=False))
+
+
+def test_absolute_metrics_and_metrics_of_other_alignments(files, tmp_path):
+    protocol = tmp_path / "own.toml"
+    protocol.write_text(
+        'extends = "pair-17j"\nid = "own"\nversion = 1\ntitle = "absolute"\n'
+        'metrics = [{ alignment = "absolute", statistic = "mean" }, { alignment = "rigid", statistic = "mean" },'
+        ' { alignment = "scale", statistic = "pck", threshold = 150, compare = "<" }]\ndiagnostics = []\n'
+    )
+    found = posebench.explain(files[0], protocol, truth=files[1], metrics=["PA-MPJPE-rigid", "N-PCK@150"])
+    scored = posebench.score(files[0], protocol, truth=files[1])
+    for metric in found.stated:
+        assert found.stated[metric] == pytest.approx(scored.value(metric), rel=1e-12)
+    assert found.line("N-PCK@150", "pck-inclusive").value is not None
+    with pytest.raises(posebench.PosebenchError, match="metric 'ABS-MPJPE'"):
+        posebench.explain(files[0], protocol, truth=files[1], metrics="ABS-MPJPE")
+    with pytest.raises(posebench.PosebenchError, match="no value"):
+        posebench.explain(files[0], protocol, truth=files[1])
