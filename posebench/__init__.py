@@ -2,7 +2,7 @@
 
 The commands of the command line are functions here:
 
-* score: ``check``, ``score``, ``compare``, ``convert``
+* score: ``check``, ``score``, ``compare``, ``explain``, ``convert``
 * lift: ``open_lifter``, ``predict``, ``speed``
 * train: ``train``, ``regenerate``
 * look: ``draw``
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from posebench.predictions.provenance import Provenance
     from posebench.scoring.checks import check
     from posebench.scoring.comparison import compare
+    from posebench.scoring.conventions.explaining import explain
     from posebench.scoring.evaluate import score
     from posebench.scoring.protocol import find_protocols, load_protocol, protocol_ids
     from posebench.scoring.result import Result, load_result
@@ -54,6 +55,7 @@ __all__ = [
     "compare",
     "convert",
     "draw",
+    "explain",
     "find_protocols",
     "load_protocol",
     "load_record",
@@ -84,6 +86,7 @@ _HOME = {
     "compare": "scoring.comparison",
     "convert": "predictions.formats.registry",
     "draw": "display.gallery",
+    "explain": "scoring.conventions.explaining",
     "find_protocols": "scoring.protocol",
     "load_protocol": "scoring.protocol",
     "load_record": "lifters.timing.record",

@@ -179,7 +179,9 @@ def test_importing_posebench_costs_nothing():
     assert "numpy" in modules_after("import posebench; posebench.score"), "the names are there when they are used"
 
 
-@pytest.mark.parametrize("command", [["--help"], ["score", "--help"], ["check", "--help"], ["protocol", "--help"], ["data", "--help"]])
+@pytest.mark.parametrize(
+    "command", [["--help"], ["score", "--help"], ["explain", "--help"], ["check", "--help"], ["protocol", "--help"], ["data", "--help"]]
+)
 def test_help_leaves_numpy_out(command):
     assert not modules_after(RUN, *command) & {"numpy", "h5py", "rich", *HEAVY}
 
@@ -191,7 +193,7 @@ def test_protocols_and_the_list_of_data_leave_heavy_packages_out(command):
     assert not modules_after(RUN, *command) & set(HEAVY)
 
 
-@pytest.mark.parametrize("verb", ["check", "score"])
+@pytest.mark.parametrize("verb", ["check", "score", "explain"])
 @pytest.mark.parametrize("kind", ["npz", "h5"])
 def test_check_and_score_leave_heavy_packages_out(pair, verb, kind, tmp_path):
     output = ["-o", tmp_path / "r.json", "--csv", tmp_path / "r.csv", "--per-frame"] if verb == "score" else []

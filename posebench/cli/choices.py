@@ -21,6 +21,31 @@ FORMATS = (
     "martinez-h5",
     "posebench3d-npz",
 )
+#: Presets of :data:`posebench.scoring.conventions.presets.PRESETS`.
+PRESETS = (
+    "videopose3d",
+    "martinez",
+    "mmpose",
+    "motionbert-family",
+    "p-stmo",
+    "mixste",
+    "spin-p1",
+    "spin-p2",
+    "hmr-p1",
+    "hmr-p2",
+    "integral-p1",
+    "integral-p2",
+    "posenet-p1",
+    "ites",
+    "elepose",
+    "repnet",
+    "posebench3d",
+    "adaptpose",
+    "3dpw",
+    "aspset",
+    "d3dp",
+    "wham",
+)
 #: Files of 2D joints in VideoPose3D's layout: this, then the source.
 _SOURCE = "data_2d_h36m_"
 SPLITS = ("train", "test")

@@ -298,6 +298,8 @@ def _read_json(path: Path) -> dict[str, Any]:
         raise PosebenchError(f"{path}: {error.strerror}", wanted, _NEXT) from error
     except ValueError as error:
         raise PosebenchError(f"{path} is not JSON ({error})", wanted, _NEXT) from error
+    if isinstance(content, dict) and "posebench_explanation" in content:
+        raise PosebenchError(f"{path} is an explanation, whose values are of other protocols", wanted, _NEXT)
     schema = content.pop("posebench_result", None) if isinstance(content, dict) else None
     if type(schema) is not int or not 1 <= schema <= SCHEMA:
         raise PosebenchError(f"{path}: posebench_result = {schema!r}", f"{wanted}, of schema 1 to {SCHEMA}", _NEXT)

@@ -61,6 +61,10 @@ class Truth(Interface):
     def spacing(self) -> int:
         """Frames of the definition from one stored frame to the next: 1, unless the copy holds only some frames."""
 
+    @property
+    def fps(self) -> float:
+        """Frames per second of the definition; 0 where it is unknown."""
+
     def poses(self, clip: str) -> npt.NDArray[np.floating]:
         """True poses (T, J, 3) mm of the whole clip. They may hold NaN; :meth:`posebench.scoring.scope.Scope.truth` refuses it."""
 
@@ -81,6 +85,7 @@ class DatasetTruth:
         self.valid = dataset.valid
         self.labels = dataset.labels
         self.spacing = _spacing(protocol, dataset)
+        self.fps = protocol.fps or dataset.fps
 
     def poses(self, clip: str) -> npt.NDArray[np.floating]:
         """See :class:`Truth`."""
@@ -116,6 +121,7 @@ class FileTruth:
         self.valid: Mapping[str, npt.NDArray[np.int64]] = {}
         self.labels: Mapping[str, npt.NDArray[np.str_]] = {}
         self.spacing = 1
+        self.fps = protocol.fps
 
     def _info(self, clip: str, shape: tuple[int, ...]) -> ClipInfo:
         if len(shape) != 3 or self._file.frames(clip) is not None:

@@ -1,4 +1,5 @@
-"""The whole ``posebench score`` process against reading the same two files, in alternating runs; memory; and the cost of a report.
+"""The whole ``posebench score`` process against reading the same two files, in alternating runs; memory; the cost of a report; and
+``posebench explain`` against ``posebench score``.
 
 ``pytest tests/bench/bench_score.py -s``; POSEBENCH_BENCH_POSES sets the number of poses (543,344 is H36M's test set at 50 fps).
 No time is asserted. The goals of docs/performance.md for the report and for `posebench score` are the ratios printed here.
@@ -27,12 +28,13 @@ for path in sys.argv[1:]:
         total += sum(float(file[key].sum()) for key in file.files if key != "__meta__")
 print(total)
 """
-#: Runs a command and prints its seconds and its peak memory in KiB.
+#: Runs a command and prints its seconds, its peak memory in KiB and its CPU seconds.
 CHILD = """
 import resource, subprocess, sys, time
 start = time.perf_counter()
 subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
-print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(time.perf_counter() - start, used.ru_maxrss, used.ru_utime + used.ru_stime)
 """
 
 
@@ -56,9 +58,14 @@ def files(tmp_path_factory):
 
 def child(*command):
     """Seconds and peak KiB of a command in a process of its own."""
+    seconds, peak, _ = used_by(*command)
+    return seconds, int(peak)
+
+
+def used_by(*command):
+    """Seconds, peak KiB and CPU seconds of a command in a process of its own."""
     out = subprocess.run([sys.executable, "-c", CHILD, *map(str, command)], check=True, capture_output=True, text=True).stdout
-    seconds, peak = out.split()
-    return float(seconds), int(peak)
+    return tuple(map(float, out.split()))
 
 
 def test_score_process_against_reading_the_files(benchmark, files, tmp_path):
@@ -111,3 +118,23 @@ def test_full_report_against_the_alignment_alone(benchmark, files):
         f"\n{POSES} poses: alignment {statistics.median(align_s):.2f} s, full report with 1000 resamples, files read included, "
         f"{statistics.median(report_s):.2f} s, ratio {ratio:.1f}"
     )
+
+
+def test_explain_process_against_score(benchmark, files):
+    """Where the machine has other work, the ratio of CPU times is the sounder one."""
+    pred, truth = files
+    found = {"score": [], "explain": []}
+
+    def run(verb):
+        command = [sys.executable, "-m", "posebench", "-q", verb, pred, "--protocol", "pair-17j", "--truth", truth]
+        found[verb].append(used_by(*command))
+
+    def score_first():
+        run("score")
+        return (), {}
+
+    benchmark.pedantic(lambda: run("explain"), setup=score_first, rounds=REPEATS)
+    wall, used = (statistics.median(e[k] for e in found["explain"]) / statistics.median(s[k] for s in found["score"]) for k in (0, 2))
+    more = (max(e[1] for e in found["explain"]) - max(s[1] for s in found["score"])) / 2**10
+    benchmark.extra_info.update(poses=POSES, ratio=wall, ratio_cpu=used, more_mib=more)
+    print(f"\n{POSES} poses, medians of {REPEATS} alternating runs: explain {wall:.1f} x score, CPU {used:.1f} x, {more:.0f} MiB more")
