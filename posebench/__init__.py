@@ -2,7 +2,7 @@
 
 The commands of the command line are functions here:
 
-* score: ``check``, ``score``, ``compare``, ``convert``
+* score: ``check``, ``score``, ``compare``, ``diagnose``, ``convert``
 * lift: ``open_lifter``, ``predict``, ``speed``
 * train: ``train``, ``regenerate``
 * look: ``draw``
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from posebench.predictions.provenance import Provenance
     from posebench.scoring.checks import check
     from posebench.scoring.comparison import compare
+    from posebench.scoring.decomposition.diagnosis import diagnose
     from posebench.scoring.evaluate import score
     from posebench.scoring.protocol import find_protocols, load_protocol, protocol_ids
     from posebench.scoring.result import Result, load_result
@@ -53,6 +54,7 @@ __all__ = [
     "check",
     "compare",
     "convert",
+    "diagnose",
     "draw",
     "find_protocols",
     "load_protocol",
@@ -83,6 +85,7 @@ _HOME = {
     "check": "scoring.checks",
     "compare": "scoring.comparison",
     "convert": "predictions.formats.registry",
+    "diagnose": "scoring.decomposition.diagnosis",
     "draw": "display.gallery",
     "find_protocols": "scoring.protocol",
     "load_protocol": "scoring.protocol",

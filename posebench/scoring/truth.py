@@ -61,6 +61,14 @@ class Truth(Interface):
     def spacing(self) -> int:
         """Frames of the definition from one stored frame to the next: 1, unless the copy holds only some frames."""
 
+    @property
+    def fps(self) -> float | None:
+        """Frames a second of the definition, by which frames are numbered; None where it is unknown."""
+
+    @property
+    def up(self) -> tuple[float, float, float] | None:
+        """Unit vector that points up in the world frame of the cameras; None where it is unknown."""
+
     def poses(self, clip: str) -> npt.NDArray[np.floating]:
         """True poses (T, J, 3) mm of the whole clip. They may hold NaN; :meth:`posebench.scoring.scope.Scope.truth` refuses it."""
 
@@ -81,6 +89,8 @@ class DatasetTruth:
         self.valid = dataset.valid
         self.labels = dataset.labels
         self.spacing = _spacing(protocol, dataset)
+        self.fps: float | None = dataset.fps * self.spacing
+        self.up = dataset.up
 
     def poses(self, clip: str) -> npt.NDArray[np.floating]:
         """See :class:`Truth`."""
@@ -114,6 +124,8 @@ class FileTruth:
         self.valid: Mapping[str, npt.NDArray[np.int64]] = {}
         self.labels: Mapping[str, npt.NDArray[np.str_]] = {}
         self.spacing = 1
+        self.fps: float | None = None
+        self.up: tuple[float, float, float] | None = None
 
     def _info(self, clip: str, shape: tuple[int, ...]) -> ClipInfo:
         if len(shape) != 3 or self._file.frames(clip) is not None:

@@ -11,6 +11,7 @@ COMMANDS = {
     "protocol": "list, show and find protocols",
     "check": "is a prediction file sound, and complete under a protocol?",
     "score": "score prediction files under a protocol",
+    "diagnose": "where does the error of a prediction file come from, and what would a fix gain?",
     "convert": "write a file of another project in posebench's own format",
     "compare": "paired differences between results, with intervals and a verdict",
     "board": "a leaderboard in which only comparable rows meet",

@@ -40,7 +40,7 @@ def run(args: Namespace) -> int:
     from posebench.base.progress import progress
     from posebench.display.text import long_table, report
 
-    outputs = _result_paths(args.predictions, args.output)
+    outputs = result_paths(args.predictions, args.output)
     if len(outputs) > 1 and args.csv:
         raise PosebenchError(f"--csv for {len(outputs)} files", "one file with --csv", "score the files one by one, or leave it out")
     printed = []
@@ -81,7 +81,7 @@ def _refuse_warnings(result: Result, predictions: str) -> None:
         raise PosebenchError(f"{predictions}: {found}", wanted, advice, exit_code=1)
 
 
-def _result_paths(predictions: list[str], output: str | None) -> list[tuple[str, Path | None]]:
+def result_paths(predictions: list[str], output: str | None) -> list[tuple[str, Path | None]]:
     """Each prediction file and where its result goes: ``output`` itself, or for several files one named after each in that folder."""
     if len(predictions) == 1:
         if output and Path(output).suffix != ".json":

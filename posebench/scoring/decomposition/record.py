@@ -14,35 +14,30 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from posebench.base.errors import PosebenchError
 from posebench.base.files import write_text
 from posebench.base.readers.text import read_json
 from posebench.predictions.finding import Finding
+from posebench.scoring.decomposition.averages import Array, Averages
+from posebench.scoring.decomposition.differences import Differences, differences
+from posebench.scoring.decomposition.names import DIMENSIONS, KINDS, PARTS, RUNGS
+from posebench.scoring.decomposition.plots import plot_diagnosis
+from posebench.scoring.decomposition.shares import mean_squares
+from posebench.scoring.decomposition.tables import Number, numbers
+from posebench.scoring.markup import html_table
 from posebench.scoring.records import RecordError, from_json, to_json
 from posebench.scoring.result_parts import Coverage, Environment, InvalidPoses, ScoredData, ScoredFile, ScoredProtocol
 from posebench.scoring.sums import Row, Sums
 
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
 SCHEMA = 1
 _MAX_JSON_BYTES = 16 * 2**20
 _NEXT = "diagnose the predictions again: posebench diagnose PREDS --protocol ID -o D.json"
-
-#: Rungs of the ladder, in their order.
-RUNGS = ("start", "discrete", "set-scale", "clip-scale", "frame-scale", "rotation")
-#: Decompositions of the squared error, and the parts of each, in their order.
-PARTS: dict[str, tuple[str, ...]] = {
-    "pose": ("placement", "size", "rotation", "mirror", "shape"),
-    "ray": ("along", "across"),
-    "axes": ("x", "y", "z"),
-    "bones": ("length", "image-direction", "depth-direction"),
-    "time": ("constant", "wander", "motion", "jitter"),
-    "body": ("bias", "spread"),
-}
-#: Kinds of oracles: signs of depth, left and right, rotation about one axis, time, bones, offset by joint, convention of the frame.
-KINDS = ("sign", "sides", "rotation", "time", "bones", "offset", "convention")
-#: Dimensions along which poses are sliced.
-DIMENSIONS = ("action", "camera", "facing", "elevation", "distance", "depth-share", "speed", "bone-depth")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +52,7 @@ class Rung:
         gain: by how much the error falls from the rung before, mm; may be negative, since fits are least squares.
         gain_low, gain_high: interval of ``gain``.
         alone: by how much the fix lowers the error of the file as it is, mm; None for the start.
+        alone_chance: by how much it lowers that of the noise of ``chance``.
         chance: error of the truth plus random noise of the same initial error, after the same fixes: what so many free numbers explain
             of anything.
         chance_gain: by how much that error falls from the rung before.
@@ -72,6 +68,7 @@ class Rung:
     gain_low: float | None
     gain_high: float | None
     alone: float | None
+    alone_chance: float | None
     chance: float | None
     chance_gain: float | None
     cannot: str = ""
@@ -190,8 +187,8 @@ class Oracle:
 
     @property
     def beyond_chance(self) -> float | None:
-        """The gain less that of noise, mm."""
-        return None if self.gain is None else self.gain - (self.chance or 0.0)
+        """The gain less that of noise, where noise gains at all, mm."""
+        return None if self.gain is None else self.gain - max(self.chance or 0.0, 0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,19 +198,19 @@ class JointError:
     Attributes:
         name: of the joint.
         error: mean distance.
-        along, across: root mean square along the ray of the root (depth) and across it.
-        bias: length of the mean error in the body frame; ``bias_right``, ``bias_up``, ``bias_forward`` its components, from the right to
-            the left hip negated, along the trunk, and to the front of the body.
+        along, across: root mean square along the ray of the root (depth) and across it; None where the true poses have no place.
+        bias: length of the mean error in the body frame; ``bias_left``, ``bias_up``, ``bias_forward`` its components, from the right to
+            the left hip, along the trunk, and to the front of the body.
         spread: root mean square of what is left of the error without its mean in the body frame.
         constant, wander, motion, jitter: root mean square in bands of time; None where there are none.
     """
 
     name: str
     error: float
-    along: float
-    across: float
+    along: float | None
+    across: float | None
     bias: float | None
-    bias_right: float | None
+    bias_left: float | None
     bias_up: float | None
     bias_forward: float | None
     spread: float | None
@@ -313,6 +310,8 @@ class Diagnosis:
         value: the file's ``metric``, mm.
         ladder: the rungs, in order.
         discrete: the whole-body fixes of the rung ``discrete``.
+        flip_rate: share of poses that a reflection would fit better than any rotation, frame-weighted, %: the metric ``flip-rate``, which
+            also sees a flip of a pose that is turned.
         decompositions: of the squared error, one for each of :data:`PARTS`.
         oracles: further fixes, each alone.
         joints: one for each scored joint.
@@ -339,6 +338,7 @@ class Diagnosis:
     value: float
     ladder: tuple[Rung, ...]
     discrete: tuple[DiscreteFix, ...]
+    flip_rate: float
     decompositions: tuple[Decomposition, ...]
     oracles: tuple[Oracle, ...]
     joints: tuple[JointError, ...]
@@ -365,6 +365,14 @@ class Diagnosis:
         name = self.predictions.method or self.predictions.file
         return f"<Diagnosis {name!r} under {self.protocol.id}: {self.metric} {self.value:.2f} mm. {self.sentence}>"
 
+    def minus(self, other: Diagnosis) -> Differences:
+        """Paired differences of every share, rung and oracle: this file less the other, with intervals over takes.
+
+        Raises:
+            PosebenchError: the two are not of one protocol, data, clips and scale, or one was read from a file, which holds no sums.
+        """
+        return differences(self, other)
+
     def rung(self, name: str) -> Rung:
         """The rung of this name."""
         return self.ladder[RUNGS.index(name)]
@@ -372,6 +380,49 @@ class Diagnosis:
     def decomposition(self, name: str) -> Decomposition:
         """The decomposition of this name."""
         return self.decompositions[list(PARTS).index(name)]
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """Every number, but those of single frames, as a pandas table: table, name, column, value, low, high.
+
+        Example:
+            ``frame.query("table == 'ladder' and column == 'error'").set_index("name")["value"]`` is the ladder.
+        """
+        import pandas as pd
+
+        found = pd.DataFrame(list(numbers(self)), columns=list(Number._fields))
+        return found.astype({"value": float, "low": float, "high": float})
+
+    def squares(self, name: str, averages: Averages) -> tuple[Array, Array | None]:
+        """Mean squares (parts,) of a decomposition per joint or bone, mm^2, and the same in every resample (B, parts)."""
+        found = averages.of(self.sums[name].total, self.sums[name].count)
+        return mean_squares(name, found.value), None if found.resampled is None else mean_squares(name, found.resampled)
+
+    def plot(self, axes: Axes | None = None, what: str = "ladder") -> Axes:
+        """Draw the ``ladder`` with its chance line, or the ``shares``, on matplotlib axes; new ones if none are given.
+
+        Raises:
+            PosebenchError: there is no such picture.
+        """
+        return plot_diagnosis(self, axes, what)
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the sentence, the ladder and the shares."""
+        ladder = [
+            [rung.name, rung.fix, *map(_number, (rung.error, rung.gain, rung.alone, rung.chance)), rung.cannot] for rung in self.ladder
+        ]
+        shares = [
+            [one.name, part.name, _number(part.percent), _number(part.rms), _number(part.median)]
+            for one in self.decompositions
+            for part in one.parts
+        ]
+        heads = ["rung", "fix", f"{self.metric} [mm]", "gain", "alone", "chance", ""]
+        return "\n".join(
+            [
+                html_table(ladder, heads, repr(self).strip("<>")),
+                html_table(shares, ["of", "part", "%", "RMS [mm]", "median [mm]"], "Shares of the squared error."),
+            ]
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """The content of the JSON file."""
@@ -412,6 +463,10 @@ def load_diagnosis(path: str | os.PathLike[str]) -> Diagnosis:
     except RecordError as error:
         raise PosebenchError(f"{path}: {error}", wanted, _NEXT) from error
     return diagnosis
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.1f}"
 
 
 def _one_of(what: str, name: str, names: Any) -> None:
