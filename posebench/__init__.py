@@ -5,7 +5,7 @@ The commands of the command line are functions here:
 * score: ``check``, ``score``, ``compare``, ``diagnose``, ``convert``
 * lift: ``open_lifter``, ``predict``, ``speed``
 * train: ``train``, ``regenerate``
-* look: ``draw``
+* look: ``report``, ``draw``
 
 Files and data: ``open_dataset``, ``open_predictions``, ``save_predictions``, ``load_result``, ``load_record``, ``load_protocol``,
 ``find_protocols``, ``protocol_ids``. Types: ``Camera``, ``Clip``, ``Dataset``, ``Lifter``, ``Provenance``, ``Reading``, ``Result``;
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from posebench.data import open_dataset
     from posebench.data.clip import Clip, Dataset
     from posebench.display.gallery import draw
+    from posebench.display.html.assembly import report
     from posebench.lifters import Lifter, predict
     from posebench.lifters.choose import open_lifter
     from posebench.lifters.timing.record import load_record
@@ -66,6 +67,7 @@ __all__ = [
     "predict",
     "protocol_ids",
     "regenerate",
+    "report",
     "save_predictions",
     "score",
     "speed",
@@ -97,6 +99,7 @@ _HOME = {
     "predict": "lifters",
     "protocol_ids": "scoring.protocol",
     "regenerate": "board.regeneration.regenerate",
+    "report": "display.html.assembly",
     "save_predictions": "predictions.archive",
     "score": "scoring.evaluate",
     "speed": "lifters.timing.run",

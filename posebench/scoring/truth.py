@@ -75,6 +75,9 @@ class Truth(Interface):
     def camera(self, clip: str) -> Camera | None:
         """The clip's camera; None where none is known."""
 
+    def keypoints(self, clip: str, source: str) -> npt.NDArray[np.floating] | None:
+        """Keypoints (T, J, 2) px of the whole clip from a source; None where they are not known."""
+
     def describe(self) -> ScoredData:
         """What the result states of the data. Hashes a truth file, which takes a while."""
 
@@ -99,6 +102,11 @@ class DatasetTruth:
     def camera(self, clip: str) -> Camera | None:
         """See :class:`Truth`."""
         return self._dataset.load(clip).camera
+
+    def keypoints(self, clip: str, source: str) -> npt.NDArray[np.floating] | None:
+        """See :class:`Truth`."""
+        loaded = self._dataset.load(clip)
+        return loaded.keypoints(source)[:, self._joints] if source in loaded.sources else None
 
     def describe(self) -> ScoredData:
         """See :class:`Truth`."""
@@ -151,6 +159,10 @@ class FileTruth:
 
     def camera(self, clip: str) -> Camera | None:  # noqa: ARG002 - a truth file holds no cameras
         """None: a truth file holds no cameras."""
+        return None
+
+    def keypoints(self, clip: str, source: str) -> npt.NDArray[np.floating] | None:  # noqa: ARG002 - a truth file holds no keypoints
+        """None: a truth file holds no keypoints."""
         return None
 
     def describe(self) -> ScoredData:

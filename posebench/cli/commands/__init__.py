@@ -14,6 +14,7 @@ COMMANDS = {
     "diagnose": "where does the error of a prediction file come from, and what would a fix gain?",
     "convert": "write a file of another project in posebench's own format",
     "compare": "paired differences between results, with intervals and a verdict",
+    "report": "one HTML page on results: numbers, comparison, causes of the error, skeletons; docs/report.md",
     "board": "a leaderboard in which only comparable rows meet",
     "train": "train a baseline, predict the test split and score it; leaves a run folder",
     "regenerate": "train what the leaderboard lacks or what is stale, and add it: docs/regenerate.md",
