@@ -113,7 +113,7 @@ def _ladder(diagnosis: Diagnosis, colour: int) -> Markup:
 
 def _rung(rung: Rung, before: float | None, scale: charts.Scale, colour: int) -> Row:
     if rung.error is None:
-        return [_RUNGS[rung.name], Cell(element("span", rung.cannot or "no value", class_="note")), "", "", "", "", ""]
+        return [_RUNGS[rung.name], Cell(element("span", rung.cannot or "no value", class_="note"), columns=6)]
     return [
         _RUNGS[rung.name],
         Cell(charts.fall(before, rung.error, rung.chance, scale, colour=colour), None, "plot"),

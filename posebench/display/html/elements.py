@@ -79,7 +79,7 @@ def section(id: str, title: str, *children: Child) -> Markup:
 
 def scrolled(content: Markup, label: str) -> Markup:
     """A box that scrolls sideways by itself where the page is narrow; the keyboard can reach it."""
-    return element("div", content, class_="scroll", tabindex="0", role="region", aria_label=label)
+    return element("div", content, class_="scroll", tabindex="0", role="group", aria_label=label)
 
 
 def details(summary: str, *children: Child, opened: bool = False) -> Markup:

@@ -136,7 +136,7 @@ def repeat_section(content: Content) -> Markup:
     if needs_root(content.first.data.name) and content.first.data.name in DATASETS:
         about += f" DIR is your copy of {content.first.data.name}."
     code = element(
-        "pre", element("code", Markup("\n".join(text(line) for line in lines))), tabindex="0", role="region", aria_label="Commands"
+        "pre", element("code", Markup("\n".join(text(line) for line in lines))), tabindex="0", role="group", aria_label="Commands"
     )
     return section("repeat", "Make it again", paragraph(about), code)
 

@@ -29,6 +29,13 @@
       head.append(button);
     });
   }
+  // Only boxes that scroll are stops of the Tab key.
+  const stops = () => {
+    for (const box of document.querySelectorAll(".scroll")) box.tabIndex = box.scrollWidth > box.clientWidth ? 0 : -1;
+  };
+  addEventListener("resize", stops);
+  document.addEventListener("toggle", stops, true);
+  stops();
   const root = document.documentElement, dark = matchMedia("(prefers-color-scheme: dark)");
   const button = document.createElement("button");
   button.type = "button";

@@ -56,7 +56,8 @@ def write_page(
         causes: the section on where the error comes from.
         data: what the viewer of the skeletons reads.
     """
-    names = " and ".join(case.name for case in content.cases) if len(content.cases) < 4 else f"{len(content.cases)} results"
+    *others, last = [case.name for case in content.cases]
+    names = f"{', '.join(others)} and {last}" if 0 < len(others) < 4 else f"{1 + len(others)} results" if others else last
     title = title or f"{names} on {content.first.protocol.id}"
     sections = [
         scores_section(content, comparisons),

@@ -10,6 +10,7 @@ from posebench.display.html.elements import Child, Markup, details, element, gro
 from posebench.display.html.tables import Cell, Row, table
 from posebench.display.text import number as exact
 from posebench.scoring.comparison import Comparison
+from posebench.scoring.pairs import Difference
 from posebench.scoring.protocol import higher_is_better
 
 #: Areas under PCK curves, and the alignment of each in words.
@@ -71,7 +72,7 @@ def _every(case: Case, tables: Iterable[str], caption: str) -> Markup:
 
 def _side_by_side(content: Content, comparisons: Sequence[Comparison]) -> Markup:
     letters = {comparison.metric: comparison.letters for comparison in comparisons}
-    metrics = content.metrics((*MAIN, *FURTHER))
+    metrics = content.metrics((*MAIN, *FURTHER[:4]))
     best = {metric: best_of(content, metric) for metric in metrics}
     rows: list[Row] = []
     for place, case in enumerate(content.cases):
@@ -94,7 +95,7 @@ def _side_by_side(content: Content, comparisons: Sequence[Comparison]) -> Markup
 
 def _name(content: Content, place: int) -> Markup:
     """A result's name behind the square of its colour."""
-    return group([charts.key(place), " ", content.cases[place].name]) if content.several else group([content.cases[place].name])
+    return element("span", charts.key(place), element("span", content.cases[place].name), class_="named")
 
 
 def best_of(content: Content, metric: str) -> float | None:
@@ -124,7 +125,7 @@ def _dots(caption: str, rows: Sequence[tuple[str, Case, str, int]], content: Con
     for (name, _, _, place), found in zip(rows, tables, strict=True):
         assert found.value is not None
         text = f"{number(found.value)} {bounds(found.low, found.high)}"
-        named = group([charts.key(place), " ", name]) if content.several else name
+        named = _name(content, place) if content.several else name
         lines.append([named, Cell(charts.dot(found.value, found.low, found.high, scale, place), None, "plot"), text])
     return table(f"{caption} [{unit}]", ["", charts.axis(scale, unit), "value"], lines, (2,), sortable=False, class_="chart")
 
@@ -166,7 +167,7 @@ def _pairs(comparison: Comparison) -> Markup:
             Cell(f"{pair.value:+.1f}", pair.value),
             bounds(pair.low, pair.high),
             "" if pair.p is None else "< 0.001" if pair.p < 0.001 else f"{pair.p:.3f}",
-            pair.verdict,
+            _verdict(pair),
         ]
         for pair in pairs
     ]
@@ -174,6 +175,13 @@ def _pairs(comparison: Comparison) -> Markup:
     caption = f"{comparison.metric} [{comparison.unit}], first minus second"
     shown = table(caption, heads, rows, (2, 3, 4), sortable=False, class_="chart wide")
     return group([shown, paragraph(comparison.left_out.strip(), class_="note") if comparison.left_out else None])
+
+
+def _verdict(pair: Difference) -> str:
+    """Which one is better, without the numbers that stand beside it."""
+    if not pair.separable:
+        return pair.verdict
+    return f"{pair.a if (pair.value > 0) == higher_is_better(pair.metric) else pair.b} is better"
 
 
 def curves_section(content: Content) -> Markup:

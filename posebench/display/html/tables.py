@@ -19,11 +19,13 @@ class Cell(NamedTuple):
         content: what is shown.
         value: number to sort by, in place of the text.
         class_: of the style sheet.
+        columns: how many columns it takes.
     """
 
     content: Child
     value: float | None = None
     class_: str | None = None
+    columns: int = 1
 
 
 Row: TypeAlias = Sequence[Cell | Child]
@@ -57,17 +59,23 @@ def table(
 
     head = element("tr", *(element("th", name, scope="col", class_="n" if k in right else None) for k, name in enumerate(heads)))
     body, foot = (rows[:-1], rows[-1:]) if last else (rows, ())
-    parts = [element("caption", caption), element("thead", head), element("tbody", *map(line, body))]
+    parts = [_caption(caption), element("thead", head), element("tbody", *map(line, body))]
     parts += [element("tfoot", *map(line, foot))] if foot else []
     classes = " ".join(filter(None, ("sortable" if sortable and len(body) > 1 else "", class_))) or None
     return scrolled(element("table", *parts, class_=classes), caption)
+
+
+def _caption(caption: str) -> Markup:
+    """The caption; the span stays in view where the table scrolls."""
+    return element("caption", element("span", caption))
 
 
 def _cell(cell: Cell, number: int, right: bool) -> Markup:
     classes = " ".join(filter(None, ("n" if right else "", cell.class_))) or None
     if number == 0:
         return element("th", cell.content, scope="row", class_=classes, data_value=_exact(cell.value))
-    return element("td", cell.content, class_=classes, data_value=_exact(cell.value))
+    span = cell.columns if cell.columns > 1 else None
+    return element("td", cell.content, class_=classes, data_value=_exact(cell.value), colspan=span)
 
 
 def _exact(value: float | None) -> str | None:
@@ -107,7 +115,7 @@ def heat_map(
         )
         for name, values in rows.items()
     ]
-    parts = element("caption", caption), element("thead", head), element("tbody", *body)
+    parts = _caption(caption), element("thead", head), element("tbody", *body)
     return scrolled(element("table", *parts, class_="heat total" if total else "heat"), caption)
 
 
