@@ -72,9 +72,9 @@ def _side_by_side(diagnosed: Sequence[Case]) -> Markup:
     for place, name in enumerate(_RUNGS):
         errors = [case.diagnosis.ladder[place].error for case in diagnosed if case.diagnosis]
         rows.append([_RUNGS[name], *(Cell(number(error), error) for error in errors)])
-    heads = ["fix, on top of those above", *(case.name for case in diagnosed)]
-    metrics = " or ".join(dict.fromkeys(case.diagnosis.metric for case in diagnosed if case.diagnosis))
-    caption = f"{metrics} left after each fix [mm]"
+    heads: list[Child] = ["fix, on top of those above"]
+    heads += [group([case.name, element("small", f" {case.diagnosis.metric}")]) for case in diagnosed if case.diagnosis]
+    caption = "Error left after each fix [mm]"
     return group([element("ul", *said), table(caption, heads, rows, range(1, len(heads)), sortable=False)])
 
 

@@ -92,11 +92,11 @@ def _listed(names: tuple[str, ...]) -> str:
 
 def _metrics(protocol: Protocol) -> Markup:
     rows = [
-        [metric.name, metric.unit, _sentence(metric), f"{metric.joint_set} ({len(metric.joints)})", "" if ranked else "never ranked"]
+        [metric.name, metric.unit, _sentence(metric), f"{metric.joint_set} ({len(metric.joints)})", "yes" if ranked else "never"]
         for ranked, metrics in ((True, protocol.metrics), (False, protocol.diagnostics))
         for metric in metrics
     ]
-    heads = ["metric", "unit", "what it is", "joints", ""]
+    heads = ["metric", "unit", "what it is", "joints", "ranked"]
     return details("What each metric is", table("Metrics of the protocol", heads, rows, sortable=False, class_="prose"))
 
 

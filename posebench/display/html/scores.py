@@ -127,7 +127,14 @@ def _dots(caption: str, rows: Sequence[tuple[str, Case, str, int]], content: Con
         text = f"{number(found.value)} {bounds(found.low, found.high)}"
         named = _name(content, place) if content.several else name
         lines.append([named, Cell(charts.dot(found.value, found.low, found.high, scale, place), None, "plot"), text])
-    return table(f"{caption} [{unit}]", ["", charts.axis(scale, unit), "value"], lines, (2,), sortable=False, class_="chart")
+    return table(
+        f"{caption} [{unit}]",
+        ["result" if content.several else "metric", charts.axis(scale, unit), "value"],
+        lines,
+        (2,),
+        sortable=False,
+        class_="chart",
+    )
 
 
 def _all_side_by_side(content: Content) -> Markup:

@@ -107,6 +107,8 @@
         }
       }
     }
+    const scheme = state.error ? "bones from blue and thin, no error, to orange and thick, 200 mm or more" : state.shown.size > 1 ? "each result in its colour" : "left is blue, right is orange";
+    legend.textContent = `Grey: true pose${now.keypoints ? "; crosses: keypoints" : ""}; ${scheme}. Errors by joint in mm.`;
     const number = now.first + now.step * state.frame, chosen = [...state.shown];
     scrub.value = state.frame;
     scrub.setAttribute("aria-valuetext", `frame ${number}`);
@@ -122,6 +124,7 @@
   const scrub = make("input", { type: "range", min: 0, ariaLabel: "Frame" }), where = make("span", { className: "where" });
   const summary = make("p", { className: "summary" }), title = make("p", { className: "title" });
   title.setAttribute("aria-live", "polite");
+  const legend = make("p", { className: "note" });
   const cells = data.joints.map(() => make("b"));
   const list = make("ul", { className: "joints" }, ...data.joints.map((name, j) => make("li", {}, make("span", { textContent: name }), cells[j])));
   const button = (text, action) => {
@@ -151,11 +154,9 @@
   const colour = button("Colour by error", () => {
     state.error = !state.error;
     colour.setAttribute("aria-pressed", state.error);
-    key.hidden = !state.error;
     draw();
   });
   colour.setAttribute("aria-pressed", false);
-  const key = make("span", { className: "note", textContent: "thin and blue 0 mm, thick and orange 200 mm or more", hidden: true });
   const boxes = data.results.map((name, r) => {
     const box = make("input", { type: "checkbox" });
     box.addEventListener("change", () => {
@@ -220,12 +221,11 @@
     figure.append(opener);
     return opener;
   });
-  const legend = make("p", { className: "note", textContent: "Grey: true. Crosses: keypoints. Left is blue, right is orange." });
   home.append(
     title,
     make("div", { className: "panes" }, make("div", {}, make("p", { className: "note", textContent: "Camera view" }), camera), make("div", {}, make("p", { className: "note", textContent: "From above; drag to turn" }), above)),
     make("div", { className: "controls" }, play, scrub, where),
-    make("div", { className: "controls" }, button("From above", look(0, 90)), button("From the side", look(90, 0)), button("As the camera", look(0, 0)), colour, key),
+    make("div", { className: "controls" }, button("From above", look(0, 90)), button("From the side", look(90, 0)), button("As the camera", look(0, 0)), colour),
     ...(boxes.length > 1 ? [make("div", { className: "controls" }, ...boxes.map(([, label]) => label))] : []),
     summary, list, legend,
   );
