@@ -262,7 +262,7 @@ class Fixer:
             square = (poses.pred[axis] - poses.truth[axis]) ** 2
             square += (cos * u - sin * v - poses.truth[one]) ** 2
             square += (sin * u + cos * v - poses.truth[other]) ** 2
-            found.amounts[name] = np.degrees(angle)
+            found.amounts[name] = -np.degrees(angle)  # by how much the prediction is turned, the inverse of the fix
             found.errors[name] = self._mean(square)
 
     def _bones(self, poses: Poses, found: Fixed) -> None:

@@ -162,7 +162,8 @@ class Oracle:
         gain_low, gain_high: interval of ``gain``.
         chance: the same gain of random noise with the same initial error, mm; None where the fix fits nothing to a pose.
         percent: share of the poses, limbs or bones that the fix changes; None for a fix that changes all.
-        amount: signed median of what is fitted, such as degrees; None where nothing is.
+        amount: signed median of what is fitted; None where nothing is. For a rotation by how many degrees the predictions are turned about
+            the camera's x (elevation), y (azimuth) or z (roll), right-handed.
         spread: half the range of the middle 68 % of it; a standard deviation where it is normal.
         unit: of ``amount`` and ``spread``.
         cannot: why there is no value; empty where there is.

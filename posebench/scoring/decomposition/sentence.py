@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from posebench.predictions.finding import Finding
+from posebench.scoring.decomposition.body import LIMBS
 from posebench.scoring.decomposition.record import DiscreteFix, Oracle, Rung
 
 #: A part is named where it costs at least this share of the error.
@@ -19,9 +20,10 @@ _NOTABLE = 0.05
 #: Candidates that gain at least this share of the largest gain explain the same.
 _AS_GOOD = 0.95
 #: Fixes of which the later ones contain the earlier ones, and the share of a later one's gain at which an earlier one is named.
+_LIMBS = tuple(f"{limb}-depth" for limb in LIMBS)
 _NESTED = (
-    ("discrete", "depth-sign", "limbs-depth", "bones-depth"),
-    ("set-scale", "clip-scale", "frame-scale"),
+    ("discrete", "depth-sign", *_LIMBS, "limbs-depth", "bones-depth"),
+    ("set-scale", "clip-scale", "clip-lengths", "frame-scale"),
     ("azimuth", "elevation", "roll", "rotation"),
 )
 _MOST_OF_IT = 2.0 / 3.0
@@ -33,11 +35,7 @@ _ORDER = (
     "arms-exchanged",
     "legs-exchanged",
     "sides-exchanged",
-    "left-arm-depth",
-    "right-arm-depth",
-    "left-leg-depth",
-    "right-leg-depth",
-    "trunk-depth",
+    *_LIMBS,
     "depth-sign",
     "clip-scale",
     "offset",

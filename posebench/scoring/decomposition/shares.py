@@ -17,8 +17,8 @@ from posebench.scoring.decomposition.names import PARTS
 
 Array = npt.NDArray[np.float64]
 
-#: A mean square below this, mm^2, is rounding: it has no shares.
-NOTHING = 1e-12
+#: A mean square below this, mm^2, is rounding (0.001 mm): it has no shares.
+NOTHING = 1e-6
 #: Limits of the bands of time, Hz: wander below the first, motion up to the second, jitter above.
 BANDS_HZ = (1.0, 6.0)
 #: A shorter run of frames has no bands, seconds.

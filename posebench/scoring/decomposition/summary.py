@@ -473,4 +473,4 @@ def _frame(found: Found, place: int, ends: npt.NDArray[np.int64]) -> DiagnosedFr
 
 def stored_sums(sums: Mapping[str, Sums]) -> dict[str, Sums]:
     """The sums that differences between two files are made of."""
-    return {name: one for name, one in sums.items() if not name.startswith(("slice", "chance", "bone"))}
+    return {name: one for name, one in sums.items() if not name.startswith(("slice ", "chance ", "bone "))}
