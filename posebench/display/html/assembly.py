@@ -234,15 +234,16 @@ def _with_diagnoses(content: Content, diagnoses: Sequence[Diagnosis | str | os.P
     cases = list(content.cases)
     for given in diagnoses:
         diagnosis = given if isinstance(given, Diagnosis) else load_diagnosis(given)
-        place = next((place for place, case in enumerate(cases) if _belongs(diagnosis, case.result)), None)
-        if place is None:
+        places = [place for place, case in enumerate(cases) if _belongs(diagnosis, case.result)]
+        if not places:
             name = repr(diagnosis.predictions.method or diagnosis.predictions.file) if isinstance(given, Diagnosis) else str(given)
             raise PosebenchError(
                 f"diagnosis {name}, which belongs to none of the results",
                 "the diagnosis of the predictions, protocol and data of a result",
                 "posebench diagnose PREDS --protocol ID -o D.json, or leave it out",
             )
-        cases[place] = replace(cases[place], diagnosis=diagnosis)
+        for place in places:
+            cases[place] = replace(cases[place], diagnosis=diagnosis)
     return replace(content, cases=cases)
 
 

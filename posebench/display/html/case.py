@@ -78,10 +78,15 @@ class Content:
 
 
 def number(value: float | None, digits: int = 1) -> str:
-    """A number for people; empty for None."""
-    return "" if value is None else f"{value:,.{digits}f}"
+    """A number for people; empty for None. What rounds to zero has no sign.
+
+    Example:
+        >>> number(-0.04), number(1234.56), number(None)
+        ('0.0', '1,234.6', '')
+    """
+    return "" if value is None else f"{round(value, digits) + 0.0:,.{digits}f}"
 
 
 def bounds(low: float | None, high: float | None, digits: int = 1) -> str:
     """An interval; empty where there is none."""
-    return "" if low is None or high is None else f"[{low:,.{digits}f}, {high:,.{digits}f}]"
+    return "" if low is None or high is None else f"[{number(low, digits)}, {number(high, digits)}]"

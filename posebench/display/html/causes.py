@@ -20,7 +20,7 @@ _RUNGS = {
 }
 _DECOMPOSITIONS = {
     "pose": "pose",
-    "ray": "along the ray, across it",
+    "ray": "line of sight",
     "axes": "axes of the camera",
     "bones": "bones",
     "time": "time",
@@ -131,10 +131,11 @@ def _discrete(diagnosis: Diagnosis) -> Markup | None:
     needed = [one for one in diagnosis.discrete if one.poses]
     if not needed:
         return paragraph("No pose needs a whole-body fix: none fits much better mirrored in depth or with left and right exchanged.")
-    parts = [
-        f"{one.poses:,} poses ({one.percent:.1f} %) fit much better {names.get(one.name, one.name)}, with {one.switches:,} switches in time"
-        for one in needed
-    ]
+    parts = []
+    for one in needed:
+        share = f"{one.percent:.1f}" if one.percent >= 0.05 else "below 0.1"
+        what = f"fit much better {names.get(one.name, one.name)}, with {one.switches:,} switches in time"
+        parts.append(f"{one.poses:,} poses ({share} %) {what}")
     return paragraph("; ".join(parts) + ".")
 
 
@@ -220,7 +221,7 @@ def _oracles(diagnosis: Diagnosis) -> Markup | None:
     scale = charts.padded(known or [1.0], zero=True)
     heads: list[Child] = ["oracle", charts.axis(scale, "mm"), "gain [mm]", "95 % interval", "of noise", "changes [%]", "what it does"]
     shown = table(
-        "Largest gains of one fix alone",
+        "Largest gains of one fix alone, less what noise gains",
         heads,
         [_oracle(one, scale) for one in few],
         range(2, 6),
@@ -238,7 +239,9 @@ def _oracles(diagnosis: Diagnosis) -> Markup | None:
 def _oracle(one: Oracle, scale: charts.Scale) -> Row:
     if one.gain is None:
         return [one.name, Cell("", None, "plot"), "", "", "", "", f"{one.fix}: {one.cannot or 'no value'}"]
-    fitted = "" if one.amount is None else f"; median {one.amount:.1f}" + ("" if one.spread is None else f" \u00b1 {one.spread:.1f}")
+    fitted = (
+        "" if one.amount is None else f"; median {number(one.amount)}" + ("" if one.spread is None else f" \u00b1 {number(one.spread)}")
+    )
     return [
         one.name,
         Cell(charts.dot(one.gain, one.gain_low, one.gain_high, scale, zero=True), None, "plot"),

@@ -13,6 +13,10 @@ from posebench.scoring.comparison import Comparison
 from posebench.scoring.pairs import Difference
 from posebench.scoring.protocol import higher_is_better
 
+#: Longest name that is kept on one line.
+_SHORT = 28
+#: With more pairs of results than this, all metrics but the first are folded away.
+_FEW_PAIRS = 6
 #: Areas under PCK curves, and the alignment of each in words.
 _CURVES = {"AUC": "root-relative", "N-AUC": "after scale", "PA-AUC": "after Procrustes alignment"}
 
@@ -95,7 +99,8 @@ def _side_by_side(content: Content, comparisons: Sequence[Comparison]) -> Markup
 
 def _name(content: Content, place: int) -> Markup:
     """A result's name behind the square of its colour."""
-    return element("span", charts.key(place), element("span", content.cases[place].name), class_="named")
+    name = content.cases[place].name
+    return element("span", charts.key(place), element("span", name), class_="named short" if len(name) <= _SHORT else "named")
 
 
 def best_of(content: Content, metric: str) -> float | None:
@@ -113,7 +118,9 @@ def _intervals(content: Content) -> Markup:
         _dots(metric, [(case.name, case, metric, place) for place, case in enumerate(content.cases) if case.table(metric)], content)
         for metric in metrics
     ]
-    return element("div", *found, class_="columns")
+    # Long names leave no room for two charts beside each other.
+    beside = all(len(case.name) <= _SHORT // 2 for case in content.cases)
+    return element("div", *found, class_="columns" if beside else None)
 
 
 def _dots(caption: str, rows: Sequence[tuple[str, Case, str, int]], content: Content) -> Markup:
@@ -161,7 +168,10 @@ def comparison_section(comparisons: Sequence[Comparison]) -> Markup:
         "Differences are paired over takes. An interval that holds zero, or a verdict of \u201cnot separable\u201d, means that other"
         " takes of the same people could turn the order. p-values are Holm-adjusted over the pairs of a metric."
     )
-    return section("comparison", "Comparison", paragraph(about), *map(_pairs, comparisons))
+    first, *others = [_pairs(one) for one in comparisons]
+    if len(comparisons[0].shown_pairs) > _FEW_PAIRS:
+        others = [details(f"{one.metric}", shown) for one, shown in zip(comparisons[1:], others, strict=True)]
+    return section("comparison", "Comparison", paragraph(about), first, *others)
 
 
 def _pairs(comparison: Comparison) -> Markup:
@@ -171,7 +181,7 @@ def _pairs(comparison: Comparison) -> Markup:
         [
             f"{pair.a} \u2212 {pair.b}",
             Cell(charts.dot(pair.value, pair.low, pair.high, scale, zero=True), None, "plot"),
-            Cell(f"{pair.value:+.1f}", pair.value),
+            Cell(f"{round(pair.value, 1) + 0.0:+.1f}", pair.value),
             bounds(pair.low, pair.high),
             "" if pair.p is None else "< 0.001" if pair.p < 0.001 else f"{pair.p:.3f}",
             _verdict(pair),
