@@ -1,4 +1,5 @@
-"""The whole ``posebench score`` process against reading the same two files, in alternating runs; memory; and the cost of a report.
+"""The whole ``posebench score`` process against reading the same two files, in alternating runs; memory; the cost of a report; and
+``posebench diagnose`` against ``posebench score``.
 
 ``pytest tests/bench/bench_score.py -s``; POSEBENCH_BENCH_POSES sets the number of poses (543,344 is H36M's test set at 50 fps).
 No time is asserted. The goals of docs/performance.md for the report and for `posebench score` are the ratios printed here.
@@ -18,7 +19,7 @@ from posebench.metrics.alignment import residuals
 
 POSES = int(os.environ.get("POSEBENCH_BENCH_POSES", "543344"))
 CLIPS = 236
-REPEATS = 5
+REPEATS = int(os.environ.get("POSEBENCH_BENCH_REPEATS", "5"))
 READ = """
 import sys, numpy
 total = 0.0
@@ -27,12 +28,13 @@ for path in sys.argv[1:]:
         total += sum(float(file[key].sum()) for key in file.files if key != "__meta__")
 print(total)
 """
-#: Runs a command and prints its seconds and its peak memory in KiB.
+#: Runs a command and prints its seconds, its peak memory in KiB, and its seconds of CPU time.
 CHILD = """
 import resource, subprocess, sys, time
 start = time.perf_counter()
 subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
-print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(time.perf_counter() - start, used.ru_maxrss, used.ru_utime + used.ru_stime)
 """
 
 
@@ -55,10 +57,10 @@ def files(tmp_path_factory):
 
 
 def child(*command):
-    """Seconds and peak KiB of a command in a process of its own."""
+    """Seconds, peak KiB and CPU seconds of a command in a process of its own."""
     out = subprocess.run([sys.executable, "-c", CHILD, *map(str, command)], check=True, capture_output=True, text=True).stdout
-    seconds, peak = out.split()
-    return float(seconds), int(peak)
+    seconds, peak, cpu = out.split()
+    return float(seconds), int(peak), float(cpu)
 
 
 def test_score_process_against_reading_the_files(benchmark, files, tmp_path):
@@ -71,7 +73,7 @@ def test_score_process_against_reading_the_files(benchmark, files, tmp_path):
 
     def score():
         command = [sys.executable, "-m", "posebench", "score", pred, "--protocol", "pair-17j", "--truth", truth, "-o", tmp_path / "r.json"]
-        seconds, peak = child(*command)
+        seconds, peak, _ = child(*command)
         score_s.append(seconds)
         peaks.append(peak)
 
@@ -110,4 +112,31 @@ def test_full_report_against_the_alignment_alone(benchmark, files):
     print(
         f"\n{POSES} poses: alignment {statistics.median(align_s):.2f} s, full report with 1000 resamples, files read included, "
         f"{statistics.median(report_s):.2f} s, ratio {ratio:.1f}"
+    )
+
+
+def test_diagnose_process_against_the_score(benchmark, files, tmp_path):
+    pred, truth = files
+    against = [pred, "--protocol", "pair-17j", "--truth", truth]
+    scored, diagnosed = [], []
+
+    def score_first():
+        scored.append(child(sys.executable, "-m", "posebench", "score", *against, "-o", tmp_path / "r.json"))
+        return (), {}
+
+    def diagnose():
+        diagnosed.append(child(sys.executable, "-m", "posebench", "diagnose", *against, "--fps", "50", "-o", tmp_path / "d.json"))
+
+    benchmark.pedantic(diagnose, setup=score_first, rounds=REPEATS)
+    (score_s, _, score_cpu), (diagnose_s, _, diagnose_cpu) = (
+        tuple(map(statistics.median, zip(*runs, strict=True))) for runs in (scored, diagnosed)
+    )
+    peak, of_score = (max(one[1] for one in runs) / 2**10 for runs in (diagnosed, scored))
+    stored = sum(path.stat().st_size for path in files) / 2**20
+    ratios = {"ratio, wall": diagnose_s / score_s, "ratio, CPU": diagnose_cpu / score_cpu}
+    benchmark.extra_info.update(poses=POSES, **ratios, peak_over_files_mib=peak - stored)
+    print(
+        f"\n{POSES} poses, medians of {REPEATS} alternating runs: score {score_s:.2f} s ({score_cpu:.2f} s CPU), diagnose {diagnose_s:.2f}"
+        f" s ({diagnose_cpu:.2f} s CPU), ratio {ratios['ratio, wall']:.1f} ({ratios['ratio, CPU']:.1f} CPU); peak {peak:.0f} MiB,"
+        f" score {of_score:.0f} MiB, files {stored:.0f} MiB"
     )

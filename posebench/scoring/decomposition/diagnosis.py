@@ -23,7 +23,7 @@ from posebench.scoring.clip_sums import ClipSums
 from posebench.scoring.decomposition import summary
 from posebench.scoring.decomposition.body import Body
 from posebench.scoring.decomposition.fixes import Fixer, Scales
-from posebench.scoring.decomposition.passes import CHANCE_POSES, Context, Measured, Setting, Survey, Unit, measure, survey
+from posebench.scoring.decomposition.passes import CHANCE_POSES, ORACLE_POSES, Context, Measured, Setting, Survey, Unit, measure, survey
 from posebench.scoring.decomposition.record import Diagnosis
 from posebench.scoring.decomposition.sentence import largest_part
 from posebench.scoring.evaluate import coverage_of, invalid_poses_of, scored_file
@@ -159,15 +159,21 @@ def _notes(submission: Submission, found: summary.Found) -> tuple[str, ...]:
         notes.append("The file's scale is unknown: every number is that of poses scaled to their truth one by one, as N-MPJPE scales them.")
     if found.setting.every > 1:
         notes.append(f"The chance line is computed on one pose in {found.setting.every}.")
+    if found.setting.oracle_every > 1:
+        notes.append(f"Oracles are computed on one pose in {found.setting.oracle_every}; ladder, shares and slices on all.")
     return tuple(notes)
 
 
 @dataclass(frozen=True, eq=False)
 class _Clip:
-    """A clip as it was read: its units, and all of it for the checks."""
+    """A clip as it was read (see :class:`posebench.scoring.traversal.MeasuredClip`), and its units."""
 
+    id: str
+    pred: npt.NDArray[np.floating]
+    truth: npt.NDArray[np.floating]
+    whole: npt.NDArray[np.floating]
+    at: npt.NDArray[np.int64]
     units: list[Unit]
-    whole: MeasuredClip
 
 
 class _Passes:
@@ -187,6 +193,7 @@ class _Passes:
             stride=scope.protocol.stride,
             rate=stated / scope.protocol.stride if stated else None,
             every=max(1, scope.pose_count // CHANCE_POSES),
+            oracle_every=max(1, scope.pose_count // ORACLE_POSES),
             placed=True,
         )
         self._done = 0
@@ -198,24 +205,30 @@ class _Passes:
         units: list[summary.Labelled] = []
         surveyed: dict[str, list[Survey]] = {}
         counts: list[ClipSums] = []
-        for clip, of_units in self._in_order(lambda clip: [survey(unit, self._setting, self._fixer) for unit in clip.units]):
-            samples.add(clip.whole, scope.camera(clip.whole.id))
-            counts.append(clip.whole.counts)
+        for clip, (of_units, by_action) in self._in_order(self._first):
+            whole = MeasuredClip(clip.id, clip.pred, clip.truth, clip.whole, clip.at, by_action)
+            samples.add(whole, scope.camera(clip.id))
+            counts.append(whole.counts)
             units += [summary.Labelled.of(unit) for unit in clip.units]
-            surveyed[clip.whole.id] = of_units
+            surveyed[clip.id] = of_units
         nearest = min((one.nearest for of_units in surveyed.values() for one in of_units), default=0.0)
         setting = replace(self._setting, placed=nearest >= _NEAREST)
         contexts = _Contexts(units, surveyed, setting)
 
         def second(clip: _Clip) -> list[Measured]:
-            context, of_units = contexts.of(clip.units[0].row) if clip.units else None, surveyed[clip.whole.id]
-            if context is None:
-                return []
+            of_units = surveyed[clip.id]
+            context = contexts.of(clip.id)
             return [measure(unit, setting, context, one, self._fixer) for unit, one in zip(clip.units, of_units, strict=True)]
 
         measured = [one for _, of_units in self._in_order(second) for one in of_units]
         flat = [one for of_units in surveyed.values() for one in of_units]
         return summary.Found(units, flat, measured, setting, scope.protocol.headline), samples.findings(), counts
+
+    def _first(self, clip: _Clip) -> tuple[list[Survey], list[tuple[str, ClipSums]]]:
+        """The survey of each unit of a clip, and the counts of its poses that the checks need, by action."""
+        protocol, to_mm = self._submission.scope.protocol, self._setting.to_mm
+        counts = [(unit.row.action, measure_clip(protocol, [], unit.pred, unit.truth, unit.frames, to_mm=to_mm)) for unit in clip.units]
+        return [survey(unit, self._setting, self._fixer) for unit in clip.units], counts
 
     def _in_order(self, work: Callable[[_Clip], _Done]) -> Iterator[tuple[_Clip, _Done]]:
         """Every clip with what ``work`` makes of it, in order: read here one after the other, worked on by a few threads at a time."""
@@ -243,16 +256,14 @@ class _Passes:
         pred, whole, frames = self._submission.pair(id)
         at = frames // scope.spacing
         truth = whole if len(at) == len(whole) else whole[at]
-        info, camera, up = scope.clips[id], scope.camera(id), scope.source.up
+        info, up = scope.clips[id], scope.source.up
+        camera = None if up is None else scope.camera(id)
         upward = None if camera is None or up is None else camera.rotation @ np.asarray(up)
-        units, by_action = [], []
+        units = []
         for action, part in scope.actions(id, frames):
             row = Row(id, info.subject, info.take, info.camera, action)
-            of_action = pred[..., part, :, :]
-            units.append(Unit(row, of_action, truth[part], frames[part], np.arange(len(frames))[part], upward))
-            counts = measure_clip(scope.protocol, [], of_action, truth[part], frames[part], to_mm=self._setting.to_mm)
-            by_action.append((action, counts))
-        return _Clip(units, MeasuredClip(id, pred, truth, whole, at, by_action))
+            units.append(Unit(row, pred[..., part, :, :], truth[part], frames[part], np.arange(len(frames))[part], upward))
+        return _Clip(id, pred, truth, whole, at, units)
 
 
 class _Contexts:
@@ -266,15 +277,15 @@ class _Contexts:
         self._half = {take: number % 2 for number, take in enumerate(takes)}
         self._offsets = [self._offset(half) for half in (0, 1)] if len(takes) > 1 and setting.body.has_frame else None
 
-    def of(self, row: Row) -> Context:
+    def of(self, clip_id: str) -> Context:
         """What the second pass over a clip needs."""
-        of_units = self._surveyed[row.clip]
+        of_units = self._surveyed[clip_id]
         clip = [_factor([getattr(one, name) for one in of_units]) for name in _PRODUCTS]
         frames = sum(len(one.start) for one in of_units)
         lengths = sum((one.lengths for one in of_units), np.zeros(len(self._setting.body.children))) / max(frames, 1)
         scales = (Scales(self._set[0], self._set[1], clip[0], clip[1]), Scales(self._set[2], self._set[3], clip[2], clip[3]))
         metric = self._setting.metric_scale
-        offset = None if self._offsets is None else self._offsets[1 - self._half[row.take]]
+        offset = None if self._offsets is None else self._offsets[1 - self._half[self._take[clip_id]]]
         return Context(scales[0] if metric else None, scales[1] if metric else None, offset, lengths)
 
     def _offset(self, half: int) -> Array:

@@ -6,7 +6,7 @@ scored joints. No fix is clipped where it makes things worse: least squares is n
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -109,13 +109,35 @@ class Poses:
     axes: Array | None
     lengths: Array
 
+    def some(self, chosen: slice) -> Poses:
+        """Of some frames only."""
+        pred, truth = (np.ascontiguousarray(pose[..., chosen]) for pose in (self.pred, self.truth))
+        ray, axes = (None if one is None else one[..., chosen] for one in (self.ray, self.axes))
+        return replace(self, pred=pred, truth=truth, codes=self.codes[chosen], ray=ray, axes=axes)
+
+
+class Bones(NamedTuple):
+    """Vectors of the bones (3, bones, n) from the inner to the outer joint, and their lengths (bones, n)."""
+
+    pred: Array
+    truth: Array
+    pred_length: Array
+    truth_length: Array
+
+    @classmethod
+    def of(cls, pred: Array, truth: Array, body: Body) -> Bones:
+        """The bones of predicted and true poses (3, J, n)."""
+        vectors = [pose[:, body.children] - pose[:, body.parents] for pose in (pred, truth)]
+        lengths = [np.sqrt(np.einsum("cbn,cbn->bn", bones, bones)) for bones in vectors]
+        return cls(*vectors, *lengths)
+
 
 @dataclass(eq=False)
 class Fixed:
     """What the fixes leave of some poses.
 
     Attributes:
-        errors: name of a rung, of ``alone:`` and a rung, or of an oracle, to errors (n,).
+        errors: name of a rung, of ``alone:`` and a rung, or of an oracle, to errors (n,); ``oracle-start`` is what oracles start from.
         changed: name of an oracle to the (n,) poses that it changes, or to counts (changed, of how many).
         amounts: name of an oracle to what it fits (n,).
         by_joint: (J, n) distances of the scored joints as they are.
@@ -139,7 +161,12 @@ class Fixer:
         count = len(body.skeleton)
         self._weights = np.zeros(count)
         self._weights[list(body.scored)] = 1.0 / len(body.scored)
-        self._orders = {f"{which}-exchanged": body.exchanged(which) for which in ("sides", "arms", "legs")}
+        #: The joints that each exchange moves, and what they are exchanged with.
+        self._orders: dict[str, tuple[list[int], list[int]]] = {}
+        for which in ("sides", "arms", "legs"):
+            order = body.exchanged(which)
+            moved = [joint for joint, other in enumerate(order) if joint != other]
+            self._orders[f"{which}-exchanged"] = moved, [order[joint] for joint in moved]
 
     def errors_of(self, difference: Array) -> Array:
         """(n,) mean length of the scored joints' ``difference`` (3, J, n)."""
@@ -151,16 +178,22 @@ class Fixer:
         out: Array = self._weights @ square
         return out
 
-    def fixed(self, poses: Poses) -> Fixed:
-        """Every fix of the ladder, and every oracle, of some poses."""
+    def ladder(self, poses: Poses) -> Fixed:
+        """Every rung of the ladder, on top of the ones before and alone."""
         found = Fixed()
         self._ladder(poses, found)
+        return found
+
+    def oracles(self, poses: Poses, start: Array) -> Fixed:
+        """Every oracle, alone; ``start`` (n,) are the errors of the poses as they are."""
+        found = Fixed({"oracle-start": start})
         error = poses.pred - poses.truth
         square = np.einsum("cjn,cjn->jn", error, error)
-        self._sides(poses, square, found)
-        self._depth_signs(poses, error, square, found)
-        self._rotations(poses, found)
-        self._bones(poses, found)
+        bones = Bones.of(poses.pred, poses.truth, self._body)
+        self._sides(poses, square, start, found)
+        self._depth_signs(poses, error, square, start, bones, found)
+        self._rotations(poses, error, found)
+        self._rebuilt(poses, bones, found)
         if poses.ray is not None:
             found.errors["ray"] = self.errors_of(turned_to(poses.pred, poses.ray) - poses.truth)
         if poses.offset is not None and poses.axes is not None:
@@ -202,28 +235,31 @@ class Fixer:
         errors, flipped = residuals(p.transpose(2, 1, 0), g.transpose(2, 1, 0), alignments)
         return errors, flipped
 
-    def _sides(self, poses: Poses, square: Array, found: Fixed) -> None:
+    def _sides(self, poses: Poses, square: Array, start: Array, found: Fixed) -> None:
         """Left and right exchanged where that leaves less than half of the squared error."""
         whole = square.sum(axis=0)
-        for name, order in self._orders.items():
-            difference = poses.pred[:, order] - poses.truth
+        for name, (moved, order) in self._orders.items():
+            difference = poses.pred[:, order] - poses.truth[:, moved]
             exchanged = np.einsum("cjn,cjn->jn", difference, difference)
-            taken = exchanged.sum(axis=0) < _GATE * whole
+            taken = whole - square[moved].sum(axis=0) + exchanged.sum(axis=0) < _GATE * whole
             found.changed[name] = taken
-            found.errors[name] = np.where(taken, self._mean(exchanged), found.errors["start"])
+            found.errors[name] = start
+            if taken.any():
+                after = square[:, taken]
+                after[moved] = exchanged[:, taken]
+                found.errors[name] = start.copy()
+                found.errors[name][taken] = self._mean(after)
 
-    def _depth_signs(self, poses: Poses, error: Array, square: Array, found: Fixed) -> None:
+    def _depth_signs(self, poses: Poses, error: Array, square: Array, start: Array, bones: Bones, found: Fixed) -> None:
         """Negate z of whole poses, limbs and bones, where that brings them nearer to the truth."""
         body, p_z, g_z = self._body, poses.pred[2], poses.truth[2]
         image = square - error[2] ** 2
         wrong = np.einsum("jn,jn->n", p_z, g_z) < 0.0
         found.changed["depth-sign"] = wrong
-        found.errors["depth-sign"] = found.errors["start"].copy()
+        found.errors["depth-sign"] = start.copy()
         if wrong.any():
             found.errors["depth-sign"][wrong] = self._mean(image[:, wrong] + (p_z[:, wrong] + g_z[:, wrong]) ** 2)
-        b, g = (z[body.children] - z[body.parents] for z in (p_z, g_z))
-        bones = poses.truth[:, body.children] - poses.truth[:, body.parents]
-        length = np.einsum("cbn,cbn->bn", bones, bones)
+        b, g, length = bones.pred[2], bones.truth[2], bones.truth_length**2
         product = b * g
         clear = g * g > CLEAR_DEPTH**2 * length
         found.bone_signs = np.stack([clear, clear & (product < 0.0)])
@@ -249,7 +285,7 @@ class Fixer:
         change += image
         return self._mean(change)
 
-    def _rotations(self, poses: Poses, found: Fixed) -> None:
+    def _rotations(self, poses: Poses, error: Array, found: Fixed) -> None:
         """The best rotation about each axis of the camera, through the root."""
         index = list(self._body.scored)
         p, g = (poses.pred, poses.truth) if self._body.scored_index is None else (poses.pred[:, index], poses.truth[:, index])
@@ -259,21 +295,26 @@ class Fixer:
             angle = np.arctan2(k[one, other] - k[other, one], k[one, one] + k[other, other])
             cos, sin = np.cos(angle), np.sin(angle)
             u, v = poses.pred[one], poses.pred[other]
-            square = (poses.pred[axis] - poses.truth[axis]) ** 2
-            square += (cos * u - sin * v - poses.truth[one]) ** 2
-            square += (sin * u + cos * v - poses.truth[other]) ** 2
+            square = error[axis] ** 2
+            for first, second, true in ((cos * u, sin * v, poses.truth[one]), (sin * u, -cos * v, poses.truth[other])):
+                first -= second
+                first -= true
+                first *= first
+                square += first
             found.amounts[name] = -np.degrees(angle)  # by how much the prediction is turned, the inverse of the fix
             found.errors[name] = self._mean(square)
 
-    def _bones(self, poses: Poses, found: Fixed) -> None:
+    def _rebuilt(self, poses: Poses, bones: Bones, found: Fixed) -> None:
         """Joints rebuilt from the root outward, with true lengths, with the clip's mean true lengths, or with true directions."""
-        body = self._body
-        b, g = (pose[:, body.children] - pose[:, body.parents] for pose in (poses.pred, poses.truth))
-        b_length, g_length = (np.sqrt(np.einsum("cbn,cbn->bn", bone, bone)) for bone in (b, g))
-        u = b / np.where(b_length > 0.0, b_length, np.inf)
-        v = g / np.where(g_length > 0.0, g_length, np.inf)
-        for name, bones in (("lengths", u * g_length), ("clip-lengths", u * poses.lengths[:, None]), ("directions", v * b_length)):
-            found.errors[name] = self.errors_of(np.matmul(body.paths, bones) - poses.truth)
+        b_length, g_length = (np.where(length > 0.0, length, np.inf) for length in (bones.pred_length, bones.truth_length))
+        for name, directed, factor in (
+            ("lengths", bones.pred, bones.truth_length / b_length),
+            ("clip-lengths", bones.pred, poses.lengths[:, None] / b_length),
+            ("directions", bones.truth, bones.pred_length / g_length),
+        ):
+            rebuilt = np.matmul(self._body.paths, directed * factor)
+            rebuilt -= poses.truth
+            found.errors[name] = self.errors_of(rebuilt)
 
 
 def turned_to(pred: Array, ray: Array) -> Array:

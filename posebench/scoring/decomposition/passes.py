@@ -19,7 +19,7 @@ from posebench.metrics.buffers import block_size
 from posebench.metrics.position import root_relative_valid
 from posebench.scoring.decomposition import shares, slices
 from posebench.scoring.decomposition.body import Body
-from posebench.scoring.decomposition.fixes import Fixed, Fixer, Poses, Scales, apply_discrete, best_scale, choose_discrete
+from posebench.scoring.decomposition.fixes import Bones, Fixed, Fixer, Poses, Scales, apply_discrete, best_scale, choose_discrete
 from posebench.scoring.sums import Row
 
 Array = npt.NDArray[np.float64]
@@ -32,6 +32,8 @@ CHUNK = 1024
 LONGEST_RUN = 2**14
 #: Poses of the chance line, about: a few thousand give its averages to a percent.
 CHANCE_POSES = 20_000
+#: Poses that the oracles are computed on, at least, of a larger set: neighbouring frames differ little.
+ORACLE_POSES = 100_000
 _NOISE_POSES = 4096
 _NOISE_SEED = 20190412
 
@@ -47,6 +49,7 @@ class Setting:
         stride: frames from one scored frame to the next.
         rate: scored frames a second; None where it is unknown.
         every: one of so many frames gets a pose of the chance line.
+        oracle_every: oracles are computed on one of so many frames.
         placed: true poses have their place before the camera.
     """
 
@@ -56,6 +59,7 @@ class Setting:
     stride: int
     rate: float | None
     every: int
+    oracle_every: int
     placed: bool
 
     @cached_property
@@ -273,6 +277,11 @@ class Measured:
         self.total[name] = self.total[name] + total if name in self.total else np.asarray(total, dtype=np.float64)
         self.count[name] = self.count.get(name, 0.0) + count
 
+    def add_errors(self, kind: str, fixed: Fixed) -> None:
+        """Add the errors that fixes leave, under ``kind`` and their name."""
+        for name, values in fixed.errors.items():
+            self.add(f"{kind} {name}", values.sum(keepdims=True), len(values))
+
     def change(self, name: str, changed: float, of: float) -> None:
         """Count what an oracle changes."""
         self.changed[name] = self.changed.get(name, np.zeros(2)) + np.array([changed, of])
@@ -290,31 +299,27 @@ def measure(unit: Unit, setting: Setting, context: Context, surveyed: Survey, fi
         part, size = chunk.part, chunk.truth.shape[2]
         ray = chunk.root / np.sqrt(np.einsum("cn,cn->n", chunk.root, chunk.root)) if setting.placed else None
         axes = body.axes(chunk.truth) if context.offset is not None else None
-        poses = Poses(
-            chunk.pred,
-            chunk.truth,
-            surveyed.codes[part],
-            setting.metric_scale,
-            context.scales,
-            ray,
-            context.offset,
-            axes,
-            context.lengths,
-        )
-        fixed = fixer.fixed(poses)
-        for name, values in fixed.errors.items():
-            found.add(f"fix {name}", values.sum(keepdims=True), size)
+        codes, lengths = surveyed.codes[part], context.lengths
+        poses = Poses(chunk.pred, chunk.truth, codes, setting.metric_scale, context.scales, ray, context.offset, axes, lengths)
+        fixed = fixer.ladder(poses)
+        start = fixed.errors["start"]
         for name in ("discrete", "rotation"):
             kept[name][part] = fixed.errors[name]
-        for name, values in fixed.amounts.items():
-            amounts.setdefault(name, []).append(values.astype(np.float32))
-        _count_changes(found, fixed)
+        found.change("flip-rate", float(fixed.flipped.sum()), float(size))
         found.add("joint", fixed.by_joint.sum(axis=1), size)
+        found.add_errors("fix", fixed)
+        some = slice(-part.start % setting.oracle_every, None, setting.oracle_every)
+        oracles = fixer.oracles(poses if setting.oracle_every == 1 else poses.some(some), start[some])
+        found.add_errors("fix", oracles)
+        for name, values in oracles.amounts.items():
+            amounts.setdefault(name, []).append(values.astype(np.float32))
+        _count_changes(found, oracles)
         error = chunk.pred - chunk.truth
         if errors is not None:
             errors[:, :, part] = error
-        _add_shares(found, kept, chunk, error, ray, body)
-        _add_slices(found, chunk, fixed, error, bins, ray, unit.up, setting)
+        bones = Bones.of(chunk.pred, chunk.truth, body)
+        _add_shares(found, kept, part, error, bones, ray, body)
+        _add_slices(found, chunk, start, bones, bins, ray, unit.up, setting)
         _add_chance(found, unit, chunk, surveyed, context, setting, fixer)
     if errors is not None:
         _add_bands(found, errors, runs, setting, fixer)
@@ -330,46 +335,37 @@ _KEPT = ("discrete", "rotation", "along", "across", "x", "y", "z", "length", "im
 def _count_changes(found: Measured, fixed: Fixed) -> None:
     for name, changed in fixed.changed.items():
         found.change(name, *(changed if isinstance(changed, tuple) else (float(changed.sum()), float(len(changed)))))
-    found.change("flip-rate", float(fixed.flipped.sum()), float(len(fixed.flipped)))
     clear, wrong = fixed.bone_signs.sum(axis=2).astype(np.float64)
     found.add("bone sign", np.concatenate([wrong, clear]), 1.0)
 
 
 def _add_shares(
-    found: Measured, kept: dict[str, npt.NDArray[np.float32]], chunk: _Chunk, error: Array, ray: Array | None, body: Body
+    found: Measured, kept: dict[str, npt.NDArray[np.float32]], part: slice, error: Array, bones: Bones, ray: Array | None, body: Body
 ) -> None:
     size, scored = error.shape[2], list(body.scored)
     parts: list[tuple[str, tuple[str, ...], Array]] = [("axes", ("x", "y", "z"), (error * error)[:, scored])]
     if ray is not None:
         parts.append(("ray", ("along", "across"), shares.ray_parts(error if body.scored_index is None else error[:, scored], ray)))
-    parts.append(
-        ("bones", ("length", "image-direction", "depth-direction"), shares.bone_parts(chunk.pred, chunk.truth, body.parents, body.children))
-    )
+    parts.append(("bones", ("length", "image-direction", "depth-direction"), shares.bone_parts(*bones)))
     for name, columns, squares in parts:
         found.add(name, squares.sum(axis=2).ravel(), size)
         for column, square in zip(columns, squares, strict=True):
-            kept[column][chunk.part] = np.sqrt(square.mean(axis=0))
-    lengths = [np.sqrt(np.einsum("cbn,cbn->bn", bone, bone)).sum(axis=1) for bone in _bones(chunk, body)]
-    found.add("bone length", np.concatenate(lengths), size)
-
-
-def _bones(chunk: _Chunk, body: Body) -> tuple[Array, Array]:
-    pred, truth = (pose[:, body.children] - pose[:, body.parents] for pose in (chunk.pred, chunk.truth))
-    return pred, truth
+            kept[column][part] = np.sqrt(square.mean(axis=0))
+    found.add("bone length", np.concatenate([bones.pred_length.sum(axis=1), bones.truth_length.sum(axis=1)]), size)
 
 
 def _add_slices(
     found: Measured,
     chunk: _Chunk,
-    fixed: Fixed,
-    error: Array,
+    start: Array,
+    bones: Bones,
     speeds: npt.NDArray[np.intp] | None,
     ray: Array | None,
     up: Array | None,
     setting: Setting,
 ) -> None:
     body = setting.body
-    by_pose, by_bone = slices.depth_shares(chunk.truth, body)
+    by_pose, by_bone = slices.depth_shares(bones.truth, bones.truth_length)
     bins: dict[str, npt.NDArray[np.intp] | None] = {
         "facing": slices.facing(chunk.truth, chunk.root if setting.placed else 0.0 * chunk.root, body),
         "elevation": None if ray is None or up is None else slices.elevation(ray, up),
@@ -379,8 +375,8 @@ def _add_slices(
     }
     for name, bin_of in bins.items():
         if bin_of is not None:
-            _add_bins(found, name, bin_of, fixed.errors["start"])
-    moved = error[:, body.children] - error[:, body.parents]
+            _add_bins(found, name, bin_of, start)
+    moved = bones.pred - bones.truth
     _add_bins(found, "bone-depth", by_bone.ravel(), np.sqrt(np.einsum("cbn,cbn->bn", moved, moved)).ravel())
 
 
@@ -403,20 +399,24 @@ def _add_chance(found: Measured, unit: Unit, chunk: _Chunk, surveyed: Survey, co
     truth = np.ascontiguousarray(chunk.truth[:, :, chosen])
     poses = _chance_poses(unit, chunk, chosen, surveyed.start[chunk.part], setting)
     codes, _ = choose_discrete(*_scored(poses, truth, setting.body), setting.body)
-    fixed = fixer.fixed(Poses(poses, truth, codes, setting.metric_scale, context.chance_scales, None, None, None, context.lengths))
-    for name, values in fixed.errors.items():
-        found.add(f"chance {name}", values.sum(keepdims=True), len(chosen))
+    made = Poses(poses, truth, codes, setting.metric_scale, context.chance_scales, None, None, None, context.lengths)
+    fixed = fixer.ladder(made)
+    found.add_errors("chance", fixed)
+    found.add_errors("chance", fixer.oracles(made, fixed.errors["start"]))
 
 
 def _runs(unit: Unit, setting: Setting) -> list[slice]:
-    """Frames without a gap that are long enough for bands of time; no longer than :data:`LONGEST_RUN`."""
+    """Frames without a gap that are long enough for bands of time; no longer than :data:`LONGEST_RUN`, and of a fast length.
+
+    So the last few frames of a run may be left out.
+    """
     if setting.rate is None or not len(unit.frames):
         return []
     breaks = np.flatnonzero(np.diff(unit.frames) != setting.stride) + 1
     runs = []
     for first, last in zip([0, *breaks.tolist()], [*breaks.tolist(), len(unit.frames)], strict=True):
         size = block_size(last - first, LONGEST_RUN)
-        runs += [slice(at, min(at + size, last)) for at in range(first, last, size)]
+        runs += [slice(at, at + shares.fast_length(min(size, last - at))) for at in range(first, last, size)]
     return [run for run in runs if run.stop - run.start >= shares.SHORTEST_S * setting.rate]
 
 

@@ -22,6 +22,8 @@ _RUNG_NAMES = {
     "frame-scale": "+ factor per pose",
     "rotation": "+ rotation, place",
 }
+#: Percent of the axis that a letter takes, about.
+_WIDTH_OF_LETTER = 1.2
 _TITLES = {"pose": "pose", "ray": "ray", "axes": "axes", "bones": "bones", "time": "time", "body": "body frame"}
 
 
@@ -70,9 +72,10 @@ def _ladder(diagnosis: Diagnosis, axes: Axes) -> None:
         0.0, 1.14 * max([1e-9, *(error + high for error, high in zip(errors, above, strict=True)), *(value for value, _ in chance)])
     )
     axes.set_xlabel(f"{diagnosis.metric} after each fix on top of the ones before, mm, {diagnosis.protocol.headline} average")
-    axes.set_title(plot_text(diagnosis.predictions.method or diagnosis.predictions.file), fontsize=10)
+    axes.set_title(plot_text(diagnosis.predictions.method or diagnosis.predictions.file), fontsize=10, loc="left")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(fontsize=8, loc="lower right", framealpha=0.9)
+    # Above the bars, where it hides none.
+    axes.legend(fontsize=8, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, frameon=False, borderpad=0.1)
 
 
 def _shares(diagnosis: Diagnosis, axes: Axes) -> None:
@@ -82,14 +85,14 @@ def _shares(diagnosis: Diagnosis, axes: Axes) -> None:
         for number, part in enumerate(one.parts):
             colour = COLOURS[number]
             axes.barh(place, part.percent, left=left, height=0.62, color=colour, edgecolor="white", linewidth=0.8)
-            if part.percent >= 9.0:
+            text = f"{part.name.replace('-direction', '')} {part.percent:.0f}"
+            if part.percent >= _WIDTH_OF_LETTER * len(text):
                 ink = "white" if number in (0, 4) else "#1a1a1a"
-                text = f"{part.name.replace('-direction', '')} {part.percent:.0f}"
                 axes.text(left + part.percent / 2, place, text, ha="center", va="center", color=ink, fontsize=8)
             left += part.percent
     axes.set_yticks(range(len(shown)), [_TITLES[one.name] for one in shown])
     axes.invert_yaxis()
     axes.set_xlim(0.0, 100.0)
     axes.set_xlabel("share of the squared error, %")
-    axes.set_title(plot_text(diagnosis.predictions.method or diagnosis.predictions.file), fontsize=10)
+    axes.set_title(plot_text(diagnosis.predictions.method or diagnosis.predictions.file), fontsize=10, loc="left")
     axes.spines[["top", "right"]].set_visible(False)

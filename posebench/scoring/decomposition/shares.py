@@ -6,13 +6,14 @@ poses, ``error`` their difference. What is returned sums over components and is 
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from posebench.metrics.kernel.rotation import best_rotation, cofactors_of
+from posebench.metrics.kernel.rotation import best_trace, cofactors_of
 from posebench.scoring.decomposition.names import PARTS
 
 Array = npt.NDArray[np.float64]
@@ -21,6 +22,8 @@ Array = npt.NDArray[np.float64]
 NOTHING = 1e-6
 #: Limits of the bands of time, Hz: wander below the first, motion up to the second, jitter above.
 BANDS_HZ = (1.0, 6.0)
+#: Fourier transforms of lengths with a larger prime factor take several times as long.
+_LARGEST_PRIME = 31
 #: A shorter run of frames has no bands, seconds.
 SHORTEST_S = 2.0
 
@@ -64,8 +67,7 @@ def _correlation(p: Array, g: Array, mean_gap: Array) -> Correlation:
     k /= np.where(norm > 0.0, norm, 1.0)
     cofactors = cofactors_of(k)
     det = np.einsum("kn,kn->n", k[0], cofactors[0])
-    proper = best_rotation(k, cofactors, det)[1] * norm
-    improper = best_rotation(-k, cofactors, -det)[1] * norm
+    proper, improper = best_trace(cofactors, det, k) * norm, best_trace(cofactors, -det, -k) * norm
     size, true_size = np.einsum("cjn,cjn->n", p, p), np.einsum("cjn,cjn->n", g, g)
     return Correlation(mean_gap, size, true_size, dot, np.where(norm > 0.0, proper, 0.0), np.where(norm > 0.0, improper, 0.0))
 
@@ -98,18 +100,23 @@ def ray_parts(error: Array, ray: Array) -> Array:
     return np.stack([along, np.maximum(np.einsum("cjn,cjn->jn", error, error) - along, 0.0)])
 
 
-def bone_parts(pred: Array, truth: Array, parents: list[int], children: list[int]) -> Array:
+def bone_parts(b: Array, g: Array, b_length: Array, g_length: Array) -> Array:
     """(3, bones, n) squared error of the bones' vectors: length, direction in the image, direction in depth.
 
     |b - g|^2 = (|b| - |g|)^2 + |b| |g| |u - v|^2 for unit vectors u = b/|b| and v = g/|g|; the last is split into x and y, and z. A bone
     without length has an error of length only.
+
+    Args:
+        b: (3, bones, n) predicted bones.
+        g: (3, bones, n) true bones.
+        b_length: (bones, n) their lengths.
+        g_length: (bones, n).
     """
-    b, g = pred[:, children] - pred[:, parents], truth[:, children] - truth[:, parents]
-    b_length, g_length = (np.sqrt(np.einsum("cjn,cjn->jn", bone, bone)) for bone in (b, g))
     both = (b_length > 0.0) & (g_length > 0.0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.where(both, np.sqrt(g_length / b_length), 0.0)
-        turned = b * ratio - g * np.where(both, 1.0 / ratio, 0.0)
+    ratio = np.sqrt(g_length / np.where(both, b_length, np.inf))
+    inverse = np.sqrt(b_length / np.where(both, g_length, np.inf))
+    turned = b * ratio
+    turned -= g * inverse
     turned *= turned
     return np.stack([(b_length - g_length) ** 2, turned[0] + turned[1], turned[2]])
 
@@ -118,6 +125,24 @@ def in_body_frame(error: Array, axes: Array) -> Array:
     """(3, J, n) errors along the body's left, up and forward, given :meth:`posebench.scoring.decomposition.body.Body.axes` (3, 3, n)."""
     out: Array = np.einsum("bcn,cjn->bjn", axes, error)
     return out
+
+
+@cache
+def fast_length(count: int) -> int:
+    """The largest length up to ``count`` without a prime factor above :data:`_LARGEST_PRIME`: a few frames less, at most.
+
+    Example:
+        >>> fast_length(2302), fast_length(2304)
+        (2300, 2304)
+    """
+    return next(length for length in range(count, 0, -1) if _is_smooth(length))
+
+
+def _is_smooth(length: int) -> bool:
+    for factor in range(2, _LARGEST_PRIME + 1):
+        while length % factor == 0:
+            length //= factor
+    return length == 1
 
 
 def band_parts(error: Array, rate: float) -> tuple[Array, Array]:

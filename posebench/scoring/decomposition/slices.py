@@ -78,10 +78,8 @@ def distance(root: Array) -> Bins:
     return bins
 
 
-def depth_shares(truth: Array, body: Body) -> tuple[Bins, Bins]:
-    """Bins of |z| over the length of the true bones: (n,) of a pose's mean over its bones, and (bones, n)."""
-    bones = truth[:, body.children] - truth[:, body.parents]
-    length = np.sqrt(np.einsum("cbn,cbn->bn", bones, bones))
+def depth_shares(bones: Array, length: Array) -> tuple[Bins, Bins]:
+    """Bins of |z| over the length (bones, n) of true bones (3, bones, n): (n,) of a pose's mean over its bones, and (bones, n)."""
     share = np.abs(bones[2]) / np.where(length > 0.0, length, np.inf)
     return np.digitize(share.mean(axis=0), _SHARE), np.digitize(share, _BONE)
 

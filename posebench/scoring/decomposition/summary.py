@@ -36,6 +36,8 @@ _UNITS = {"elevation": "degrees", "azimuth": "degrees", "roll": "degrees"}
 #: A slice counts among the worst with at least this share of the poses, %.
 _LEAST_PERCENT = 1.0
 _FRAMES = 10
+#: Shown poses are chosen among so many.
+_CANDIDATES = 50_000
 #: Shown poses of one take are at least this many seconds apart (frames, where the frame rate is unknown).
 _APART_S, _APART_FRAMES = 1.0, 25
 
@@ -101,8 +103,14 @@ class Found:
 
     def estimate(self, name: str) -> Estimate | None:
         """Headline averages of one entry of :attr:`sums`; None where nothing is counted."""
-        sums = self.sums.get(name)
-        return None if sums is None or not sums.count.any() else self.averages.of(sums.total, sums.count)
+        if name not in self._estimates:
+            sums = self.sums.get(name)
+            self._estimates[name] = None if sums is None or not sums.count.any() else self.averages.of(sums.total, sums.count)
+        return self._estimates[name]
+
+    @cached_property
+    def _estimates(self) -> dict[str, Estimate | None]:
+        return {}
 
     @cached_property
     def start(self) -> float:
@@ -275,7 +283,9 @@ def oracles(found: Found) -> tuple[Oracle, ...]:
             if cannot:
                 made.append(Oracle(name=name, kind=kind, fix=fix, unit="", cannot=cannot, **none))
             continue
-        gain, low, high = found.change("start", name)
+        # The error above 6 Hz needs every frame; the others may be computed on some.
+        gain, low, high = found.change("start" if name == "jitter" else "oracle-start", name)
+        assert gain is not None
         chance = found.chance(name)
         counts = sum((one.changed[name] for one in found.measured if name in one.changed), np.zeros(2))
         amounts = [one.amounts[name] for one in found.measured if name in one.amounts]
@@ -285,7 +295,7 @@ def oracles(found: Found) -> tuple[Oracle, ...]:
                 name=name,
                 kind=kind,
                 fix=fix,
-                error=float(estimate.value[0]),
+                error=found.start - gain,
                 gain=gain,
                 gain_low=low,
                 gain_high=high,
@@ -425,13 +435,21 @@ def shown_frames(found: Found) -> tuple[tuple[DiagnosedFrame, ...], tuple[Diagno
     """The worst poses, and poses around the median error; those of one take are at least a second apart."""
     values = found.frames_of(lambda k: found.surveyed[k].start)
     ends = np.cumsum([len(one.start) for one in found.surveyed])
-    worst_first = np.argsort(-values, kind="stable")
-    middle = np.abs(np.argsort(np.argsort(values, kind="stable"), kind="stable") - (len(values) - 1) / 2.0)
+    middle = np.abs(values - np.median(values))
     chosen = []
-    for order, one_a_take in ((worst_first, False), (np.argsort(middle, kind="stable"), True)):
-        places = _apart(found, order, ends, one_a_take=one_a_take)
+    for keys, one_a_take in ((-values, False), (middle, True)):
+        places = _apart(found, _first_places(keys), ends, one_a_take=one_a_take)
         chosen.append(tuple(_frame(found, place, ends) for place in places))
     return chosen[0], chosen[1]
+
+
+def _first_places(keys: Array) -> npt.NDArray[np.intp]:
+    """Places of the smallest keys, in their order; enough of them to choose from."""
+    if len(keys) <= _CANDIDATES:
+        return np.argsort(keys, kind="stable")
+    limit = np.partition(keys, _CANDIDATES)[_CANDIDATES]
+    chosen = np.flatnonzero(keys <= limit)
+    return chosen[np.argsort(keys[chosen], kind="stable")][:_CANDIDATES]
 
 
 def _apart(found: Found, order: npt.NDArray[np.intp], ends: npt.NDArray[np.int64], *, one_a_take: bool) -> list[int]:
@@ -441,7 +459,7 @@ def _apart(found: Found, order: npt.NDArray[np.intp], ends: npt.NDArray[np.int64
     used: dict[str, list[int]] = {}
     chosen: list[int] = []
     for most in (1, _FRAMES) if one_a_take else (_FRAMES,):
-        for place in order[:200_000].tolist():
+        for place in order.tolist():
             if len(chosen) == _FRAMES:
                 return chosen
             number = int(np.searchsorted(ends, place, "right"))

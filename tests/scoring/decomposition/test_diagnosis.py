@@ -322,7 +322,7 @@ def test_hostile_names_are_text(mixed):
     hostile = replace(mixed, predictions=replace(mixed.predictions, method="<script>$x$"))
     assert "&lt;script&gt;" in hostile._repr_html_()
     assert "<script>" not in hostile._repr_html_()
-    assert hostile.plot().get_title() == r"<script>\$x\$"
+    assert hostile.plot().get_title("left") == r"<script>\$x\$"
 
 
 def test_the_same_input_gives_the_same_numbers(motion, diagnosed):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +48,10 @@ def fixed(pred, truth, body=BODY, **more):
     alone, on_top = (float(np.vdot(poses, truth) / max(np.vdot(poses, poses), 1e-300)) for poses in (pred, after))
     lengths = np.linalg.norm(truth[:, body.children] - truth[:, body.parents], axis=0).mean(axis=1)
     given = {"ray": None, "offset": None, "axes": None, **more}
-    return Fixer(body).fixed(Poses(pred, truth, codes, True, Scales(alone, on_top, alone, on_top), lengths=lengths, **given))
+    poses, fixer = Poses(pred, truth, codes, True, Scales(alone, on_top, alone, on_top), lengths=lengths, **given), Fixer(body)
+    ladder = fixer.ladder(poses)
+    oracles = fixer.oracles(poses, ladder.errors["start"])
+    return replace(oracles, errors=ladder.errors | oracles.errors)
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +200,7 @@ def test_exchanged_limbs_are_put_back_where_that_halves_the_squared_error(walker
 def test_the_chance_line_has_the_error_of_the_file_and_falls_as_noise_does(noise, pa):
     with np.load(GOLDEN / "metrics_cases.npz") as file:
         truth = component_first(np.concatenate([file[f"{case}__gt"] for case in ("noise_iid", "long_smooth_error", "rotation_error")]))
-    setting = Setting(BODY, True, 1.0, 1, 30.0, 1, True)
+    setting = Setting(BODY, True, 1.0, 1, 30.0, 1, 1, True)
     truth = np.concatenate([truth] * 10, axis=2)
     poses = truth + noise * setting.noise[:, :, : truth.shape[2]]
     found = fixed(poses, truth)

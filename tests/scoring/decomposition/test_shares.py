@@ -14,6 +14,7 @@ from scipy.fft import dct
 from posebench.metrics.alignment import residuals
 from posebench.scoring.decomposition import shares
 from posebench.scoring.decomposition.body import Body
+from posebench.scoring.decomposition.fixes import Bones
 from posebench.scoring.protocol import load_protocol
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -68,7 +69,7 @@ def test_the_parts_of_any_poses_sum_to_the_squared_error(pair):
     ray = np.full((3, pred.shape[2]), 1.0 / np.sqrt(3.0))
     assert_exact(shares.ray_parts(error, ray), square)
     moved = error[:, BODY.children] - error[:, BODY.parents]
-    assert_exact(shares.bone_parts(pred, truth, BODY.parents, BODY.children), np.einsum("cbn,cbn->bn", moved, moved))
+    assert_exact(shares.bone_parts(*Bones.of(pred, truth, BODY)), np.einsum("cbn,cbn->bn", moved, moved))
 
 
 @settings(deadline=None, max_examples=30)
@@ -97,7 +98,7 @@ def test_the_chain_of_a_pose_is_what_the_alignments_leave(golden, case):
 
 @pytest.mark.parametrize(("case", "percent"), [("depth_flipped", (0.5, 0.6, 99.0)), ("scale_error", (93.5, 4.1, 2.3))])
 def test_the_bones_of_golden_cases(golden, case, percent):
-    parts = shares.bone_parts(*golden[case], BODY.parents, BODY.children).sum(axis=(1, 2))
+    parts = shares.bone_parts(*Bones.of(*golden[case], BODY)).sum(axis=(1, 2))
     assert np.round(shares.percent_of(parts), 1).tolist() == list(percent)
 
 
@@ -118,7 +119,7 @@ def test_a_prediction_without_extent_has_placement_and_shape_only():
     parts = shares.pose_parts(shares.correlation(np.zeros_like(truth), truth))
     assert_exact(parts, (truth**2).sum(axis=(0, 1)))
     assert not parts[1:4].any()
-    assert not shares.bone_parts(np.zeros_like(truth), truth, BODY.parents, BODY.children)[1:].any()
+    assert not shares.bone_parts(*Bones.of(np.zeros_like(truth), truth, BODY))[1:].any()
 
 
 def test_a_constant_offset_of_a_turning_body_is_bias_in_its_frame(walker):
