@@ -17,8 +17,8 @@
   let now; // the decoded window
   const load = (number) => {
     const w = data.windows[number];
-    now = { ...w, truth: decode(w.truth, 10), root: decode(w.root, 1), keypoints: decode(w.keypoints, 10) };
-    now.predicted = w.predicted.map((poses) => decode(poses, 10));
+    now = { ...w, truth: decode(w.truth, w.unit), root: decode(w.root, 1), keypoints: decode(w.keypoints, w.unit) };
+    now.predicted = w.predicted.map((poses) => decode(poses, w.unit));
     now.reach = 1.12 * Math.max(400, ...[now.truth, ...now.predicted].flatMap((poses) => (poses ? [poses.reduce((m, v) => (Math.abs(v) > m ? Math.abs(v) : m), 0)] : [])));
   };
 
@@ -108,14 +108,16 @@
       }
     }
     const scheme = state.error ? "bones from blue and thin, no error, to orange and thick, 200 mm or more" : state.shown.size > 1 ? "each result in its colour" : "left is blue, right is orange";
+    // A joint that is not finite, or more than 32 m away, has no place here.
     legend.textContent = `Grey: true pose${now.keypoints ? "; crosses: keypoints" : ""}; ${scheme}. Errors by joint in mm.`;
     const number = now.first + now.step * state.frame, chosen = [...state.shown];
     scrub.value = state.frame;
     scrub.setAttribute("aria-valuetext", `frame ${number}`);
     where.textContent = `frame ${number}${state.frame === now.at ? " (the chosen one)" : ""}`;
     const errors = chosen.filter((r) => now.predicted[r]).map((r) => [r, data.joints.map((_, j) => errorOf(now.predicted[r], j))]);
-    summary.textContent = errors.map(([r, e]) => `${data.results[r]}: ${(e.reduce((a, b) => a + b, 0) / joints).toFixed(0)} mm`).join("; ");
-    cells.forEach((cell, j) => (cell.textContent = errors.map(([, e]) => (Number.isFinite(e[j]) ? e[j].toFixed(0) : "none")).join(" / ")));
+    const mean = (e) => e.reduce((a, b) => a + b, 0) / joints, shown = (v, unit = "") => (Number.isFinite(v) ? v.toFixed(0) + unit : "none");
+    summary.textContent = errors.map(([r, e]) => `${data.results[r]}: ${shown(mean(e), " mm")}`).join("; ");
+    cells.forEach((cell, j) => (cell.textContent = errors.map(([, e]) => shown(e[j])).join(" / ")));
   };
 
   // --- controls

@@ -97,7 +97,7 @@ def window_length(windows: int, results: int, joints: int, *, budget: float = BU
 
     Example:
         >>> window_length(20, 1, 17), window_length(24, 8, 17)
-        (61, 13)
+        (61, 17)
     """
     per_frame = _BYTES * (joints * (3 * results + 3 + 2) + 3)
     most = int(budget // (max(1, windows) * per_frame))
@@ -193,44 +193,57 @@ def seen_by_camera(poses: Array, root: Array | None) -> Array:
 
 
 def as_json(windows: Sequence[Window], names: Sequence[str], skeleton: Skeleton) -> dict[str, Any]:
-    """What the viewer reads: names, bones, and for each window base64 of little-endian int16, tenths of a millimetre (the root: mm).
+    """What the viewer reads: names, bones, and for each window base64 of little-endian int16.
 
-    -32768 stands for a joint without a place.
+    **Convention.** ``unit`` is the number of steps in a millimetre: 10, or 1 where a prediction is metres away from its root. The root is
+    in millimetres. A joint that is not finite, or farther away than 32 m, has no place and is -32768.
     """
     sides = {"l_": 1, "r_": 2}
     return {
         "results": list(names),
         "joints": list(skeleton.joints),
         "bones": [[parent, child, sides.get(skeleton.joints[child][:2], 0)] for parent, child in skeleton.bones],
-        "windows": [
-            {
-                "clip": window.moment.clip,
-                "action": window.action,
-                "kind": window.moment.kind,
-                "chosen": window.moment.result,
-                "at": window.at,
-                "fps": round(window.fps, 2),
-                "first": int(window.numbers[0]),
-                "step": int(np.median(np.diff(window.numbers))) if len(window.numbers) > 1 else 1,
-                "count": len(window.numbers),
-                "truth": quantised(window.truth),
-                "root": None if window.root is None else quantised(window.root, 1.0),
-                "keypoints": None if window.keypoints is None else quantised(window.keypoints),
-                "predicted": [quantised(window.predicted[number]) if number in window.predicted else None for number in range(len(names))],
-            }
-            for window in windows
-        ],
+        "windows": [_window(window, len(names)) for window in windows],
     }
 
 
+def _window(window: Window, results: int) -> dict[str, Any]:
+    predicted = [window.predicted.get(number) for number in range(results)]
+    unit = _unit([window.truth, *(poses for poses in predicted if poses is not None)])
+    near = window.root is not None and float(np.abs(window.root).max()) <= _LARGEST
+    return {
+        "clip": window.moment.clip,
+        "action": window.action,
+        "kind": window.moment.kind,
+        "chosen": window.moment.result,
+        "at": window.at,
+        "fps": round(window.fps, 2),
+        "first": int(window.numbers[0]),
+        "step": int(np.median(np.diff(window.numbers))) if len(window.numbers) > 1 else 1,
+        "count": len(window.numbers),
+        "unit": unit,
+        "truth": quantised(window.truth, unit),
+        "root": quantised(window.root, 1.0) if near and window.root is not None else None,
+        "keypoints": quantised(window.keypoints, unit) if near and window.keypoints is not None else None,
+        "predicted": [None if poses is None else quantised(poses, unit) for poses in predicted],
+    }
+
+
+def _unit(arrays: Sequence[Array]) -> float:
+    """Steps a millimetre, as fine as the largest finite coordinate allows, but at least one."""
+    largest = max(float(np.max(np.abs(array), where=np.isfinite(array), initial=0.0)) for array in arrays)
+    return 10.0 if largest * 10.0 <= _LARGEST else 1.0
+
+
 def quantised(values: Array, per_mm: float = 10.0) -> str:
-    """Base64 of little-endian int16: ``values`` times ``per_mm``, rounded; too large ones are cut, and -32768 is not finite.
+    """Base64 of little-endian int16: ``values`` times ``per_mm``, rounded; -32768 for what is not finite or too large.
 
     Example:
-        >>> quantised(np.array([0.0, 0.1, -0.1, np.nan]))
-        'AAABAP//AIA='
+        >>> quantised(np.array([0.0, 0.1, -0.1, np.nan, 1e9]))
+        'AAABAP//AIAAgA=='
     """
     with np.errstate(invalid="ignore", over="ignore"):
-        whole = np.clip(np.nan_to_num(np.rint(values * per_mm), posinf=_LARGEST, neginf=-_LARGEST), -_LARGEST, _LARGEST)
-    whole = np.where(np.isfinite(values), whole, -_LARGEST - 1)
+        scaled = np.rint(values * per_mm)
+        kept = np.abs(scaled) <= _LARGEST
+    whole = np.where(kept, scaled, -_LARGEST - 1.0)
     return base64.b64encode(np.ascontiguousarray(whole, dtype="<i2").tobytes()).decode("ascii")

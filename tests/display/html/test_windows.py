@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from contextlib import ExitStack
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -92,11 +93,25 @@ def test_the_viewer_gets_everything_to_a_twentieth_of_a_millimetre(windows):
 
 
 @given(arrays(np.float64, st.integers(0, 30), elements=st.floats(allow_nan=True, allow_infinity=True)))
-def test_any_number_is_stored_cut_or_as_missing(values):
+def test_a_number_is_stored_to_a_twentieth_of_a_millimetre_or_is_missing(values):
+    """A coordinate that does not fit is not cut: its error would be shown as a smaller one."""
     kept = decoded(quantised(values))
-    finite = np.isfinite(values)
-    np.testing.assert_array_equal(np.isnan(kept), ~finite)
-    np.testing.assert_allclose(kept[finite], np.clip(values[finite], -3276.7, 3276.7), atol=0.0501)
+    fits = np.abs(values) <= 3276.7
+    np.testing.assert_array_equal(np.isfinite(kept[fits]), True)
+    np.testing.assert_allclose(kept[fits], values[fits], atol=0.0501)
+    assert np.isnan(kept[~(np.abs(values) < 3276.8)]).all()
+
+
+def test_far_joints_are_kept_in_millimetres_and_farther_ones_are_missing(windows):
+    _, (window, *_) = windows
+    far = window.truth.copy()
+    far[0, 1], far[1, 1], far[2, 1] = 20_000.0, 1e9, np.nan
+    (kept,) = as_json([replace(window, predicted={0: far})], ["one"], skeleton("h36m17"))["windows"]
+    assert kept["unit"] == 1.0
+    poses = decoded(kept["predicted"][0], 1.0).reshape(far.shape)
+    np.testing.assert_allclose(poses[0], far[0], atol=0.501)
+    assert np.isnan(poses[1:3, 1]).all()
+    np.testing.assert_allclose(decoded(kept["truth"], 1.0).reshape(far.shape), window.truth, atol=0.501)
 
 
 @given(st.integers(1, 100), st.integers(1, 8), st.integers(10, 32))
