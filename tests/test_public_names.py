@@ -31,7 +31,15 @@ def test_an_unknown_name_is_an_attribute_error():
 
 @pytest.mark.parametrize(
     "module",
-    ["scoring.evaluate", "scoring.comparison", "scoring.checks", "scoring.result", "scoring.markup", "scoring.decomposition.diagnosis"],
+    [
+        "scoring.evaluate",
+        "scoring.comparison",
+        "scoring.checks",
+        "scoring.result",
+        "scoring.latex",
+        "scoring.markup",
+        "scoring.decomposition.diagnosis",
+    ],
 )
 def test_the_examples_of_scoring_run(module):
     found = doctest.testmod(importlib.import_module(f"posebench.{module}"))
