@@ -318,7 +318,8 @@ class Diagnosis:
         joints: one for each scored joint.
         bones: one for each bone.
         slices: by dimension.
-        worst_slices: the three slices with the largest ``ratio``, out of those of at least 1 % of the poses and two takes.
+        worst_slices: the slices of poses with the largest ``ratio``, of three dimensions, out of those of at least 1 % of the poses and
+            two takes.
         worst: the ten poses with the largest error, the worst first.
         median: ten poses around the median error.
         largest: name of the rung or oracle that is the largest avoidable part; empty where none stands out.

@@ -1,7 +1,7 @@
 """The largest avoidable part of an error, and what it costs, in one sentence.
 
-**Convention.** Candidates are the rungs and oracles, each applied alone. What a fix gains counts less what it gains on noise of the same
-size, since any fix with free numbers in each pose gains something on anything; but for the error above 6 Hz, which a filter removes
+**Convention.** Candidates are the rungs and oracles, each applied alone. What a fix leaves is compared with what it leaves of noise of the
+same size, since any fix with free numbers in each pose gains something on anything; but for the error above 6 Hz, which a filter removes
 without fitting. Of candidates with nearly the same gain the one with the fewest free numbers is named; where one contains the other, such
 as signs of single bones the flip of the whole pose, the simpler one is named if it gains two thirds.
 """
@@ -52,24 +52,34 @@ _ORDER = (
 
 
 class Candidate(NamedTuple):
-    """A fix, alone: what it leaves, what it gains, and what it gains beyond chance, mm."""
+    """A fix, alone.
+
+    Attributes:
+        name: of the rung or oracle.
+        error: what it leaves, mm.
+        beyond_chance: what it gains beyond what it gains on noise, mm.
+        explained: share of the error of noise, after the same fix, that the file does not have.
+    """
 
     name: str
     error: float
-    gain: float
     beyond_chance: float
+    explained: float
+
+    @classmethod
+    def of(cls, name: str, start: float, gain: float, chance: float | None) -> Candidate:
+        """From what the fix gains on the file and on noise, mm; noise that it makes worse counts as noise that it does not change."""
+        of_noise = min(max(chance or 0.0, 0.0), (1.0 - 1e-9) * start)
+        return cls(name, start - gain, gain - of_noise, 1.0 - (start - gain) / (start - of_noise))
 
 
 def candidates(ladder: Sequence[Rung], oracles: Sequence[Oracle], start: float) -> list[Candidate]:
     """The fixes that can be named, with the simplest first."""
-    found = {}
-    for rung in ladder[1:]:
-        if rung.alone is not None:
-            found[rung.name] = Candidate(rung.name, start - rung.alone, rung.alone, rung.alone - max(rung.alone_chance or 0.0, 0.0))
+    found = {rung.name: Candidate.of(rung.name, start, rung.alone, rung.alone_chance) for rung in ladder[1:] if rung.alone is not None}
     for one in oracles:
-        if one.gain is not None and one.error is not None:
-            beyond = one.gain if one.name == "jitter" else one.beyond_chance
-            found[one.name] = Candidate(one.name, one.error, one.gain, beyond or 0.0)
+        if one.gain is not None:
+            # A filter that removes the error above 6 Hz fits nothing to a pose.
+            found[one.name] = Candidate.of(one.name, start, one.gain, None if one.name == "jitter" else one.chance)
     return [found[name] for name in _ORDER if name in found]
 
 
@@ -90,7 +100,7 @@ def largest_part(
     if not found:
         return "", f"{first}No fix could be computed."
     named = _named(found)
-    if named.beyond_chance < _NOTABLE * start:
+    if named.explained < _NOTABLE:
         return "", (
             f"{first}No avoidable part stands out: the largest, {_short(named.name)}, costs {max(named.beyond_chance, 0.0):.1f} of "
             f"{start:.1f} mm beyond chance; what is left is articulation."
@@ -105,10 +115,10 @@ def largest_part(
 
 def _named(found: Sequence[Candidate]) -> Candidate:
     """The candidate with the largest gain beyond chance, or a simpler one that explains the same, or most of it."""
-    best = max(one.beyond_chance for one in found)
-    named = next(one for one in found if one.beyond_chance >= _AS_GOOD * best)
+    best = max(one.explained for one in found)
+    named = next(one for one in found if one.explained >= _AS_GOOD * best)
     contained = next((family[: family.index(named.name)] for family in _NESTED if named.name in family), ())
-    return next((one for one in found if one.name in contained and one.beyond_chance >= _MOST_OF_IT * best), named)
+    return next((one for one in found if one.name in contained and one.explained >= _MOST_OF_IT * best), named)
 
 
 def _what(name: str, discrete: Sequence[DiscreteFix], oracle: Oracle | None) -> str:
@@ -120,9 +130,11 @@ def _what(name: str, discrete: Sequence[DiscreteFix], oracle: Oracle | None) -> 
         return text
     if oracle.percent is not None and "{" in text:
         return text.format(f"{oracle.percent:.0f} %")
-    if oracle.amount is not None:
-        turned = f"{oracle.amount:+.1f} degrees in the median" if abs(oracle.amount) >= 1.0 else "either way"
-        return f"{text}, by {turned}" if abs(oracle.amount) >= 1.0 else f"{text}, {turned}, spread {oracle.spread:.1f} degrees"
+    if oracle.amount is not None and oracle.spread is not None:
+        one_way = abs(oracle.amount) >= max(1.0, oracle.spread)
+        return (
+            f"{text}, by {oracle.amount:+.1f} degrees in the median" if one_way else f"{text}, either way, by {oracle.spread:.1f} degrees"
+        )
     return text
 
 

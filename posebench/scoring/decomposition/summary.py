@@ -426,9 +426,13 @@ def _slices(rows: list[Row], dimension: str, names: Sequence[str], total: Array,
 
 
 def worst_of(slices: Sequence[Slice], count: int = 3) -> tuple[Slice, ...]:
-    """The slices with the largest ratio, of those with enough poses and takes."""
-    usable = [one for one in slices if one.percent >= _LEAST_PERCENT and one.takes > 1 and one.ratio > 1.0]
-    return tuple(sorted(usable, key=lambda one: -one.ratio)[:count])
+    """The slices of poses with the largest ratio, one of each dimension, of those with enough poses and takes."""
+    usable = [
+        one for one in slices if one.percent >= _LEAST_PERCENT and one.takes > 1 and one.ratio > 1.0 and one.dimension != "bone-depth"
+    ]
+    worst_first = sorted(usable, key=lambda one: -one.ratio)
+    of_each = {one.dimension: one for one in reversed(worst_first)}
+    return tuple(one for one in worst_first if of_each[one.dimension] is one)[:count]
 
 
 def shown_frames(found: Found) -> tuple[tuple[DiagnosedFrame, ...], tuple[DiagnosedFrame, ...]]:
