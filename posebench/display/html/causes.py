@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from posebench.display.html import charts
 from posebench.display.html.case import Case, Content, bounds, number
+from posebench.display.html.differences import differences_of
 from posebench.display.html.elements import Child, Markup, details, element, group, paragraph, section
 from posebench.display.html.tables import Cell, Row, table
 from posebench.scoring.decomposition.record import Decomposition, Diagnosis, Oracle, Rung
@@ -62,6 +63,8 @@ def causes_section(content: Content) -> Markup:
         if case.diagnosis is not None:
             found = _diagnosis(case.diagnosis, place if content.several else 0)
             parts += [details(case.name, *found, opened=case is diagnosed[0])] if content.several else found
+    if len(diagnosed) == 2:
+        parts.append(differences_of(*diagnosed))
     return section("causes", "Where the error comes from", *parts)
 
 

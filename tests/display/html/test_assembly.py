@@ -95,6 +95,14 @@ def test_results_that_must_not_be_compared_share_no_page(made, tmp_path):
         posebench.report([made.one, other])
 
 
+def test_the_causes_of_two_results_of_one_kind_of_scale_are_compared(made, page, both):
+    assert "Paired differences of rungs" not in both.html, "the scale of one of them is unknown"
+    diagnosis = page.diagnoses["noisy"]
+    twice = posebench.report([made.one, made.one], protocol=made.protocol, names=["a", "b"], diagnoses=[diagnosis])
+    assert "Paired differences of rungs" in twice.html
+    assert "Differences are a minus b" in twice.html
+
+
 def test_the_object_is_a_table_and_a_plot_and_shows_itself_in_a_notebook(both, tmp_path):
     frame = both.frame
     assert list(frame.columns) == ["result", "metric", "unit", "kind", "key", "value", "low", "high"]
