@@ -34,8 +34,8 @@ def differences_of(one: Case, other: Case) -> Markup | None:
         )
     heads = ["part", "unit", one.name, other.name, "difference", "95 % interval"]
     about = (
-        f"Differences are {one.name} minus {other.name}, paired over {found.takes} takes; bold ones have an interval without zero. Intervals are"
-        " not adjusted for the number of rows."
+        f"Differences are {one.name} minus {other.name}, paired over {found.takes} takes; bold ones have an interval without zero."
+        " Intervals are not adjusted for the number of rows."
     )
     caption = "Paired differences of rungs, oracles and shares"
     return details(caption, group([paragraph(about), table(caption, heads, rows, range(2, 6))]))

@@ -12,7 +12,7 @@ from posebench.display.html.case import Case, Content
 from posebench.display.html.elements import Child, Markup, details, element, facts, group, paragraph, section, text
 from posebench.display.html.tables import from_document, table
 from posebench.display.text import diagnostics_table
-from posebench.networks.recipe import baselines
+from posebench.networks.recipe import baselines, read_method
 from posebench.predictions.disclosure import FACTS
 from posebench.predictions.finding import SEVERITIES
 from posebench.predictions.forms import TUNED
@@ -126,18 +126,17 @@ def _shown(value: Any) -> str:
 def repeat_section(content: Content) -> Markup:
     """The commands that make predictions, results and this page again."""
     lines: list[str] = []
-    results = [f"{number}.json" if content.several else "result.json" for number in range(1, 1 + len(content.cases))]
+    results = []
     root = _root(content.first)
-    for case, result in zip(content.cases, results, strict=True):
-        made, predictions = _predicted(case, result)
-        lines += [*made, f"posebench score {_word(predictions)} --protocol {_word(content.first.protocol.id)}{root} -o {result}"]
-    lines.append(f"posebench report {' '.join(results)}{root} -o report.html")
+    for number, case in enumerate(content.cases, start=1):
+        made, result = _made_again(case, f"-{number}" if content.several else "", root)
+        lines += made
+        results.append(result)
+    lines.append(f"posebench report {' '.join(map(_word, results))}{root} -o report.html")
     about = "Scoring the same file gives the same numbers, to the bit. The digests above identify protocol, data and predictions."
     if needs_root(content.first.data.name) and content.first.data.name in DATASETS:
         about += f" DIR is your copy of {content.first.data.name}."
-    code = element(
-        "pre", element("code", Markup("\n".join(text(line) for line in lines))), tabindex="0", role="group", aria_label="Commands"
-    )
+    code = element("pre", element("code", Markup("\n".join(map(text, lines)))), tabindex="0", role="group", aria_label="Commands")
     return section("repeat", "Make it again", paragraph(about), code)
 
 
@@ -147,25 +146,37 @@ def _root(result: Result) -> str:
     return " --root DIR" if needs_root(result.data.name) else ""
 
 
-def _predicted(case: Case, result: str) -> tuple[list[str], str]:
-    """The commands that make the predictions, if posebench can, and where they are."""
-    file = case.result.predictions
+def _made_again(case: Case, suffix: str, root: str) -> tuple[list[str], str]:
+    """The commands that give a result again, from the training on if posebench can, and the result's file: beside its predictions."""
+    file, protocol = case.result.predictions, case.result.protocol.id
     made = _read(file.provenance)
-    if made is None or file.method not in baselines():
-        return [], file.file
-    dataset = made.trained_on.split(" ", 1)[0]
-    run = f"runs/{file.method}" + ("" if result == "result.json" else f"-{result.removesuffix('.json')}")
-    root = " --root DIR" if needs_root(dataset) else ""
+    if made is None or not _trainable(file.method, made):
+        result = f"result{suffix}.json"
+        return [f"posebench score {_word(file.file)} --protocol {_word(protocol)}{root} -o {result}"], result
+    dataset, run = made.trained_on.split(" ", 1)[0], f"runs/{file.method}{suffix}"
     recipe = "" if made.recipe == TUNED else f" --recipe {_word(made.recipe)}"
-    train = (
-        f"posebench train {file.method} --dataset {_word(dataset)}{root} --keypoints {_word(made.trained_keypoints)}{recipe}"
-        f" --preset {_word(made.preset)} --seed {made.seed} -o {run}"
-    )
-    if dataset == case.result.data.name:
-        return [train], f"{run}/predictions.npz"
-    predictions = f"{run}/{case.result.data.name}.npz"
-    lift = f"posebench predict {run} --dataset {_word(case.result.data.name)}{_root(case.result)} -o {_word(predictions)}"
-    return [train, f"{lift} --keypoints {_word(file.keypoints)}"], predictions
+    lines = [
+        f"posebench train {file.method} --dataset {_word(dataset)}{' --root DIR' if needs_root(dataset) else ''}"
+        f" --keypoints {_word(made.trained_keypoints)}{recipe} --preset {_word(made.preset)} --seed {made.seed} -o {run}"
+    ]
+    data, predictions = case.result.data.name, f"{run}/predictions.npz"
+    # A run scores itself under its dataset's protocol of the same name.
+    if dataset == data == protocol:
+        return lines, f"{run}/result.json"
+    if dataset != data:
+        predictions = f"{run}/{data}.npz"
+        lift = f"posebench predict {run} --dataset {_word(data)}{root} --keypoints {_word(file.keypoints)} -o {_word(predictions)}"
+        lines.append(lift)
+    result = f"{run}/{protocol.replace('/', '-')}.json"
+    return [*lines, f"posebench score {_word(predictions)} --protocol {_word(protocol)}{root} -o {_word(result)}"], result
+
+
+def _trainable(method: str, made: Provenance) -> bool:
+    """Whether this posebench has the recipe and the preset."""
+    if method not in baselines():
+        return False
+    content, _ = read_method(method)
+    return (made.recipe == TUNED or made.recipe in content.get("recipes", {})) and made.preset in content.get("presets", {})
 
 
 def _read(stated: Mapping[str, Any] | None) -> Provenance | None:
