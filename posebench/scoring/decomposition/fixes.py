@@ -6,6 +6,7 @@ scored joints. No fix is clipped where it makes things worse: least squares is n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ import numpy.typing as npt
 
 from posebench.metrics.alignment import residuals
 from posebench.scoring.decomposition.body import Body
-from posebench.scoring.decomposition.shares import Correlation, correlation, exchanged_correlation
+from posebench.scoring.decomposition.shares import Correlation, correlations
 
 Array = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int8]
@@ -37,9 +38,7 @@ def choose_discrete(pred: Array, truth: Array, body: Body) -> tuple[Codes, Corre
 
     ``pred`` and ``truth`` are restricted to the scored joints.
     """
-    as_is = correlation(pred, truth)
-    order = _within(body.exchanged("sides"), body)
-    other = as_is if order is None else exchanged_correlation(pred, truth, order)
+    as_is, other = correlations(pred, truth, _within(body.exchanged("sides"), body))
     # z negated mirrors the prediction: its best rotation is the best reflection of the pose as it is.
     left = np.stack([found.left(trace) for found in (as_is, other) for trace in (found.proper, found.improper)])
     best = left.argmin(axis=0)
@@ -114,6 +113,17 @@ class Poses:
         pred, truth = (np.ascontiguousarray(pose[..., chosen]) for pose in (self.pred, self.truth))
         ray, axes = (None if one is None else one[..., chosen] for one in (self.ray, self.axes))
         return replace(self, pred=pred, truth=truth, codes=self.codes[chosen], ray=ray, axes=axes)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Poses]) -> Poses:
+        """Poses of one clip, one after the other."""
+        first = parts[0]
+        if len(parts) == 1:
+            return first
+        pred, truth, codes = (np.concatenate([getattr(one, name) for one in parts], axis=-1) for name in ("pred", "truth", "codes"))
+        ray = None if first.ray is None else np.concatenate([one.ray for one in parts if one.ray is not None], axis=-1)
+        axes = None if first.axes is None else np.concatenate([one.axes for one in parts if one.axes is not None], axis=-1)
+        return replace(first, pred=pred, truth=truth, codes=codes, ray=ray, axes=axes)
 
 
 class Bones(NamedTuple):

@@ -7,7 +7,7 @@ file of unknown scale has each pose scaled to its truth first (N-MPJPE).
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -287,11 +287,51 @@ class Measured:
         self.changed[name] = self.changed.get(name, np.zeros(2)) + np.array([changed, of])
 
 
+class _Gathered:
+    """Poses of some frames of each chunk, handed on when they are as many as a chunk: numpy's calls cost as much for a few poses.
+
+    Args:
+        use: takes poses and the errors that they start from.
+    """
+
+    def __init__(self, use: Callable[[Poses, Array], None]) -> None:
+        self._use = use
+        self._poses: list[Poses] = []
+        self._start: list[Array] = []
+
+    def add(self, poses: Poses, start: Array) -> None:
+        """Some more."""
+        self._poses.append(poses)
+        self._start.append(start)
+        if sum(map(len, self._start)) >= CHUNK:
+            self.finish()
+
+    def finish(self) -> None:
+        """Hand on what is there."""
+        if sum(map(len, self._start)):
+            self._use(Poses.joined(self._poses), np.concatenate(self._start))
+        self._poses, self._start = [], []
+
+
 def measure(unit: Unit, setting: Setting, context: Context, surveyed: Survey, fixer: Fixer) -> Measured:
     """The second pass over a unit."""
     found, body, count = Measured(), setting.body, len(unit.truth)
     kept = {name: np.empty(count, dtype=np.float32) for name in _KEPT}
-    amounts: dict[str, list[Array]] = {}
+    amounts: dict[str, list[npt.NDArray[np.float32]]] = {}
+
+    def add_oracles(poses: Poses, start: Array) -> None:
+        fixed = fixer.oracles(poses, start)
+        found.add_errors("fix", fixed)
+        _count_changes(found, fixed)
+        for name, values in fixed.amounts.items():
+            amounts.setdefault(name, []).append(values.astype(np.float32))
+
+    def add_chance(poses: Poses, _: Array) -> None:
+        fixed = fixer.ladder(poses)
+        found.add_errors("chance", fixed)
+        found.add_errors("chance", fixer.oracles(poses, fixed.errors["start"]))
+
+    oracles, chance = _Gathered(add_oracles), _Gathered(add_chance)
     bins = _speed_bins(unit, setting)
     runs = _runs(unit, setting)
     errors = np.empty((3, len(body.skeleton), count)) if runs else None
@@ -309,18 +349,23 @@ def measure(unit: Unit, setting: Setting, context: Context, surveyed: Survey, fi
         found.add("joint", fixed.by_joint.sum(axis=1), size)
         found.add_errors("fix", fixed)
         some = slice(-part.start % setting.oracle_every, None, setting.oracle_every)
-        oracles = fixer.oracles(poses if setting.oracle_every == 1 else poses.some(some), start[some])
-        found.add_errors("fix", oracles)
-        for name, values in oracles.amounts.items():
-            amounts.setdefault(name, []).append(values.astype(np.float32))
-        _count_changes(found, oracles)
+        oracles.add(poses if setting.oracle_every == 1 else poses.some(some), start[some])
         error = chunk.pred - chunk.truth
         if errors is not None:
             errors[:, :, part] = error
         bones = Bones.of(chunk.pred, chunk.truth, body)
         _add_shares(found, kept, part, error, bones, ray, body)
         _add_slices(found, chunk, start, bones, bins, ray, unit.up, setting)
-        _add_chance(found, unit, chunk, surveyed, context, setting, fixer)
+        chosen = _chance_frames(chunk, setting)
+        if len(chosen):
+            noise = _chance_poses(unit, chunk, chosen, start, setting)
+            chance_codes, _ = choose_discrete(*_scored(noise, chunk.truth[:, :, chosen], body), body)
+            truth = np.ascontiguousarray(chunk.truth[:, :, chosen])
+            chance.add(
+                Poses(noise, truth, chance_codes, setting.metric_scale, context.chance_scales, None, None, None, lengths), start[chosen]
+            )
+    for gathered in (oracles, chance):
+        gathered.finish()
     if errors is not None:
         _add_bands(found, errors, runs, setting, fixer)
     found.by_pose = {name: values for name, values in kept.items() if setting.placed or name not in ("along", "across")}
@@ -390,19 +435,6 @@ def _speed_bins(unit: Unit, setting: Setting) -> npt.NDArray[np.intp] | None:
     if setting.rate is None or len(unit.frames) < 2:
         return None
     return slices.speed(unit.truth, unit.frames, setting.stride, setting.rate)
-
-
-def _add_chance(found: Measured, unit: Unit, chunk: _Chunk, surveyed: Survey, context: Context, setting: Setting, fixer: Fixer) -> None:
-    chosen = _chance_frames(chunk, setting)
-    if not len(chosen):
-        return
-    truth = np.ascontiguousarray(chunk.truth[:, :, chosen])
-    poses = _chance_poses(unit, chunk, chosen, surveyed.start[chunk.part], setting)
-    codes, _ = choose_discrete(*_scored(poses, truth, setting.body), setting.body)
-    made = Poses(poses, truth, codes, setting.metric_scale, context.chance_scales, None, None, None, context.lengths)
-    fixed = fixer.ladder(made)
-    found.add_errors("chance", fixed)
-    found.add_errors("chance", fixer.oracles(made, fixed.errors["start"]))
 
 
 def _runs(unit: Unit, setting: Setting) -> list[slice]:

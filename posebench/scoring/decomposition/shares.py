@@ -55,12 +55,24 @@ class Correlation(NamedTuple):
 
 def correlation(pred: Array, truth: Array) -> Correlation:
     """Sums of predicted and true poses (3, J, n), about their mean joints."""
+    return correlations(pred, truth, None)[0]
+
+
+def correlations(pred: Array, truth: Array, order: list[int] | None) -> tuple[Correlation, Correlation]:
+    """:func:`correlation`, and that of the predictions with their joints in another order (the same twice without one)."""
     p_mean, g_mean = pred.mean(axis=1), truth.mean(axis=1)
     p, g = pred - p_mean[:, None], truth - g_mean[:, None]
-    return _correlation(p, g, pred.shape[1] * np.einsum("cn,cn->n", p_mean - g_mean, p_mean - g_mean))
+    mean_gap = pred.shape[1] * np.einsum("cn,cn->n", p_mean - g_mean, p_mean - g_mean)
+    size, true_size = np.einsum("cjn,cjn->n", p, p), np.einsum("cjn,cjn->n", g, g)
+    as_is = Correlation(mean_gap, size, true_size, *_inner_products(p, g))
+    if order is None:
+        return as_is, as_is
+    # The mean joint and the sizes do not depend on the order.
+    return as_is, Correlation(mean_gap, size, true_size, *_inner_products(p[:, order], g))
 
 
-def _correlation(p: Array, g: Array, mean_gap: Array) -> Correlation:
+def _inner_products(p: Array, g: Array) -> tuple[Array, Array, Array]:
+    """The inner product of centred poses, and the largest over rotations, without and with a reflection."""
     k = np.einsum("ijn,kjn->ikn", g, p)
     norm = np.sqrt(np.einsum("ikn,ikn->n", k, k))
     dot = np.einsum("iin->n", k)
@@ -68,13 +80,7 @@ def _correlation(p: Array, g: Array, mean_gap: Array) -> Correlation:
     cofactors = cofactors_of(k)
     det = np.einsum("kn,kn->n", k[0], cofactors[0])
     proper, improper = best_trace(cofactors, det, k) * norm, best_trace(cofactors, -det, -k) * norm
-    size, true_size = np.einsum("cjn,cjn->n", p, p), np.einsum("cjn,cjn->n", g, g)
-    return Correlation(mean_gap, size, true_size, dot, np.where(norm > 0.0, proper, 0.0), np.where(norm > 0.0, improper, 0.0))
-
-
-def exchanged_correlation(pred: Array, truth: Array, order: list[int]) -> Correlation:
-    """:func:`correlation` of the predictions with their joints in another order."""
-    return correlation(pred[:, order], truth)
+    return dot, np.where(norm > 0.0, proper, 0.0), np.where(norm > 0.0, improper, 0.0)
 
 
 def pose_parts(found: Correlation) -> Array:
