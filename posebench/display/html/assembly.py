@@ -22,7 +22,7 @@ from posebench.scoring.comparison import Comparison, Scored, compare
 from posebench.scoring.decomposition.record import Diagnosis, load_diagnosis
 from posebench.scoring.protocol import Protocol, load_protocol
 from posebench.scoring.result import Result, distinct_names, load_result
-from posebench.scoring.submission import loaded
+from posebench.scoring.submission import IN_MEMORY, loaded
 from posebench.scoring.truth import TruthLocation
 
 #: Results on one page, at most.
@@ -224,6 +224,12 @@ def _look(
                 continue
             sources[place] = open_source(stack, file, case, content.protocol, location, from_format)
         if strict and not sources:
+            if content.first.predictions.file == IN_MEMORY:
+                raise PosebenchError(
+                    f"{content.cases[0].name}, scored from poses in memory",
+                    "a result of a prediction file",
+                    "write the poses with posebench.save_predictions, score the file, and name its result",
+                )
             raise PosebenchError(
                 f"no prediction file beside {content.cases[0].name}'s result",
                 f"the file {content.first.predictions.file} of sha256 {content.first.predictions.sha256[:16]}...",
@@ -242,6 +248,8 @@ def _look(
 
 def _no_file(case: Case, *, several: bool) -> str:
     file = case.result.predictions
+    if file.file == IN_MEMORY:
+        return f"{case.name} was scored from poses in memory: for skeletons, save them with posebench.save_predictions and score the file."
     whose = f" of {case.name}" if several else ""
     return (
         f"Skeletons{whose}, and where the error comes from, need the prediction file {file.file} (sha256 {file.sha256[:16]}...):"

@@ -55,8 +55,8 @@ def findings_section(content: Content) -> Markup:
                 f"{invalid.poses:,} invalid poses were scored with every joint at the root; {invalid.nonfinite:,} of them are not finite."
             )
             parts.append(paragraph(element("strong", "Note. "), text))
-        if case.result.behaviour:
-            parts.append(from_document("Diagnostics that need no true poses", diagnostics_table(case.result.behaviour)))
+        if behaviour := _numbers(case.result.behaviour):
+            parts.append(from_document("Diagnostics that need no true poses", diagnostics_table(behaviour)))
     return section("findings", "Findings of the checks", *parts)
 
 
@@ -70,6 +70,13 @@ def _findings(result: Result) -> Markup:
         fix = paragraph(f"Likely fix: {one.fix}", class_="note") if one.fix else None
         rows.append([element("span", one.severity, class_=f"badge {_known(one.severity)}"), one.name, group([one.message, fix, clips])])
     return table("Findings", ["severity", "check", "what was found"], rows, sortable=False, class_="prose")
+
+
+def _numbers(stated: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """The numbers among what a file states; a result does not check its diagnostics."""
+    tables = {name: values for name, values in stated.items() if isinstance(values, Mapping)}
+    numbers = {name: {key: one for key, one in values.items() if isinstance(one, int | float)} for name, values in tables.items()}
+    return {name: values for name, values in numbers.items() if values}
 
 
 def _known(severity: str) -> str:

@@ -19,9 +19,10 @@ from posebench.scoring.result_parts import ScoredFile
 from posebench.scoring.submission import Submission, open_submission
 from posebench.scoring.truth import TruthLocation
 
-#: Endings of prediction files, and files of a folder that are looked at, at most.
 _ENDINGS = (".npz", ".h5", ".hdf5")
-_LOOKED_AT = 50
+#: Files of other names that are looked at: so many, and none larger than this.
+_LOOKED_AT = 20
+_LARGEST = 2**29
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,9 +68,13 @@ def find_predictions(result: Path, stated: ScoredFile) -> Path | None:
     A file of the stated name is looked at first, then others that may hold predictions.
     """
     folder = result.parent
-    others = sorted(path for path in folder.iterdir() if path.suffix in _ENDINGS and not path.name.endswith(".sums.npz"))
     named = folder / Path(stated.file).name
-    for path in dict.fromkeys([named, *others[:_LOOKED_AT]]):
+    try:
+        others = sorted(path for path in folder.iterdir() if path.suffix in _ENDINGS and not path.name.endswith(".sums.npz"))
+        small = [path for path in others if path.stat().st_size <= _LARGEST]
+    except OSError:
+        small = []
+    for path in dict.fromkeys([named, *small[:_LOOKED_AT]]):
         try:
             if path.is_file() and sha256_of(path) == stated.sha256:
                 return path

@@ -147,3 +147,20 @@ def test_making_a_page_loads_no_heavy_package(made):
 
     loaded = modules_after(RUN, "report", made.one, "-o", made.folder / "light.html")
     assert not loaded & set(HEAVY)
+
+
+def test_poses_scored_from_memory_have_no_file_to_show(made):
+    poses = {clip: pose * 1.01 for clip, pose in made.truth.items()}
+    result = posebench.score(poses, made.protocol, unit="mm", skeleton="h36m17", method="mine")
+    assert "scored from poses in memory" in posebench.report(result, protocol=made.protocol).missing[0]
+    with pytest.raises(PosebenchError, match="a name that ends with"):
+        posebench.report(result).save(made.folder / "page.txt")
+
+
+def test_a_damaged_result_that_can_still_be_read_has_a_page(made, copy):
+    content = json.loads((copy / "result.json").read_text())
+    del content["metrics"]["MPJPE"]["groups"]["action"]
+    content["metrics"]["PA-MPJPE"]["groups"]["action"]["new"] = 1.0
+    content["behaviour"] = {"predicted": {"depth extent": {"a": 1}}, "true": None}
+    (copy / "result.json").write_text(json.dumps(content))
+    assert "new" in posebench.report(copy / "result.json", protocol=made.protocol).html
