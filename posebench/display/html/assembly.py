@@ -100,7 +100,9 @@ def report(
     elif predictions is not None:
         raise PosebenchError("predictions without true poses", "what they are held against", f"add {_truth_option(read[0])}")
     else:
-        missing.append(f"Skeletons, and where the error comes from, need the true poses: add {_truth_option(read[0])} to posebench report.")
+        diagnosed = all(case.diagnosis is not None for case in content.cases)
+        what = "Skeletons need" if diagnosed else "Skeletons, and where the error comes from, need"
+        missing.append(f"{what} the true poses: add {_truth_option(read[0])} to posebench report.")
     content = replace(content, missing=tuple(missing))
     page = _page(content, comparisons, windows, title)
     found = {case.name: case.diagnosis for case in content.cases if case.diagnosis is not None}
@@ -251,8 +253,9 @@ def _no_file(case: Case, *, several: bool) -> str:
     if file.file == IN_MEMORY:
         return f"{case.name} was scored from poses in memory: for skeletons, save them with posebench.save_predictions and score the file."
     whose = f" of {case.name}" if several else ""
+    causes = ", and where the error comes from," if case.diagnosis is None else ""
     return (
-        f"Skeletons{whose}, and where the error comes from, need the prediction file {file.file} (sha256 {file.sha256[:16]}...):"
+        f"Skeletons{whose}{causes} need the prediction file {file.file} (sha256 {file.sha256[:16]}...):"
         " put it next to the result, or name it with --predictions."
     )
 
@@ -286,8 +289,8 @@ def _page(content: Content, comparisons: Sequence[Comparison], windows: Sequence
     if not windows or content.protocol is None:
         return write_page(content, comparisons, title=title, causes=causes)
     names, skeleton = [case.name for case in content.cases], content.protocol.skeleton
-    metric = next(case.diagnosis.metric for case in content.cases if case.diagnosis is not None)
-    skeletons = skeletons_section(windows, names, skeleton, metric)
+    metrics = list(dict.fromkeys(case.diagnosis.metric for case in content.cases if case.diagnosis is not None))
+    skeletons = skeletons_section(windows, names, skeleton, metrics)
 
     def page(shown: Sequence[Window]) -> str:
         return write_page(content, comparisons, title=title, causes=causes, skeletons=skeletons, data=as_json(shown, names, skeleton))

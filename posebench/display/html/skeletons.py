@@ -14,22 +14,22 @@ from posebench.display.html.windows import Window, seen_by_camera
 _KINDS = {"worst": "Largest errors", "median": "Around the median error"}
 
 
-def skeletons_section(windows: Sequence[Window], names: Sequence[str], skeleton: Skeleton, metric: str) -> Markup:
+def skeletons_section(windows: Sequence[Window], names: Sequence[str], skeleton: Skeleton, metrics: Sequence[str]) -> Markup:
     """Each window's frame as the camera sees it and from above, true and predicted.
 
     Args:
         windows: what to show, in the order of the viewer's data.
         names: of the results.
         skeleton: joint order.
-        metric: by which the frames were chosen.
+        metrics: by which the frames were chosen.
     """
     if not windows:
         return Markup("")
-    scaled = " Poses of unknown scale are shown at the scale that N-MPJPE gives them." if metric == "N-MPJPE" else ""
+    scaled = " Poses of unknown scale are shown at the scale that N-MPJPE gives them." if "N-MPJPE" in metrics else ""
     about = (
-        f"Frames were chosen by {metric}, not by hand: those with the largest error, and those around the median. Grey is the true pose;"
-        " the person\u2019s left is blue, right is orange. A view from above shows errors in depth, which the camera\u2019s view hides."
-        + scaled
+        f"Frames were chosen by {' or '.join(metrics)}, not by hand: those with the largest error, and those around the median."
+        " Grey is the true pose; the person\u2019s left is blue, right is orange. A view from above shows errors in depth, which the"
+        " camera\u2019s view hides." + scaled
     )
     parts: list[Markup] = [paragraph(about), element("div", id="viewer", hidden=True)]
     for kind, title in _KINDS.items():

@@ -34,13 +34,15 @@ def test_without_predictions_the_page_has_the_numbers_and_says_what_is_missing(m
 def test_without_the_protocol_the_numbers_are_shown(copy):
     made_page = posebench.report(copy / "result.json")
     assert "does not have the protocol" in made_page.html
-    assert "the true poses" in made_page.missing[0]
+    assert made_page.missing[0].startswith("Skeletons, and where the error comes from, need the true poses: add --root DIR")
 
 
 def test_predictions_are_found_under_any_name(made, copy, page):
     shutil.copy(made.one.parent / "predictions.npz", copy / "renamed.npz")
     save_predictions(copy / "predictions.npz", {"S1/a/b": np.zeros((2, 17, 3))}, unit="mm", skeleton="h36m17")
-    found = posebench.report(copy / "result.json", protocol=made.protocol, diagnoses=list(page.diagnoses.values()))
+    diagnoses = list(page.diagnoses.values())
+    assert posebench.report(copy / "result.json", diagnoses=diagnoses).missing[0].startswith("Skeletons need the true poses")
+    found = posebench.report(copy / "result.json", protocol=made.protocol, diagnoses=diagnoses)
     assert 'id="skeletons"' in found.html
     assert found.missing == ()
 
