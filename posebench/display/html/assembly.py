@@ -122,7 +122,8 @@ def _names(given: Sequence[Scored], results: Sequence[Result], names: Sequence[s
     if names is not None:
         return list(names)
     paths = [str(number) if isinstance(one, Result) else one for number, one in enumerate(given, start=1)]
-    return [name or "result" for name in (distinct_names(results, paths) if len(results) > 1 else [results[0].predictions.method])]
+    file = results[0].predictions
+    return [str(name) for name in distinct_names(results, paths)] if len(results) > 1 else [file.method or file.file or "result"]
 
 
 def _protocol(protocol: str | os.PathLike[str] | Protocol | None, result: Result) -> Protocol | None:

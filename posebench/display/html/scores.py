@@ -37,7 +37,9 @@ def cards(case: Case) -> Markup:
 def scores_section(content: Content, comparisons: Sequence[Comparison]) -> Markup:
     """Every metric of one result; or the results side by side, with their intervals on common axes."""
     headline = content.first.protocol.headline
-    about = f"Average by {headline}. Intervals are 95 % over takes; they do not cover other seeds of a training."
+    given = any(found.low is not None for case in content.cases for found in case.result.metrics.values())
+    intervals = "Intervals are 95 % over takes; they do not cover other seeds of a training." if given else "These takes give no intervals."
+    about = f"Average by {headline}. {intervals}"
     empty = [case.name for case in content.cases if case.result.predictions.scale == "unknown"]
     scale = f"The scale of {_named(empty, content)} is unknown, so that absolute metrics have no value." if empty else None
     parts: list[Child] = [paragraph(about, None if scale is None else f" {scale}")]
@@ -60,7 +62,7 @@ def _every(case: Case, tables: Iterable[str], caption: str) -> Markup:
     shown = {name: found for name in tables if (found := case.table(name)) is not None}
     kinds = list(next(iter(shown.values())).by) if shown else []
     headline, *others = kinds or [case.result.protocol.headline]
-    heads = ["metric", "unit", headline, "95 % interval", *(f"by {kind}" for kind in others)]
+    heads = ["metric", "unit", f"by {headline}", "95 % interval", *(f"by {kind}" for kind in others)]
     rows: list[Row] = [
         [
             name,
