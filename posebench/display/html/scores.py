@@ -73,7 +73,7 @@ def _every(case: Case, tables: Iterable[str], caption: str) -> Markup:
         ]
         for name, found in shown.items()
     ]
-    return table(caption, heads, rows, range(2, len(heads)), sortable=False)
+    return table(caption, heads, rows, range(2, len(heads)), sortable=False, class_="names")
 
 
 def _side_by_side(content: Content, comparisons: Sequence[Comparison]) -> Markup:
@@ -142,7 +142,7 @@ def _dots(caption: str, rows: Sequence[tuple[str, Case, str, int]], content: Con
         lines,
         (2,),
         sortable=False,
-        class_="chart",
+        class_="chart" if content.several else "chart names",
     )
 
 
@@ -159,7 +159,7 @@ def _all_side_by_side(content: Content) -> Markup:
         ]
         rows.append([name, content.unit(name), *cells])
     heads = ["metric", "unit", *(case.name for case in content.cases)]
-    return table("All metrics and diagnostics", heads, rows, range(2, len(heads)), sortable=False)
+    return table("All metrics and diagnostics", heads, rows, range(2, len(heads)), sortable=False, class_="names")
 
 
 def comparison_section(comparisons: Sequence[Comparison]) -> Markup:
