@@ -2,10 +2,10 @@
 
 The commands of the command line are functions here:
 
-* score: ``check``, ``score``, ``compare``, ``explain``, ``convert``
+* score: ``check``, ``score``, ``compare``, ``explain``, ``diagnose``, ``convert``
 * lift: ``open_lifter``, ``predict``, ``speed``
 * train: ``train``, ``regenerate``
-* look: ``draw``
+* look: ``report``, ``draw``
 
 Files and data: ``open_dataset``, ``open_predictions``, ``save_predictions``, ``load_result``, ``load_record``, ``load_protocol``,
 ``find_protocols``, ``protocol_ids``. Types: ``Camera``, ``Clip``, ``Dataset``, ``Lifter``, ``Provenance``, ``Reading``, ``Result``;
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from posebench.data import open_dataset
     from posebench.data.clip import Clip, Dataset
     from posebench.display.gallery import draw
+    from posebench.display.html.assembly import report
     from posebench.lifters import Lifter, predict
     from posebench.lifters.choose import open_lifter
     from posebench.lifters.timing.record import load_record
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from posebench.scoring.checks import check
     from posebench.scoring.comparison import compare
     from posebench.scoring.conventions.explaining import explain
+    from posebench.scoring.decomposition.diagnosis import diagnose
     from posebench.scoring.evaluate import score
     from posebench.scoring.protocol import find_protocols, load_protocol, protocol_ids
     from posebench.scoring.result import Result, load_result
@@ -54,6 +56,7 @@ __all__ = [
     "check",
     "compare",
     "convert",
+    "diagnose",
     "draw",
     "explain",
     "find_protocols",
@@ -66,6 +69,7 @@ __all__ = [
     "predict",
     "protocol_ids",
     "regenerate",
+    "report",
     "save_predictions",
     "score",
     "speed",
@@ -85,6 +89,7 @@ _HOME = {
     "check": "scoring.checks",
     "compare": "scoring.comparison",
     "convert": "predictions.formats.registry",
+    "diagnose": "scoring.decomposition.diagnosis",
     "draw": "display.gallery",
     "explain": "scoring.conventions.explaining",
     "find_protocols": "scoring.protocol",
@@ -97,6 +102,7 @@ _HOME = {
     "predict": "lifters",
     "protocol_ids": "scoring.protocol",
     "regenerate": "board.regeneration.regenerate",
+    "report": "display.html.assembly",
     "save_predictions": "predictions.archive",
     "score": "scoring.evaluate",
     "speed": "lifters.timing.run",

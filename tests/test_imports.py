@@ -193,10 +193,11 @@ def test_protocols_and_the_list_of_data_leave_heavy_packages_out(command):
     assert not modules_after(RUN, *command) & set(HEAVY)
 
 
-@pytest.mark.parametrize("verb", ["check", "score", "explain"])
+@pytest.mark.parametrize("verb", ["check", "score", "explain", "diagnose"])
 @pytest.mark.parametrize("kind", ["npz", "h5"])
-def test_check_and_score_leave_heavy_packages_out(pair, verb, kind, tmp_path):
+def test_check_score_and_diagnose_leave_heavy_packages_out(pair, verb, kind, tmp_path):
     output = ["-o", tmp_path / "r.json", "--csv", tmp_path / "r.csv", "--per-frame"] if verb == "score" else []
+    output = ["-o", tmp_path / "d.json", "--fps", "30"] if verb == "diagnose" else output
     loaded = modules_after(RUN, verb, pair["pred", kind], "--protocol", "pair-17j", "--truth", pair["truth", kind], *output)
     assert not loaded & {"h5py", *HEAVY}
 

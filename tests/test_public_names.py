@@ -29,7 +29,18 @@ def test_an_unknown_name_is_an_attribute_error():
         _ = posebench.nothing_like_this
 
 
-@pytest.mark.parametrize("module", ["scoring.evaluate", "scoring.comparison", "scoring.checks", "scoring.result", "scoring.markup"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "scoring.evaluate",
+        "scoring.comparison",
+        "scoring.checks",
+        "scoring.result",
+        "scoring.latex",
+        "scoring.markup",
+        "scoring.decomposition.diagnosis",
+    ],
+)
 def test_the_examples_of_scoring_run(module):
     found = doctest.testmod(importlib.import_module(f"posebench.{module}"))
     assert found.failed == 0

@@ -11,6 +11,7 @@ from posebench.board.entry import Entry
 from posebench.board.entry_files import load_entries
 from posebench.board.pages.all_rows import all_rows_page
 from posebench.board.pages.entry import entry_page
+from posebench.board.pages.latex import as_latex, made_tables, stored_choice
 from posebench.board.pages.leaderboard import leaderboard_page
 from posebench.board.pages.plot_data import Data
 from posebench.board.pages.plots import draw, fresh, plot_data
@@ -27,8 +28,10 @@ from posebench.scoring.protocol import load_protocol
 _GENERATED = (("entries", ".md"), ("tables", ".md"), ("tables", ".csv"), ("tables", ".json"), ("plots", ".svg"))
 
 
-def _texts(board: Path, entries: Sequence[Entry], ranked: dict[Key, Ranking], records: Mapping[str, Record]) -> dict[Path, str]:
-    """Every generated text of a board: pages, entries' pages, tables."""
+def _texts(
+    board: Path, entries: Sequence[Entry], ranked: dict[Key, Ranking], records: Mapping[str, Record], underline: bool | None
+) -> dict[Path, str]:
+    """Every generated text of a board: pages, entries' pages, tables; in LaTeX too, unless ``underline`` is None."""
     published = load_published(board)
     texts = {board / "README.md": leaderboard_page(ranked, published, records), board / "how-to-read.md": READING}
     if records:
@@ -40,6 +43,8 @@ def _texts(board: Path, entries: Sequence[Entry], ranked: dict[Key, Ranking], re
         texts[board / "tables" / f"{stem}.md"] = all_rows_page(key, ranked[key], protocol, stem)
         texts[board / "tables" / f"{stem}.csv"] = as_csv(ranked[key])
         texts[board / "tables" / f"{stem}.json"] = as_json(ranked[key])
+        if underline is not None:
+            texts[board / "tables" / f"{stem}.tex"] = as_latex(ranked[key], underline=underline)
         for ranking in filter(None, (ranked[key], ranked[key].aside)):
             for number, entry in enumerate(ranking.entries):
                 texts[board / "entries" / protocol.id / f"{entry.name}.md"] = entry_page(ranking, number, protocol)
@@ -56,7 +61,7 @@ def _plots(board: Path, ranked: dict[Key, Ranking], records: Mapping[str, Record
 def _left_over(board: Path, made: set[Path]) -> list[Path]:
     """Generated files whose entry no longer exists."""
     found = {path for folder, ending in _GENERATED for path in (board / folder).rglob(f"*{ending}")}
-    found |= {path for path in [board / "speed.md"] if path.exists()}
+    found |= {path for path in [board / "speed.md"] if path.exists()} | made_tables(board).keys()
     return sorted(found - made)
 
 
@@ -67,11 +72,13 @@ def _read(path: Path) -> str | None:
         return None
 
 
-def render(board: Path, *, progress: Callable[[int, int], None] | None = None) -> Path:
+def render(board: Path, *, latex: bool = False, underline: bool = False, progress: Callable[[int, int], None] | None = None) -> Path:
     """Write a board's pages, tables and plots; plots that are fresh are not drawn again.
 
     Args:
         board: the board's folder.
+        latex: write tables in LaTeX too. A board that has some keeps them, and they are written again each time.
+        underline: in those tables, underline the second best values.
         progress: called with (plots done, plots in all).
 
     Returns:
@@ -89,7 +96,7 @@ def render(board: Path, *, progress: Callable[[int, int], None] | None = None) -
         )
     ranked = rankings(entries)
     records = load_records(board)
-    texts = _texts(board, entries, ranked, records)
+    texts = _texts(board, entries, ranked, records, underline if latex else stored_choice(board))
     for path, text in texts.items():
         write_text(path, text)
     plots = list(_plots(board, ranked, records))
@@ -118,7 +125,7 @@ def check_board(board: Path) -> int:
         _check_digest(entry)
     ranked = rankings(entries)
     records = load_records(board)
-    texts, plots = _texts(board, entries, ranked, records), list(_plots(board, ranked, records))
+    texts, plots = _texts(board, entries, ranked, records, stored_choice(board)), list(_plots(board, ranked, records))
     stale = [path for path, text in texts.items() if _read(path) != text]
     stale += [path for path, name, data in plots if not fresh(_read(path) or "", name, data)]
     stale += _left_over(board, {*texts, *(path for path, _, _ in plots)})

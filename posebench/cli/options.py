@@ -74,11 +74,32 @@ def add_board(parser: ArgumentParser) -> None:
     parser.add_argument("--board", metavar="DIR", type=Path, default=Path("leaderboard"), help="the board's folder (default: %(default)s)")
 
 
-def add_json(parser: ArgumentParser) -> None:
-    """``--json`` and ``--markdown``, of which one may be given."""
+def add_json(parser: ArgumentParser, *, latex: bool = False) -> None:
+    """``--json`` and ``--markdown``, of which one may be given; with ``latex`` also ``--latex``, and what belongs to it."""
     one = parser.add_mutually_exclusive_group()
     one.add_argument("--json", action="store_true", help="print machine-readable output")
     one.add_argument("--markdown", action="store_true", help="print tables as markdown")
+    if latex:
+        one.add_argument("--latex", action="store_true", help="print tables for a paper (booktabs); of several rows the best value is bold")
+        add_underline(parser)
+
+
+def add_underline(parser: ArgumentParser) -> None:
+    """``--underline-second``."""
+    parser.add_argument("--underline-second", action="store_true", help="with --latex: underline the second best value of each column")
+
+
+def underline(args: Namespace) -> bool:
+    """The option of :func:`add_underline`.
+
+    Raises:
+        PosebenchError: it is given without ``--latex``.
+    """
+    if args.underline_second and not args.latex:
+        from posebench.base.errors import PosebenchError
+
+        raise PosebenchError("--underline-second without --latex", "both, or neither", "add --latex")
+    return bool(args.underline_second)
 
 
 def add_device(parser: ArgumentParser) -> None:

@@ -50,7 +50,7 @@ def action_table(result: Result) -> Table | None:
     for row, count in zip(result.rows, result.sums[names[0]].count, strict=True):
         poses[row.action] = poses.get(row.action, 0.0) + count
     rows = [
-        [action, f"{poses[action]:,.0f}", *(number(result.metrics[name].groups["action"].get(action)) for name in names)]
+        [action, f"{poses.get(action, 0.0):,.0f}", *(number(result.metrics[name].groups.get("action", {}).get(action)) for name in names)]
         for action in dict.fromkeys([*result.actions, *poses])
     ]
     rows.append(["average", f"{sum(poses.values()):,.0f}", *(number(mean_of_actions(result, name)) for name in names)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,9 +108,9 @@ def score(
         return Result(
             protocol=ScoredProtocol(id=protocol.id, version=protocol.version, digest=protocol.digest, headline=protocol.headline),
             data=data.result(),
-            predictions=_scored_file(submission, sha256.result()),
-            coverage=_coverage(submission, accumulated),
-            invalid=_invalid(accumulated),
+            predictions=scored_file(submission, sha256.result()),
+            coverage=coverage_of(submission, accumulated.sums),
+            invalid=invalid_poses_of(accumulated.sums),
             metrics={name: value for name, value in values.items() if name in ranked},
             diagnostics={name: value for name, value in values.items() if name not in ranked},
             findings=[finding.shortened() for finding in findings],
@@ -227,7 +227,8 @@ def _frames(submission: Submission, metrics: list[Metric], accumulated: Accumula
     return found
 
 
-def _scored_file(submission: Submission, sha256: str) -> ScoredFile:
+def scored_file(submission: Submission, sha256: str) -> ScoredFile:
+    """What a result states of the prediction file."""
     meta = submission.file.meta
     return ScoredFile(
         file=Path(submission.file.path).name,
@@ -244,15 +245,17 @@ def _scored_file(submission: Submission, sha256: str) -> ScoredFile:
     )
 
 
-def _coverage(submission: Submission, accumulated: Accumulated) -> Coverage:
-    poses, wanted = sum(sums.poses for sums in accumulated.sums), submission.scope.pose_count
-    clips, clips_wanted = len(submission.clips), len(submission.scope.clips)
-    return Coverage(poses=poses, poses_wanted=wanted, clips=clips, clips_wanted=clips_wanted, partial=poses != wanted)
+def coverage_of(submission: Submission, clips: Sequence[ClipSums]) -> Coverage:
+    """How much of the protocol the clips hold, from their counts."""
+    poses, wanted = sum(sums.poses for sums in clips), submission.scope.pose_count
+    held, clips_wanted = len(submission.clips), len(submission.scope.clips)
+    return Coverage(poses=poses, poses_wanted=wanted, clips=held, clips_wanted=clips_wanted, partial=poses != wanted)
 
 
-def _invalid(accumulated: Accumulated) -> InvalidPoses:
+def invalid_poses_of(clips: Sequence[ClipSums]) -> InvalidPoses:
+    """The invalid poses of the clips, from their counts."""
     return InvalidPoses(
-        poses=sum(sums.invalid for sums in accumulated.sums),
-        nonfinite=sum(sums.nonfinite for sums in accumulated.sums),
-        nonpositive_scale=sum(sums.nonpositive_scale for sums in accumulated.sums),
+        poses=sum(sums.invalid for sums in clips),
+        nonfinite=sum(sums.nonfinite for sums in clips),
+        nonpositive_scale=sum(sums.nonpositive_scale for sums in clips),
     )

@@ -8,12 +8,21 @@ from collections.abc import Sequence
 from posebench.base.escape import latex_text
 
 
+class Latex(str):
+    """A cell that is LaTeX already, and is not escaped."""
+
+    __slots__ = ()
+
+
 def latex_table(rows: Sequence[Sequence[str]], heads: Sequence[str], left: int) -> str:
     """A ``tabular`` with the rules of the package booktabs; the first ``left`` columns are aligned left, the others right."""
     columns = "l" * left + "r" * (len(heads) - left)
 
     def line(cells: Sequence[str]) -> str:
-        return " & ".join(map(latex_text, cells)) + r" \\"
+        texts = [cell if isinstance(cell, Latex) else latex_text(cell) for cell in cells]
+        # After the end of a row or a rule, a bracket would be read as its option, and a star as a part of the command.
+        guard = "{}" if texts[0].startswith(("[", "*")) else ""
+        return guard + " & ".join(texts) + r" \\"
 
     return "\n".join(
         [

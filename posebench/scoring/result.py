@@ -15,7 +15,7 @@ import numpy.typing as npt
 from posebench.base.errors import PosebenchError, did_you_mean
 from posebench.base.files import sha256_of, write_text
 from posebench.base.readers.text import read_json
-from posebench.data.h36m.names import ACTIONS
+from posebench.data.h36m.names import ACTIONS, short_actions
 from posebench.predictions.finding import Finding
 from posebench.scoring.markup import html_table, latex_table
 from posebench.scoring.protocol import higher_is_better
@@ -203,8 +203,9 @@ class Result:
     def to_latex(self, metrics: Sequence[str] = ("MPJPE", "PA-MPJPE", "N-MPJPE")) -> str:
         r"""The table by action that papers print: one line a metric, one column an action, and the mean of the actions.
 
-        **Convention.** Frame-weighted within an action. The actions of Human3.6M are in the order of the papers. The text needs
-        ``\usepackage{booktabs}``; names are escaped. Metrics that the file's scale leaves empty are left out.
+        **Convention.** Frame-weighted within an action. The actions of Human3.6M are in the order of the papers, with their short names.
+        The text needs ``\usepackage{booktabs}``; names are escaped. Metrics that the file's scale leaves empty are left out.
+        :func:`posebench.scoring.latex.results_in_latex` sets several results in one table.
 
         Raises:
             PosebenchError: the result has no such metric, or none of them has a value.
@@ -222,7 +223,7 @@ class Result:
             values = self.tables[name].groups["action"]
             numbers = [_number(values.get(action), 1) for action in self.actions]
             rows.append([method, f"{name} [{self.tables[name].unit}]", *numbers, _number(mean_of_actions(self, name), 1)])
-        return latex_table(rows, ["method", "metric", *self.actions, "average"], left=2)
+        return latex_table(rows, ["method", "metric", *short_actions(self.actions), "Avg"], left=2)
 
     def as_dict(self) -> dict[str, Any]:
         """The content of the JSON file."""

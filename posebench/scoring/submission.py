@@ -25,6 +25,8 @@ from posebench.scoring.protocol import Protocol, load_protocol
 from posebench.scoring.scope import Scope, open_scope
 from posebench.scoring.truth import TruthLocation
 
+#: What a result names as its file where poses in memory were scored.
+IN_MEMORY = "poses in memory"
 #: A prediction file, or poses by clip id: (T, J, 3) or (H, T, J, 3), and ``<clip id>#frames`` for sparse clips, as in a file.
 Scorable: TypeAlias = str | os.PathLike[str] | Mapping[str, npt.ArrayLike]
 
@@ -88,7 +90,7 @@ class PosesInMemory(Predictions):
         joints = len(SKELETONS[meta.skeleton])
         self._arrays = {clip: _array(clip, value, joints) for clip, value in poses.items()}
         store = ArrayStore(meta.dump(), {clip: in_memory(array) for clip, array in self._arrays.items()})
-        super().__init__(Path("poses in memory"), store)
+        super().__init__(Path(IN_MEMORY), store)
 
     def sha256(self) -> str:
         """Hash of the header and of the names, types, shapes and bytes of the arrays."""

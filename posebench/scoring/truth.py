@@ -62,14 +62,21 @@ class Truth(Interface):
         """Frames of the definition from one stored frame to the next: 1, unless the copy holds only some frames."""
 
     @property
-    def fps(self) -> float:
-        """Frames per second of the definition; 0 where it is unknown."""
+    def fps(self) -> float | None:
+        """Frames a second of the definition, by which frames are numbered; None where it is unknown."""
+
+    @property
+    def up(self) -> tuple[float, float, float] | None:
+        """Unit vector that points up in the world frame of the cameras; None where it is unknown."""
 
     def poses(self, clip: str) -> npt.NDArray[np.floating]:
         """True poses (T, J, 3) mm of the whole clip. They may hold NaN; :meth:`posebench.scoring.scope.Scope.truth` refuses it."""
 
     def camera(self, clip: str) -> Camera | None:
         """The clip's camera; None where none is known."""
+
+    def keypoints(self, clip: str, source: str) -> npt.NDArray[np.floating] | None:
+        """Keypoints (T, J, 2) px of the whole clip from a source; None where they are not known."""
 
     def describe(self) -> ScoredData:
         """What the result states of the data. Hashes a truth file, which takes a while."""
@@ -85,7 +92,8 @@ class DatasetTruth:
         self.valid = dataset.valid
         self.labels = dataset.labels
         self.spacing = _spacing(protocol, dataset)
-        self.fps = protocol.fps or dataset.fps
+        self.fps: float | None = protocol.fps or dataset.fps * self.spacing
+        self.up = dataset.up
 
     def poses(self, clip: str) -> npt.NDArray[np.floating]:
         """See :class:`Truth`."""
@@ -94,6 +102,11 @@ class DatasetTruth:
     def camera(self, clip: str) -> Camera | None:
         """See :class:`Truth`."""
         return self._dataset.load(clip).camera
+
+    def keypoints(self, clip: str, source: str) -> npt.NDArray[np.floating] | None:
+        """See :class:`Truth`."""
+        loaded = self._dataset.load(clip)
+        return loaded.keypoints(source)[:, self._joints] if source in loaded.sources else None
 
     def describe(self) -> ScoredData:
         """See :class:`Truth`."""
@@ -121,7 +134,8 @@ class FileTruth:
         self.valid: Mapping[str, npt.NDArray[np.int64]] = {}
         self.labels: Mapping[str, npt.NDArray[np.str_]] = {}
         self.spacing = 1
-        self.fps = protocol.fps
+        self.fps: float | None = protocol.fps or None
+        self.up: tuple[float, float, float] | None = None
 
     def _info(self, clip: str, shape: tuple[int, ...]) -> ClipInfo:
         if len(shape) != 3 or self._file.frames(clip) is not None:
@@ -147,6 +161,10 @@ class FileTruth:
 
     def camera(self, clip: str) -> Camera | None:  # noqa: ARG002 - a truth file holds no cameras
         """None: a truth file holds no cameras."""
+        return None
+
+    def keypoints(self, clip: str, source: str) -> npt.NDArray[np.floating] | None:  # noqa: ARG002 - a truth file holds no keypoints
+        """None: a truth file holds no keypoints."""
         return None
 
     def describe(self) -> ScoredData:

@@ -1,5 +1,5 @@
 """The whole ``posebench score`` process against reading the same two files, in alternating runs; memory; the cost of a report; and
-``posebench explain`` against ``posebench score``.
+``posebench explain`` and ``posebench diagnose`` against ``posebench score``.
 
 ``pytest tests/bench/bench_score.py -s``; POSEBENCH_BENCH_POSES sets the number of poses (543,344 is H36M's test set at 50 fps).
 No time is asserted. The goals of docs/performance.md for the report and for `posebench score` are the ratios printed here.
@@ -19,7 +19,7 @@ from posebench.metrics.alignment import residuals
 
 POSES = int(os.environ.get("POSEBENCH_BENCH_POSES", "543344"))
 CLIPS = 236
-REPEATS = 5
+REPEATS = int(os.environ.get("POSEBENCH_BENCH_REPEATS", "5"))
 READ = """
 import sys, numpy
 total = 0.0
@@ -28,7 +28,7 @@ for path in sys.argv[1:]:
         total += sum(float(file[key].sum()) for key in file.files if key != "__meta__")
 print(total)
 """
-#: Runs a command and prints its seconds, its peak memory in KiB and its CPU seconds.
+#: Runs a command and prints its seconds, its peak memory in KiB, and its seconds of CPU time.
 CHILD = """
 import resource, subprocess, sys, time
 start = time.perf_counter()
@@ -57,15 +57,10 @@ def files(tmp_path_factory):
 
 
 def child(*command):
-    """Seconds and peak KiB of a command in a process of its own."""
-    seconds, peak, _ = used_by(*command)
-    return seconds, int(peak)
-
-
-def used_by(*command):
     """Seconds, peak KiB and CPU seconds of a command in a process of its own."""
     out = subprocess.run([sys.executable, "-c", CHILD, *map(str, command)], check=True, capture_output=True, text=True).stdout
-    return tuple(map(float, out.split()))
+    seconds, peak, cpu = out.split()
+    return float(seconds), int(peak), float(cpu)
 
 
 def test_score_process_against_reading_the_files(benchmark, files, tmp_path):
@@ -78,7 +73,7 @@ def test_score_process_against_reading_the_files(benchmark, files, tmp_path):
 
     def score():
         command = [sys.executable, "-m", "posebench", "score", pred, "--protocol", "pair-17j", "--truth", truth, "-o", tmp_path / "r.json"]
-        seconds, peak = child(*command)
+        seconds, peak, _ = child(*command)
         score_s.append(seconds)
         peaks.append(peak)
 
@@ -127,7 +122,7 @@ def test_explain_process_against_score(benchmark, files):
 
     def run(verb):
         command = [sys.executable, "-m", "posebench", "-q", verb, pred, "--protocol", "pair-17j", "--truth", truth]
-        found[verb].append(used_by(*command))
+        found[verb].append(child(*command))
 
     def score_first():
         run("score")
@@ -138,3 +133,30 @@ def test_explain_process_against_score(benchmark, files):
     more = (max(e[1] for e in found["explain"]) - max(s[1] for s in found["score"])) / 2**10
     benchmark.extra_info.update(poses=POSES, ratio=wall, ratio_cpu=used, more_mib=more)
     print(f"\n{POSES} poses, medians of {REPEATS} alternating runs: explain {wall:.1f} x score, CPU {used:.1f} x, {more:.0f} MiB more")
+
+
+def test_diagnose_process_against_the_score(benchmark, files, tmp_path):
+    pred, truth = files
+    against = [pred, "--protocol", "pair-17j", "--truth", truth]
+    scored, diagnosed = [], []
+
+    def score_first():
+        scored.append(child(sys.executable, "-m", "posebench", "score", *against, "-o", tmp_path / "r.json"))
+        return (), {}
+
+    def diagnose():
+        diagnosed.append(child(sys.executable, "-m", "posebench", "diagnose", *against, "--fps", "50", "-o", tmp_path / "d.json"))
+
+    benchmark.pedantic(diagnose, setup=score_first, rounds=REPEATS)
+    (score_s, _, score_cpu), (diagnose_s, _, diagnose_cpu) = (
+        tuple(map(statistics.median, zip(*runs, strict=True))) for runs in (scored, diagnosed)
+    )
+    peak, of_score = (max(one[1] for one in runs) / 2**10 for runs in (diagnosed, scored))
+    stored = sum(path.stat().st_size for path in files) / 2**20
+    ratios = {"ratio, wall": diagnose_s / score_s, "ratio, CPU": diagnose_cpu / score_cpu}
+    benchmark.extra_info.update(poses=POSES, **ratios, peak_over_files_mib=peak - stored)
+    print(
+        f"\n{POSES} poses, medians of {REPEATS} alternating runs: score {score_s:.2f} s ({score_cpu:.2f} s CPU), diagnose {diagnose_s:.2f}"
+        f" s ({diagnose_cpu:.2f} s CPU), ratio {ratios['ratio, wall']:.1f} ({ratios['ratio, CPU']:.1f} CPU); peak {peak:.0f} MiB,"
+        f" score {of_score:.0f} MiB, files {stored:.0f} MiB"
+    )

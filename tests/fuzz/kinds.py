@@ -120,6 +120,8 @@ def _foreign(name: str, source: str, kept: str) -> Kind:
 
 
 def _result() -> Kind:
+    from posebench.display.html.assembly import report
+    from posebench.scoring.latex import results_in_latex
     from posebench.scoring.result import load_result
 
     def make(folder: Path) -> None:
@@ -130,6 +132,8 @@ def _result() -> Kind:
         result = load_result(folder / "result.json")
         result.to_latex(list(result.metrics)[:2])
         list(result.long_rows())
+        report(result)
+        results_in_latex({"mine": result, "again": result})
         return _file(folder / "result.json"), _hash(*(one.total for one in result.sums.values()), repr(sorted(result.sums)))
 
     return Kind("result", make, read, 20)

@@ -365,7 +365,7 @@ def test_the_latex_table_has_a_column_an_action_and_escaped_names(result):
     named = replace(result, predictions=replace(result.predictions, method="my_net 50%"))
     lines = named.to_latex(["MPJPE", "PCK@150"]).splitlines()
     assert lines[0] == r"\begin{tabular}{llrrr}"
-    assert lines[2] == r"method & metric & Walk & Sit & average \\"
+    assert lines[2] == r"method & metric & Walk & Sit & Avg \\"
     means = result.metrics["MPJPE"].groups["action"]
     numbers = [f"{value:.1f}" for value in (means["Walk"], means["Sit"], (means["Walk"] + means["Sit"]) / 2)]
     assert lines[4] == r"my\_net 50\% & MPJPE [mm] & " + " & ".join(numbers) + r" \\"

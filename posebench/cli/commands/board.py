@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from posebench.cli.options import add_board
+from posebench.cli.options import add_board, add_underline, underline
 from posebench.cli.parser import Parser, add_verbs
 from posebench.cli.printing import remark
 
@@ -17,7 +17,10 @@ def configure(parser: Parser) -> None:
     add.add_argument("results", metavar="R.json", nargs="+", help="results of `posebench score` or of a training")
     add_board(add)
     rendered = verbs.add("render", "write pages, tables and plots from the entries", run_render)
-    rendered.example = "posebench board render --board my-board"
+    rendered.example = "posebench board render --board my-board\nposebench board render --board my-board --latex"
+    kept = "write tables/*.tex for papers too (booktabs; the best value is bold); later calls keep them fresh"
+    rendered.add_argument("--latex", action="store_true", help=kept)
+    add_underline(rendered)
     add_board(rendered)
     checked = verbs.add("check", "are the entries valid and the pages fresh?", run_check)
     checked.example = "posebench board check --board my-board"
@@ -38,10 +41,11 @@ def run_render(args: Namespace) -> int:
     """Pages, tables and plots from the entries."""
     from posebench.base.progress import progress
 
+    underlined = underline(args)
     with progress(f"rendering {args.board}", announced=True) as advance:
         from posebench.board.render import render
 
-        page = render(args.board, progress=advance)
+        page = render(args.board, latex=args.latex, underline=underlined, progress=advance)
     remark(str(page))
     return 0
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from posebench.base.errors import PosebenchError
 from posebench.cli import choices
-from posebench.cli.options import add_json, add_truth, reading
+from posebench.cli.options import add_json, add_truth, reading, underline
 from posebench.cli.parser import Parser
 from posebench.cli.printing import label, print_json, show
 
@@ -30,7 +30,7 @@ def configure(parser: Parser) -> None:
     parser.add_argument("--csv", metavar="FILE", help="write every number in a long table")
     parser.add_argument("--per-frame", action="store_true", help="keep the value of every frame in R.sums.npz")
     parser.add_argument("--strict", action="store_true", help="refuse a file with a warning too: exit 1, and write no result")
-    add_json(parser)
+    add_json(parser, latex=True)
 
 
 def run(args: Namespace) -> int:
@@ -40,10 +40,11 @@ def run(args: Namespace) -> int:
     from posebench.base.progress import progress
     from posebench.display.text import long_table, report
 
-    outputs = _result_paths(args.predictions, args.output)
+    underlined = underline(args)
+    outputs = result_paths(args.predictions, args.output)
     if len(outputs) > 1 and args.csv:
         raise PosebenchError(f"--csv for {len(outputs)} files", "one file with --csv", "score the files one by one, or leave it out")
-    printed = []
+    printed: list[Result] = []
     for number, (predictions, output) in enumerate(outputs):
         with progress(f"scoring {predictions}" if len(outputs) > 1 else "scoring") as advance:
             result = score(
@@ -63,13 +64,19 @@ def run(args: Namespace) -> int:
             result.save(output)
         if args.csv:
             write_text(args.csv, long_table(result))
-        if args.json:
-            printed.append(result.as_dict())
+        if args.json or args.latex:
+            printed.append(result)
         else:
             print("\n" if number else "", end="")
             show(report(result), markdown=args.markdown)
     if args.json:
-        print_json(printed if len(outputs) > 1 else printed[0])
+        print_json([result.as_dict() for result in printed] if len(outputs) > 1 else printed[0].as_dict())
+    if args.latex:
+        from posebench.scoring.latex import results_in_latex
+        from posebench.scoring.result import distinct_names
+
+        names = distinct_names(printed, args.predictions)
+        print(results_in_latex(dict(zip(names, printed, strict=True)), underline=underlined))
     return 0
 
 
@@ -81,7 +88,7 @@ def _refuse_warnings(result: Result, predictions: str) -> None:
         raise PosebenchError(f"{predictions}: {found}", wanted, advice, exit_code=1)
 
 
-def _result_paths(predictions: list[str], output: str | None) -> list[tuple[str, Path | None]]:
+def result_paths(predictions: list[str], output: str | None) -> list[tuple[str, Path | None]]:
     """Each prediction file and where its result goes: ``output`` itself, or for several files one named after each in that folder."""
     if len(predictions) == 1:
         if output and Path(output).suffix != ".json":

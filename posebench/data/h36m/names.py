@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 SPLITS = {"train": ("S1", "S5", "S6", "S7", "S8"), "test": ("S9", "S11")}
 SUBJECTS = (*SPLITS["train"], *SPLITS["test"])
@@ -54,6 +54,14 @@ TEST_FRAMES = {
     "WalkTogether": 26164,
 }
 ACTIONS = tuple(TEST_FRAMES)
+#: The actions as the tables of papers abbreviate them, in the order of those tables.
+SHORT_ACTIONS = dict(
+    zip(
+        ACTIONS,
+        ("Dir.", "Disc.", "Eat", "Greet", "Phone", "Photo", "Pose", "Purch.", "Sit", "SitD.", "Smoke", "Wait", "WalkD.", "Walk", "WalkT."),
+        strict=True,
+    )
+)
 
 #: Takes whose motion capture is displaced from the image.
 DAMAGED = ("S9/Greeting", "S9/SittingDown 1", "S9/Waiting 1")
@@ -124,3 +132,13 @@ def in_order(takes: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
         return SUBJECTS.index(subject), number, action, [int(n) for n in re.findall(r"\d+", take)], take
 
     return sorted(takes, key=rank)
+
+
+def short_actions(actions: Sequence[str]) -> list[str]:
+    """The names of actions that papers print, if all are of Human3.6M; otherwise the names as they are.
+
+    Example:
+        >>> short_actions(["Directions", "SittingDown"]), short_actions(["walk", "Sitting"])
+        (['Dir.', 'SitD.'], ['walk', 'Sitting'])
+    """
+    return [SHORT_ACTIONS[name] for name in actions] if set(actions) <= SHORT_ACTIONS.keys() else list(actions)

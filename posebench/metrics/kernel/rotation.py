@@ -68,6 +68,24 @@ def best_rotation(k: Array, cofactors: Array, det: Array) -> tuple[Array, Array]
     return rotation, trace
 
 
+def best_trace(cofactors: Array, det: Array, k: Array) -> Array:
+    """The trace (B,) that :func:`best_rotation` finds, without the rotations.
+
+    Args:
+        cofactors: (3, 3, B) of ``k``, which are those of ``-k`` too.
+        det: (B,) of ``k``.
+        k: (3, 3, B) of unit norm (or zero).
+    """
+    trace, converged = _largest_root(np.einsum("ikb,ikb->b", cofactors, cofactors), det)
+    # Where two singular values are nearly equal and of opposite sign, the root is nearly double.
+    with np.errstate(invalid="ignore"):
+        divisor = trace * 0.5 * (trace * trace - 1.0) - det
+        unstable = np.flatnonzero(~(converged & (divisor > _UNSTABLE * trace**3)))
+    if len(unstable):
+        trace[unstable] = _rotation_by_decomposition(k[:, :, unstable])[1]
+    return trace
+
+
 def _largest_root(cofactor_square: Array, det: Array) -> tuple[Array, Mask]:
     """The largest root (B,) of pairs^2 - cofactor_square - 2 det trace in the trace, by Newton's method; and where it converged."""
     # The root for det = 0.

@@ -104,7 +104,7 @@ class Opening:
             facts = Facts(
                 submission.scope.protocol,
                 reader.rows,
-                submission.scope.source.fps,
+                submission.scope.source.fps or 0.0,
                 meta.metric_scale,
                 submission.hypotheses,
             )
