@@ -164,7 +164,7 @@ DATASETS: Mapping[str, DatasetSpec] = {
         ),
         licence="its owners': non-commercial research, and not to be redistributed; read their terms",
         obtain="see docs/3dhp.md: the owners' script, after a statement of non-commercial research use",
-        protocol="3dhp/17j",
+        protocol="3dhp/official",
         tuning_subject="S8",
         open=_open_3dhp,
         options=("annotation",),

@@ -125,7 +125,7 @@ def elepose_scores(pred: npt.ArrayLike, truth: npt.ArrayLike, *, use_scaling: bo
     return {name: float(value.mean()) for name, value in values.items()}
 
 
-def ites_scaled(pred: npt.ArrayLike, truth: npt.ArrayLike, *, root: int = 0) -> Array:
+def ites_scaled(pred: npt.ArrayLike, truth: npt.ArrayLike, *, root: tuple[int, ...] = (0,)) -> Array:
     """Predictions (T, J, 3), mm, after ITES' scale, then root-relative (``common/loss.py``, ``test_student.py``).
 
     The scale is that of a Procrustes fit with reflections allowed (the sum of all singular values of P0^T G0 over |P0|^2), but the
@@ -134,7 +134,7 @@ def ites_scaled(pred: npt.ArrayLike, truth: npt.ArrayLike, *, root: int = 0) -> 
     pred, truth = _poses(pred, truth)
     y, _, k = _centred(pred, truth)
     scale = _ratio(np.linalg.svd(k, compute_uv=False).sum(axis=1), np.einsum("tjc,tjc->t", y, y))
-    return root_relative(scale * pred, (root,))
+    return root_relative(scale * pred, root)
 
 
 class BestOfFlip(NamedTuple):
@@ -144,6 +144,23 @@ class BestOfFlip(NamedTuple):
     pa_mpjpe: Array
     joint_errors: Array
     pa_joint_errors: Array
+
+
+def flip_candidates(pred: npt.ArrayLike, truth: npt.ArrayLike, *, root: tuple[int, ...] = (0,)) -> tuple[Array, Array]:
+    """Errors (2, T, J), mm, of a pose and of its depth flip, between which ITES' evaluation chooses by the truth.
+
+    Args:
+        pred: (T, J, 3), root-relative.
+        truth: (T, J, 3), root-relative.
+        root: joints whose mean is the root.
+
+    Returns:
+        Errors after :func:`ites_scaled`; and errors after a similarity, det = +1.
+    """
+    pred, truth = _poses(pred, truth)
+    candidates = [ites_scaled(pred, truth, root=root), ites_scaled(pred * _DEPTH_FLIP, truth, root=root)]
+    fitted = [residuals(candidate, truth, ["similarity"]).errors["similarity"] for candidate in candidates]
+    return np.stack([_distance(candidate, truth) for candidate in candidates]), np.stack(fitted)
 
 
 def ites_best_of_flip(pred: npt.ArrayLike, truth: npt.ArrayLike) -> BestOfFlip:
@@ -156,10 +173,7 @@ def ites_best_of_flip(pred: npt.ArrayLike, truth: npt.ArrayLike) -> BestOfFlip:
         pred: (T, 17, 3), root-relative.
         truth: (T, 17, 3), root-relative.
     """
-    pred, truth = _poses(pred, truth)
-    candidates = [ites_scaled(pred, truth), ites_scaled(pred * _DEPTH_FLIP, truth)]
-    plain = [_distance(candidate, truth) for candidate in candidates]
-    fitted = [residuals(candidate, truth, ["similarity"]).errors["similarity"] for candidate in candidates]
+    plain, fitted = flip_candidates(pred, truth)
     joints = list(ITES_JOINTS)
     return BestOfFlip(
         np.minimum(*(errors.mean(axis=1) for errors in plain)),

@@ -41,6 +41,9 @@ FRAMES_SUFFIX = "#frames"
 SUPERVISIONS = ("none", "multi-view 2D", "unpaired 3D", "paired 3D", "unstated")
 MAX_META_BYTES = 2**20
 _HDF5_ADVICE = "write the file with posebench.save_predictions('preds.h5', ...)"
+#: What the axes of the poses in a file can be: the camera's, or MotionBERT's (:mod:`posebench.scoring.image_space`), then also in pixels.
+FRAMES = ("camera", "image-2.5d")
+PIXELS = "px"
 _ADVICE = "write the file with posebench.save_predictions(path, {clip_id: poses}, unit='mm', skeleton='h36m17')"
 
 
@@ -67,8 +70,8 @@ class Meta:
 
     @property
     def to_mm(self) -> float:
-        """Factor to millimetres; 1 where the scale is unknown."""
-        return mm_per(self.unit) if self.unit else 1.0
+        """Factor to millimetres; 1 where the scale is unknown, and for pixels, which have no such factor."""
+        return mm_per(self.unit) if self.unit not in (None, PIXELS) else 1.0
 
     @classmethod
     def parse(cls, text: str, where: str) -> Meta:
@@ -88,14 +91,15 @@ class Meta:
         if version > FORMAT:
             raise fields.wrong("posebench", version, f"format {FORMAT}, the newest that this posebench reads; upgrade posebench")
         scale = fields.choice("scale", ("metric", "unknown"), default="metric")
-        unit = fields.maybe_choice("unit", MM_PER_UNIT)
+        frame = fields.choice("frame", FRAMES, default="camera")
+        unit = fields.maybe_choice("unit", MM_PER_UNIT if frame == "camera" else (*MM_PER_UNIT, PIXELS))
         if unit is None and scale == "metric":
             raise fields.wrong("unit", None, "one of " + ", ".join(MM_PER_UNIT) + " (it may be absent only where scale is unknown)")
         meta = cls(
             skeleton=fields.choice("skeleton", SKELETONS),
             unit=unit,
             scale=scale,
-            frame=fields.choice("frame", ("camera",), default="camera"),
+            frame=frame,
             method=fields.text("method", default=""),
             keypoints=fields.text("keypoints", default=""),
             supervision=fields.choice("supervision", SUPERVISIONS, default="unstated"),
@@ -292,10 +296,12 @@ def save_predictions(
     keypoints: str = "",
     supervision: str = "unstated",
     provenance: Provenance | None = None,
+    frame: str = "camera",
 ) -> Path:
     """Write a prediction (or truth) file that ``posebench score`` reads; the same input gives the same bytes.
 
-    **Convention.** Camera frame (x right, y down, z forward). The root need not be at zero: the scorer subtracts it.
+    **Convention.** Camera frame (x right, y down, z forward), unless ``frame`` says otherwise. The root need not be at zero: the scorer
+    subtracts it.
 
     Args:
         path: ``.npz`` or ``.h5``; replaced only when the new file is complete.
@@ -308,6 +314,8 @@ def save_predictions(
         keypoints: keypoint source that it was given.
         supervision: the 3D that its training saw: ``none``, ``multi-view 2D``, ``unpaired 3D``, ``paired 3D``.
         provenance: how it was trained; the leaderboard separates seeds and presets by it.
+        frame: ``camera``, or ``image-2.5d`` for MotionBERT's 2.5D poses, for protocols of that space; their ``unit`` can also be ``px``, as
+            its network gives them, before the factor.
 
     Raises:
         PosebenchError: an unknown skeleton, unit or scale, or poses of a shape that the skeleton does not have.
@@ -319,7 +327,7 @@ def save_predictions(
         'p.npz'
     """
     path = Path(path)
-    meta = Meta(skeleton, unit, scale, method=method, keypoints=keypoints, supervision=supervision, provenance=provenance)
+    meta = Meta(skeleton, unit, scale, frame, method=method, keypoints=keypoints, supervision=supervision, provenance=provenance)
     Meta.parse(meta.dump(), "save_predictions")
     pairs = poses.items() if isinstance(poses, Mapping) else poses
     arrays = _arrays(pairs, frames or {}, len(SKELETONS[skeleton]))

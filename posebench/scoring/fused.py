@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from posebench.metrics import kernel
 from posebench.scoring.clip_sums import ClipSums
-from posebench.scoring.protocol import Metric, Protocol
+from posebench.scoring.protocol import ORACLE_ALIGNMENTS, Metric, Protocol
 
 Array = npt.NDArray[np.float64]
 Numbers = npt.NDArray[np.int32]
@@ -22,6 +22,8 @@ _WITH_THRESHOLDS = ("auc", "cps")
 
 def is_fused(metric: Metric) -> bool:
     """Whether the compiled kernel is there and measures this metric: it takes differences and bones of root-relative poses only."""
+    if metric.alignment in ORACLE_ALIGNMENTS:
+        return False
     return kernel.measure is not None and (metric.statistic in (*_STATISTICS[:4], "flip-rate") or metric.alignment == "root")
 
 

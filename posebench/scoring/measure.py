@@ -12,9 +12,10 @@ from posebench import metrics
 from posebench.metrics import hypotheses
 from posebench.metrics.alignment import BLOCK, aligned, residuals
 from posebench.metrics.buffers import Buffers, block_size
+from posebench.metrics.peers import flip_candidates
 from posebench.scoring.clip_sums import ClipSums
 from posebench.scoring.fused import fused_sums, is_fused
-from posebench.scoring.protocol import Metric, Protocol
+from posebench.scoring.protocol import ORACLE_ALIGNMENTS, Metric, Protocol
 
 Array = npt.NDArray[np.float64]
 
@@ -164,8 +165,12 @@ class _Chunk:
 
     def values(self, wanted: list[Metric]) -> Iterator[tuple[Metric, Array]]:
         """(n, K) values of each metric. The next metric may overwrite them. Residuals are computed once a joint set."""
-        for joints in dict.fromkeys(self._fitted(metric) for metric in wanted):
-            group = [metric for metric in wanted if self._fitted(metric) == joints]
+        plain = [metric for metric in wanted if metric.alignment not in ORACLE_ALIGNMENTS]
+        for metric in wanted:
+            if metric.alignment in ORACLE_ALIGNMENTS:
+                yield metric, self._of_errors(metric, self._best_of_flip(metric))
+        for joints in dict.fromkeys(self._fitted(metric) for metric in plain):
+            group = [metric for metric in plain if self._fitted(metric) == joints]
             errors, flipped = self._residuals(joints, {metric.alignment for metric in group if metric.statistic in _OF_ERRORS})
             for metric in group:
                 if metric.statistic == "flip-rate":
@@ -191,6 +196,20 @@ class _Chunk:
         if "absolute" in alignments:
             errors["absolute"] = self._absolute(index)
         return errors, flipped
+
+    def _best_of_flip(self, metric: Metric) -> Array:
+        """Errors (n, K) of the better, by the truth, of the pose and its depth flip: chosen by pose for ``mean``, else by joint (ITES)."""
+        errors = self._flipped[metric.alignment == "best-of-flip+similarity"]
+        if metric.statistic == "mean":
+            chosen = errors.mean(axis=-1).argmin(axis=0)
+            best: Array = errors[chosen, np.arange(len(chosen))]
+        else:
+            best = errors.min(axis=0)
+        return best[:, self._index(metric.joints)]
+
+    @cached_property
+    def _flipped(self) -> tuple[Array, Array]:
+        return flip_candidates(self.pred[self.new], self.truth[self.new], root=self.protocol.root_indices)
 
     def _absolute(self, index: list[int]) -> Array:
         pred, truth = (pose[self.new] for pose in self._raw)

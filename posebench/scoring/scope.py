@@ -14,6 +14,7 @@ from posebench.base.cameras import Camera
 from posebench.base.errors import PosebenchError
 from posebench.data.clip import ClipInfo
 from posebench.data.people import not_a_person
+from posebench.scoring.image_space import ImageSpace
 from posebench.scoring.protocol import Protocol
 from posebench.scoring.truth import Truth, TruthLocation, open_truth
 
@@ -43,7 +44,7 @@ class Scope:
         return self.source.spacing
 
     def truth(self, clip: str) -> npt.NDArray[np.floating]:
-        """True poses (T, J, 3) mm of the whole clip, camera frame, in the protocol's skeleton.
+        """True poses (T, J, 3) mm of the whole clip, camera frame, in the protocol's skeleton, whatever the protocol's space.
 
         Raises:
             PosebenchError: a pose is not finite, or one that the protocol scores is no person's: all joints in one point, or metres apart.
@@ -65,8 +66,25 @@ class Scope:
         )
 
     def camera(self, clip: str) -> Camera | None:
-        """The clip's camera; None where none is known."""
-        return self.source.camera(clip)
+        """The clip's camera; None where none is known, or where the poses are not scored in its frame."""
+        return self.source.camera(clip) if self.protocol.space == "camera" else None
+
+    def image_space(self, clip: str, truth: npt.NDArray[np.floating]) -> ImageSpace | None:
+        """The 2.5D space in which the protocol scores a clip with these true poses (T, J, 3) mm; None for the camera frame.
+
+        Raises:
+            PosebenchError: the clip has no camera.
+        """
+        if self.protocol.space == "camera":
+            return None
+        camera = self.source.camera(clip)
+        if camera is None:
+            raise PosebenchError(
+                f"{clip} without a camera",
+                f"its camera, to project true poses: protocol {self.protocol.id} scores in the image",
+                "give the dataset with --root and its camera file with --cameras",
+            )
+        return ImageSpace.of(camera, truth, self.protocol.root_indices)
 
     def frames(self, clip: str) -> npt.NDArray[np.int64]:
         """0-based numbers of the clip's frames that the protocol scores: the valid ones out of every ``stride``-th from the first.
@@ -110,7 +128,23 @@ def open_scope(protocol: Protocol, location: TruthLocation) -> Iterator[Scope]:
                 "clips of subjects " + (", ".join(protocol.subjects) or "any") + " with cameras " + (", ".join(protocol.cameras) or "any"),
                 f"posebench protocol show {protocol.id}",
             )
+        _require(protocol, clips)
         yield Scope(protocol, truth, clips)
+
+
+def _require(protocol: Protocol, clips: dict[str, ClipInfo]) -> None:
+    """Refuse a copy without a take that tells this protocol from another: its scores would be those of the other under a wrong name."""
+    for take in protocol.required:
+        present = [info.camera for info in clips.values() if info.take == take]
+        excluded = {clip.rpartition("/")[2] for clip in protocol.excluded_clips if clip.rpartition("/")[0] == take}
+        wanted = [camera for camera in protocol.cameras if camera not in excluded]
+        missing = [camera for camera in wanted if camera not in present]
+        if missing or not present:
+            raise PosebenchError(
+                f"true poses without {take}" + (f" of camera {', '.join(missing)}" if missing and present else ""),
+                f"this take, which protocol {protocol.id} scores",
+                "use a copy that holds it, or a protocol without it (posebench protocol list)",
+            )
 
 
 def _selects(protocol: Protocol, info: ClipInfo) -> bool:
@@ -118,6 +152,6 @@ def _selects(protocol: Protocol, info: ClipInfo) -> bool:
         (not protocol.subjects or info.subject in protocol.subjects)
         and (not protocol.actions or info.action in protocol.actions)
         and (not protocol.cameras or info.camera in protocol.cameras)
-        and info.take not in protocol.excluded
+        and not protocol.excludes(info.id)
         and info.frames > 0
     )

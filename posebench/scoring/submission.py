@@ -16,10 +16,11 @@ import numpy.typing as npt
 from posebench.base.errors import PosebenchError
 from posebench.base.skeletons import SKELETONS, joint_map
 from posebench.base.units import MM_PER_UNIT
-from posebench.predictions.archive import FRAMES_SUFFIX, Meta, Predictions, open_predictions
+from posebench.predictions.archive import FRAMES_SUFFIX, PIXELS, Meta, Predictions, open_predictions
 from posebench.predictions.finding import Finding
 from posebench.predictions.formats.foreign import ArrayStore, in_memory
 from posebench.predictions.formats.registry import Reading, foreign_format, read_foreign
+from posebench.scoring.image_space import IMAGE_SPACE, ImageSpace
 from posebench.scoring.protocol import Protocol, load_protocol
 from posebench.scoring.scope import Scope, open_scope
 from posebench.scoring.truth import TruthLocation
@@ -189,7 +190,8 @@ class Submission:
         """The protocol's frames that the file holds of a readable clip.
 
         Returns:
-            Predicted poses (n, J, 3) or (H, n, J, 3) in the file's unit, true poses (T, J, 3) mm of the whole clip, and frame numbers (n,).
+            Predicted poses (n, J, 3) or (H, n, J, 3) in the file's unit, true poses (T, J, 3) mm of the whole clip, both in the protocol's
+            space, and frame numbers (n,).
         """
         numbers = self.numbers(clip)
         assert numbers is not None  # the checks refuse the file otherwise
@@ -199,7 +201,18 @@ class Submission:
         keep = np.isin(numbers, self.scope.frames(clip))
         if not keep.all():
             pred, numbers = pred[..., keep, :, :], numbers[keep]
+        if (space := self.scope.image_space(clip, truth)) is not None:
+            return self._seen(pred, space.at(numbers // self.scope.spacing)), space.of_absolute(truth), numbers
         return pred, truth, numbers
+
+    def _seen(self, pred: npt.NDArray[np.floating], space: ImageSpace) -> npt.NDArray[np.floating]:
+        """Predicted poses in the space of a protocol that is not the camera frame, still in the file's unit."""
+        meta = self.file.meta
+        if meta.unit == PIXELS:
+            return space.of_pixels(pred)
+        if meta.frame == IMAGE_SPACE:
+            return pred
+        return space.of_relative(pred * np.float64(meta.to_mm), self.scope.protocol.root_indices) / meta.to_mm
 
 
 @contextmanager
@@ -240,7 +253,24 @@ def open_submission(
             scope = stack.enter_context(open_scope(protocol, location))
             file, finding = read_foreign(predictions, format, reading, scope)
             findings = (finding,)
+        _check_space(file, protocol)
         joints = list(joint_map(file.meta.skeleton, protocol.skeleton.id))
         clips = [clip for clip in scope.clips if clip in file.shapes]
         hypotheses = max((shape[0] for shape in file.shapes.values() if len(shape) == 4), default=1)
         yield Submission(file, scope, clips, joints, hypotheses, findings)
+
+
+def _check_space(file: Predictions, protocol: Protocol) -> None:
+    """Refuse poses whose axes are not those of the protocol and cannot be brought there."""
+    if protocol.space == "camera" and file.meta.frame != "camera":
+        raise PosebenchError(
+            f"{file.path}: poses of frame {file.meta.frame}",
+            f"poses in the camera frame, as protocol {protocol.id} scores them",
+            "score under h36m/motionbert-2.5d, or write the poses in the camera frame",
+        )
+    if protocol.space != "camera" and file.meta.frame == "camera" and not file.meta.metric_scale:
+        raise PosebenchError(
+            f"{file.path}: scale unknown",
+            f"poses in millimetres, or of frame {protocol.space}: protocol {protocol.id} projects a pose at the true root",
+            "score under h36m/s9s11-clean, whose PA- and N- metrics need no scale",
+        )

@@ -106,6 +106,8 @@ class FileTruth:
     def __init__(self, file: Predictions, protocol: Protocol) -> None:
         if not file.meta.metric_scale:
             raise PosebenchError(f"{file.path}: scale unknown", "true poses of metric scale", "state the unit of the truth file")
+        if file.meta.frame != "camera":
+            raise PosebenchError(f"{file.path}: true poses of frame {file.meta.frame}", "true poses in the camera frame", "give those")
         if file.duplicated:
             raise PosebenchError(f"{file.path}: {file.duplicated[0]} twice", "each true clip once", "write the truth file again")
         self._file = file

@@ -86,17 +86,17 @@ def _missing_clips(submission: Submission, misnamed: dict[str, str], severity: s
 
 
 def _excluded(submission: Submission) -> list[str]:
-    """Clips of takes that the protocol excludes with a reason."""
-    excluded = submission.scope.protocol.excluded
-    return [clip for clip in submission.file.shapes if clip.rpartition("/")[0] in excluded]
+    """Clips that the protocol excludes with a reason."""
+    return [clip for clip in submission.file.shapes if submission.scope.protocol.excludes(clip)]
 
 
 def _excluded_clips(submission: Submission) -> list[Finding]:
-    clips, reasons = _excluded(submission), submission.scope.protocol.excluded
-    takes = dict.fromkeys(clip.rpartition("/")[0] for clip in clips)
-    message = (
-        f"{len(clips)} clips of takes that the protocol excludes are ignored: {'; '.join(f'{take}, {reasons[take]}' for take in takes)}"
-    )
+    clips, protocol = _excluded(submission), submission.scope.protocol
+    whole = dict.fromkeys(take for clip in clips if (take := clip.rpartition("/")[0]) in protocol.excluded)
+    reasons = {take: protocol.excluded[take] for take in whole}
+    reasons |= {clip: protocol.excluded_clips[clip] for clip in clips if clip in protocol.excluded_clips}
+    what = "clips of takes that the protocol excludes" if whole else "clips that the protocol excludes"
+    message = f"{len(clips)} {what} are ignored: {'; '.join(f'{name}, {reason}' for name, reason in reasons.items())}"
     return [Finding("excluded-clips", "note", message, "none needed", tuple(clips))] if clips else []
 
 

@@ -11,11 +11,16 @@ from posebench.base.skeletons import Skeleton
 from posebench.scoring.protocol.metric import EARLIER_ABSOLUTE, Metric
 
 AVERAGES = ("frame", "take", "action")
+#: What the axes of the scored poses are: those of the camera, or MotionBERT's (:mod:`posebench.scoring.image_space`).
+SPACES = ("camera", "image-2.5d")
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """A resolved protocol; ``protocols/README.md`` explains each field. ``excluded`` maps a take to the reason."""
+    """A resolved protocol; ``protocols/README.md`` explains each field.
+
+    ``excluded`` maps a take to the reason, ``excluded_clips`` a clip, where only some cameras of a take are left out.
+    """
 
     id: str
     version: int
@@ -27,6 +32,9 @@ class Protocol:
     actions: tuple[str, ...]
     cameras: tuple[str, ...]
     excluded: dict[str, str]
+    excluded_clips: dict[str, str]
+    required: tuple[str, ...]
+    space: str
     stride: int
     fps: float
     skeleton: Skeleton
@@ -40,6 +48,10 @@ class Protocol:
     aliases: tuple[str, ...] = field(compare=False)
     sources: tuple[str, ...] = field(compare=False)
     notes: str = field(compare=False)
+
+    def excludes(self, clip: str) -> str:
+        """Why a clip is left out, by its take or by itself; empty where it is not."""
+        return self.excluded.get(clip.rpartition("/")[0], "") or self.excluded_clips.get(clip, "")
 
     @property
     def averages(self) -> tuple[str, ...]:
@@ -72,6 +84,12 @@ class Protocol:
             content["fps"] = self.fps
         if self.annotation:
             content["annotation"] = self.annotation
+        if self.excluded_clips:
+            content["excluded clips"] = sorted(self.excluded_clips)
+        if self.required:
+            content["required"] = sorted(self.required)
+        if self.space != "camera":
+            content["space"] = self.space
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -15,8 +15,16 @@ from posebench.base.errors import PosebenchError, did_you_mean
 from posebench.base.readers.text import MAX_TOML_BYTES, parse_toml, read_text
 from posebench.base.schema import Fields
 from posebench.base.skeletons import SKELETONS, Skeleton, skeleton
-from posebench.scoring.protocol.definition import AVERAGES, Protocol
-from posebench.scoring.protocol.metric import ALIGNMENTS, EARLIER_ABSOLUTE, OF_RELATIVE_POSES, STATISTICS, Metric
+from posebench.scoring.protocol.definition import AVERAGES, SPACES, Protocol
+from posebench.scoring.protocol.metric import (
+    ALIGNMENTS,
+    EARLIER_ABSOLUTE,
+    OF_ORACLES,
+    OF_RELATIVE_POSES,
+    ORACLE_ALIGNMENTS,
+    STATISTICS,
+    Metric,
+)
 
 #: Groups that every result has; a protocol may state others.
 _OWN_GROUPS = ("action", "subject", "camera", "take", "joint")
@@ -123,6 +131,7 @@ def _build(content: dict[str, Any], source: str) -> Protocol:
         raise root.wrong("joints", [], "at least one joint")
     root_counted = root.flag("counted")
     sets = _joint_sets(fields.table("joints"), joints, () if root_counted else root_joints)
+    excluded, excluded_clips = _excluded(takes)
     protocol = Protocol(
         id=id,
         version=fields.whole("version"),
@@ -133,7 +142,10 @@ def _build(content: dict[str, Any], source: str) -> Protocol:
         subjects=takes.texts("subjects"),
         actions=takes.texts("actions"),
         cameras=takes.texts("cameras"),
-        excluded=_excluded(takes),
+        excluded=excluded,
+        excluded_clips=excluded_clips,
+        required=takes.texts("required"),
+        space=fields.choice("space", SPACES, default=SPACES[0]),
         stride=frames.whole("stride"),
         fps=frames.number("fps", default=0.0),
         skeleton=joints,
@@ -142,7 +154,7 @@ def _build(content: dict[str, Any], source: str) -> Protocol:
         headline=headline,
         also=average.texts("also", [name for name in AVERAGES if name != headline]),
         metrics=tuple(_metric(item, sets, joints) for item in fields.tables("metrics")),
-        diagnostics=tuple(_metric(item, sets, joints) for item in fields.tables("diagnostics")),
+        diagnostics=tuple(_metric(item, sets, joints, oracles=True) for item in fields.tables("diagnostics")),
         groups=_groups(fields.table("groups")),
         aliases=fields.texts("aliases"),
         sources=fields.texts("sources"),
@@ -157,13 +169,20 @@ def _build(content: dict[str, Any], source: str) -> Protocol:
     return protocol
 
 
-def _excluded(takes: Fields) -> dict[str, str]:
-    """Take to the reason why it is left out."""
-    excluded = {}
+def _excluded(takes: Fields) -> tuple[dict[str, str], dict[str, str]]:
+    """Take to the reason why it is left out; and clip to the reason, for takes of which only some cameras are."""
+    excluded: dict[str, str] = {}
+    clips: dict[str, str] = {}
     for item in takes.tables("excluded"):
-        excluded[item.text("take")] = item.text("reason")
+        take, reason, cameras = item.text("take"), item.text("reason"), item.texts("cameras")
+        if item.present("cameras") and not cameras:
+            raise item.wrong("cameras", [], "at least one camera, or no such field for all of them")
+        if cameras:
+            clips |= {f"{take}/{camera}": reason for camera in cameras}
+        else:
+            excluded[take] = reason
         item.finish()
-    return excluded
+    return excluded, clips
 
 
 def _groups(fields: Fields) -> dict[str, dict[str, tuple[str, ...]]]:
@@ -187,7 +206,7 @@ def _joint_sets(fields: Fields, bones: Skeleton, uncounted: tuple[str, ...]) -> 
     return sets
 
 
-def _metric(fields: Fields, sets: dict[str, tuple[str, ...]], bones: Skeleton) -> Metric:
+def _metric(fields: Fields, sets: dict[str, tuple[str, ...]], bones: Skeleton, *, oracles: bool = False) -> Metric:
     statistic = fields.choice("statistic", STATISTICS)
     if statistic.startswith("bone"):
         joint_set, joints = "all", bones.joints  # bones are taken over the whole skeleton, whatever joints are scored
@@ -195,7 +214,7 @@ def _metric(fields: Fields, sets: dict[str, tuple[str, ...]], bones: Skeleton) -
         joint_set = fields.choice("joints", sets, default="all")
         joints = sets[joint_set]
     metric = Metric(
-        alignment="absolute" if statistic == "flip-rate" else _alignment(fields, statistic),
+        alignment="absolute" if statistic == "flip-rate" else _alignment(fields, statistic, oracles=oracles),
         statistic=statistic,
         joint_set=joint_set,
         joints=joints,
@@ -207,8 +226,11 @@ def _metric(fields: Fields, sets: dict[str, tuple[str, ...]], bones: Skeleton) -
     return metric
 
 
-def _alignment(fields: Fields, statistic: str) -> str:
+def _alignment(fields: Fields, statistic: str, *, oracles: bool) -> str:
+    """The alignment of a metric; one that consults the truth is for diagnostics (``oracles``) only."""
     choices = ALIGNMENTS[1:] if statistic in OF_RELATIVE_POSES else ALIGNMENTS
+    if oracles and statistic in OF_ORACLES:
+        choices = (*choices, *ORACLE_ALIGNMENTS)
     if "absolute" in choices and fields.text("alignment", default="") == EARLIER_ABSOLUTE:
         return "absolute"
     return fields.choice("alignment", choices)

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 ALIGNMENTS = ("absolute", "root", "scale", "rigid", "similarity", "similarity+reflection")
+#: Alignments in which the truth chooses between the pose and its depth flip, as in ITES' evaluation: of diagnostics only.
+ORACLE_ALIGNMENTS = ("best-of-flip", "best-of-flip+similarity")
+#: Statistics that have an oracle alignment.
+OF_ORACLES = ("mean", "pck", "auc")
 STATISTICS = ("mean", "pck", "auc", "cps", "velocity", "acceleration", "bone-length", "bone-symmetry", "flip-rate")
 #: Statistics of root-relative poses, aligned or not: they have no absolute form.
 OF_RELATIVE_POSES = ("velocity", "acceleration", "bone-length", "bone-symmetry")
@@ -23,8 +27,17 @@ _BASE = {
     "flip-rate": "flip-rate",
 }
 _UNIT = {"pck": "%", "auc": "%", "flip-rate": "%", "velocity": "mm/frame", "acceleration": "mm/frame^2"}
-_PREFIX = {"absolute": "ABS-", "root": "", "scale": "N-", "rigid": "PA-", "similarity": "PA-", "similarity+reflection": "PA-"}
-_SUFFIX = {"rigid": "-rigid", "similarity+reflection": "-reflection"}
+_PREFIX = {
+    "absolute": "ABS-",
+    "root": "",
+    "scale": "N-",
+    "rigid": "PA-",
+    "similarity": "PA-",
+    "similarity+reflection": "PA-",
+    "best-of-flip": "ITES-",
+    "best-of-flip+similarity": "ITES-PA-",
+}
+_SUFFIX = {"rigid": "-rigid", "similarity+reflection": "-reflection"} | dict.fromkeys(ORACLE_ALIGNMENTS, "-best-of-flip")
 
 
 @dataclass(frozen=True)
@@ -32,7 +45,7 @@ class Metric:
     """An alignment, a joint set and a statistic with its numbers.
 
     Attributes:
-        alignment: one of :data:`ALIGNMENTS`.
+        alignment: one of :data:`ALIGNMENTS`, or of a diagnostic one of :data:`ORACLE_ALIGNMENTS`.
         statistic: one of :data:`STATISTICS`.
         joint_set: name of the joint set in the protocol's file.
         joints: names of the scored joints.
@@ -53,7 +66,8 @@ class Metric:
     def name(self) -> str:
         """Derived from the other fields, so that no file can misname a metric: ``MPJPE PA-MPJPE N-MPJPE PCK@150 PA-PCK@150 CPS ...``.
 
-        CPS is defined after Procrustes, and so has no prefix there; PA with reflection or without scale has a suffix.
+        CPS is defined after Procrustes, and so has no prefix there; PA with reflection or without scale has a suffix, and so has an oracle:
+        ``ITES-PCK@150-best-of-flip``.
         """
         base = _BASE[self.statistic]
         if self.threshold is not None:
