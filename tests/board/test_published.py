@@ -13,7 +13,7 @@ from posebench.board.rank import rankings
 
 COMMITTED = Path(__file__).parents[2] / "leaderboard"
 #: The protocol under which MotionBERT and those after it are filed.
-MOTIONBERT = "h36m/s9s11-clean"
+MOTIONBERT = "h36m/motionbert-2.5d"
 
 TEXT = """
 posebench_published = 1

@@ -130,7 +130,9 @@ def _verdict(rows: Sequence[Row], metric: str) -> str:
     alignments = {(value.alignment, value.oracle) for value in values}
     if any("unstated" in alignment for alignment, _ in alignments):
         return "unknown: an alignment is not stated"
-    return "yes" if len(alignments) == 1 else "no: other alignments"
+    if len(alignments) > 1:
+        return "no: other alignments"
+    return "yes" if len({row.protocol for row in compared}) == 1 else "no: other protocols"
 
 
 def _reported(published: Published) -> str:

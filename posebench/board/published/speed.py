@@ -28,9 +28,8 @@ def published_speed(published: Published, *, level: int = 2) -> str:
     return f"""{"#" * level} Published size and speed
 
 Copied from papers and repositories, not measured here. *parameters* and *operations* are in millions. *counted* says what the source counts
-(FLOPs or multiply-adds, MACs: one MAC is two FLOPs) and for what: one predicted frame, or a clip of all its frames. Sources differ by a
-factor of two for the same network, and poses per second by a factor of seven: compare rows of one source only. The 2D detector is not
-included.
+(FLOPs or multiply-adds, MACs: one MAC is two FLOPs) and for what: one predicted frame, or a clip of all its frames. Two sources often
+count or time the same network differently: compare rows of one source only. The 2D detector is not included.
 
 *source*: {tags}.
 

@@ -113,9 +113,11 @@ between two of them, or to a measured row, need not be a difference between the 
 [reconciliation.md](reconciliation.md) gives every source, and the numbers that are only recalled.
 
 Rows are in order of error. *frames*: how many frames one predicted pose is made from. *oracle*: what was taken from the true poses, besides
-the alignment that the metric's name states. Letters after a number:
+the alignment that the metric's name states.
 """
-    parts = [head, *(letters or ["* none: all are aligned as the metric's name says"]), "", "*source*:", "", *tags, ""]
+    if letters:
+        letters = ["Letters after a number:", "", *letters, ""]
+    parts = [head, *letters, "*source*:", "", *tags, ""]
     return "\n".join([*parts, *reported_tables(published, rows, unverified=False, level=4)])
 
 

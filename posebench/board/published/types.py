@@ -85,7 +85,7 @@ class Paper:
     @property
     def year(self) -> str:
         """The year at the end of the venue, empty where the venue has none."""
-        last = self.venue.split()[-1]
+        last = self.venue.rpartition(" ")[2]
         return last if last.isdigit() else ""
 
 
