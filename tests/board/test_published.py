@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -5,11 +6,14 @@ import pytest
 from posebench.base.errors import PosebenchError
 from posebench.board.pages.leaderboard import leaderboard_page
 from posebench.board.published.reader import load_published
+from posebench.board.published.speed import published_speed
 from posebench.board.published.tables import cell, published_section, who
 from posebench.board.published.types import TAGS, Value
 from posebench.board.rank import rankings
 
 COMMITTED = Path(__file__).parents[2] / "leaderboard"
+#: The protocol under which MotionBERT and those after it are filed.
+MOTIONBERT = "h36m/motionbert-2.5d"
 
 TEXT = """
 posebench_published = 1
@@ -55,6 +59,7 @@ dataset = "h36m"
 protocol = "h36m/s9s11"
 trained_on = "h36m"
 keypoints = "gt"
+frames = "27"
 joints = "17"
 averaging = "action"
 source = "its Table 2"
@@ -108,6 +113,26 @@ protocol = "cmu"
 keypoints = "gt"
 joints = 16
 values = { "PA-MPJPE" = 88.8, "flip-rate" = 50 }
+
+[[speeds]]
+paper = "zeta"
+variant = "small"
+frames = "27"
+parameters = "4.10"
+operations = "77.2"
+counted = "MACs"
+per = "clip"
+poses_per_second = "1200"
+hardware = "one GPU"
+source = "its Table 6"
+tag = "T"
+notes = "In half precision."
+
+[[speeds]]
+paper = "alpha"
+parameters = "33.6"
+source = "its Table 5"
+tag = "2"
 
 [[unread]]
 name = "Omega"
@@ -170,6 +195,19 @@ def test_rows_filings_and_runs_come_back_as_they_were_written(published):
         ('"flip-rate" = 50', '"flips" = 50', "unknown flips"),
         ("official = true", "official = 1", "official = 1.*true or false"),
         ("joints = 16\nvalues", "joints = 0\nvalues", "joints = 0"),
+        ('frames = "27"\njoints', "frames = 27\njoints", r"rows\[1\]: frames = 27.*a string"),
+        ('frames = "27"\njoints', 'frames = "many"\njoints', r"rows\[1\]: frames = 'many'"),
+        ('oracle = "best of flip"', 'oracle = "luck"', "oracle = 'luck'.*true depth"),
+        ('paper = "zeta"\nvariant', 'paper = "beta"\nvariant', r"speeds\[0\]: paper = 'beta'"),
+        ('parameters = "4.10"', "parameters = 4.1", r"speeds\[0\]: parameters = 4.1.*a string"),
+        ('parameters = "33.6"\n', "", r"speeds\[1\]: .*parameters, operations or poses_per_second"),
+        ('counted = "MACs"', 'counted = "GFLOPs"', "counted = 'GFLOPs'.*FLOPs, MACs"),
+        ('counted = "MACs"\n', "", r"speeds\[0\]: counted = ''"),
+        ('operations = "77.2"\n', "", r"speeds\[0\]: .*counted"),
+        ('per = "clip"', 'per = "second"', "per = 'second'.*frame, clip"),
+        ('hardware = "one GPU"\n', "", r"speeds\[0\]: .*hardware"),
+        ('poses_per_second = "1200"\n', "", r"speeds\[0\]: .*hardware"),
+        ('source = "its Table 5"\n', "", r"speeds\[1\]: no source"),
         ("[[unread]]", "[[unheard]]", "unknown unheard"),
         ("[[unread]]", "[[unread]", r"published\.toml: "),
     ],
@@ -220,10 +258,21 @@ def test_no_recalled_value_of_the_committed_file_is_on_the_committed_board():
                 assert not any(f" {value.printed} " in line or f"*{value.printed}*" in line for line in lines), row.id
 
 
-def test_published_rows_keep_the_order_of_the_file_whatever_their_values(published):
+def test_published_rows_are_in_order_of_error(published):
     text = published_section(published, "h36m/s9s11")
-    assert text.index("| [Zeta]") < text.index("| Alpha")
+    assert text.index("| Alpha") < text.index("| [Zeta]")
     assert "not ranked" in text
+
+
+def test_rows_with_only_a_percentage_follow_the_best_first(tmp_path):
+    row = TEXT[TEXT.index('[[rows]]\nid = "alpha-3dhp"') : TEXT.index("[[filings]]")].replace('tag = "L"', 'tag = "2"')
+    rows = [row.replace("alpha-3dhp", f"row-{value}").replace("77.7", value) for value in ("60.1", "91.3", "77.7")]
+    rows += [
+        rows[0].replace("row-60.1", f"row-{mm}").replace("PCK@150", "MPJPE").replace("60.1", mm) for mm in ("120.5", "90.5", "80.5", "70.5")
+    ]
+    head = TEXT[: TEXT.index("[[rows]]")]
+    text = published_section(load_published(board(tmp_path, head + "".join(rows))), "3dhp/official")
+    assert re.findall(r"(\d+\.\d) \(\?\)", text) == ["70.5", "80.5", "90.5", "120.5", "91.3", "77.7", "60.1"]
 
 
 def test_a_row_has_its_papers_side_information_or_its_own(tmp_path):
@@ -231,7 +280,7 @@ def test_a_row_has_its_papers_side_information_or_its_own(tmp_path):
     for text, shown in ((TEXT, "bone lengths"), (own, "nothing more")):
         published = load_published(board(tmp_path, text))
         assert published.row("alpha-gt").side_information == shown
-        assert f"| paired 3D; {shown} " in published_section(published, "h36m/s9s11")
+        assert f"1. Also used: {shown}.\n" in published_section(published, "h36m/s9s11")
 
 
 def test_the_committed_reproductions_do_not_carry_the_papers_side_information():
@@ -242,22 +291,81 @@ def test_the_committed_reproductions_do_not_carry_the_papers_side_information():
     assert [id for id, row in rows.items() if "best epoch" in row.differs] == ["yu2021-gt-paper"]
 
 
-def test_other_2d_sources_never_share_a_table_of_published_numbers(published):
+def test_gt_cpn_and_hourglass_never_share_a_table_of_published_numbers(published):
     text = published_section(published, "h36m/s9s11")
     gt, sh = text.split("#### ")[1:]
-    assert gt.startswith("Keypoints `gt`")
+    assert gt.startswith("2D source: the truth projected (`gt`)")
     assert "30.5" in gt
     assert "47.1" not in gt
-    assert "47.1 (p, f) [C]" in sh
+    assert "47.1 (p, f)" in sh
+    assert "| 2D " not in text
+
+
+def test_other_2d_sources_share_a_table_that_names_them(tmp_path):
+    text = TEXT.replace('keypoints = "sh"', 'keypoints = "hrnet"')
+    gt, others = published_section(load_published(board(tmp_path, text)), "h36m/s9s11").split("#### ")[1:]
+    assert "| 2D " not in gt
+    assert others.startswith("Other 2D sources")
+    assert "| HRNet |" in others
 
 
 def test_a_section_explains_the_marks_that_it_uses_and_what_differs(published):
     text = published_section(published, "h36m/s9s11")
-    assert "91.70 (r) [2]" in text
-    assert "(r) a reflection is allowed" in text
+    assert "91.70 (r) |" in text
+    assert "* (r) a reflection is allowed" in text
     assert "(n) " not in text
-    assert f"[2] {TAGS['2']}" in text
-    assert "* **Zeta**: Differs: 16 joints. Only recalled: it is full." in text
+    assert f"* 2: {TAGS['2']}" in text
+    assert "* M: " not in text
+    assert "| [Zeta](https://example.org/zeta) (2, 3) |" in text
+    assert "2. Differs: 16 joints.\n3. Only recalled: it is full.\n" in text
+
+
+def test_a_note_of_several_rows_is_printed_once(tmp_path):
+    both = TEXT.replace('keypoints = "sh"', 'keypoints = "gt"')
+    text = published_section(load_published(board(tmp_path, both)), "h36m/s9s11")
+    assert text.count("Also used: bone lengths.") == 1
+    assert len(re.findall(r"\| Alpha \(1\) +\|", text)) == 2
+
+
+def test_the_column_oracle_says_what_was_taken_from_the_truth(published):
+    gt, sh = published_section(published, "h36m/s9s11").split("#### ")[1:]
+    assert "| scale, flip | C " in sh
+    assert "flip" not in gt
+
+
+def test_values_with_different_sources_bear_their_own_tags(tmp_path):
+    text = TEXT.replace('alignment = "unstated", value = "123.4", tag = "M"', 'alignment = "root", value = "123.4", tag = "C"')
+    section = published_section(load_published(board(tmp_path, text)), "h36m/s9s11")
+    assert "91.70 (r) [2]" in section
+    assert "123.4 [C]" in section
+    assert "| 2, C " in section
+
+
+def test_size_and_speed_have_a_table_that_says_what_was_counted(published):
+    text = published_speed(published, level=3)
+    assert text.startswith("### Published size and speed\n")
+    zeta, alpha = (re.split(r" *\| *", line) for line in text.splitlines() if line.startswith("| ") and "20" in line[:80])
+    assert zeta[1:-1] == [
+        "[Zeta, small](https://example.org/zeta) (1, 2)",
+        "2020",
+        "27",
+        "4.10",
+        "77.2",
+        "MACs a clip",
+        "1200",
+        "one GPU",
+        "T",
+    ]
+    assert alpha[1:-1] == ["Alpha (3)", "2021", "", "33.6", "", "", "", "", "2"]
+    assert "1. In half precision.\n2. Source: its Table 6.\n3. Source: its Table 5.\n" in text
+
+
+def test_a_file_without_speeds_and_frames_is_read_as_before(tmp_path):
+    text = TEXT[: TEXT.index("[[speeds]]")].replace('frames = "27"\n', "")
+    published = load_published(board(tmp_path, text))
+    assert published.speeds == ()
+    assert {row.frames for row in published.rows} == {""}
+    assert published_speed(published) == ""
 
 
 @pytest.mark.parametrize(
@@ -269,6 +377,9 @@ def test_a_section_explains_the_marks_that_it_uses_and_what_differs(published):
         ("scale: norm ratio", "none", "M", "*50.0* (n) [M]"),
         ("scale: head to root", "none", "L", "*50.0* (h) [L]"),
         ("scale: least squares", "none", "R", "50.0 [R]"),
+        ("root", "true depth", "C", "50.0 (d) [C]"),
+        ("root", "best hypothesis", "T", "50.0 (b) [T]"),
+        ("similarity", "best epoch", "C", "50.0 (e) [C]"),
     ],
 )
 def test_a_cell_says_how_its_number_was_aligned_and_what_it_rests_on(alignment, oracle, tag, shown):
@@ -282,3 +393,26 @@ def test_the_committed_file_has_the_four_papers_and_traces_what_it_can():
     assert {row.paper for row in published.rows} == set(published.papers)
     untraced = {(filing.paper, filing.printed) for filing in published.filings if filing.verdict == "not traced"}
     assert untraced == {("chen2019", "71.7"), ("ites", None)}
+
+
+def test_the_committed_rows_reach_from_2017_to_2026():
+    published = load_published(COMMITTED)
+    years = {published.papers[row.paper].year for row in published.rows}
+    assert years >= {str(year) for year in range(2017, 2027)}
+    assert {published.papers[row.paper].supervision for row in published.rows} == {"paired 3D", "unpaired 3D", "none"}
+
+
+def test_every_committed_number_of_the_motionbert_family_names_its_oracle():
+    published = load_published(COMMITTED)
+    rows = [row for row in published.rows if row.protocol == MOTIONBERT]
+    assert {row.paper for row in rows} >= {"motionbert", "motionagformer", "posemamba", "tcpformer"}
+    assert {value.oracle for row in rows for value in row.values} == {"true depth"}
+    assert not any(value.oracle == "true depth" for row in published.rows if row.protocol != MOTIONBERT for value in row.values)
+
+
+def test_no_cell_of_the_committed_rows_is_a_paragraph():
+    published = load_published(COMMITTED)
+    protocols = {row.protocol for row in published.rows}
+    text = "".join(published_section(published, protocol) for protocol in protocols) + published_speed(published)
+    cells = [re.sub(r"\]\(\S+\)", "]", cell).strip() for line in text.splitlines() if line.startswith("| ") for cell in line.split("|")]
+    assert max(map(len, cells)) <= 70

@@ -145,10 +145,15 @@ def test_a_filed_number_is_shown_with_what_it_really_is_and_why(tmp_path):
             'alignment = "similarity, reflection unstated", value = "51"',
             "unknown: an alignment is not stated",
         ),
+        (
+            'protocol = "h36m/s9s11"\ntrained_on = "h36m"\nkeypoints = "gt"\njoints = "16"',
+            'protocol = "h36m/s9s11-repnet16"\ntrained_on = "h36m"\nkeypoints = "gt"\njoints = "16"',
+            "no: other protocols",
+        ),
         ('id = "repnet"\npaper = "repnet"', 'id = "repnet"\npaper = "repnet"\nvariant = "reproduced by others"', "nothing to compare"),
     ],
 )
-def test_numbers_of_a_line_are_comparable_only_if_the_alignments_are_stated_and_equal(tmp_path, old, new, verdict):
+def test_numbers_of_a_line_are_comparable_only_if_alignments_and_protocols_are_stated_and_equal(tmp_path, old, new, verdict):
     cells = line(made(tmp_path, TEXT.replace(old, new, 1)), "Human3.6M")
     assert cells[:3] == ["Human3.6M", "PA-MPJPE [mm]", "gt"]
     assert cells[-1] == verdict
@@ -250,6 +255,12 @@ def test_the_committed_page_has_every_number_of_its_file():
         for value in row.values:
             assert value.printed in text, (row.id, value.metric)
         assert row.source in text
+    sizes = text.split("\n## Published size and speed\n")[1].split("\n## ")[0]
+    for speed in published.speeds:
+        assert published.papers[speed.paper].name in sizes
+        assert speed.source in sizes
+        for printed in (speed.parameters, speed.operations, speed.poses_per_second):
+            assert f" {printed} |" in sizes
     for filing in published.filings:
         assert filing.label in text
         assert filing.why in text

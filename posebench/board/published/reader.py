@@ -15,7 +15,9 @@ from posebench.board.published.types import (
     KEYPOINTS,
     MEASURES,
     METRICS,
+    OPERATIONS,
     ORACLES,
+    PER,
     TAGS,
     VERDICTS,
     Filing,
@@ -23,6 +25,7 @@ from posebench.board.published.types import (
     Paper,
     Published,
     Row,
+    Speed,
     Value,
 )
 from posebench.predictions.archive import SUPERVISIONS
@@ -62,6 +65,7 @@ def load_published(board: Path) -> Published | None:
         rows=rows,
         filings=tuple(_filing(item, ids, known) for item in fields.tables("filings")),
         measured=tuple(_measured(item, ids) for item in fields.tables("measured")),
+        speeds=tuple(_speed(item, ids) for item in fields.tables("speeds")),
         unread=tuple(_unread(item) for item in fields.tables("unread")),
     )
     fields.finish()
@@ -105,6 +109,7 @@ def _row(fields: Fields, papers: dict[str, Paper]) -> Row:
         differs=fields.text("differs", default=""),
         trained_on=fields.choice("trained_on", (*DATASETS, "unstated")),
         keypoints=fields.choice("keypoints", KEYPOINTS),
+        frames=_printed(fields, "frames", whole=True),
         joints=fields.choice("joints", ("14", "16", "17", "unstated")),
         averaging=fields.choice("averaging", (*AVERAGES, "unstated")),
         table=fields.text("table", default="not known"),
@@ -150,11 +155,39 @@ def _by_action(fields: Fields) -> tuple[float, ...]:
     return tuple(map(float, printed))
 
 
-def _printed(fields: Fields) -> str:
-    printed = fields.text("value")
-    if not re.fullmatch(_NUMBER, printed):
-        raise fields.wrong("value", printed, "a number as it is printed in the source, in quotes")
+def _printed(fields: Fields, key: str = "value", *, whole: bool = False) -> str:
+    """A number as a source prints it; every key but ``value`` may be missing and is empty then."""
+    if key != "value" and key not in fields.names():
+        return ""
+    printed = fields.text(key)
+    if not re.fullmatch(r"[1-9]\d*" if whole else _NUMBER, printed):
+        raise fields.wrong(key, printed, f"a {'whole ' * whole}number as it is printed in the source, in quotes")
     return printed
+
+
+def _speed(fields: Fields, papers: list[str]) -> Speed:
+    speed = Speed(
+        paper=fields.choice("paper", papers),
+        variant=fields.text("variant", default=""),
+        frames=_printed(fields, "frames", whole=True),
+        parameters=_printed(fields, "parameters"),
+        operations=_printed(fields, "operations"),
+        counted=fields.choice("counted", ("", *OPERATIONS), default=""),
+        per=fields.choice("per", PER, default="unstated"),
+        poses_per_second=_printed(fields, "poses_per_second"),
+        hardware=fields.text("hardware", default=""),
+        source=fields.text("source"),
+        tag=fields.choice("tag", TAGS),
+        notes=fields.text("notes", default=""),
+    )
+    fields.finish()
+    if not (speed.parameters or speed.operations or speed.poses_per_second):
+        raise fields.wrong("parameters", "", "parameters, operations or poses_per_second")
+    if bool(speed.operations) != bool(speed.counted):
+        raise fields.wrong("counted", speed.counted, "what operations counts, and nothing where there are none")
+    if bool(speed.poses_per_second) != bool(speed.hardware):
+        raise fields.wrong("hardware", speed.hardware, 'what poses_per_second was measured on ("not stated"), and nothing without it')
+    return speed
 
 
 def _filing(fields: Fields, papers: list[str], rows: dict[str, Row]) -> Filing:

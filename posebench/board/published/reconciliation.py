@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from posebench.board.entry import Entry
 from posebench.board.published.reproduction import official, reproduced
+from posebench.board.published.speed import published_speed
 from posebench.board.published.tables import UNITS, cell, data_of, marks_legend, reported_tables, tags_legend
 from posebench.board.published.types import DATASETS, KEYPOINTS, METRICS, Filing, Published, Row
 from posebench.display.tables import markdown_table
@@ -22,8 +23,9 @@ some papers, and a choice of cameras or frames in others. Methods without scale 
 before they report an "MPJPE". Some choose the better of each pose and its mirror image. This page states what each number is, how certain
 that is, and why. Errors are in mm, PCK and AUC in %.
 
-**2D source.** `gt`: the truth projected; `sh`: Stacked Hourglass, fine-tuned or not; `cpn_ft_h36m_dbb`: CPN fine-tuned on Human3.6M;
-`detected`: by a detector, not stated which; `image`: the method reads images.
+**2D source.** `gt`: the truth projected; `cpn_ft_h36m_dbb`: CPN fine-tuned on Human3.6M; `sh`: Stacked Hourglass, fine-tuned or not;
+`hrnet`: HRNet; `detectron_ft_h36m`: Mask R-CNN fine-tuned on Human3.6M; `detected`: by a detector, not stated which; `image`: the method
+reads images.
 
 **Letters in round brackets** state how a number was aligned. PA-MPJPE without one is a similarity alignment without reflection, MPJPE
 without one is relative to the root, scaled MPJPE without one is N-MPJPE (least-squares scale).
@@ -47,6 +49,7 @@ def reconciliation(published: Published, entries: Sequence[Entry]) -> str:
             reproduced(published, entries),
             official(published),
             _reported(published),
+            published_speed(published),
             _unread(published),
         ]
     )
@@ -127,14 +130,16 @@ def _verdict(rows: Sequence[Row], metric: str) -> str:
     alignments = {(value.alignment, value.oracle) for value in values}
     if any("unstated" in alignment for alignment, _ in alignments):
         return "unknown: an alignment is not stated"
-    return "yes" if len(alignments) == 1 else "no: other alignments"
+    if len(alignments) > 1:
+        return "no: other alignments"
+    return "yes" if len({row.protocol for row in compared}) == 1 else "no: other protocols"
 
 
 def _reported(published: Published) -> str:
     parts = [
         """## Every reported number
 
-In order of supervision and year, not ranked, with sources; unverified numbers included. Confidence is high unless stated.
+In order of error within a protocol and 2D source, with sources; unverified numbers included. Confidence is high unless stated.
 """
     ]
     for dataset, title in DATASETS.items():

@@ -31,9 +31,13 @@ METRICS = {
     "PCK@150": ("root", *_SCALES, *_SIMILARITIES, "unstated"),
     "AUC": ("root", *_SCALES, *_SIMILARITIES, "unstated"),
 }
-KEYPOINTS = ("gt", "sh", "cpn_ft_h36m_dbb", "detected", "image", "unstated")
+KEYPOINTS = ("gt", "cpn_ft_h36m_dbb", "sh", "hrnet", "detectron_ft_h36m", "detected", "image", "unstated")
 DATASETS = {"h36m": "Human3.6M", "3dhp": "MPI-INF-3DHP"}
-ORACLES = ("none", "best of flip")
+#: What a value takes from the true poses besides its alignment.
+ORACLES = ("none", "best of flip", "true depth", "best hypothesis", "best epoch")
+#: What a number of operations counts, and for what.
+OPERATIONS = ("FLOPs", "MACs")
+PER = ("frame", "clip", "unstated")
 #: Whether a site's label is right, and what is wrong with it.
 VERDICTS = (
     "right",
@@ -44,6 +48,7 @@ VERDICTS = (
     "wrong dataset and metric",
     "one action only",
     "wrong supervision",
+    "another row's number",
     "not traced",
     "no value",
 )
@@ -77,14 +82,21 @@ class Paper:
     reading: str
     reasons: tuple[str, ...]
 
+    @property
+    def year(self) -> str:
+        """The year at the end of the venue, empty where the venue has none."""
+        last = self.venue.rpartition(" ")[2]
+        return last if last.isdigit() else ""
+
 
 @dataclass(frozen=True)
 class Value:
     """One number, ``printed`` as its source prints it.
 
     ``tag`` and ``confidence`` state its source, ``recalled`` which of its conditions was recalled and not read.
-    ``oracle`` is ``best of flip`` where the better of the pose and its mirror image was chosen against the truth. ``by_action`` are the
-    15 action values of the same table, in its own order of columns.
+    ``oracle`` is what was taken from the true poses: the better of the pose and its mirror image, the depth of the root (which gives the
+    scale), the best of several hypotheses, or the best epoch. ``by_action`` are the 15 action values of the same table, in its own order
+    of columns.
     """
 
     metric: str
@@ -111,7 +123,8 @@ class Value:
 class Row:
     """One line of a result table; ``protocol`` is the nearest one of ours, ``differs`` what is known to differ from it.
 
-    ``side_information`` is what this row used in training besides its supervision.
+    ``side_information`` is what this row used in training besides its supervision. ``frames`` is the number of frames that one predicted
+    pose is made from, empty where no source says.
     """
 
     id: str
@@ -123,6 +136,7 @@ class Row:
     differs: str
     trained_on: str
     keypoints: str
+    frames: str
     joints: str
     averaging: str
     table: str
@@ -133,6 +147,28 @@ class Row:
     def get(self, metric: str) -> Value | None:
         """The value of a metric, if the row has it."""
         return next((value for value in self.values if value.metric == metric), None)
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Size, arithmetic and speed of a method as a source prints them; an empty string is a number that the source does not have.
+
+    ``parameters`` and ``operations`` are in millions. ``operations`` counts ``counted`` per predicted frame or per clip of ``frames``
+    frames. ``poses_per_second`` was measured by the source on ``hardware``, the 2D detector not included.
+    """
+
+    paper: str
+    variant: str
+    frames: str
+    parameters: str
+    operations: str
+    counted: str
+    per: str
+    poses_per_second: str
+    hardware: str
+    source: str
+    tag: str
+    notes: str
 
 
 @dataclass(frozen=True)
@@ -173,6 +209,7 @@ class Published:
     rows: tuple[Row, ...]
     filings: tuple[Filing, ...]
     measured: tuple[Measured, ...]
+    speeds: tuple[Speed, ...]
     unread: tuple[tuple[str, str], ...]
 
     def row(self, id: str) -> Row:
