@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -112,6 +113,15 @@ def test_bits_depend_neither_on_memory_nor_on_the_kind_of_call():
     other = measure.measure_clip(protocol, wanted, larger[::2, 1:-1, 1:4], truth, frames, per_frame=True)
     for name, total in one.total.items():
         assert other.total[name].tobytes() == total.tobytes(), name
+
+
+@pytest.mark.parametrize("hypotheses", [0, 1, 3])
+@pytest.mark.usefixtures("instructions")
+def test_errors_in_camera_coordinates_agree(monkeypatch, hypotheses):
+    cmu = load_protocol("cmu")
+    absolute = tuple(dataclasses.replace(metric, alignment="absolute") for metric in cmu.metrics if metric.statistic in ("mean", "auc"))
+    protocol = dataclasses.replace(cmu, metrics=(*cmu.metrics, *dict.fromkeys(absolute)))
+    assert_alike(*both(monkeypatch, protocol, *clip(protocol, 40, hypotheses=hypotheses), per_frame=True))
 
 
 @pytest.mark.parametrize("id", ["cmu", "h36m/s9s11-14j"])

@@ -1415,6 +1415,7 @@ INLINE int measure_tile(Report *job, ptrdiff_t start, int lanes, const Room *roo
         }
     }
     if (job->hypotheses > 1) take_mean(job, room);
+    else if (job->oracles) load_pred(job, 0, start, lanes, room->pred, sum); /* again, since its root was taken off */
     if (job->oracles)
         for (ptrdiff_t n = 0; n < job->metrics; n++) {
             Metric *metric = &job->metric[n];
