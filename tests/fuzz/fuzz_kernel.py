@@ -254,7 +254,7 @@ def agree(kind, found, plain, pred, truth):
     return True
 
 
-def run(cases, seed, only):
+def run(cases, seed, only, seconds):
     from posebench.metrics.kernel import compiled
 
     codes = []
@@ -266,6 +266,8 @@ def run(cases, seed, only):
             print(error)
     tally, began, failed = Counter(), time.perf_counter(), 0
     for number in [only] if only is not None else range(cases):
+        if time.perf_counter() - began > seconds:
+            break
         code = codes[number % len(codes)]
         compiled.use(code)
         random = np.random.default_rng([seed, number])
@@ -289,6 +291,7 @@ def main():
     parser.add_argument("cases", nargs="?", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", type=int)
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after this time, whatever is left")
     parser.add_argument("--sanitize", action="store_true")
     parser.add_argument("--tests", action="store_true")
     options = parser.parse_args()
@@ -302,7 +305,7 @@ def main():
 
         if failed := pytest.main(["-q", "-n", "0", "-p", "no:cacheprovider", *(str(ROOT / name) for name in TESTS)]):
             return failed
-    return run(options.cases, options.seed, options.only)
+    return run(options.cases, options.seed, options.only, options.seconds)
 
 
 if __name__ == "__main__":
