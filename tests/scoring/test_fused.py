@@ -115,6 +115,29 @@ def test_bits_depend_neither_on_memory_nor_on_the_kind_of_call():
         assert other.total[name].tobytes() == total.tobytes(), name
 
 
+SPECIAL = {
+    "mirrored": lambda p, t: (p * [1.0, 1.0, -1.0], t),
+    "planar": lambda p, t: (p * [1.0, 1.0, 0.0], t),
+    "collinear": lambda p, t: (p[..., :1] * [0.6, 0.0, 0.8], t),
+    "collapsed": lambda p, t: (0.0 * p + 17.0, t),
+    "tiny": lambda p, t: (1e-6 * p, t),
+    "huge": lambda p, t: (1e9 * p, 1e9 * t),
+    "denormal": lambda p, t: (1e-310 * p, t),
+    "five metres off centre": lambda p, t: (p + np.array([300.0, -100.0, 5e3]), t + np.array([310.0, -90.0, 5010.0])),
+    "no frames": lambda p, t: (p[:0], t[:0]),
+    "unaligned": lambda p, t: tuple(np.frombuffer(b"\0" + a.tobytes(), np.uint8)[1:].view(a.dtype).reshape(a.shape) for a in (p, t)),
+}
+
+
+@pytest.mark.parametrize("case", SPECIAL)
+@pytest.mark.usefixtures("instructions")
+def test_special_poses_agree(monkeypatch, case):
+    protocol, random = load_protocol("h36m/s9s11"), np.random.default_rng(0)
+    truth = random.normal(scale=300.0, size=(50, 17, 3))
+    pred, truth = SPECIAL[case](truth + random.normal(scale=60.0, size=truth.shape), truth)
+    assert_alike(*both(monkeypatch, protocol, pred, truth, np.arange(len(truth)), per_frame=True))
+
+
 @pytest.mark.parametrize("hypotheses", [0, 1, 3])
 @pytest.mark.usefixtures("instructions")
 def test_errors_in_camera_coordinates_agree(monkeypatch, hypotheses):
