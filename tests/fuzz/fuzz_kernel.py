@@ -142,11 +142,13 @@ def alignment_case(random):
     (wanted, why), (found, why_too) = (outcome(m.residuals, pred, truth, ALIGNMENTS, Buffers()) for m in (blocked, compiled))
     alignment, scale = str(random.choice(ALIGNMENTS)), bool(random.integers(2))
     placed = [outcome(m.aligned, pred, truth, alignment)[0] for m in (blocked, compiled)]
-    assert (placed[0] is None) == (placed[1] is None), f"{kind}: {alignment} refuses on one kernel only"
+    # Where a sum of true coordinates overflows, one kernel may see it before the other.
+    overflows = not np.abs(np.asarray(truth, float)).max(initial=0.0) < 1e150
+    assert overflows or (placed[0] is None) == (placed[1] is None), f"{kind}: {alignment} refuses on one kernel only"
     outcome(lambda: compiled.transforms(pred, truth, scale=scale))
-    assert why == why_too, f"{kind}: {why!r} and {why_too!r}"
+    assert why == why_too or (overflows and why and why_too), f"{kind}: {why!r} and {why_too!r}"
     if wanted is None:
-        return f"{why}"
+        return why
     (errors, flipped), (others, flipped_too) = wanted, found
     compare(kind, np.asarray(pred, float), np.asarray(truth, float), errors, others, flipped, flipped_too)
     return "agree"
@@ -172,6 +174,7 @@ def compare(kind, pred, truth, errors, others, flipped, flipped_too):
         rms = [np.sqrt(np.mean(share * share, axis=1)) for share in shares]
         off = np.abs(rms[1] - rms[0]).max(initial=0.0)
         assert off <= 1e-6, f"{kind}: root mean square after {alignment} differs by {off:.2g}"
+    unique &= size < 1e60  # the sixth power of the size is a number
     assert (flipped[unique] == flipped_too[unique]).all(), f"{kind}: flips"
 
 
