@@ -977,7 +977,8 @@ INLINE int align_tile(const Job *job, ptrdiff_t start, int lanes, double *x, dou
     int doubtful = 0;
     for (int c = 0; c < 3; c++) EACH_LANE doubtful |= !(fabs(x_mean[c][l]) < INFINITY) | !(fabs(y_mean[c][l]) < INFINITY);
     for (int l = 0; doubtful && l < lanes; l++) {
-        if (!all_finite(from_x, joints, l)) return TRUTH_NOT_FINITE;
+        for (int c = 0; c < 3; c++)
+            if (!(fabs(x_mean[c][l]) < INFINITY)) return TRUTH_NOT_FINITE; /* or too large to be added up */
         if (all_finite(from_y, joints, l)) continue; /* as those of `tiles` are */
         for (ptrdiff_t i = 0; i < 3 * joints; i++) y[i * LANES + l] = 0.0;
         for (int c = 0; c < 3; c++) y_mean[c][l] = 0.0;

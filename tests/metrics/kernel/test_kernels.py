@@ -152,6 +152,9 @@ def test_a_prediction_that_is_not_finite_spoils_no_other_and_a_true_pose_is_refu
     truth[5, 0, 0] = value
     with pytest.raises(ValueError, match="true pose is not finite"):
         compiled.residuals(pred, truth, ALIGNMENTS, Buffers())
+    for module in (blocked, compiled):
+        with pytest.raises(ValueError, match="a true pose is not finite"):
+            module.residuals(np.zeros((40, 17, 3)), np.full((40, 17, 3), 1e308), ALIGNMENTS, Buffers())
     with pytest.raises(ValueError, match="not finite when squared"):
         compiled.residuals(poses(40)[0], np.full((40, 17, 3), 1e200) * np.arange(17)[:, None], ALIGNMENTS, Buffers())
 
