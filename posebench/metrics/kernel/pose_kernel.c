@@ -915,9 +915,9 @@ INLINE void rotate(const Lane *restrict k, const Lane *restrict cof, const doubl
         divisor[l] = d;
     }
     int lost = 0;
-    EACH_LANE lost |= !(fabs(step[l]) <= STILL && divisor[l] > UNSTABLE * root[l] * root[l] * root[l]);
+    EACH_LANE lost |= !(fabs(step[l]) <= STILL && divisor[l] > UNSTABLE * fabs(root[l] * root[l] * root[l]));
     for (int l = 0; lost && l < LANES; l++) {
-        if (fabs(step[l]) <= STILL && divisor[l] > UNSTABLE * root[l] * root[l] * root[l]) continue;
+        if (fabs(step[l]) <= STILL && divisor[l] > UNSTABLE * fabs(root[l] * root[l] * root[l])) continue;
         double one[9], found[9], trace;
         for (int i = 0; i < 9; i++) one[i] = k[i][l];
         decompose(one, found, &trace);

@@ -87,6 +87,22 @@ def test_errors_and_flips_agree(case):
 
 
 @pytest.mark.usefixtures("instructions")
+def test_predictions_that_differ_from_a_point_in_one_coordinate_are_turned_to_the_truth():
+    random = np.random.default_rng(0)
+    count = 2000
+    truth = random.normal(size=(count, 28, 3)) * 10.0 ** random.integers(-6, 3, size=(count, 1, 1))
+    pred = np.broadcast_to(random.normal(scale=300.0, size=(count, 1, 3)), truth.shape).copy()
+    pred[np.arange(count), random.integers(28, size=count), random.integers(3, size=count)] = 0.0
+    y, x = (pose - pose.mean(axis=1, keepdims=True) for pose in (pred, truth))
+    u, _, vt = np.linalg.svd(np.einsum("nji,njk->nik", x, y))
+    u[:, :, 2] *= np.linalg.det(u @ vt)[:, None]
+    wanted = np.linalg.norm(y @ (u @ vt).transpose(0, 2, 1) - x, axis=-1)
+    for module in (blocked, compiled):
+        found = module.residuals(pred, truth, ["rigid"], Buffers())[0]["rigid"]
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-6)
+
+
+@pytest.mark.usefixtures("instructions")
 def test_133_joints_agree():
     (errors, _), (other, _) = both(*poses(40, 133))
     for alignment in ALIGNMENTS:
