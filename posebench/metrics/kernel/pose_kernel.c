@@ -39,6 +39,9 @@
 #define INDEPENDENT
 #define INLINE static inline
 #define ALIGNED
+#if defined(_MSC_VER)
+#define restrict __restrict
+#endif
 #endif
 /* Eight lanes as one value where the compiler knows vectors, for what it would not turn into vector instructions by itself. */
 #if defined(__GNUC__)
