@@ -173,7 +173,8 @@ def compare(kind, pred, truth, errors, others, flipped, flipped_too):
         assert apart[checked].max(initial=0.0) <= 1e-9, f"{kind}: {alignment} errors differ by {apart.max():.2g} of the pose's size"
         rms = [np.sqrt(np.mean(share * share, axis=1)) for share in shares]
         off = np.abs(rms[1] - rms[0]).max(initial=0.0)
-        assert off <= 1e-6, f"{kind}: root mean square after {alignment} differs by {off:.2g}"
+        # Where it is nearly zero on a line, rounding counts by its square root.
+        assert off <= 1e-4, f"{kind}: root mean square after {alignment} differs by {off:.2g}"
     unique &= size < 1e45  # the sixth power of the size is a number
     assert (flipped[unique] == flipped_too[unique]).all(), f"{kind}: flips"
 
