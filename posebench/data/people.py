@@ -40,6 +40,8 @@ def require_size(pose: Array, place: str, next_step: str, *, stated: str = "mill
     extents = extents[np.isfinite(extents) & (extents > 0.0)]
     if not len(extents):
         return
+    if CLIP_EXTENT[0] <= extents.min() and extents.max() <= CLIP_EXTENT[1]:
+        return  # and so is the median, which takes longer to find
     extent = float(np.median(extents))
     if CLIP_EXTENT[0] <= extent <= CLIP_EXTENT[1]:
         return

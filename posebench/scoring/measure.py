@@ -14,7 +14,7 @@ from posebench.metrics.alignment import BLOCK, aligned, residuals
 from posebench.metrics.buffers import Buffers, block_size
 from posebench.metrics.peers import flip_candidates
 from posebench.scoring.clip_sums import ClipSums
-from posebench.scoring.fused import fused_sums, is_fused
+from posebench.scoring.fused import Run, fused_sums, is_fused
 from posebench.scoring.protocol import ORACLE_ALIGNMENTS, Metric, Protocol
 
 Array = npt.NDArray[np.float64]
@@ -54,8 +54,9 @@ def measure_clip(
     to_mm: float = 1.0,
     per_frame: bool = False,
     buffers: Buffers | None = None,
+    run: Run = map,
 ) -> ClipSums:
-    """Sums of the wanted metrics over one clip, computed in ``buffers``.
+    """Sums of the wanted metrics over one clip, computed in ``buffers``; ``run`` as in :func:`posebench.scoring.fused.fused_sums`.
 
     **Convention.** ``pred`` (n, J, 3) or (H, n, J, 3) times ``to_mm`` and ``truth`` (n, J, 3) mm belong to the clip's ``frames`` (n,),
     ascending. Several hypotheses are scored by their mean pose, and additionally by the oracles of :func:`oracle_names`. Differences
@@ -66,7 +67,7 @@ def measure_clip(
     rest = [metric for metric in wanted if not is_fused(metric)]
     parts = []
     if fused:
-        parts.append(fused_sums(protocol, fused, pred, truth, frames, to_mm=to_mm, per_frame=per_frame))
+        parts.append(fused_sums(protocol, fused, pred, truth, frames, to_mm=to_mm, per_frame=per_frame, run=run))
     if rest or not fused:
         parts.append(_numpy_sums(protocol, rest, pred, truth, frames, to_mm, buffers or Buffers(), per_frame=per_frame))
     sums = parts[0].joined(parts[1:])

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from posebench.metrics.buffers import Buffers
 from posebench.scoring.clip_sums import ClipSums, pose_counts
+from posebench.scoring.fused import BLOCK, Run
 from posebench.scoring.measure import measure_clip
 from posebench.scoring.protocol import Metric
 from posebench.scoring.submission import Submission
@@ -53,8 +54,8 @@ class MeasuredClip:
 def measured(submission: Submission, metrics: list[Metric], clips: Sequence[str], *, per_frame: bool = False) -> Iterator[MeasuredClip]:
     """Measure readable clips of a submission, in the order of ``clips``.
 
-    Clips are read one after the other by the caller's thread, and measured by a few threads at a time. The order of what is yielded,
-    and so of all later sums, does not depend on the number of threads.
+    Clips are read one after the other by the caller's thread, and measured by a few threads at a time; so are the blocks of a long clip.
+    The order of what is yielded, and so of all later sums, does not depend on the number of threads.
 
     Args:
         submission: an open prediction file.
@@ -65,7 +66,7 @@ def measured(submission: Submission, metrics: list[Metric], clips: Sequence[str]
     scope, to_mm = submission.scope, submission.file.meta.to_mm
     of_thread = threading.local()
 
-    def measure(clip: str, pred: Poses, whole: Poses, frames: npt.NDArray[np.int64]) -> MeasuredClip:
+    def measure(clip: str, pred: Poses, whole: Poses, frames: npt.NDArray[np.int64], run: Run = map) -> MeasuredClip:
         if not hasattr(of_thread, "buffers"):
             of_thread.buffers = Buffers()
         at = frames // scope.spacing
@@ -81,6 +82,7 @@ def measured(submission: Submission, metrics: list[Metric], clips: Sequence[str]
                 to_mm=to_mm,
                 per_frame=per_frame,
                 buffers=of_thread.buffers,
+                run=run,
             )
             by_action.append((action, sums))
         return MeasuredClip(clip, pred, truth, whole, at, by_action)
@@ -89,11 +91,14 @@ def measured(submission: Submission, metrics: list[Metric], clips: Sequence[str]
         yield from (measure(clip, *submission.pair(clip)) for clip in clips)
         return
     threads = min(MAX_THREADS, usable_cores())
-    with ThreadPoolExecutor(threads) as pool:
+    # Blocks have threads of their own: a clip that waits for its blocks holds one of the others.
+    with ThreadPoolExecutor(threads) as pool, ThreadPoolExecutor(threads) as of_blocks:
         # No more clips than threads wait here, so that memory does not grow with the file.
         pending: deque[Future[MeasuredClip]] = deque()
         for clip in clips:
-            pending.append(pool.submit(measure, clip, *submission.pair(clip)))
+            pair = submission.pair(clip)
+            run: Run = of_blocks.map if threads > 1 and pair[0].shape[-3] > BLOCK else map
+            pending.append(pool.submit(measure, clip, *pair, run))
             if len(pending) > threads:
                 yield pending.popleft().result()
         while pending:

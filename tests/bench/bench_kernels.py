@@ -1,94 +1,125 @@
-"""The compiled kernel against the numpy kernel, in alternating runs: Procrustes alone, all alignments, and `posebench score`.
+"""Both kernels in one run: alignment, sums of every metric, hypotheses, the report, and the process ``posebench score``.
 
 ``pytest tests/bench/bench_kernels.py -s``; POSEBENCH_BENCH_POSES sets the number of poses (543,344 is Human3.6M's test set at 50 fps).
-One thread for the alignments. No time is asserted.
+All times are CPU time, of all threads, and the best of several rounds: ratios hold while the machine has other work. No time is asserted.
 """
 
+import json
 import os
-import statistics
+import resource
 import subprocess
 import sys
-import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from posebench.metrics.alignment import ALIGNMENTS
-from posebench.metrics.buffers import Buffers
-from posebench.metrics.kernel import blocked
+from posebench.metrics import kernel
 from posebench.predictions.archive import save_predictions
-from posebench.scoring import measure
-from posebench.scoring.protocol import load_protocol
 
-compiled = pytest.importorskip("posebench.metrics.kernel.compiled", reason="the compiled kernel was not built: no C compiler")
 POSES = int(os.environ.get("POSEBENCH_BENCH_POSES", "543344"))
+ROUNDS = int(os.environ.get("POSEBENCH_BENCH_ROUNDS", "3"))
 CLIPS = 236
-REPEATS = 5
+KERNELS = ["c", "numpy"]
+READ = """
+import sys, numpy
+for path in sys.argv[1:]:
+    with numpy.load(path, allow_pickle=False) as file:
+        print(sum(float(file[key].sum()) for key in file.files if key != "__meta__"))
+"""
+#: Runs a command and prints its CPU seconds and its peak memory in KiB.
+CHILD = """
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(used.ru_utime + used.ru_stime, used.ru_maxrss)
+"""
 
 
 @pytest.fixture(scope="module")
-def poses():
+def files(tmp_path_factory):
+    """A prediction and a truth file of 236 clips, stored, float32."""
+    folder = tmp_path_factory.mktemp("kernels")
     random = np.random.default_rng(0)
-    truth = random.standard_normal((POSES, 17, 3), dtype=np.float32) * np.float32(300.0)
-    truth -= truth[:, :1].copy()
-    return truth + random.standard_normal(truth.shape, dtype=np.float32) * np.float32(60.0), truth
+    body = random.normal(0, 250, (17, 3))
+    truth, pred = {}, {}
+    for i, part in enumerate(np.array_split(np.empty(POSES), CLIPS)):
+        clip = f"S9/Action{i // 4 % 15} {i // 60 + 1}/c{i % 4}"
+        truth[clip] = (body + random.normal(0, 60, (len(part), 17, 3))).astype(np.float32)
+        pred[clip] = (truth[clip] + random.normal(0, 40, (len(part), 17, 3))).astype(np.float32)
+    paths = folder / "pred.npz", folder / "truth.npz"
+    for path, poses in zip(paths, (pred, truth), strict=True):
+        save_predictions(path, poses, unit="mm", skeleton="h36m17")
+    return paths
 
 
-def medians(*functions):
-    """Median seconds of each, in turn."""
-    spent = [[] for _ in functions]
-    for _ in range(REPEATS + 1):
-        for function, seconds in zip(functions, spent, strict=True):
-            started = time.perf_counter()
-            function()
-            seconds.append(time.perf_counter() - started)
-    return [statistics.median(seconds[1:]) for seconds in spent]
+def with_kernel(name):
+    """The environment of a process that uses a kernel, and finds its modules compiled, as installed ones are."""
+    if name == "c" and kernel.measure is None:
+        pytest.skip("the compiled kernel was not built, or POSEBENCH_KERNEL=numpy")
+    return {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"} | {"POSEBENCH_KERNEL": name}
 
 
-@pytest.mark.parametrize("alignments", [("similarity",), ALIGNMENTS], ids=["similarity", "all"])
-def test_alignment(poses, alignments):
-    pred, truth = poses
-    one, other = Buffers(), Buffers()
-    numpy_s, c_s, read_s = medians(
-        lambda: blocked.residuals(pred, truth, alignments, one),
-        lambda: compiled.residuals(pred, truth, alignments, other),
-        lambda: (pred.sum(), truth.sum()),
+def cpu(env, *command):
+    """CPU seconds and peak KiB of a command."""
+    out = subprocess.run([sys.executable, "-c", CHILD, *map(str, command)], env=env, check=True, capture_output=True, text=True).stdout
+    seconds, peak = out.split()
+    return float(seconds), int(peak)
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_kernel(benchmark, files, name):
+    command = [sys.executable, str(Path(__file__).with_name("kernel_times.py")), *map(str, files), str(ROUNDS)]
+    done = benchmark.pedantic(
+        subprocess.run, (command,), {"env": with_kernel(name), "check": True, "capture_output": True, "text": True}, rounds=1
     )
-    print(f"\n{', '.join(alignments)}: numpy {numpy_s:.3f} s, c {c_s:.3f} s, {numpy_s / c_s:.1f} x; c is {c_s / read_s:.1f} x one read")
+    found = json.loads(done.stdout)
+    spent = found["seconds"]
+    ratios = {
+        "alignment over read": spent["alignment"] / spent["read"],
+        "float64 over alignment": spent["VideoPose3D, float64"] / spent["alignment"],
+        "float32 over alignment": spent["VideoPose3D, float32"] / spent["alignment"],
+        "sums over alignment": spent["sums"] / spent["alignment"],
+        "hypotheses over one": spent["sums of 20 hypotheses"] / spent["sums of one"],
+        "report over alignment": spent["report"] / spent["alignment"],
+    }
+    benchmark.extra_info.update(ratios, kernel=found["kernel"], seconds=spent)
+    print(f"\n{found['kernel']}, {found['poses']:,} poses, {found['metrics']} metrics, CPU seconds, best of {ROUNDS}:")
+    print(", ".join(f"{what} {seconds:.3f}" for what, seconds in spent.items()))
+    print(", ".join(f"{what} {ratio:.1f} x" for what, ratio in ratios.items()))
 
 
-def test_every_metric(poses):
-    pred, truth = poses
-    protocol = load_protocol("h36m/s9s11")
-    wanted = measure.scored_metrics(protocol, metric_scale=True)
-    clips = np.array_split(np.arange(len(pred)), CLIPS)
-    buffers = Buffers()
+@pytest.mark.skipif(not hasattr(resource, "RUSAGE_CHILDREN"), reason="CPU time of child processes")
+@pytest.mark.parametrize("name", KERNELS)
+def test_process(benchmark, files, tmp_path, name):
+    pred, truth = files
+    env = with_kernel(name)
+    score = [sys.executable, "-m", "posebench", "score", pred, "--protocol", "pair-17j", "--truth", truth, "-o", tmp_path / "r.json"]
+    read_s, score_s, peaks = [], [], []
 
-    def report(fused):
-        with pytest.MonkeyPatch.context() as patch:
-            if not fused:
-                patch.setattr(measure, "is_fused", lambda _metric: False)
-            for frames in clips:
-                clip = slice(frames[0], frames[-1] + 1)
-                measure.measure_clip(protocol, wanted, pred[clip], truth[clip], frames, buffers=buffers)
+    def both():
+        read_s.append(cpu(env, sys.executable, "-c", READ, pred, truth)[0])
+        seconds, peak = cpu(env, *score)
+        score_s.append(seconds)
+        peaks.append(peak)
 
-    numpy_s, c_s, alone_s = medians(
-        lambda: report(fused=False), lambda: report(fused=True), lambda: compiled.residuals(pred, truth, ("similarity",), buffers)
-    )
-    print(f"\n{len(wanted)} metrics: numpy with aligning in c {numpy_s:.3f} s, one pass in c {c_s:.3f} s, {numpy_s / c_s:.1f} x")
-    print(f"one pass is {c_s / alone_s:.1f} x the alignment alone")
+    benchmark.pedantic(both, rounds=ROUNDS, warmup_rounds=1)
+    stored = sum(path.stat().st_size for path in files) / 2**20
+    ratio, over = min(score_s) / min(read_s), max(peaks) / 2**10 - stored
+    benchmark.extra_info.update(ratio=ratio, peak_over_files_mib=over)
+    print(f"\n{name}: read {min(read_s):.2f} s, score {min(score_s):.2f} s of CPU, {ratio:.2f} x; peak {over:.0f} MiB over the files")
 
 
-def test_score(poses, tmp_path):
-    pred, truth = poses
-    files = {}
-    for name, array in (("pred", pred), ("truth", truth)):
-        clips = {f"S{i % 4}/Walk {i // 4}/c{i % 4}": part for i, part in enumerate(np.array_split(array, CLIPS))}
-        files[name] = save_predictions(tmp_path / f"{name}.npz", clips, unit="mm", skeleton="h36m17")
-    command = [sys.executable, "-m", "posebench", "score", files["pred"], "--protocol", "pair-17j", "--truth", files["truth"]]
+def test_start(benchmark):
+    env = with_kernel("numpy")
+    commands = {"python": ["-c", "pass"], "import": ["-c", "import posebench"], "help": ["-m", "posebench", "--help"]}
+    spent = dict.fromkeys(commands, float("inf"))
 
-    def score(kernel):
-        subprocess.run(command, env=os.environ | {"POSEBENCH_KERNEL": kernel}, check=True, stdout=subprocess.DEVNULL)
+    def all_of_them():
+        for name, command in commands.items():
+            spent[name] = min(spent[name], cpu(env, sys.executable, *command)[0])
 
-    numpy_s, c_s = medians(lambda: score("numpy"), lambda: score("c"))
-    print(f"\nposebench score: numpy {numpy_s:.2f} s, c {c_s:.2f} s, {numpy_s / c_s:.2f} x")
+    benchmark.pedantic(all_of_them, rounds=2 * ROUNDS, warmup_rounds=1)
+    ratios = {f"{name} over python": spent[name] / spent["python"] for name in ("import", "help")}
+    benchmark.extra_info.update(ratios)
+    print("\n" + ", ".join(f"{what} {ratio:.1f} x" for what, ratio in ratios.items()))

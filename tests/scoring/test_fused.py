@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from posebench.metrics import kernel
-from posebench.scoring import measure
+from posebench.scoring import fused, measure
 from posebench.scoring.protocol import load_protocol
 
 if kernel.measure is None:
@@ -48,27 +51,27 @@ def clip(protocol, count, seed=0, hypotheses=0, kind=np.float64):
 
 def both(monkeypatch, protocol, *arrays, **options):
     wanted = measure.scored_metrics(protocol, metric_scale=True)
-    fused = measure.measure_clip(protocol, wanted, *arrays, **options)
+    summed = measure.measure_clip(protocol, wanted, *arrays, **options)
     with monkeypatch.context() as patch:
         patch.setattr(measure, "is_fused", lambda _metric: False)
         plain = measure.measure_clip(protocol, wanted, *arrays, **options)
-    return fused, plain
+    return summed, plain
 
 
-def assert_alike(fused, plain):
+def assert_alike(summed, plain):
     for name in ("poses", "nonfinite", "invalid", "nonpositive_scale"):
-        assert getattr(fused, name) == getattr(plain, name), name
-    assert fused.count == plain.count
-    assert set(fused.total) == set(plain.total)
+        assert getattr(summed, name) == getattr(plain, name), name
+    assert summed.count == plain.count
+    assert set(summed.total) == set(plain.total)
     for name, total in plain.total.items():
-        np.testing.assert_allclose(fused.total[name], total, rtol=1e-11, atol=1e-9 * max(1.0, plain.count[name]), err_msg=name)
+        np.testing.assert_allclose(summed.total[name], total, rtol=1e-11, atol=1e-9 * max(1.0, plain.count[name]), err_msg=name)
         if "PCK" in name:
-            assert fused.total[name].tolist() == total.tolist(), name
-    assert set(fused.curve) == set(plain.curve)
+            assert summed.total[name].tolist() == total.tolist(), name
+    assert set(summed.curve) == set(plain.curve)
     for name, curve in plain.curve.items():
-        np.testing.assert_allclose(fused.curve[name], curve, rtol=1e-13, err_msg=name)
+        np.testing.assert_allclose(summed.curve[name], curve, rtol=1e-13, err_msg=name)
     for name, chunks in plain.frames.items():
-        np.testing.assert_allclose(np.concatenate(fused.frames[name]), np.concatenate(chunks), rtol=1e-9, atol=1e-9, err_msg=name)
+        np.testing.assert_allclose(np.concatenate(summed.frames[name]), np.concatenate(chunks), rtol=1e-9, atol=1e-9, err_msg=name)
 
 
 @pytest.mark.parametrize("id", PROTOCOLS)
@@ -112,6 +115,75 @@ def test_bits_depend_neither_on_memory_nor_on_the_kind_of_call():
         assert other.total[name].tobytes() == total.tobytes(), name
 
 
+SPECIAL = {
+    "mirrored": lambda p, t: (p * [1.0, 1.0, -1.0], t),
+    "planar": lambda p, t: (p * [1.0, 1.0, 0.0], t),
+    "collinear": lambda p, t: (p[..., :1] * [0.6, 0.0, 0.8], t),
+    "collapsed": lambda p, t: (0.0 * p + 17.0, t),
+    "tiny": lambda p, t: (1e-6 * p, t),
+    "huge": lambda p, t: (1e9 * p, 1e9 * t),
+    "denormal": lambda p, t: (1e-310 * p, t),
+    "five metres off centre": lambda p, t: (p + np.array([300.0, -100.0, 5e3]), t + np.array([310.0, -90.0, 5010.0])),
+    "no frames": lambda p, t: (p[:0], t[:0]),
+    "unaligned": lambda p, t: tuple(np.frombuffer(b"\0" + a.tobytes(), np.uint8)[1:].view(a.dtype).reshape(a.shape) for a in (p, t)),
+}
+
+
+@pytest.mark.parametrize("case", SPECIAL)
+@pytest.mark.usefixtures("instructions")
+def test_special_poses_agree(monkeypatch, case):
+    protocol, random = load_protocol("h36m/s9s11"), np.random.default_rng(0)
+    truth = random.normal(scale=300.0, size=(50, 17, 3))
+    pred, truth = SPECIAL[case](truth + random.normal(scale=60.0, size=truth.shape), truth)
+    assert_alike(*both(monkeypatch, protocol, pred, truth, np.arange(len(truth)), per_frame=True))
+
+
+@pytest.mark.parametrize("hypotheses", [0, 1, 3])
+@pytest.mark.usefixtures("instructions")
+def test_errors_in_camera_coordinates_agree(monkeypatch, hypotheses):
+    cmu = load_protocol("cmu")
+    absolute = tuple(dataclasses.replace(metric, alignment="absolute") for metric in cmu.metrics if metric.statistic in ("mean", "auc"))
+    protocol = dataclasses.replace(cmu, metrics=(*cmu.metrics, *dict.fromkeys(absolute)))
+    assert_alike(*both(monkeypatch, protocol, *clip(protocol, 40, hypotheses=hypotheses), per_frame=True))
+
+
+@pytest.mark.parametrize("id", ["cmu", "h36m/s9s11-14j"])
+@pytest.mark.parametrize("hypotheses", [0, 3])
+def test_a_long_clip_is_summed_in_blocks_to_the_same_bits_on_any_number_of_threads(monkeypatch, id, hypotheses):
+    protocol = load_protocol(id)
+    monkeypatch.setattr(fused, "BLOCK", 33)
+    arrays = clip(protocol, 200, seed=3, hypotheses=hypotheses)
+    whole, plain = both(monkeypatch, protocol, *arrays, per_frame=True)
+    assert_alike(whole, plain)
+    wanted = measure.scored_metrics(protocol, metric_scale=True)
+    for threads in (1, 2, 5):
+        with ThreadPoolExecutor(threads) as pool:
+            other = measure.measure_clip(protocol, wanted, *arrays, per_frame=True, run=pool.map)
+        assert other.count == whole.count
+        for table in ("total", "curve"):
+            for name, values in getattr(whole, table).items():
+                assert getattr(other, table)[name].tobytes() == values.tobytes(), name
+
+
+@pytest.mark.usefixtures("instructions")
+def test_frame_numbers_at_the_ends_of_their_range_are_neighbours_where_numpy_says_so(monkeypatch):
+    protocol = load_protocol("cmu")
+    pred, truth, _ = clip(protocol, 40)
+    largest, smallest, step = 2**63 - 1, -(2**63), protocol.stride
+    ends = [smallest, smallest + step, smallest + 2 * step, 0, step, largest - 2 * step, largest - step, largest, smallest, smallest + step]
+    frames = np.resize(np.array(ends, dtype=np.int64), 40)
+    assert_alike(*both(monkeypatch, protocol, pred, truth, frames, per_frame=True))
+
+
+def test_frame_numbers_may_lie_anywhere_in_memory():
+    protocol = load_protocol("cmu")
+    pred, truth, frames = clip(protocol, 40)
+    odd = np.frombuffer(b"\0" + frames.tobytes(), dtype=np.uint8)[1:].view(np.int64)
+    wanted = measure.scored_metrics(protocol, metric_scale=True)
+    one, other = (measure.measure_clip(protocol, wanted, pred, truth, numbers) for numbers in (frames, odd))
+    assert one.count == other.count
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_a_true_pose_that_is_not_finite_is_refused(value):
     protocol = load_protocol("cmu")
@@ -127,6 +199,7 @@ def call(**changes):
         "pred": np.zeros((4, 3, 3)),
         "truth": np.ones((4, 3, 3)),
         "frames": np.arange(4),
+        "history": 0,
         "root": [0],
         "bones": [0, 1, 1, 2],
         "pairs": [0, 1],
@@ -141,7 +214,7 @@ def call(**changes):
     groups = tuple(np.array(group, dtype=np.int32) for group in numbers["groups"])
     metric = (*numbers["metric"], index["columns"], *numbers["thresholds"], *numbers["outputs"])
     arrays = index["root"], index["bones"], index["pairs"], groups, (metric,), numbers["counts"]
-    return compiled.measure(numbers["pred"], numbers["truth"], numbers["frames"], 1.0, 1, *arrays)
+    return compiled.measure(numbers["pred"], numbers["truth"], numbers["frames"], numbers["history"], 1.0, 1, *arrays)
 
 
 def test_the_call_without_changes_is_sound():
@@ -157,6 +230,9 @@ def test_the_call_without_changes_is_sound():
         {"truth": np.zeros((4, 3, 2))},
         {"frames": np.arange(3)},
         {"frames": np.arange(4.0)},
+        {"frames": np.frombuffer(bytes(33), dtype=np.int8)[1:].view(np.int64)},
+        {"history": 3},
+        {"history": -1},
         {"root": []},
         {"root": [3]},
         {"root": [-1]},

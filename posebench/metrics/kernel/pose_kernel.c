@@ -9,8 +9,13 @@
  * method finds it; by Cayley-Hamilton R = [l C + K (e + 1 - K^T K)] / D with e = (l^2 - 1) / 2 and D = l e - d. Where D is too small,
  * that lane's K goes through a singular value decomposition (one-sided Jacobi).
  *
+ * The code is compiled once for each instruction set: this file includes itself, with other names for the functions. (Inlining one function
+ * into callers for several instruction sets would not do: GCC takes wide vectors apart before it inlines.)
+ *
  * Only Python's stable interface is used (3.11 and later). The interpreter's lock is released while poses are aligned.
  */
+#if !defined(NAMED)
+
 #define PY_SSIZE_T_CLEAN
 #define Py_LIMITED_API 0x030B0000
 #include <Python.h>
@@ -34,6 +39,33 @@
 #define INDEPENDENT
 #define INLINE static inline
 #define ALIGNED
+#if defined(_MSC_VER)
+#define restrict __restrict
+#endif
+#endif
+/* Eight lanes as one value where the compiler knows vectors, for what it would not turn into vector instructions by itself. */
+#if defined(__GNUC__)
+typedef double Vec __attribute__((vector_size(64), may_alias));
+typedef int64_t Mask __attribute__((vector_size(64)));
+#define WIDE 8
+#define CHOOSE(mask, one, other) ((Vec)(((Mask)(one) & (mask)) | ((Mask)(other) & ~(mask))))
+#else
+typedef double Vec;
+typedef int Mask;
+#define WIDE 1
+#define CHOOSE(mask, one, other) ((mask) ? (one) : (other))
+#endif
+#define EACH_VEC for (int v = 0; v < LANES / WIDE; v++)
+/* Part v of a row of lanes. Rows begin on cache lines. */
+#define VEC(row) (((Vec *)(row))[v])
+#define CONST_VEC(row) (((const Vec *)(row))[v])
+/* Transposing in registers. */
+#if defined(__has_builtin) && defined(__GNUC__)
+#if __has_builtin(__builtin_shufflevector) && __has_builtin(__builtin_convertvector)
+#define SHUFFLES 1
+typedef float Floats __attribute__((vector_size(16), may_alias));
+typedef double Doubles __attribute__((vector_size(32), may_alias));
+#endif
 #endif
 /* One step for every lane; no lane depends on another. Bodies hold no loops, or compilers would not vectorise. */
 #define EACH_LANE INDEPENDENT for (int l = 0; l < LANES; l++)
@@ -67,52 +99,11 @@ typedef struct {
     double *transform;          /* (13, N): scale, rotation row by row, translation, or NULL */
     int transform_scales;
     double *room;               /* (6 J, LANES) on a cache line for the work, or NULL: it is then taken */
+    const double *tiles[2];     /* true and predicted poses (3 J, LANES) on cache lines, finite, in place of `truth` and `pred`; or NULL */
 } Job;
 
 /* Per-lane 3 x 3 matrices are [row * 3 + column][lane]. On cache lines, so that no vector reaches over two. */
 typedef double Lane[LANES] ALIGNED;
-
-/* Copy poses `start` ... `start + lanes` to (3 J, LANES), and add up their joints; lanes beyond are zero. */
-INLINE void load(const Poses *poses, ptrdiff_t joints, ptrdiff_t start, int lanes, double *restrict tile, Lane *restrict sum)
-{
-    const ptrdiff_t size = poses->single ? sizeof(float) : sizeof(double), rows = 3 * joints;
-    const char *from = poses->data + start * poses->frame;
-    if (lanes < LANES) memset(tile, 0, rows * LANES * sizeof *tile);
-    if (poses->axis == size && poses->joint == 3 * size) { /* a pose lies in one piece, as files have it: read it in one piece */
-        for (int l = 0; l < lanes; l++, from += poses->frame) {
-            if (poses->single) {
-                for (ptrdiff_t i = 0; i < rows; i++) {
-                    float value;
-                    memcpy(&value, from + i * sizeof value, sizeof value);
-                    tile[i * LANES + l] = value;
-                }
-            } else {
-                for (ptrdiff_t i = 0; i < rows; i++) memcpy(tile + i * LANES + l, from + i * sizeof *tile, sizeof *tile);
-            }
-        }
-    } else {
-        double *to = tile;
-        for (ptrdiff_t j = 0; j < joints; j++)
-            for (int c = 0; c < 3; c++, to += LANES) {
-                const char *first = from + j * poses->joint + c * poses->axis;
-                if (poses->single) {
-                    for (int l = 0; l < lanes; l++) {
-                        float value;
-                        memcpy(&value, first + l * poses->frame, sizeof value);
-                        to[l] = value;
-                    }
-                } else if (poses->frame == size) { /* frames lie side by side, as the scorer has them */
-                    memcpy(to, first, lanes * sizeof *to);
-                } else {
-                    for (int l = 0; l < lanes; l++) memcpy(to + l, first + l * poses->frame, sizeof *to);
-                }
-            }
-    }
-    for (int c = 0; c < 3; c++) {
-        EACH_LANE sum[c][l] = 0.0;
-        for (ptrdiff_t j = 0; j < joints; j++) EACH_LANE sum[c][l] += tile[(3 * j + c) * LANES + l];
-    }
-}
 
 /* Whether every coordinate of a lane's pose is finite. A sum that is finite says so at once; one that is not may have overflowed. */
 static int all_finite(const double *tile, ptrdiff_t joints, int lane)
@@ -204,6 +195,685 @@ static void decompose(const double *k, double *r, double *trace)
     *trace = total;
 }
 
+enum { MEAN, PCK, AUC, CPS, VELOCITY, ACCELERATION, BONE_LENGTH, BONE_SYMMETRY, FLIP_RATE, STATISTICS };
+enum { ABSOLUTE = ALIGNMENTS, PLACES };             /* errors in camera coordinates: no alignment, no root */
+enum { NONFINITE, INVALID, NONPOSITIVE, COUNTS };
+/* Tables in which numbers of thresholds are counted, so that equal neighbours do not wait for each other. */
+#define TABLES 4
+
+/* Limits of posebench/metrics/position.py. */
+#define LARGEST_POSE 1e140
+#define SMALLEST_EXTENT 1e-18
+
+/* Joints that are aligned together. */
+typedef struct {
+    const int32_t *joint; /* (joints): numbers in the skeleton */
+    ptrdiff_t joints;
+    int whole;            /* all joints of the skeleton, in its order */
+    int wanted[PLACES];   /* alignments whose errors are asked for */
+    int flips;
+} Group;
+
+typedef struct {
+    int statistic, alignment, group;
+    const int32_t *column; /* (columns): of a group's joints; of bones; of pairs of bones */
+    ptrdiff_t columns;
+    double first, step;    /* thresholds, mm; of PCK the one threshold is `first` */
+    ptrdiff_t thresholds;
+    int inclusive;
+    double *total;         /* (columns), one for CPS and flip rate: sums over frames */
+    double *curve;         /* (thresholds + 1): of an AUC, how many errors pass each number of thresholds */
+    double *frames;        /* (N - history): the mean over columns of each frame, NaN where a difference has no predecessor; or NULL */
+    double *best_pose, *best_joint; /* (columns): sums of the oracles over hypotheses; or NULL */
+    ptrdiff_t count;       /* frames in `total` */
+    Lane *sum;             /* (columns): the sums lane by lane */
+    int64_t *bins;         /* (thresholds + 2, TABLES): parts of `curve`, the last row of no frame */
+    int32_t *bin;          /* (columns, LANES): how many thresholds the errors of the tile at hand pass */
+    Lane *pose_sum, *joint_sum; /* the same of the oracles */
+    Lane *pose_best, *joint_best, *pose_mean; /* (columns), (columns), 1: the best hypotheses of the tile at hand */
+} Metric;
+
+typedef struct {
+    Poses pred, truth;
+    ptrdiff_t hypothesis;  /* stride in bytes */
+    ptrdiff_t hypotheses, count, joints;
+    ptrdiff_t history;     /* the first frames, which differences look back to and which are in no sum: two at most */
+    const int64_t *number; /* (N): frame numbers */
+    int64_t stride;        /* between neighbouring frames */
+    double to_mm;
+    const int32_t *root;
+    ptrdiff_t roots;
+    const int32_t *bone;   /* (bones, 2): parent, child */
+    ptrdiff_t bones;
+    const int32_t *pair;   /* (pairs, 2): left and right bone */
+    ptrdiff_t pairs;
+    Group *group;
+    ptrdiff_t groups;
+    Metric *metric;
+    ptrdiff_t metrics;
+    int64_t counts[COUNTS];
+    int differences;       /* the highest order that is asked for */
+    int oracles;
+    int lengths[2];         /* of the prediction, of the truth: whether they are asked for */
+} Report;
+
+/* Room for one tile; each is (rows, LANES) but `difference`, (3 J, LANES + 2), whose first two columns are the two frames before. */
+typedef struct {
+    double *truth, *pred, *mean, *part_truth, *part_pred, *x, *errors, *difference, *bones; /* x: (6 J, LANES) */
+} Room;
+
+/* Errors (joints, LANES) of a group after an alignment. */
+#define ERRORS_OF(room, joints, alignment) ((room)->errors + (alignment) * (joints) * LANES)
+
+/* Add a value of each lane to the sum of a column, and to the sum over columns of each frame where this one is wanted. */
+#define ADD(sum, mean, value) do { \
+        EACH_LANE (sum)[l] += (value); \
+        if (mean) EACH_LANE (mean)[l] += (value); \
+    } while (0)
+
+/* Names of the functions below, each with the instruction set that it is compiled for. */
+#define sum_joints NAMED(sum_joints)
+#define turn_floats NAMED(turn_floats)
+#define turn_doubles NAMED(turn_doubles)
+#define turn NAMED(turn)
+#define load NAMED(load)
+#define rotate NAMED(rotate)
+#define store_errors NAMED(store_errors)
+#define store_scaled NAMED(store_scaled)
+#define align_tile NAMED(align_tile)
+#define align_all NAMED(align_all)
+#define passed NAMED(passed)
+#define take_root_off NAMED(take_root_off)
+#define errors_of_group NAMED(errors_of_group)
+#define camera_errors NAMED(camera_errors)
+#define add_row NAMED(add_row)
+#define add_errors NAMED(add_errors)
+#define keep_best NAMED(keep_best)
+#define bone_lengths NAMED(bone_lengths)
+#define load_pred NAMED(load_pred)
+#define is_next NAMED(is_next)
+#define load_truth NAMED(load_truth)
+#define add_to_mean NAMED(add_to_mean)
+#define take_mean NAMED(take_mean)
+#define look_back NAMED(look_back)
+#define measure_tile NAMED(measure_tile)
+#define measure_all NAMED(measure_all)
+
+#define NAMED(name) name##_plain
+#include "pose_kernel.c"
+#undef NAMED
+
+#if defined(__x86_64__) && defined(__clang__)
+#define DISPATCHED 1
+#define NAMED(name) name##_avx2
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#include "pose_kernel.c"
+#pragma clang attribute pop
+#undef NAMED
+#define NAMED(name) name##_avx512
+#pragma clang attribute push(__attribute__((target("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma"))), apply_to = function)
+#include "pose_kernel.c"
+#pragma clang attribute pop
+#undef NAMED
+#elif defined(__x86_64__) && defined(__GNUC__)
+#define DISPATCHED 1
+#pragma GCC push_options
+#pragma GCC target("avx2,fma")
+#define NAMED(name) name##_avx2
+#include "pose_kernel.c"
+#undef NAMED
+#pragma GCC target("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")
+#define NAMED(name) name##_avx512
+#include "pose_kernel.c"
+#undef NAMED
+#pragma GCC pop_options
+#else
+#define DISPATCHED 0
+#endif
+
+/* The code for one instruction set. */
+typedef struct {
+    const char *name;
+    int (*align)(const Job *);
+    int (*measure)(Report *, const Room *);
+} Code;
+
+static const Code codes[] = { /* the best one first */
+#if DISPATCHED
+    {"avx512", align_all_avx512, measure_all_avx512},
+    {"avx2", align_all_avx2, measure_all_avx2},
+#endif
+    {"plain", align_all_plain, measure_all_plain},
+};
+static const Code *code;
+
+static int runs_here(const Code *one)
+{
+#if DISPATCHED
+    __builtin_cpu_init();
+    const int avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    if (one->align == align_all_avx2) return avx2;
+    if (one->align == align_all_avx512)
+        return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq")
+               && __builtin_cpu_supports("avx512bw");
+#endif
+    (void)one;
+    return 1;
+}
+
+/* Choose the code for an instruction set, the best one there is with "". Returns 0 where this processor or build lacks it. */
+static int choose(const char *wanted)
+{
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+        if ((!wanted[0] || !strcmp(wanted, codes[i].name)) && runs_here(&codes[i])) {
+            code = &codes[i];
+            return 1;
+        }
+    return 0;
+}
+
+/* Take memory, run, and reduce the lanes in their order, so that sums do not depend on what else runs. */
+static int measure_clip(Report *job)
+{
+    const size_t lane = sizeof(Lane), joints = (size_t)job->joints;
+    size_t rows = 3 * joints * 8 + (PLACES + 1) * joints + 2 * (size_t)job->bones, lanes = 0;
+    size_t bins = 0;
+    for (ptrdiff_t n = 0; n < job->metrics; n++) {
+        lanes += (size_t)job->metric[n].columns * (job->metric[n].best_pose ? 5 : job->metric[n].curve ? 2 : 1) + 1;
+        if (job->metric[n].curve) bins += TABLES * ((size_t)job->metric[n].thresholds + 2);
+    }
+    size_t wide = 3 * joints * (LANES + 2) * sizeof(double);
+    char *memory = calloc((rows + lanes) * lane + wide + bins * sizeof(int64_t) + 64, 1);
+    if (!memory) return NO_MEMORY;
+    double *next = (double *)(((uintptr_t)memory + 63) / 64 * 64);
+    const size_t tile = 3 * joints * LANES;
+    Room room;
+    double **tiles[] = {&room.truth, &room.pred, &room.mean, &room.part_truth, &room.part_pred, &room.x};
+    for (size_t i = 0; i < sizeof tiles / sizeof *tiles; i++, next += tile) *tiles[i] = next;
+    next += tile; /* `x` has room for two */
+    room.errors = next, next += (PLACES + 1) * joints * LANES;
+    room.bones = next, next += 2 * job->bones * LANES;
+    for (ptrdiff_t n = 0; n < job->metrics; n++) {
+        Metric *metric = &job->metric[n];
+        const size_t room_for = (size_t)metric->columns * LANES;
+        metric->sum = (Lane *)next, next += room_for;
+        if (metric->curve) metric->bin = (int32_t *)next, next += room_for; /* takes half of it */
+        if (!metric->best_pose) continue;
+        metric->pose_sum = (Lane *)next, next += room_for;
+        metric->joint_sum = (Lane *)next, next += room_for;
+        metric->pose_best = (Lane *)next, next += room_for;
+        metric->joint_best = (Lane *)next, next += room_for;
+        metric->pose_mean = (Lane *)next, next += LANES;
+    }
+    room.difference = next;
+    int64_t *bin = (int64_t *)(next + 3 * joints * (LANES + 2));
+    for (ptrdiff_t n = 0; n < job->metrics; n++)
+        if (job->metric[n].curve) job->metric[n].bins = bin, bin += TABLES * (job->metric[n].thresholds + 2);
+    int status = code->measure(job, &room);
+    for (ptrdiff_t n = 0; n < job->metrics && status == FINE; n++) {
+        Metric *metric = &job->metric[n];
+        const ptrdiff_t columns = metric->statistic == CPS || metric->statistic == FLIP_RATE ? 1 : metric->columns;
+        const double unit = metric->statistic == AUC ? 100.0 / metric->thresholds : 1.0;
+        for (ptrdiff_t i = 0; metric->curve && i <= metric->thresholds; i++) {
+            int64_t passing = 0;
+            for (int table = 0; table < TABLES; table++) passing += metric->bins[i * TABLES + table];
+            metric->curve[i] = (double)passing;
+        }
+        for (ptrdiff_t k = 0; k < columns; k++) {
+            double total = 0.0, pose = 0.0, joint = 0.0;
+            for (int l = 0; l < LANES; l++) {
+                total += metric->sum[k][l];
+                if (metric->best_pose) pose += metric->pose_sum[k][l], joint += metric->joint_sum[k][l];
+            }
+            metric->total[k] = total * unit;
+            if (metric->best_pose) metric->best_pose[k] = pose, metric->best_joint[k] = joint;
+        }
+    }
+    free(memory);
+    return status;
+}
+
+/* Poses (N, J, 3) of float32 or float64 with any strides, after `before` other axes; 0 and a Python error where they are something else. */
+static int poses_of(const Py_buffer *view, int before, Poses *poses)
+{
+    const char *format = view->format ? view->format : "B";
+    if (*format == '<' || *format == '=' || *format == '@') format++;
+    int single = !strcmp(format, "f") && view->itemsize == 4, twice = !strcmp(format, "d") && view->itemsize == 8;
+    const Py_ssize_t *shape = view->shape + before, *strides = view->strides + before;
+    if (view->ndim != 3 + before || shape[2] != 3 || shape[1] < 1 || shape[1] > 1000000 || !(single || twice)) {
+        PyErr_SetString(PyExc_ValueError, "poses must be arrays (N, J, 3) of float32 or float64");
+        return 0;
+    }
+    *poses = (Poses){view->buf, strides[0], strides[1], strides[2], single};
+    return 1;
+}
+
+/* A view of poses (N, J, 3); 0 and a Python error where it is something else. */
+static int view_poses(PyObject *object, Py_buffer *view, Poses *poses)
+{
+    if (PyObject_GetBuffer(object, view, PyBUF_STRIDED_RO | PyBUF_FORMAT) < 0) return 0;
+    if (poses_of(view, 0, poses)) return 1;
+    PyBuffer_Release(view);
+    return 0;
+}
+
+/* Whether an address is a multiple of a size. */
+#define IS_ALIGNED(address, size) ((uintptr_t)(address) % (size) == 0)
+
+/* A writable contiguous view of `rows` times `count` items; 0 and a Python error where it is something else. */
+static int view_output(PyObject *object, Py_buffer *view, Py_ssize_t itemsize, Py_ssize_t rows, Py_ssize_t count)
+{
+    if (PyObject_GetBuffer(object, view, PyBUF_CONTIG) < 0) return 0;
+    const Py_ssize_t row = itemsize * rows; /* at most 24 times the 1,000,000 joints that poses may have */
+    const int fits = count == 0 ? view->len == 0 : view->len % row == 0 && view->len / row == count;
+    if (view->itemsize != itemsize || !fits || !IS_ALIGNED(view->buf, itemsize)) {
+        PyErr_SetString(PyExc_ValueError, "an output array has another size or type");
+        PyBuffer_Release(view);
+        return 0;
+    }
+    return 1;
+}
+
+PyDoc_STRVAR(align_doc, "align(pred, truth, errors, flipped, placed, placed_by, transform, transform_scales)\n--\n\n"
+    "Align poses (N, J, 3). `errors` is a tuple of five arrays (J, N) or None, in the order none, scale, rigid, similarity,\n"
+    "similarity+reflection; `flipped` (N,) uint8, `placed` (3, J, N) and `transform` (13, N) may be None. Arrays are float64, C order.\n"
+    "Raises ValueError where a true pose is not finite or a shape does not fit.");
+
+static PyObject *py_align(PyObject *module, PyObject *args)
+{
+    (void)module;
+    PyObject *pred, *truth, *errors, *flipped, *placed, *transform, *result = NULL;
+    Job job = {0};
+    if (!PyArg_ParseTuple(args, "OOO!OOiOp", &pred, &truth, &PyTuple_Type, &errors, &flipped, &placed, &job.placed_by, &transform,
+                          &job.transform_scales))
+        return NULL;
+    Py_buffer inputs[2], outputs[ALIGNMENTS + 3];
+    int held = 0, outs = 0;
+    if (!view_poses(pred, &inputs[0], &job.pred)) return NULL;
+    held = 1;
+    if (!view_poses(truth, &inputs[1], &job.truth)) goto done;
+    held = 2;
+    job.count = inputs[0].shape[0];
+    job.joints = inputs[0].shape[1];
+    if (inputs[1].shape[0] != job.count || inputs[1].shape[1] != job.joints || PyTuple_Size(errors) != ALIGNMENTS || job.placed_by < 0
+        || job.placed_by >= ALIGNMENTS) {
+        PyErr_SetString(PyExc_ValueError, "predicted and true poses must have one shape, and outputs must fit it");
+        goto done;
+    }
+    for (int i = 0; i < ALIGNMENTS; i++) {
+        PyObject *each = PyTuple_GetItem(errors, i);
+        if (each == Py_None) continue;
+        if (!view_output(each, &outputs[outs], 8, job.joints, job.count)) goto done;
+        job.errors[i] = outputs[outs++].buf;
+    }
+    if (flipped != Py_None) {
+        if (!view_output(flipped, &outputs[outs], 1, 1, job.count)) goto done;
+        job.flipped = outputs[outs++].buf;
+    }
+    if (placed != Py_None) {
+        if (!view_output(placed, &outputs[outs], 8, 3 * job.joints, job.count)) goto done;
+        job.placed = outputs[outs++].buf;
+    }
+    if (transform != Py_None) {
+        if (!view_output(transform, &outputs[outs], 8, 13, job.count)) goto done;
+        job.transform = outputs[outs++].buf;
+    }
+    int status;
+    Py_BEGIN_ALLOW_THREADS
+    status = code->align(&job);
+    Py_END_ALLOW_THREADS
+    if (status == NO_MEMORY) PyErr_NoMemory();
+    else if (status == TRUTH_NOT_FINITE) PyErr_SetString(PyExc_ValueError, "a true pose is not finite");
+    else if (status == TRUTH_TOO_LARGE) PyErr_SetString(PyExc_ValueError, "a true pose is not finite when squared");
+    else {
+        Py_INCREF(Py_None);
+        result = Py_None;
+    }
+done:
+    for (int i = 0; i < outs; i++) PyBuffer_Release(&outputs[i]);
+    for (int i = 0; i < held; i++) PyBuffer_Release(&inputs[i]);
+    return result;
+}
+
+/* Buffers that a call holds until it ends. */
+typedef struct {
+    Py_buffer *view;
+    size_t count, room;
+} Held;
+
+static Py_buffer *hold(Held *held, PyObject *object, int flags)
+{
+    if (held->count == held->room) { /* cannot happen: the room is counted before */
+        PyErr_SetString(PyExc_RuntimeError, "too many arrays");
+        return NULL;
+    }
+    Py_buffer *view = &held->view[held->count];
+    if (PyObject_GetBuffer(object, view, flags) < 0) return NULL;
+    held->count++;
+    return view;
+}
+
+/* `count` (any number with -1) whole numbers from 0 to below `limit`; NULL and a Python error where they are something else. */
+static const int32_t *hold_numbers(Held *held, PyObject *object, ptrdiff_t *count, ptrdiff_t limit, int at_least)
+{
+    Py_buffer *view = hold(held, object, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT);
+    if (!view) return NULL;
+    const int32_t *number = view->buf;
+    const ptrdiff_t found = view->itemsize == 4 && IS_ALIGNED(number, 4) ? view->len / 4 : -1;
+    int fine = view->format && !strcmp(view->format, "i") && found >= at_least && (*count < 0 || found == *count);
+    for (ptrdiff_t i = 0; fine && i < found; i++) fine = number[i] >= 0 && number[i] < limit;
+    if (!fine) {
+        PyErr_SetString(PyExc_ValueError, "joints, bones and columns must be int32 numbers of what there is");
+        return NULL;
+    }
+    *count = found;
+    return number;
+}
+
+/* Room for `count` float64 numbers; NULL and a Python error where the array has another size, and NULL alone for None. */
+static double *hold_output(Held *held, PyObject *object, ptrdiff_t count, int *fine)
+{
+    if (object == Py_None) return NULL;
+    Py_buffer *view = hold(held, object, PyBUF_CONTIG | PyBUF_FORMAT);
+    if (view && view->format && !strcmp(view->format, "d") && view->len % 8 == 0 && view->len / 8 == count && IS_ALIGNED(view->buf, 8)) return view->buf;
+    if (view) PyErr_SetString(PyExc_ValueError, "an output array has another size or type");
+    *fine = 0;
+    return NULL;
+}
+
+static int read_metric(Held *held, PyObject *tuple, const Report *job, Metric *metric)
+{
+    PyObject *columns, *total, *curve, *frames, *best_pose, *best_joint;
+    if (!PyArg_ParseTuple(tuple, "iiiOddniOOOOO", &metric->statistic, &metric->alignment, &metric->group, &columns, &metric->first,
+                          &metric->step, &metric->thresholds, &metric->inclusive, &total, &curve, &frames, &best_pose, &best_joint))
+        return 0;
+    const int of_errors = metric->statistic >= MEAN && metric->statistic <= CPS;
+    if (metric->statistic < 0 || metric->statistic >= STATISTICS || metric->group < 0 || metric->group >= job->groups || metric->alignment < 0
+        || metric->alignment >= PLACES || (!of_errors && metric->alignment != NONE)
+        || ((metric->statistic == AUC || metric->statistic == CPS)
+            && !(metric->thresholds >= 1 && metric->thresholds <= 1000000 && metric->step > 0.0 && metric->step < INFINITY
+                 && fabs(metric->first) < INFINITY))) {
+        PyErr_SetString(PyExc_ValueError, "a metric that is not computed here");
+        return 0;
+    }
+    const ptrdiff_t limit = of_errors                             ? job->group[metric->group].joints
+                            : metric->statistic == BONE_LENGTH    ? job->bones
+                            : metric->statistic == BONE_SYMMETRY  ? job->pairs
+                                                                  : job->joints;
+    metric->columns = -1;
+    metric->column = hold_numbers(held, columns, &metric->columns, limit, 1);
+    if (!metric->column) return 0;
+    if ((metric->statistic == BONE_LENGTH || metric->statistic == BONE_SYMMETRY) && metric->columns != limit) {
+        PyErr_SetString(PyExc_ValueError, "bones are measured all together");
+        return 0;
+    }
+    int fine = 1;
+    const ptrdiff_t parts = metric->statistic == CPS || metric->statistic == FLIP_RATE ? 1 : metric->columns;
+    metric->total = hold_output(held, total, parts, &fine);
+    metric->curve = hold_output(held, curve, metric->thresholds + 1, &fine);
+    metric->frames = hold_output(held, frames, job->count - job->history, &fine);
+    metric->best_pose = hold_output(held, best_pose, metric->columns, &fine);
+    metric->best_joint = hold_output(held, best_joint, metric->columns, &fine);
+    if (fine && (!metric->total || (metric->statistic == AUC) != (metric->curve != NULL) || !metric->best_pose != !metric->best_joint
+                 || (metric->best_pose && metric->statistic != MEAN))) {
+        PyErr_SetString(PyExc_ValueError, "an output array is missing, or is one too many");
+        return 0;
+    }
+    return fine;
+}
+
+PyDoc_STRVAR(measure_doc,
+    "measure(pred, truth, numbers, history, to_mm, stride, root, bones, pairs, groups, metrics, counts)\n--\n\n"
+    "Sums of metrics over the frames of a clip; returns how many frames are in each sum. `pred` is (N, J, 3) or (H, N, J, 3), `truth`\n"
+    "(N, J, 3), `numbers` (N,) int64 frame numbers; the first `history` frames, two at most, are in no sum: differences look back to\n"
+    "them; `root`, `bones`, `pairs` and each of `groups` are int32. A metric is (statistic,\n"
+    "alignment, group, columns, first, step, thresholds, inclusive, total, curve, frames, best pose, best joint), its last five float64\n"
+    "arrays that are written, or None. `counts` (3,) int64 takes the poses that are not finite, invalid, and of scale zero or less.\n"
+    "Raises ValueError where a true pose is not finite or a shape does not fit.");
+
+static PyObject *py_measure(PyObject *module, PyObject *args)
+{
+    (void)module;
+    PyObject *pred, *truth, *numbers, *root, *bones, *pairs, *groups, *metrics, *counts, *result = NULL;
+    Report job = {0};
+    long long stride;
+    if (!PyArg_ParseTuple(args, "OOOndLOOOO!O!O", &pred, &truth, &numbers, &job.history, &job.to_mm, &stride, &root, &bones, &pairs, &PyTuple_Type, &groups,
+                          &PyTuple_Type, &metrics, &counts))
+        return NULL;
+    job.stride = stride;
+    job.groups = PyTuple_Size(groups);
+    job.metrics = PyTuple_Size(metrics);
+    Held held = {NULL, 0, 7 + (size_t)job.groups + 6 * (size_t)job.metrics};
+    held.view = calloc(held.room, sizeof *held.view);
+    job.group = calloc((size_t)job.groups + 1, sizeof *job.group);
+    job.metric = calloc((size_t)job.metrics + 1, sizeof *job.metric);
+    if (!held.view || !job.group || !job.metric) {
+        PyErr_NoMemory();
+        goto done;
+    }
+    Py_buffer *view = hold(&held, truth, PyBUF_STRIDED_RO | PyBUF_FORMAT);
+    if (!view || !poses_of(view, 0, &job.truth)) goto done;
+    job.count = view->shape[0];
+    job.joints = view->shape[1];
+    const Py_ssize_t *shape = view->shape;
+    view = hold(&held, pred, PyBUF_STRIDED_RO | PyBUF_FORMAT);
+    if (!view) goto done;
+    const int several = view->ndim == 4;
+    if (!poses_of(view, several, &job.pred)) goto done;
+    job.hypotheses = several ? view->shape[0] : 1;
+    job.hypothesis = several ? view->strides[0] : 0;
+    if (view->shape[several] != shape[0] || view->shape[several + 1] != shape[1] || job.hypotheses < 1 || job.history < 0 || job.history > 2
+        || job.history > job.count) {
+        PyErr_SetString(PyExc_ValueError, "predicted and true poses must have one shape, and be more than the frames before them");
+        goto done;
+    }
+    view = hold(&held, numbers, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT);
+    if (!view) goto done;
+    if (view->itemsize != 8 || !view->format || (strcmp(view->format, "l") && strcmp(view->format, "q")) || view->len % 8 || view->len / 8 != job.count
+        || !IS_ALIGNED(view->buf, 8)) {
+        PyErr_SetString(PyExc_ValueError, "frame numbers must be int64, one a pose");
+        goto done;
+    }
+    job.number = view->buf;
+    job.roots = -1;
+    job.root = hold_numbers(&held, root, &job.roots, job.joints, 1);
+    if (!job.root) goto done;
+    ptrdiff_t size = -1;
+    job.bone = hold_numbers(&held, bones, &size, job.joints, 0);
+    if (!job.bone) goto done;
+    job.bones = size / 2;
+    size = -1;
+    job.pair = hold_numbers(&held, pairs, &size, job.bones, 0);
+    if (!job.pair) goto done;
+    job.pairs = size / 2;
+    for (ptrdiff_t g = 0; g < job.groups; g++) {
+        Group *group = &job.group[g];
+        group->joints = -1;
+        group->joint = hold_numbers(&held, PyTuple_GetItem(groups, g), &group->joints, job.joints, 1);
+        if (!group->joint) goto done;
+        if (group->joints > job.joints) {
+            PyErr_SetString(PyExc_ValueError, "a group has more joints than the skeleton");
+            goto done;
+        }
+        group->whole = group->joints == job.joints;
+        for (ptrdiff_t j = 0; j < group->joints; j++) group->whole &= group->joint[j] == j;
+    }
+    for (ptrdiff_t n = 0; n < job.metrics; n++) {
+        Metric *metric = &job.metric[n];
+        PyObject *tuple = PyTuple_GetItem(metrics, n);
+        if (!PyTuple_Check(tuple)) {
+            PyErr_SetString(PyExc_TypeError, "a metric is a tuple");
+            goto done;
+        }
+        if (!read_metric(&held, tuple, &job, metric)) goto done;
+        if (metric->statistic <= CPS) job.group[metric->group].wanted[metric->alignment] = 1;
+        if (metric->statistic == FLIP_RATE) job.group[metric->group].flips = 1;
+        if (metric->statistic == VELOCITY && job.differences < 1) job.differences = 1;
+        if (metric->statistic == ACCELERATION) job.differences = 2;
+        if (metric->statistic == BONE_LENGTH) job.lengths[0] = job.lengths[1] = 1;
+        if (metric->statistic == BONE_SYMMETRY) job.lengths[0] = 1;
+        if (metric->best_pose) job.oracles = 1;
+    }
+    view = hold(&held, counts, PyBUF_CONTIG);
+    if (!view) goto done;
+    if (view->itemsize != 8 || view->len != 8 * COUNTS || !IS_ALIGNED(view->buf, 8)) {
+        PyErr_SetString(PyExc_ValueError, "counts must be three int64");
+        goto done;
+    }
+    int status;
+    Py_BEGIN_ALLOW_THREADS
+    status = measure_clip(&job);
+    Py_END_ALLOW_THREADS
+    if (status == NO_MEMORY) PyErr_NoMemory();
+    else if (status == TRUTH_NOT_FINITE) PyErr_SetString(PyExc_ValueError, "a true pose is not finite");
+    else if (status == TRUTH_TOO_LARGE) PyErr_SetString(PyExc_ValueError, "a true pose is not finite when squared");
+    else {
+        memcpy(view->buf, job.counts, sizeof job.counts);
+        result = PyTuple_New(job.metrics);
+        for (ptrdiff_t n = 0; result && n < job.metrics; n++) {
+            PyObject *count = PyLong_FromSsize_t(job.metric[n].count);
+            if (!count || PyTuple_SetItem(result, n, count) < 0) Py_CLEAR(result);
+        }
+    }
+done:
+    for (size_t i = 0; i < held.count; i++) PyBuffer_Release(&held.view[i]);
+    free(held.view);
+    free(job.group);
+    free(job.metric);
+    return result;
+}
+
+PyDoc_STRVAR(choose_doc, "choose(instructions)\n--\n\nUse the code for `avx512`, `avx2` or `plain`, or the best one there is for an empty string.\n"
+    "Returns the name of what is used. Raises ValueError where this processor or build lacks it.");
+
+static PyObject *py_choose(PyObject *module, PyObject *args)
+{
+    (void)module;
+    const char *wanted;
+    if (!PyArg_ParseTuple(args, "s", &wanted)) return NULL;
+    if (!choose(wanted)) return PyErr_Format(PyExc_ValueError, "no code for %s on this processor", wanted);
+    return PyUnicode_FromString(code->name);
+}
+
+static PyMethodDef methods[] = {
+    {"align", py_align, METH_VARARGS, align_doc},
+    {"measure", py_measure, METH_VARARGS, measure_doc},
+    {"choose", py_choose, METH_VARARGS, choose_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "pose_kernel", "Alignment of poses in C.", -1, methods, NULL, NULL, NULL, NULL};
+
+PyMODINIT_FUNC PyInit_pose_kernel(void)
+{
+    choose("");
+    return PyModule_Create(&definition);
+}
+
+#else /* The code, for the instruction set of the moment. */
+
+/* Sums (3, LANES) over the joints of a tile. */
+INLINE void sum_joints(const double *tile, ptrdiff_t joints, Lane *restrict sum)
+{
+    EACH_VEC {
+        Vec x = CONST_VEC(tile), y = CONST_VEC(tile + LANES), z = CONST_VEC(tile + 2 * LANES);
+        for (ptrdiff_t i = 3; i < 3 * joints; i += 3) {
+            x += CONST_VEC(tile + i * LANES);
+            y += CONST_VEC(tile + (i + 1) * LANES);
+            z += CONST_VEC(tile + (i + 2) * LANES);
+        }
+        VEC(sum[0]) = x, VEC(sum[1]) = y, VEC(sum[2]) = z;
+    }
+}
+
+#if defined(SHUFFLES)
+/* Numbers `i` ... `i + 3` of the poses of four lanes, to four rows of the tile. */
+INLINE void turn_floats(const char *from, ptrdiff_t frame, ptrdiff_t i, double *to)
+{
+    Floats pose[4];
+    for (int p = 0; p < 4; p++) memcpy(&pose[p], from + p * frame + i * (ptrdiff_t)sizeof(float), sizeof *pose);
+    const Floats a = __builtin_shufflevector(pose[0], pose[1], 0, 4, 1, 5), b = __builtin_shufflevector(pose[0], pose[1], 2, 6, 3, 7);
+    const Floats c = __builtin_shufflevector(pose[2], pose[3], 0, 4, 1, 5), d = __builtin_shufflevector(pose[2], pose[3], 2, 6, 3, 7);
+    *(Doubles *)(to + i * LANES) = __builtin_convertvector(__builtin_shufflevector(a, c, 0, 1, 4, 5), Doubles);
+    *(Doubles *)(to + (i + 1) * LANES) = __builtin_convertvector(__builtin_shufflevector(a, c, 2, 3, 6, 7), Doubles);
+    *(Doubles *)(to + (i + 2) * LANES) = __builtin_convertvector(__builtin_shufflevector(b, d, 0, 1, 4, 5), Doubles);
+    *(Doubles *)(to + (i + 3) * LANES) = __builtin_convertvector(__builtin_shufflevector(b, d, 2, 3, 6, 7), Doubles);
+}
+
+INLINE void turn_doubles(const char *from, ptrdiff_t frame, ptrdiff_t i, double *to)
+{
+    Doubles pose[4];
+    for (int p = 0; p < 4; p++) memcpy(&pose[p], from + p * frame + i * (ptrdiff_t)sizeof(double), sizeof *pose);
+    const Doubles a = __builtin_shufflevector(pose[0], pose[1], 0, 4, 2, 6), b = __builtin_shufflevector(pose[0], pose[1], 1, 5, 3, 7);
+    const Doubles c = __builtin_shufflevector(pose[2], pose[3], 0, 4, 2, 6), d = __builtin_shufflevector(pose[2], pose[3], 1, 5, 3, 7);
+    *(Doubles *)(to + i * LANES) = __builtin_shufflevector(a, c, 0, 1, 4, 5);
+    *(Doubles *)(to + (i + 1) * LANES) = __builtin_shufflevector(b, d, 0, 1, 4, 5);
+    *(Doubles *)(to + (i + 2) * LANES) = __builtin_shufflevector(a, c, 2, 3, 6, 7);
+    *(Doubles *)(to + (i + 3) * LANES) = __builtin_shufflevector(b, d, 2, 3, 6, 7);
+}
+
+/* Copy LANES poses that each lie in one piece, of two joints or more. The next LANES, where there are, are fetched into the cache: poses are
+ * read a few numbers of each at a time, which processors do not foresee. */
+INLINE void turn(const Poses *poses, ptrdiff_t rows, const char *from, double *tile, int more)
+{
+    const ptrdiff_t bytes = rows * (ptrdiff_t)(poses->single ? sizeof(float) : sizeof(double));
+    if (more && poses->frame == bytes)
+        for (ptrdiff_t i = 0; i < LANES * bytes; i += 64) __builtin_prefetch(from + LANES * bytes + i);
+    for (int l = 0; l < LANES; l += 4, from += 4 * poses->frame)
+        for (ptrdiff_t next = 0; next < rows; next += 4) {
+            const ptrdiff_t i = next < rows - 4 ? next : rows - 4; /* the last four numbers may overlap those before */
+            if (poses->single) turn_floats(from, poses->frame, i, tile + l);
+            else turn_doubles(from, poses->frame, i, tile + l);
+        }
+}
+#endif
+
+/* Copy poses `start` ... `start + lanes` to (3 J, LANES), and add up their joints; lanes beyond are zero. `more` says that at least LANES
+ * poses follow. */
+INLINE void load(const Poses *poses, ptrdiff_t joints, ptrdiff_t start, int lanes, double *restrict tile, Lane *restrict sum, int more)
+{
+    (void)more;
+    const ptrdiff_t size = poses->single ? sizeof(float) : sizeof(double), rows = 3 * joints;
+    const char *from = poses->data + start * poses->frame;
+    if (lanes < LANES) memset(tile, 0, rows * LANES * sizeof *tile);
+    const int whole = poses->axis == size && poses->joint == 3 * size; /* a pose lies in one piece, as files have it */
+#if defined(SHUFFLES)
+    if (whole && lanes == LANES && rows >= 4) turn(poses, rows, from, tile, more);
+    else
+#endif
+    if (whole) {
+        for (int l = 0; l < lanes; l++, from += poses->frame) {
+            if (poses->single) {
+                for (ptrdiff_t i = 0; i < rows; i++) {
+                    float value;
+                    memcpy(&value, from + i * sizeof value, sizeof value);
+                    tile[i * LANES + l] = value;
+                }
+            } else {
+                for (ptrdiff_t i = 0; i < rows; i++) memcpy(tile + i * LANES + l, from + i * sizeof *tile, sizeof *tile);
+            }
+        }
+    } else {
+        double *to = tile;
+        for (ptrdiff_t j = 0; j < joints; j++)
+            for (int c = 0; c < 3; c++, to += LANES) {
+                const char *first = from + j * poses->joint + c * poses->axis;
+                if (poses->single) {
+                    for (int l = 0; l < lanes; l++) {
+                        float value;
+                        memcpy(&value, first + l * poses->frame, sizeof value);
+                        to[l] = value;
+                    }
+                } else if (poses->frame == size) { /* frames lie side by side, as the scorer has them */
+                    memcpy(to, first, lanes * sizeof *to);
+                } else {
+                    for (int l = 0; l < lanes; l++) memcpy(to + l, first + l * poses->frame, sizeof *to);
+                }
+            }
+    }
+    sum_joints(tile, joints, sum);
+}
+
 /* Proper rotations that maximise tr(R^T K), and these traces, for K of unit norm or zero. */
 INLINE void rotate(const Lane *restrict k, const Lane *restrict cof, const double *restrict det, Lane *restrict r, double *restrict root)
 {
@@ -248,9 +918,9 @@ INLINE void rotate(const Lane *restrict k, const Lane *restrict cof, const doubl
         divisor[l] = d;
     }
     int lost = 0;
-    EACH_LANE lost |= !(fabs(step[l]) <= STILL && divisor[l] > UNSTABLE * root[l] * root[l] * root[l]);
+    EACH_LANE lost |= !(fabs(step[l]) <= STILL && divisor[l] > UNSTABLE * fabs(root[l] * root[l] * root[l]));
     for (int l = 0; lost && l < LANES; l++) {
-        if (fabs(step[l]) <= STILL && divisor[l] > UNSTABLE * root[l] * root[l] * root[l]) continue;
+        if (fabs(step[l]) <= STILL && divisor[l] > UNSTABLE * fabs(root[l] * root[l] * root[l])) continue;
         double one[9], found[9], trace;
         for (int i = 0; i < 9; i++) one[i] = k[i][l];
         decompose(one, found, &trace);
@@ -293,17 +963,26 @@ INLINE void store_scaled(const double *restrict s, const double *restrict y, con
 }
 
 /* Align the poses `start` ... `start + lanes`; `x` and `y` are room for 3 J LANES numbers each. */
-INLINE int align_tile(const Job *job, ptrdiff_t start, int lanes, double *restrict x, double *restrict y)
+INLINE int align_tile(const Job *job, ptrdiff_t start, int lanes, double *x, double *y)
 {
     const ptrdiff_t joints = job->joints, count = job->count;
+    const double *from_x = x, *from_y = y; /* as they are given; `x` and `y` take them about their means */
     Lane x_mean[3], y_mean[3];
-    load(&job->truth, joints, start, lanes, x, x_mean);
-    load(&job->pred, joints, start, lanes, y, y_mean);
+    if (job->tiles[0]) {
+        from_x = job->tiles[0];
+        from_y = job->tiles[1];
+        sum_joints(from_x, joints, x_mean);
+        sum_joints(from_y, joints, y_mean);
+    } else {
+        load(&job->truth, joints, start, lanes, x, x_mean, count - start >= 2 * LANES);
+        load(&job->pred, joints, start, lanes, y, y_mean, count - start >= 2 * LANES);
+    }
     int doubtful = 0;
     for (int c = 0; c < 3; c++) EACH_LANE doubtful |= !(fabs(x_mean[c][l]) < INFINITY) | !(fabs(y_mean[c][l]) < INFINITY);
     for (int l = 0; doubtful && l < lanes; l++) {
-        if (!all_finite(x, joints, l)) return TRUTH_NOT_FINITE;
-        if (all_finite(y, joints, l)) continue;
+        for (int c = 0; c < 3; c++)
+            if (!(fabs(x_mean[c][l]) < INFINITY)) return TRUTH_NOT_FINITE; /* or too large to be added up */
+        if (all_finite(from_y, joints, l)) continue; /* as those of `tiles` are */
         for (ptrdiff_t i = 0; i < 3 * joints; i++) y[i * LANES + l] = 0.0;
         for (int c = 0; c < 3; c++) y_mean[c][l] = 0.0;
     }
@@ -313,24 +992,27 @@ INLINE int align_tile(const Job *job, ptrdiff_t start, int lanes, double *restri
     Lane scale;
     if (job->errors[NONE]) {
         EACH_LANE scale[l] = 1.0;
-        store_scaled(scale, y, x, joints, lanes, job->errors[NONE] + start, count);
+        store_scaled(scale, from_y, from_x, joints, lanes, job->errors[NONE] + start, count);
     }
     if (job->errors[SCALE] || placed_by == SCALE) {
         Lane xy, yy;
-        EACH_LANE xy[l] = yy[l] = 0.0;
-        for (ptrdiff_t i = 0; i < 3 * joints; i++)
-            EACH_LANE {
-                xy[l] += x[i * LANES + l] * y[i * LANES + l];
-                yy[l] += y[i * LANES + l] * y[i * LANES + l];
+        EACH_VEC {
+            Vec across = {0}, size = {0};
+            for (ptrdiff_t i = 0; i < 3 * joints; i++) {
+                const Vec each = CONST_VEC(from_y + i * LANES);
+                across += CONST_VEC(from_x + i * LANES) * each;
+                size += each * each;
             }
+            VEC(xy) = across, VEC(yy) = size;
+        }
         EACH_LANE scale[l] = xy[l] / (yy[l] > 0.0 ? yy[l] : 1.0);
-        if (job->errors[SCALE]) store_scaled(scale, y, x, joints, lanes, job->errors[SCALE] + start, count);
+        if (job->errors[SCALE]) store_scaled(scale, from_y, from_x, joints, lanes, job->errors[SCALE] + start, count);
     }
     if (placed_by == NONE || placed_by == SCALE) {
         for (int c = 0; c < 3; c++)
             for (ptrdiff_t j = 0; j < joints; j++)
                 for (int l = 0; l < lanes; l++) {
-                    double value = y[(3 * j + c) * LANES + l];
+                    double value = from_y[(3 * j + c) * LANES + l];
                     job->placed[(c * joints + j) * count + start + l] = placed_by == SCALE ? scale[l] * value : value;
                 }
     }
@@ -350,9 +1032,10 @@ INLINE int align_tile(const Job *job, ptrdiff_t start, int lanes, double *restri
     for (int i = 0; i < 9; i++) EACH_LANE k[i][l] = 0.0;
     for (ptrdiff_t j = 0; j < joints; j++)
         EACH_LANE {
+            const double *fx = from_x + 3 * j * LANES + l, *fy = from_y + 3 * j * LANES + l;
             double *xs = x + 3 * j * LANES + l, *ys = y + 3 * j * LANES + l;
-            double x0 = xs[0] - x_mean[0][l], x1 = xs[LANES] - x_mean[1][l], x2 = xs[2 * LANES] - x_mean[2][l];
-            double y0 = ys[0] - y_mean[0][l], y1 = ys[LANES] - y_mean[1][l], y2 = ys[2 * LANES] - y_mean[2][l];
+            double x0 = fx[0] - x_mean[0][l], x1 = fx[LANES] - x_mean[1][l], x2 = fx[2 * LANES] - x_mean[2][l];
+            double y0 = fy[0] - y_mean[0][l], y1 = fy[LANES] - y_mean[1][l], y2 = fy[2 * LANES] - y_mean[2][l];
             xs[0] = x0, xs[LANES] = x1, xs[2 * LANES] = x2;
             ys[0] = y0, ys[LANES] = y1, ys[2 * LANES] = y2;
             x_size[l] += x0 * x0 + x1 * x1 + x2 * x2;
@@ -426,7 +1109,10 @@ INLINE int align_tile(const Job *job, ptrdiff_t start, int lanes, double *restri
                     m[i][l] = det[l] < 0.0 ? best : m[i][l];
                 }
         }
-        if (job->errors[REFLECTION]) store_errors(m, y, x, joints, lanes, job->errors[REFLECTION] + start, count);
+        double *out = job->errors[REFLECTION] ? job->errors[REFLECTION] + start : NULL;
+        if (out && !mirrored && job->errors[SIMILARITY]) /* the reflection is the similarity */
+            for (ptrdiff_t j = 0; j < joints; j++) memcpy(out + j * count, job->errors[SIMILARITY] + start + j * count, lanes * sizeof *out);
+        else if (out) store_errors(m, y, x, joints, lanes, out, count);
     }
     if (placed_by_rotation) {
         const Lane *by = placed_by == RIGID ? r : m;
@@ -441,7 +1127,7 @@ INLINE int align_tile(const Job *job, ptrdiff_t start, int lanes, double *restri
     return FINE;
 }
 
-INLINE int align_all(const Job *job)
+static int align_all(const Job *job)
 {
     size_t size = 3 * (size_t)job->joints * LANES;
     /* Rows on cache lines: malloc gives 16 bytes, vectors want 64. */
@@ -458,113 +1144,6 @@ INLINE int align_all(const Job *job)
     return status;
 }
 
-static int align_plain(const Job *job) { return align_all(job); }
-
-#if defined(__GNUC__) && defined(__x86_64__)
-#define DISPATCHED 1
-__attribute__((target("avx2,fma"))) static int align_avx2(const Job *job) { return align_all(job); }
-__attribute__((target("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma"))) static int align_avx512(const Job *job) { return align_all(job); }
-#else
-#define DISPATCHED 0
-#endif
-
-typedef int (*Aligner)(const Job *);
-static Aligner aligner = align_plain;
-static const char *instructions = "";
-
-/* Choose the code for an instruction set, the best one there is with "". Returns 0 where this processor or build lacks it. */
-static int choose(const char *wanted)
-{
-#if DISPATCHED
-    __builtin_cpu_init();
-    int best = wanted[0] == 0;
-    if ((best || !strcmp(wanted, "avx512")) && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl")
-        && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("fma")) {
-        aligner = align_avx512;
-        instructions = "avx512";
-        return 1;
-    }
-    if ((best || !strcmp(wanted, "avx2")) && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-        aligner = align_avx2;
-        instructions = "avx2";
-        return 1;
-    }
-#endif
-    if (wanted[0] == 0 || !strcmp(wanted, "plain")) {
-        aligner = align_plain;
-        instructions = "plain";
-        return 1;
-    }
-    return 0;
-}
-
-/* ---- The sums of every metric over a clip, in one pass ---- */
-
-enum { MEAN, PCK, AUC, CPS, VELOCITY, ACCELERATION, BONE_LENGTH, BONE_SYMMETRY, FLIP_RATE, STATISTICS };
-enum { ABSOLUTE = ALIGNMENTS, PLACES };             /* errors in camera coordinates: no alignment, no root */
-enum { NONFINITE, INVALID, NONPOSITIVE, COUNTS };
-
-/* Limits of posebench/metrics/position.py. */
-#define LARGEST_POSE 1e140
-#define SMALLEST_EXTENT 1e-18
-
-/* Joints that are aligned together. */
-typedef struct {
-    const int32_t *joint; /* (joints): numbers in the skeleton */
-    ptrdiff_t joints;
-    int whole;            /* all joints of the skeleton, in its order */
-    int wanted[PLACES];   /* alignments whose errors are asked for */
-    int flips;
-} Group;
-
-typedef struct {
-    int statistic, alignment, group;
-    const int32_t *column; /* (columns): of a group's joints; of bones; of pairs of bones */
-    ptrdiff_t columns;
-    double first, step;    /* thresholds, mm; of PCK the one threshold is `first` */
-    ptrdiff_t thresholds;
-    int inclusive;
-    double *total;         /* (columns), one for CPS and flip rate: sums over frames */
-    double *curve;         /* (thresholds + 1): of an AUC, how many errors pass each number of thresholds */
-    double *frames;        /* (N): the mean over columns of each frame, NaN where a difference has no predecessor; or NULL */
-    double *best_pose, *best_joint; /* (columns): sums of the oracles over hypotheses; or NULL */
-    ptrdiff_t count;       /* frames in `total` */
-    Lane *sum;             /* (columns): the sums lane by lane */
-    int64_t *bins[2];      /* (thresholds + 1): parts of `curve` */
-    Lane *pose_sum, *joint_sum; /* the same of the oracles */
-    Lane *pose_best, *joint_best, *pose_mean; /* (columns), (columns), 1: the best hypotheses of the tile at hand */
-} Metric;
-
-typedef struct {
-    Poses pred, truth;
-    ptrdiff_t hypothesis;  /* stride in bytes */
-    ptrdiff_t hypotheses, count, joints;
-    const int64_t *number; /* (N): frame numbers */
-    int64_t stride;        /* between neighbouring frames */
-    double to_mm;
-    const int32_t *root;
-    ptrdiff_t roots;
-    const int32_t *bone;   /* (bones, 2): parent, child */
-    ptrdiff_t bones;
-    const int32_t *pair;   /* (pairs, 2): left and right bone */
-    ptrdiff_t pairs;
-    Group *group;
-    ptrdiff_t groups;
-    Metric *metric;
-    ptrdiff_t metrics;
-    int64_t counts[COUNTS];
-    int differences;       /* the highest order that is asked for */
-    int oracles;
-} Report;
-
-/* Room for one tile; each is (rows, LANES) but `difference`, (3 J, LANES + 2), whose first two columns are the two frames before. */
-typedef struct {
-    double *truth, *pred, *mean, *part_truth, *part_pred, *x, *errors, *difference, *bones; /* x: (6 J, LANES) */
-} Room;
-
-/* Errors (joints, LANES) of a group after an alignment. */
-#define ERRORS_OF(room, joints, alignment) ((room)->errors + (alignment) * (joints) * LANES)
-
 /* How many of the thresholds an error is below; posebench/metrics/thresholds.py has the reasons. */
 INLINE double passed(double error, double first, double step, double over, double count)
 {
@@ -579,27 +1158,30 @@ INLINE double passed(double error, double first, double step, double over, doubl
 }
 
 /* Subtract the root from a predicted tile in mm, or set a lane to zero where its pose is invalid; `invalid` is 1 there.
- * Returns whether any is. */
-INLINE int take_root_off(const Report *job, double *restrict tile, Lane origin[3], Lane invalid)
+ * `dot` is the product with the true tile, or NULL. Returns whether any is invalid. */
+INLINE int take_root_off(const Report *job, double *tile, Lane origin[3], Lane invalid, const double *truth, double *dot)
 {
     const ptrdiff_t rows = 3 * job->joints;
     Lane size, extent;
-    EACH_LANE size[l] = extent[l] = 0.0;
     for (int c = 0; c < 3; c++) {
         EACH_LANE origin[c][l] = 0.0;
         for (ptrdiff_t i = 0; i < job->roots; i++) EACH_LANE origin[c][l] += tile[(3 * job->root[i] + c) * LANES + l];
         if (job->roots > 1) EACH_LANE origin[c][l] /= job->roots;
     }
-    for (ptrdiff_t i = 0; i < rows; i += 3)
-        for (int c = 0; c < 3; c++) {
-            double *row = tile + (i + c) * LANES;
-            EACH_LANE {
-                double value = row[l], relative = value - origin[c][l];
-                size[l] += value * value;
-                extent[l] += relative * relative;
-                row[l] = relative;
+    EACH_VEC {
+        const Vec at[3] = {CONST_VEC(origin[0]), CONST_VEC(origin[1]), CONST_VEC(origin[2])};
+        Vec whole = {0}, about = {0}, product = {0};
+        for (ptrdiff_t i = 0; i < rows; i += 3)
+            for (int c = 0; c < 3; c++) {
+                const Vec value = CONST_VEC(tile + (i + c) * LANES), relative = value - at[c];
+                whole += value * value;
+                about += relative * relative;
+                if (dot) product += relative * CONST_VEC(truth + (i + c) * LANES);
+                VEC(tile + (i + c) * LANES) = relative;
             }
-        }
+        VEC(size) = whole, VEC(extent) = about;
+        if (dot) VEC(dot) = product;
+    }
     int any = 0;
     EACH_LANE {
         invalid[l] = size[l] < LARGEST_POSE && extent[l] > SMALLEST_EXTENT * size[l] ? 0.0 : 1.0;
@@ -629,12 +1211,10 @@ INLINE int errors_of_group(const Group *group, const Room *room, const double *r
         truth = room->part_truth;
         pred = room->part_pred;
     }
-    const ptrdiff_t lane = sizeof(double), row = LANES * lane;
-    Job part = {.pred = {(const char *)pred, lane, 3 * row, row, 0}, .truth = {(const char *)truth, lane, 3 * row, row, 0},
-                .count = LANES, .joints = joints, .flipped = flipped, .room = room->x};
+    Job part = {.tiles = {truth, pred}, .count = LANES, .joints = joints, .flipped = flipped, .room = room->x};
     for (int a = 0; a < ALIGNMENTS; a++)
         if (group->wanted[a]) part.errors[a] = ERRORS_OF(room, joints, a);
-    return aligner(&part); /* lanes beyond the clip hold zeros, which are aligned for nothing */
+    return align_all(&part); /* lanes beyond the clip hold zeros, which are aligned for nothing */
 }
 
 /* Distances (J, LANES) in camera coordinates from a raw predicted and a raw true tile; an invalid pose has all joints at the true root. */
@@ -653,26 +1233,13 @@ INLINE void camera_errors(const Report *job, const double *pred, const Lane pred
         }
 }
 
-/* Add a row of values, and its part of the mean over columns of each frame. */
-INLINE void add_row(Lane *restrict sum, const double *restrict value, Lane *restrict mean, int lanes)
-{
-    if (lanes == LANES) {
-        EACH_LANE {
-            (*sum)[l] += value[l];
-            (*mean)[l] += value[l];
-        }
-    } else {
-        for (int l = 0; l < lanes; l++) {
-            (*sum)[l] += value[l];
-            (*mean)[l] += value[l];
-        }
-    }
-}
+/* Add a row of values. Lanes beyond the clip hold zero. */
+INLINE void add_row(double *sum, const double *value) { EACH_VEC VEC(sum) += CONST_VEC(value); }
 
-INLINE void add_errors(Metric *metric, const double *errors, int lanes, Lane *mean)
+/* Add the errors of a tile. `used` is 1 for the lanes of the clip and 0 beyond; `mean`, the sum over columns of each frame, may be NULL. */
+INLINE void add_errors(Metric *metric, const double *errors, int lanes, const Lane used, double *mean)
 {
     const double first = metric->first, step = metric->step, over = 1.0 / step, count = (double)metric->thresholds;
-    Lane value;
     if (metric->statistic == CPS) {
         Lane worst;
         EACH_LANE worst[l] = 0.0;
@@ -681,52 +1248,65 @@ INLINE void add_errors(Metric *metric, const double *errors, int lanes, Lane *me
             EACH_LANE worst[l] = row[l] > worst[l] ? row[l] : worst[l];
         }
         EACH_LANE {
-            double n = passed(worst[l], first, step, over, count);
-            value[l] = (n - (0.5 * (n >= count) + 0.5 * (n >= 1.0))) * step;
+            const double n = passed(worst[l], first, step, over, count);
+            worst[l] = used[l] * (n - (0.5 * (n >= count) + 0.5 * (n >= 1.0))) * step;
         }
-        add_row(metric->sum, value, mean, lanes);
+        ADD(metric->sum[0], mean, worst[l]);
         return;
     }
     for (ptrdiff_t k = 0; k < metric->columns; k++) {
         const double *row = errors + metric->column[k] * LANES;
-        if (metric->statistic == MEAN) {
-            add_row(metric->sum + k, row, mean, lanes);
+        double *sum = metric->sum[k];
+        if (metric->statistic == MEAN) { /* lanes beyond hold zero */
+            add_row(sum, row);
+            if (mean) add_row(mean, row);
         } else if (metric->statistic == PCK) {
-            if (metric->inclusive) EACH_LANE value[l] = row[l] <= first ? 100.0 : 0.0;
-            else EACH_LANE value[l] = row[l] < first ? 100.0 : 0.0;
-            add_row(metric->sum + k, value, mean, lanes);
+            if (metric->inclusive) ADD(sum, mean, used[l] * (row[l] <= first ? 100.0 : 0.0));
+            else ADD(sum, mean, used[l] * (row[l] < first ? 100.0 : 0.0));
         } else {
-            int32_t bin[LANES];
+            int32_t *bin = metric->bin + k * LANES;
             EACH_LANE {
-                value[l] = passed(row[l], first, step, over, count);
-                bin[l] = (int32_t)value[l];
+                const double n = passed(row[l], first, step, over, count);
+                bin[l] = (int32_t)n;
+                sum[l] += used[l] * n;
             }
-            /* Two tables, so that equal neighbours do not wait for each other. */
-            for (int l = 0; l + 1 < lanes; l += 2) metric->bins[0][bin[l]]++, metric->bins[1][bin[l + 1]]++;
-            if (lanes % 2) metric->bins[0][bin[lanes - 1]]++;
-            add_row(metric->sum + k, value, mean, lanes);
+            if (mean) EACH_LANE mean[l] += bin[l];
         }
     }
+    if (metric->statistic != AUC) return;
+    const ptrdiff_t columns = metric->columns;
+    int32_t *bin = metric->bin;
+    int64_t *bins = metric->bins;
+    for (ptrdiff_t k = 0; lanes < LANES && k < columns; k++)
+        for (int l = lanes; l < LANES; l++) bin[k * LANES + l] = (int32_t)metric->thresholds + 1;
+    for (ptrdiff_t i = 0; i < columns * LANES; i += TABLES)
+        for (int table = 0; table < TABLES; table++) bins[bin[i + table] * TABLES + table]++;
 }
 
 /* Keep the better of this hypothesis and those before, pose by pose and joint by joint. */
 INLINE void keep_best(Metric *metric, const double *errors, int is_first)
 {
-    Lane mean;
-    EACH_LANE mean[l] = 0.0;
-    for (ptrdiff_t k = 0; k < metric->columns; k++) {
-        const double *row = errors + metric->column[k] * LANES;
-        EACH_LANE mean[l] += row[l];
+    const ptrdiff_t columns = metric->columns;
+    const int32_t *column = metric->column;
+    Lane *pose = metric->pose_best, *joint = metric->joint_best;
+    EACH_VEC {
+        Vec mean = {0};
+        for (ptrdiff_t k = 0; k < columns; k++) mean += CONST_VEC(errors + column[k] * LANES);
+        if (is_first) { /* also where its mean is too large for a number */
+            for (ptrdiff_t k = 0; k < columns; k++) VEC(pose[k]) = VEC(joint[k]) = CONST_VEC(errors + column[k] * LANES);
+            VEC(metric->pose_mean[0]) = mean;
+            continue;
+        }
+        const Vec least = VEC(metric->pose_mean[0]);
+        const Mask better = mean < least;
+        for (ptrdiff_t k = 0; k < columns; k++) {
+            const Vec error = CONST_VEC(errors + column[k] * LANES), before = VEC(pose[k]), smallest = VEC(joint[k]);
+            const Mask smaller = error < smallest;
+            VEC(pose[k]) = CHOOSE(better, error, before);
+            VEC(joint[k]) = CHOOSE(smaller, error, smallest);
+        }
+        VEC(metric->pose_mean[0]) = CHOOSE(better, mean, least);
     }
-    if (is_first) EACH_LANE metric->pose_mean[0][l] = INFINITY;
-    for (ptrdiff_t k = 0; k < metric->columns; k++) {
-        const double *row = errors + metric->column[k] * LANES;
-        double *pose = metric->pose_best[k], *joint = metric->joint_best[k];
-        if (is_first) EACH_LANE joint[l] = row[l];
-        else EACH_LANE joint[l] = row[l] < joint[l] ? row[l] : joint[l];
-        EACH_LANE pose[l] = mean[l] < metric->pose_mean[0][l] ? row[l] : pose[l];
-    }
-    EACH_LANE metric->pose_mean[0][l] = mean[l] < metric->pose_mean[0][l] ? mean[l] : metric->pose_mean[0][l];
 }
 
 /* Lengths (bones, LANES) of a root-relative tile. */
@@ -746,9 +1326,66 @@ INLINE void load_pred(const Report *job, ptrdiff_t hypothesis, ptrdiff_t start, 
 {
     Poses poses = job->pred;
     poses.data += hypothesis * job->hypothesis;
-    load(&poses, job->joints, start, lanes, tile, sum);
+    load(&poses, job->joints, start, lanes, tile, sum, job->count - start >= 2 * LANES);
     if (job->to_mm != 1.0)
         for (ptrdiff_t i = 0; i < 3 * job->joints; i++) EACH_LANE tile[i * LANES + l] *= job->to_mm;
+}
+
+/* Whether frame t follows the one before it at the protocol's stride. Numbers may be any: the difference wraps around, as numpy's. */
+INLINE int is_next(const Report *job, ptrdiff_t t)
+{
+    return (uint64_t)job->number[t] - (uint64_t)job->number[t - 1] == (uint64_t)job->stride;
+}
+
+/* Load a true tile, and subtract its root. */
+INLINE int load_truth(const Report *job, ptrdiff_t start, int lanes, double *tile, Lane true_root[3])
+{
+    Lane sum[3];
+    load(&job->truth, job->joints, start, lanes, tile, sum, job->count - start >= 2 * LANES);
+    int doubtful = 0;
+    for (int c = 0; c < 3; c++) EACH_LANE doubtful |= !(fabs(sum[c][l]) < INFINITY);
+    for (int l = 0; doubtful && l < lanes; l++)
+        if (!all_finite(tile, job->joints, l)) return TRUTH_NOT_FINITE;
+    for (int c = 0; c < 3; c++) {
+        EACH_LANE true_root[c][l] = 0.0;
+        for (ptrdiff_t i = 0; i < job->roots; i++) EACH_LANE true_root[c][l] += tile[(3 * job->root[i] + c) * LANES + l];
+        if (job->roots > 1) EACH_LANE true_root[c][l] /= job->roots;
+    }
+    for (ptrdiff_t i = 0; i < 3 * job->joints; i += 3)
+        for (int c = 0; c < 3; c++) EACH_VEC VEC(tile + (i + c) * LANES) -= CONST_VEC(true_root[c]);
+    return FINE;
+}
+
+INLINE void add_to_mean(const Report *job, const Room *room)
+{
+    for (ptrdiff_t i = 0; i < 3 * job->joints; i++) EACH_VEC VEC(room->mean + i * LANES) += CONST_VEC(room->pred + i * LANES);
+}
+
+/* The mean of the hypotheses, from their sum. */
+INLINE void take_mean(const Report *job, const Room *room)
+{
+    for (ptrdiff_t i = 0; i < 3 * job->joints; i++)
+        EACH_LANE room->pred[i * LANES + l] = room->mean[i * LANES + l] / job->hypotheses;
+}
+
+/* Leave the differences of the frames before the first one where a tile before it would have left them. */
+INLINE int look_back(const Report *job, const Room *room)
+{
+    const int lanes = (int)job->history;
+    Lane sum[3], root[3], invalid;
+    int status = load_truth(job, 0, lanes, room->truth, root);
+    if (status != FINE) return status;
+    if (job->hypotheses > 1) memset(room->mean, 0, 3 * job->joints * sizeof(Lane));
+    for (ptrdiff_t h = 0; h < job->hypotheses; h++) {
+        load_pred(job, h, 0, lanes, room->pred, sum);
+        if (job->hypotheses > 1) add_to_mean(job, room);
+    }
+    if (job->hypotheses > 1) take_mean(job, room);
+    take_root_off(job, room->pred, root, invalid, NULL, NULL);
+    for (ptrdiff_t i = 0; i < 3 * job->joints; i++)
+        for (int l = 0; l < lanes; l++)
+            room->difference[i * (LANES + 2) + LANES + 2 - lanes + l] = room->pred[i * LANES + l] - room->truth[i * LANES + l];
+    return FINE;
 }
 
 INLINE int measure_tile(Report *job, ptrdiff_t start, int lanes, const Room *room)
@@ -757,27 +1394,13 @@ INLINE int measure_tile(Report *job, ptrdiff_t start, int lanes, const Room *roo
     double *raw = room->errors + PLACES * joints * LANES; /* (J, LANES) */
     Lane sum[3], true_root[3], pred_root[3], invalid;
     int status;
-    load(&job->truth, joints, start, lanes, room->truth, sum);
-    int doubtful = 0;
-    for (int c = 0; c < 3; c++) EACH_LANE doubtful |= !(fabs(sum[c][l]) < INFINITY);
-    for (int l = 0; doubtful && l < lanes; l++)
-        if (!all_finite(room->truth, joints, l)) return TRUTH_NOT_FINITE;
-    for (int c = 0; c < 3; c++) {
-        EACH_LANE true_root[c][l] = 0.0;
-        for (ptrdiff_t i = 0; i < job->roots; i++) EACH_LANE true_root[c][l] += room->truth[(3 * job->root[i] + c) * LANES + l];
-        if (job->roots > 1) EACH_LANE true_root[c][l] /= job->roots;
-    }
-    for (ptrdiff_t i = 0; i < rows; i += 3)
-        for (int c = 0; c < 3; c++) EACH_LANE room->truth[(i + c) * LANES + l] -= true_root[c][l];
-
-    if (job->hypotheses > 1)
-        for (ptrdiff_t i = 0; i < rows; i++) EACH_LANE room->mean[i * LANES + l] = 0.0;
+    if ((status = load_truth(job, start, lanes, room->truth, true_root)) != FINE) return status;
+    if (job->hypotheses > 1) memset(room->mean, 0, rows * sizeof(Lane));
     for (ptrdiff_t h = 0; h < job->hypotheses; h++) {
         load_pred(job, h, start, lanes, room->pred, sum);
-        if (job->hypotheses > 1)
-            for (ptrdiff_t i = 0; i < rows; i++) EACH_LANE room->mean[i * LANES + l] += room->pred[i * LANES + l];
+        if (job->hypotheses > 1) add_to_mean(job, room);
         if (!job->oracles) continue;
-        take_root_off(job, room->pred, pred_root, invalid);
+        take_root_off(job, room->pred, pred_root, invalid, NULL, NULL);
         for (ptrdiff_t g = 0; g < job->groups; g++) {
             Group *group = &job->group[g];
             Group means = *group; /* only the alignments of mean errors have oracles */
@@ -795,23 +1418,21 @@ INLINE int measure_tile(Report *job, ptrdiff_t start, int lanes, const Room *roo
             }
         }
     }
-    if (job->hypotheses > 1)
-        for (ptrdiff_t i = 0; i < rows; i++) EACH_LANE room->pred[i * LANES + l] = room->mean[i * LANES + l] / job->hypotheses;
+    if (job->hypotheses > 1) take_mean(job, room);
+    else if (job->oracles) load_pred(job, 0, start, lanes, room->pred, sum); /* again, since its root was taken off */
     if (job->oracles)
         for (ptrdiff_t n = 0; n < job->metrics; n++) {
             Metric *metric = &job->metric[n];
-            for (ptrdiff_t k = 0; metric->best_pose && k < metric->columns; k++)
-                for (int l = 0; l < lanes; l++) {
-                    metric->pose_sum[k][l] += metric->pose_best[k][l];
-                    metric->joint_sum[k][l] += metric->joint_best[k][l];
-                }
+            for (ptrdiff_t k = 0; metric->best_pose && k < metric->columns; k++) {
+                add_row(metric->pose_sum[k], metric->pose_best[k]);
+                add_row(metric->joint_sum[k], metric->joint_best[k]);
+            }
         }
 
     /* The single pose, or the mean of the hypotheses. */
-    const int any_invalid = take_root_off(job, room->pred, pred_root, invalid);
-    Lane dot;
-    EACH_LANE dot[l] = 0.0;
-    for (ptrdiff_t i = 0; i < rows; i++) EACH_LANE dot[l] += room->pred[i * LANES + l] * room->truth[i * LANES + l];
+    Lane dot, used;
+    EACH_LANE used[l] = l < lanes ? 1.0 : 0.0;
+    const int any_invalid = take_root_off(job, room->pred, pred_root, invalid, room->truth, dot);
     for (int l = 0; l < lanes; l++) job->counts[NONPOSITIVE] += invalid[l] == 0.0 && dot[l] <= 0.0;
     if (any_invalid) {
         const double *raw_pred = room->mean; /* the sum of the hypotheses is finite where their mean is, but for its rounding */
@@ -825,8 +1446,8 @@ INLINE int measure_tile(Report *job, ptrdiff_t start, int lanes, const Room *roo
         }
     }
 
-    Lane valid[3]; /* 1 where a frame has that many neighbours before it */
-    EACH_LANE valid[0][l] = 1.0;
+    Lane valid[3]; /* 1 where a frame of the clip has that many neighbours before it */
+    EACH_LANE valid[0][l] = used[l];
     if (job->differences) {
         const ptrdiff_t wide = LANES + 2;
         for (ptrdiff_t i = 0; i < rows; i++) {
@@ -837,11 +1458,15 @@ INLINE int measure_tile(Report *job, ptrdiff_t start, int lanes, const Room *roo
         }
         for (int l = 0; l < LANES; l++) {
             ptrdiff_t t = start + l;
-            int one = l < lanes && t >= 1 && job->number[t] - job->number[t - 1] == job->stride;
+            int one = l < lanes && t >= 1 && is_next(job, t);
             valid[1][l] = one;
-            valid[2][l] = one && t >= 2 && job->number[t - 1] - job->number[t - 2] == job->stride;
+            valid[2][l] = one && t >= 2 && is_next(job, t - 1);
         }
     }
+
+    double *pred_bones = room->bones, *true_bones = room->bones + job->bones * LANES;
+    if (job->lengths[0]) bone_lengths(job, room->pred, pred_bones);
+    if (job->lengths[1]) bone_lengths(job, room->truth, true_bones);
 
     for (ptrdiff_t g = 0; g < job->groups; g++) {
         Group *group = &job->group[g];
@@ -851,27 +1476,23 @@ INLINE int measure_tile(Report *job, ptrdiff_t start, int lanes, const Room *roo
         for (ptrdiff_t n = 0; n < job->metrics; n++) {
             Metric *metric = &job->metric[n];
             if (metric->group != g) continue;
-            Lane mean, value;
+            Lane sums, value;
             ptrdiff_t columns = metric->columns;
             const double *keep = valid[0];
-            EACH_LANE mean[l] = 0.0;
+            double *mean = metric->frames ? sums : NULL;
+            if (mean) EACH_LANE sums[l] = 0.0;
             if (metric->statistic <= CPS) {
-                add_errors(metric, ERRORS_OF(room, group->joints, metric->alignment), lanes, &mean);
+                add_errors(metric, ERRORS_OF(room, group->joints, metric->alignment), lanes, used, mean);
                 if (metric->statistic == CPS) columns = 1;
             } else if (metric->statistic == FLIP_RATE) {
-                EACH_LANE value[l] = flipped[l] ? 100.0 : 0.0;
-                add_row(metric->sum, value, &mean, lanes);
+                ADD(metric->sum[0], mean, flipped[l] ? 100.0 : 0.0);
                 columns = 1;
             } else if (metric->statistic == BONE_LENGTH || metric->statistic == BONE_SYMMETRY) {
-                double *pred_bones = room->bones, *true_bones = room->bones + job->bones * LANES;
-                bone_lengths(job, room->pred, pred_bones);
-                if (metric->statistic == BONE_LENGTH) bone_lengths(job, room->truth, true_bones);
                 for (ptrdiff_t k = 0; k < columns; k++) {
                     const int32_t *pair = job->pair + 2 * k;
                     const double *one = pred_bones + (metric->statistic == BONE_LENGTH ? k : pair[0]) * LANES;
                     const double *other = metric->statistic == BONE_LENGTH ? true_bones + k * LANES : pred_bones + pair[1] * LANES;
-                    EACH_LANE value[l] = fabs(one[l] - other[l]);
-                    add_row(metric->sum + k, value, &mean, lanes);
+                    ADD(metric->sum[k], mean, fabs(one[l] - other[l]));
                 }
             } else {
                 const int order = metric->statistic == VELOCITY ? 1 : 2;
@@ -879,437 +1500,41 @@ INLINE int measure_tile(Report *job, ptrdiff_t start, int lanes, const Room *roo
                 for (ptrdiff_t k = 0; k < columns; k++) {
                     const double *row = room->difference + 3 * metric->column[k] * (LANES + 2);
                     const double *a = row, *b = row + LANES + 2, *c = row + 2 * (LANES + 2);
+                    double *sum = metric->sum[k];
                     if (order == 1)
                         EACH_LANE {
                             double p = a[l + 2] - a[l + 1], q = b[l + 2] - b[l + 1], r = c[l + 2] - c[l + 1];
                             value[l] = keep[l] != 0.0 ? sqrt(p * p + q * q + r * r) : 0.0;
+                            sum[l] += value[l];
                         }
                     else
                         EACH_LANE {
                             double p = (a[l + 2] - a[l + 1]) - (a[l + 1] - a[l]), q = (b[l + 2] - b[l + 1]) - (b[l + 1] - b[l]);
                             double r = (c[l + 2] - c[l + 1]) - (c[l + 1] - c[l]);
                             value[l] = keep[l] != 0.0 ? sqrt(p * p + q * q + r * r) : 0.0;
+                            sum[l] += value[l];
                         }
-                    add_row(metric->sum + k, value, &mean, lanes);
+                    if (mean) EACH_LANE mean[l] += value[l];
                 }
             }
-            if (keep == valid[0]) metric->count += lanes;
-            else for (int l = 0; l < lanes; l++) metric->count += keep[l] != 0.0;
-            if (metric->frames) {
+            for (int l = 0; l < lanes; l++) metric->count += keep[l] != 0.0;
+            if (mean) {
                 const double share = metric->statistic == AUC ? 100.0 / metric->thresholds / columns : 1.0 / columns;
-                for (int l = 0; l < lanes; l++) metric->frames[start + l] = keep[l] != 0.0 ? mean[l] * share : NAN;
+                for (int l = 0; l < lanes; l++) metric->frames[start - job->history + l] = keep[l] != 0.0 ? mean[l] * share : NAN;
             }
         }
     }
     return FINE;
 }
 
-INLINE int measure_all(Report *job, const Room *room)
+static int measure_all(Report *job, const Room *room)
 {
-    int status = FINE;
-    for (ptrdiff_t start = 0; start < job->count && status == FINE; start += LANES) {
+    int status = job->history && job->differences ? look_back(job, room) : FINE;
+    for (ptrdiff_t start = job->history; start < job->count && status == FINE; start += LANES) {
         ptrdiff_t left = job->count - start;
         status = measure_tile(job, start, left < LANES ? (int)left : LANES, room);
     }
     return status;
 }
 
-static int measure_plain(Report *job, const Room *room) { return measure_all(job, room); }
-
-#if DISPATCHED
-__attribute__((target("avx2,fma"))) static int measure_avx2(Report *job, const Room *room) { return measure_all(job, room); }
-__attribute__((target("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma"))) static int measure_avx512(Report *job, const Room *room)
-{
-    return measure_all(job, room);
-}
 #endif
-
-/* Take memory, run, and reduce the lanes in their order, so that sums do not depend on what else runs. */
-static int measure_clip(Report *job)
-{
-    const size_t lane = sizeof(Lane), joints = (size_t)job->joints;
-    size_t rows = 3 * joints * 8 + (PLACES + 1) * joints + 2 * (size_t)job->bones, lanes = 0;
-    size_t bins = 0;
-    for (ptrdiff_t n = 0; n < job->metrics; n++) {
-        lanes += (size_t)job->metric[n].columns * (job->metric[n].best_pose ? 5 : 1) + 1;
-        if (job->metric[n].curve) bins += 2 * ((size_t)job->metric[n].thresholds + 1);
-    }
-    size_t wide = 3 * joints * (LANES + 2) * sizeof(double);
-    char *memory = calloc((rows + lanes) * lane + wide + bins * sizeof(int64_t) + 64, 1);
-    if (!memory) return NO_MEMORY;
-    double *next = (double *)(((uintptr_t)memory + 63) / 64 * 64);
-    const size_t tile = 3 * joints * LANES;
-    Room room;
-    double **tiles[] = {&room.truth, &room.pred, &room.mean, &room.part_truth, &room.part_pred, &room.x};
-    for (size_t i = 0; i < sizeof tiles / sizeof *tiles; i++, next += tile) *tiles[i] = next;
-    next += tile; /* `x` has room for two */
-    room.errors = next, next += (PLACES + 1) * joints * LANES;
-    room.bones = next, next += 2 * job->bones * LANES;
-    for (ptrdiff_t n = 0; n < job->metrics; n++) {
-        Metric *metric = &job->metric[n];
-        const size_t room_for = (size_t)metric->columns * LANES;
-        metric->sum = (Lane *)next, next += room_for;
-        if (!metric->best_pose) continue;
-        metric->pose_sum = (Lane *)next, next += room_for;
-        metric->joint_sum = (Lane *)next, next += room_for;
-        metric->pose_best = (Lane *)next, next += room_for;
-        metric->joint_best = (Lane *)next, next += room_for;
-        metric->pose_mean = (Lane *)next, next += LANES;
-    }
-    room.difference = next;
-    int64_t *bin = (int64_t *)(next + 3 * joints * (LANES + 2));
-    for (ptrdiff_t n = 0; n < job->metrics; n++)
-        for (int i = 0; job->metric[n].curve && i < 2; i++, bin += job->metric[n].thresholds + 1) job->metric[n].bins[i] = bin;
-    int status = aligner == align_plain ? measure_plain(job, &room)
-#if DISPATCHED
-               : aligner == align_avx512 ? measure_avx512(job, &room)
-               : measure_avx2(job, &room);
-#else
-               : measure_plain(job, &room);
-#endif
-    for (ptrdiff_t n = 0; n < job->metrics && status == FINE; n++) {
-        Metric *metric = &job->metric[n];
-        const ptrdiff_t columns = metric->statistic == CPS || metric->statistic == FLIP_RATE ? 1 : metric->columns;
-        const double unit = metric->statistic == AUC ? 100.0 / metric->thresholds : 1.0;
-        for (ptrdiff_t i = 0; metric->curve && i <= metric->thresholds; i++)
-            metric->curve[i] = (double)(metric->bins[0][i] + metric->bins[1][i]);
-        for (ptrdiff_t k = 0; k < columns; k++) {
-            double total = 0.0, pose = 0.0, joint = 0.0;
-            for (int l = 0; l < LANES; l++) {
-                total += metric->sum[k][l];
-                if (metric->best_pose) pose += metric->pose_sum[k][l], joint += metric->joint_sum[k][l];
-            }
-            metric->total[k] = total * unit;
-            if (metric->best_pose) metric->best_pose[k] = pose, metric->best_joint[k] = joint;
-        }
-    }
-    free(memory);
-    return status;
-}
-
-/* Poses (N, J, 3) of float32 or float64 with any strides, after `before` other axes; 0 and a Python error where they are something else. */
-static int poses_of(const Py_buffer *view, int before, Poses *poses)
-{
-    const char *format = view->format ? view->format : "B";
-    if (*format == '<' || *format == '=' || *format == '@') format++;
-    int single = !strcmp(format, "f") && view->itemsize == 4, twice = !strcmp(format, "d") && view->itemsize == 8;
-    const Py_ssize_t *shape = view->shape + before, *strides = view->strides + before;
-    if (view->ndim != 3 + before || shape[2] != 3 || shape[1] < 1 || shape[1] > 1000000 || !(single || twice)) {
-        PyErr_SetString(PyExc_ValueError, "poses must be arrays (N, J, 3) of float32 or float64");
-        return 0;
-    }
-    *poses = (Poses){view->buf, strides[0], strides[1], strides[2], single};
-    return 1;
-}
-
-/* A view of poses (N, J, 3); 0 and a Python error where it is something else. */
-static int view_poses(PyObject *object, Py_buffer *view, Poses *poses)
-{
-    if (PyObject_GetBuffer(object, view, PyBUF_STRIDED_RO | PyBUF_FORMAT) < 0) return 0;
-    if (poses_of(view, 0, poses)) return 1;
-    PyBuffer_Release(view);
-    return 0;
-}
-
-/* A writable contiguous view of `bytes` bytes; 0 and a Python error where it is something else. */
-static int view_output(PyObject *object, Py_buffer *view, Py_ssize_t itemsize, Py_ssize_t bytes)
-{
-    if (PyObject_GetBuffer(object, view, PyBUF_CONTIG) < 0) return 0;
-    if (view->itemsize != itemsize || view->len != bytes) {
-        PyErr_SetString(PyExc_ValueError, "an output array has another size or type");
-        PyBuffer_Release(view);
-        return 0;
-    }
-    return 1;
-}
-
-PyDoc_STRVAR(align_doc, "align(pred, truth, errors, flipped, placed, placed_by, transform, transform_scales)\n--\n\n"
-    "Align poses (N, J, 3). `errors` is a tuple of five arrays (J, N) or None, in the order none, scale, rigid, similarity,\n"
-    "similarity+reflection; `flipped` (N,) uint8, `placed` (3, J, N) and `transform` (13, N) may be None. Arrays are float64, C order.\n"
-    "Raises ValueError where a true pose is not finite or a shape does not fit.");
-
-static PyObject *py_align(PyObject *module, PyObject *args)
-{
-    (void)module;
-    PyObject *pred, *truth, *errors, *flipped, *placed, *transform, *result = NULL;
-    Job job = {0};
-    if (!PyArg_ParseTuple(args, "OOO!OOiOp", &pred, &truth, &PyTuple_Type, &errors, &flipped, &placed, &job.placed_by, &transform,
-                          &job.transform_scales))
-        return NULL;
-    Py_buffer inputs[2], outputs[ALIGNMENTS + 3];
-    int held = 0, outs = 0;
-    if (!view_poses(pred, &inputs[0], &job.pred)) return NULL;
-    held = 1;
-    if (!view_poses(truth, &inputs[1], &job.truth)) goto done;
-    held = 2;
-    job.count = inputs[0].shape[0];
-    job.joints = inputs[0].shape[1];
-    if (inputs[1].shape[0] != job.count || inputs[1].shape[1] != job.joints || PyTuple_Size(errors) != ALIGNMENTS || job.placed_by < 0
-        || job.placed_by >= ALIGNMENTS) {
-        PyErr_SetString(PyExc_ValueError, "predicted and true poses must have one shape, and outputs must fit it");
-        goto done;
-    }
-    for (int i = 0; i < ALIGNMENTS; i++) {
-        PyObject *each = PyTuple_GetItem(errors, i);
-        if (each == Py_None) continue;
-        if (!view_output(each, &outputs[outs], 8, 8 * job.count * job.joints)) goto done;
-        job.errors[i] = outputs[outs++].buf;
-    }
-    if (flipped != Py_None) {
-        if (!view_output(flipped, &outputs[outs], 1, job.count)) goto done;
-        job.flipped = outputs[outs++].buf;
-    }
-    if (placed != Py_None) {
-        if (!view_output(placed, &outputs[outs], 8, 24 * job.count * job.joints)) goto done;
-        job.placed = outputs[outs++].buf;
-    }
-    if (transform != Py_None) {
-        if (!view_output(transform, &outputs[outs], 8, 8 * 13 * job.count)) goto done;
-        job.transform = outputs[outs++].buf;
-    }
-    int status;
-    Py_BEGIN_ALLOW_THREADS
-    status = aligner(&job);
-    Py_END_ALLOW_THREADS
-    if (status == NO_MEMORY) PyErr_NoMemory();
-    else if (status == TRUTH_NOT_FINITE) PyErr_SetString(PyExc_ValueError, "a true pose is not finite");
-    else if (status == TRUTH_TOO_LARGE) PyErr_SetString(PyExc_ValueError, "a true pose is not finite when squared");
-    else {
-        Py_INCREF(Py_None);
-        result = Py_None;
-    }
-done:
-    for (int i = 0; i < outs; i++) PyBuffer_Release(&outputs[i]);
-    for (int i = 0; i < held; i++) PyBuffer_Release(&inputs[i]);
-    return result;
-}
-
-/* Buffers that a call holds until it ends. */
-typedef struct {
-    Py_buffer *view;
-    size_t count, room;
-} Held;
-
-static Py_buffer *hold(Held *held, PyObject *object, int flags)
-{
-    if (held->count == held->room) { /* cannot happen: the room is counted before */
-        PyErr_SetString(PyExc_RuntimeError, "too many arrays");
-        return NULL;
-    }
-    Py_buffer *view = &held->view[held->count];
-    if (PyObject_GetBuffer(object, view, flags) < 0) return NULL;
-    held->count++;
-    return view;
-}
-
-/* `count` (any number with -1) whole numbers from 0 to below `limit`; NULL and a Python error where they are something else. */
-static const int32_t *hold_numbers(Held *held, PyObject *object, ptrdiff_t *count, ptrdiff_t limit, int at_least)
-{
-    Py_buffer *view = hold(held, object, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT);
-    if (!view) return NULL;
-    const int32_t *number = view->buf;
-    const ptrdiff_t found = view->itemsize == 4 ? view->len / 4 : -1;
-    int fine = view->format && !strcmp(view->format, "i") && found >= at_least && (*count < 0 || found == *count);
-    for (ptrdiff_t i = 0; fine && i < found; i++) fine = number[i] >= 0 && number[i] < limit;
-    if (!fine) {
-        PyErr_SetString(PyExc_ValueError, "joints, bones and columns must be int32 numbers of what there is");
-        return NULL;
-    }
-    *count = found;
-    return number;
-}
-
-/* Room for `count` float64 numbers; NULL and a Python error where the array has another size, and NULL alone for None. */
-static double *hold_output(Held *held, PyObject *object, ptrdiff_t count, int *fine)
-{
-    if (object == Py_None) return NULL;
-    Py_buffer *view = hold(held, object, PyBUF_CONTIG | PyBUF_FORMAT);
-    if (view && view->format && !strcmp(view->format, "d") && view->len == count * 8) return view->buf;
-    if (view) PyErr_SetString(PyExc_ValueError, "an output array has another size or type");
-    *fine = 0;
-    return NULL;
-}
-
-static int read_metric(Held *held, PyObject *tuple, const Report *job, Metric *metric)
-{
-    PyObject *columns, *total, *curve, *frames, *best_pose, *best_joint;
-    if (!PyArg_ParseTuple(tuple, "iiiOddniOOOOO", &metric->statistic, &metric->alignment, &metric->group, &columns, &metric->first,
-                          &metric->step, &metric->thresholds, &metric->inclusive, &total, &curve, &frames, &best_pose, &best_joint))
-        return 0;
-    const int of_errors = metric->statistic >= MEAN && metric->statistic <= CPS;
-    if (metric->statistic < 0 || metric->statistic >= STATISTICS || metric->group < 0 || metric->group >= job->groups || metric->alignment < 0
-        || metric->alignment >= PLACES || (!of_errors && metric->alignment != NONE)
-        || ((metric->statistic == AUC || metric->statistic == CPS)
-            && !(metric->thresholds >= 1 && metric->thresholds <= 1000000 && metric->step > 0.0 && metric->step < INFINITY
-                 && fabs(metric->first) < INFINITY))) {
-        PyErr_SetString(PyExc_ValueError, "a metric that is not computed here");
-        return 0;
-    }
-    const ptrdiff_t limit = of_errors                             ? job->group[metric->group].joints
-                            : metric->statistic == BONE_LENGTH    ? job->bones
-                            : metric->statistic == BONE_SYMMETRY  ? job->pairs
-                                                                  : job->joints;
-    metric->columns = -1;
-    metric->column = hold_numbers(held, columns, &metric->columns, limit, 1);
-    if (!metric->column) return 0;
-    if ((metric->statistic == BONE_LENGTH || metric->statistic == BONE_SYMMETRY) && metric->columns != limit) {
-        PyErr_SetString(PyExc_ValueError, "bones are measured all together");
-        return 0;
-    }
-    int fine = 1;
-    const ptrdiff_t parts = metric->statistic == CPS || metric->statistic == FLIP_RATE ? 1 : metric->columns;
-    metric->total = hold_output(held, total, parts, &fine);
-    metric->curve = hold_output(held, curve, metric->thresholds + 1, &fine);
-    metric->frames = hold_output(held, frames, job->count, &fine);
-    metric->best_pose = hold_output(held, best_pose, metric->columns, &fine);
-    metric->best_joint = hold_output(held, best_joint, metric->columns, &fine);
-    if (fine && (!metric->total || (metric->statistic == AUC) != (metric->curve != NULL) || !metric->best_pose != !metric->best_joint
-                 || (metric->best_pose && metric->statistic != MEAN))) {
-        PyErr_SetString(PyExc_ValueError, "an output array is missing, or is one too many");
-        return 0;
-    }
-    return fine;
-}
-
-PyDoc_STRVAR(measure_doc,
-    "measure(pred, truth, numbers, to_mm, stride, root, bones, pairs, groups, metrics, counts)\n--\n\n"
-    "Sums of metrics over the frames of a clip; returns how many frames are in each sum. `pred` is (N, J, 3) or (H, N, J, 3), `truth`\n"
-    "(N, J, 3), `numbers` (N,) int64 frame numbers; `root`, `bones`, `pairs` and each of `groups` are int32. A metric is (statistic,\n"
-    "alignment, group, columns, first, step, thresholds, inclusive, total, curve, frames, best pose, best joint), its last five float64\n"
-    "arrays that are written, or None. `counts` (3,) int64 takes the poses that are not finite, invalid, and of scale zero or less.\n"
-    "Raises ValueError where a true pose is not finite or a shape does not fit.");
-
-static PyObject *py_measure(PyObject *module, PyObject *args)
-{
-    (void)module;
-    PyObject *pred, *truth, *numbers, *root, *bones, *pairs, *groups, *metrics, *counts, *result = NULL;
-    Report job = {0};
-    long long stride;
-    if (!PyArg_ParseTuple(args, "OOOdLOOOO!O!O", &pred, &truth, &numbers, &job.to_mm, &stride, &root, &bones, &pairs, &PyTuple_Type, &groups,
-                          &PyTuple_Type, &metrics, &counts))
-        return NULL;
-    job.stride = stride;
-    job.groups = PyTuple_Size(groups);
-    job.metrics = PyTuple_Size(metrics);
-    Held held = {NULL, 0, 7 + (size_t)job.groups + 6 * (size_t)job.metrics};
-    held.view = calloc(held.room, sizeof *held.view);
-    job.group = calloc((size_t)job.groups + 1, sizeof *job.group);
-    job.metric = calloc((size_t)job.metrics + 1, sizeof *job.metric);
-    if (!held.view || !job.group || !job.metric) {
-        PyErr_NoMemory();
-        goto done;
-    }
-    Py_buffer *view = hold(&held, truth, PyBUF_STRIDED_RO | PyBUF_FORMAT);
-    if (!view || !poses_of(view, 0, &job.truth)) goto done;
-    job.count = view->shape[0];
-    job.joints = view->shape[1];
-    const Py_ssize_t *shape = view->shape;
-    view = hold(&held, pred, PyBUF_STRIDED_RO | PyBUF_FORMAT);
-    if (!view) goto done;
-    const int several = view->ndim == 4;
-    if (!poses_of(view, several, &job.pred)) goto done;
-    job.hypotheses = several ? view->shape[0] : 1;
-    job.hypothesis = several ? view->strides[0] : 0;
-    if (view->shape[several] != shape[0] || view->shape[several + 1] != shape[1] || job.hypotheses < 1) {
-        PyErr_SetString(PyExc_ValueError, "predicted and true poses must have one shape");
-        goto done;
-    }
-    view = hold(&held, numbers, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT);
-    if (!view) goto done;
-    if (view->itemsize != 8 || !view->format || (strcmp(view->format, "l") && strcmp(view->format, "q")) || view->len != 8 * job.count) {
-        PyErr_SetString(PyExc_ValueError, "frame numbers must be int64, one a pose");
-        goto done;
-    }
-    job.number = view->buf;
-    job.roots = -1;
-    job.root = hold_numbers(&held, root, &job.roots, job.joints, 1);
-    if (!job.root) goto done;
-    ptrdiff_t size = -1;
-    job.bone = hold_numbers(&held, bones, &size, job.joints, 0);
-    if (!job.bone) goto done;
-    job.bones = size / 2;
-    size = -1;
-    job.pair = hold_numbers(&held, pairs, &size, job.bones, 0);
-    if (!job.pair) goto done;
-    job.pairs = size / 2;
-    for (ptrdiff_t g = 0; g < job.groups; g++) {
-        Group *group = &job.group[g];
-        group->joints = -1;
-        group->joint = hold_numbers(&held, PyTuple_GetItem(groups, g), &group->joints, job.joints, 1);
-        if (!group->joint) goto done;
-        if (group->joints > job.joints) {
-            PyErr_SetString(PyExc_ValueError, "a group has more joints than the skeleton");
-            goto done;
-        }
-        group->whole = group->joints == job.joints;
-        for (ptrdiff_t j = 0; j < group->joints; j++) group->whole &= group->joint[j] == j;
-    }
-    for (ptrdiff_t n = 0; n < job.metrics; n++) {
-        Metric *metric = &job.metric[n];
-        PyObject *tuple = PyTuple_GetItem(metrics, n);
-        if (!PyTuple_Check(tuple)) {
-            PyErr_SetString(PyExc_TypeError, "a metric is a tuple");
-            goto done;
-        }
-        if (!read_metric(&held, tuple, &job, metric)) goto done;
-        if (metric->statistic <= CPS) job.group[metric->group].wanted[metric->alignment] = 1;
-        if (metric->statistic == FLIP_RATE) job.group[metric->group].flips = 1;
-        if (metric->statistic == VELOCITY && job.differences < 1) job.differences = 1;
-        if (metric->statistic == ACCELERATION) job.differences = 2;
-        if (metric->best_pose) job.oracles = 1;
-    }
-    view = hold(&held, counts, PyBUF_CONTIG);
-    if (!view) goto done;
-    if (view->itemsize != 8 || view->len != 8 * COUNTS) {
-        PyErr_SetString(PyExc_ValueError, "counts must be three int64");
-        goto done;
-    }
-    int status;
-    Py_BEGIN_ALLOW_THREADS
-    status = measure_clip(&job);
-    Py_END_ALLOW_THREADS
-    if (status == NO_MEMORY) PyErr_NoMemory();
-    else if (status == TRUTH_NOT_FINITE) PyErr_SetString(PyExc_ValueError, "a true pose is not finite");
-    else if (status == TRUTH_TOO_LARGE) PyErr_SetString(PyExc_ValueError, "a true pose is not finite when squared");
-    else {
-        memcpy(view->buf, job.counts, sizeof job.counts);
-        result = PyTuple_New(job.metrics);
-        for (ptrdiff_t n = 0; result && n < job.metrics; n++) {
-            PyObject *count = PyLong_FromSsize_t(job.metric[n].count);
-            if (!count || PyTuple_SetItem(result, n, count) < 0) Py_CLEAR(result);
-        }
-    }
-done:
-    for (size_t i = 0; i < held.count; i++) PyBuffer_Release(&held.view[i]);
-    free(held.view);
-    free(job.group);
-    free(job.metric);
-    return result;
-}
-
-PyDoc_STRVAR(choose_doc, "choose(instructions)\n--\n\nUse the code for `avx512`, `avx2` or `plain`, or the best one there is for an empty string.\n"
-    "Returns the name of what is used. Raises ValueError where this processor or build lacks it.");
-
-static PyObject *py_choose(PyObject *module, PyObject *args)
-{
-    (void)module;
-    const char *wanted;
-    if (!PyArg_ParseTuple(args, "s", &wanted)) return NULL;
-    if (!choose(wanted)) return PyErr_Format(PyExc_ValueError, "no code for %s on this processor", wanted);
-    return PyUnicode_FromString(instructions);
-}
-
-static PyMethodDef methods[] = {
-    {"align", py_align, METH_VARARGS, align_doc},
-    {"measure", py_measure, METH_VARARGS, measure_doc},
-    {"choose", py_choose, METH_VARARGS, choose_doc},
-    {NULL, NULL, 0, NULL},
-};
-
-static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "pose_kernel", "Alignment of poses in C.", -1, methods, NULL, NULL, NULL, NULL};
-
-PyMODINIT_FUNC PyInit_pose_kernel(void)
-{
-    choose("");
-    return PyModule_Create(&definition);
-}

@@ -62,7 +62,8 @@ def best_rotation(k: Array, cofactors: Array, det: Array) -> tuple[Array, Array]
         rotation = multiply(k, bracket, out=np.empty_like(k))
         rotation += trace * cofactors
         rotation /= divisor
-        unstable = np.flatnonzero(~(converged & (divisor > _UNSTABLE * trace**3)))
+        # Of K of rank one the roots are +1 and -1, both double; rounding may lead Newton's method to the other one.
+        unstable = np.flatnonzero(~(converged & (divisor > _UNSTABLE * np.abs(trace) ** 3)))
     if len(unstable):
         rotation[:, :, unstable], trace[unstable] = _rotation_by_decomposition(k[:, :, unstable])
     return rotation, trace

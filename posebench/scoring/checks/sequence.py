@@ -178,7 +178,8 @@ def _shift(clips: Sequence[ClipTimes]) -> list[Finding]:
 
 
 def _padded(pred: Poses, at: npt.NDArray[np.int64]) -> int:
-    moved = np.abs(np.diff(pred, axis=0)).max(axis=(1, 2)) > 0.0
+    flat = pred.reshape(len(pred), -1)
+    moved = (flat[1:] != flat[:-1]).any(axis=1)
     first = int(moved.argmax())
     later = moved[first:]
     return int(at[first + 1]) if later.any() and 1.0 - later.mean() <= HELD else 0
@@ -187,11 +188,14 @@ def _padded(pred: Poses, at: npt.NDArray[np.int64]) -> int:
 def _start(pred: Poses, truth: Poses, at: npt.NDArray[np.int64], root: Sequence[int]) -> Array:
     out = np.zeros((2, MAX_SHIFT + 1))
     early = at[at < MAX_SHIFT]
+    if not len(early):
+        return out
     poses = _relative(pred[: len(early)], root)
+    own = _errors(poses, _relative(truth[early], root))
     for shift in range(1, MAX_SHIFT + 1):
-        count = int((early < shift).sum())
-        for row, times in enumerate((early[:count], len(truth) - shift + early[:count])):
-            out[row, shift] = _errors(poses[:count], _relative(truth[times], root)).sum() if count else 0.0
+        if count := int((early < shift).sum()):
+            wrapped = _relative(truth[len(truth) - shift + early[:count]], root)
+            out[:, shift] = own[:count].sum(), _errors(poses[:count], wrapped).sum()
     return out
 
 

@@ -57,10 +57,13 @@ CASES = {
     "mirrored in depth": lambda p, t: (p * MIRROR, t),
     "planar": lambda p, t: (p * [1.0, 1.0, 0.0], t),
     "both planar": lambda p, t: (p * [1.0, 1.0, 0.0], t * [1.0, 1.0, 0.0]),
+    "collinear": lambda p, t: (p[..., :1] * [0.6, 0.0, 0.8], t),
+    "both collinear": lambda p, t: (p[..., :1] * [0.6, 0.0, 0.8], t[..., :1] * [0.0, 1.0, 0.0]),
     "collapsed": lambda p, t: (0.0 * p, t),
     "collapsed at five metres": lambda p, t: (0.0 * p + [12.3, -45.6, 5012.3], t),
     "five metres off centre": lambda p, t: (p + np.array([300.0, -100.0, 5e3]), t + np.array([310.0, -90.0, 5010.0])),
     "tiny": lambda p, t: (1e-6 * p, t),
+    "denormal": lambda p, t: (1e-310 * p, t),
     "huge": lambda p, t: (1e9 * p, 1e9 * t),
     "float32": lambda p, t: (p.astype(np.float32), t.astype(np.float32)),
     "float16, which it does not read": lambda p, t: (p.astype(np.float16), t),
@@ -81,6 +84,22 @@ def test_errors_and_flips_agree(case):
         assert other[alignment].shape == errors[alignment].shape
         np.testing.assert_allclose(other[alignment], errors[alignment], rtol=0, atol=1e-9 * size, err_msg=alignment)
     np.testing.assert_array_equal(flipped, flipped_too)
+
+
+@pytest.mark.usefixtures("instructions")
+def test_predictions_that_differ_from_a_point_in_one_coordinate_are_turned_to_the_truth():
+    random = np.random.default_rng(0)
+    count = 2000
+    truth = random.normal(size=(count, 28, 3)) * 10.0 ** random.integers(-6, 3, size=(count, 1, 1))
+    pred = np.broadcast_to(random.normal(scale=300.0, size=(count, 1, 3)), truth.shape).copy()
+    pred[np.arange(count), random.integers(28, size=count), random.integers(3, size=count)] = 0.0
+    y, x = (pose - pose.mean(axis=1, keepdims=True) for pose in (pred, truth))
+    u, _, vt = np.linalg.svd(np.einsum("nji,njk->nik", x, y))
+    u[:, :, 2] *= np.linalg.det(u @ vt)[:, None]
+    wanted = np.linalg.norm(y @ (u @ vt).transpose(0, 2, 1) - x, axis=-1)
+    for module in (blocked, compiled):
+        found = module.residuals(pred, truth, ["rigid"], Buffers())[0]["rigid"]
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-6)
 
 
 @pytest.mark.usefixtures("instructions")
@@ -149,6 +168,9 @@ def test_a_prediction_that_is_not_finite_spoils_no_other_and_a_true_pose_is_refu
     truth[5, 0, 0] = value
     with pytest.raises(ValueError, match="true pose is not finite"):
         compiled.residuals(pred, truth, ALIGNMENTS, Buffers())
+    for module in (blocked, compiled):
+        with pytest.raises(ValueError, match="a true pose is not finite"):
+            module.residuals(np.zeros((40, 17, 3)), np.full((40, 17, 3), 1e308), ALIGNMENTS, Buffers())
     with pytest.raises(ValueError, match="not finite when squared"):
         compiled.residuals(poses(40)[0], np.full((40, 17, 3), 1e200) * np.arange(17)[:, None], ALIGNMENTS, Buffers())
 
