@@ -131,7 +131,7 @@ def _refuse(one: Diagnosis, other: Diagnosis) -> None:
 
 
 def _rows(one: Diagnosis, other: Diagnosis, averages: Averages) -> Iterator[PartDifference]:
-    fixes = [("ladder", rung.name) for rung in one.ladder] + [("oracle", oracle.name) for oracle in one.oracles]
+    fixes = [("ladder", rung.name) for rung in one.ladder] + [("oracle", oracle.name) for oracle in one.oracles if not oracle.cannot]
     for table, name in fixes:
         key = f"fix {name}"
         if key in one.sums and key in other.sums:

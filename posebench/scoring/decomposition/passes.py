@@ -368,6 +368,8 @@ def measure(unit: Unit, setting: Setting, context: Context, surveyed: Survey, fi
         gathered.finish()
     if errors is not None:
         _add_bands(found, errors, runs, setting, fixer)
+    elif count:  # too short for bands: the same poses count, with their error as it is
+        found.add("fix jitter", found.total["fix start"], count)
     found.by_pose = {name: values for name, values in kept.items() if setting.placed or name not in ("along", "across")}
     found.amounts = {name: np.concatenate(values) for name, values in amounts.items()}
     return found

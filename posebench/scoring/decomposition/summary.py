@@ -277,7 +277,7 @@ def oracles(found: Found) -> tuple[Oracle, ...]:
     made = []
     for name, (kind, fix) in ORACLES.items():
         estimate = found.estimate(f"fix {name}")
-        if estimate is None:
+        if estimate is None or (name == "jitter" and found.estimate("time") is None):
             cannot = _no_oracle(found, name)
             none = dict.fromkeys(("error", "gain", "gain_low", "gain_high", "chance", "percent", "amount", "spread"))
             if cannot:

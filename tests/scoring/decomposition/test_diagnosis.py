@@ -165,6 +165,20 @@ def test_slow_frames_show_no_jitter_and_short_clips_no_bands(motion, diagnosed):
     assert "2 s long" in diagnosed(noisy(motion), fps=1000.0).decomposition("time").cannot
 
 
+def test_the_error_without_jitter_is_that_of_the_same_poses(motion, tmp_path):
+    """Clips that are too short for bands, with larger errors, still count."""
+    first, *others = motion
+    truth = {first: motion[first][:60]} | {clip: motion[clip] for clip in others}
+    file = posebench.save_predictions(tmp_path / "t.npz", truth, unit="mm", skeleton="h36m17")
+    poses = {clip: (1.3 if clip == first else 1.1) * pose for clip, pose in truth.items()}
+    found = posebench.diagnose(poses, "pair-17j", truth=file, unit="mm", skeleton="h36m17", fps=50.0)
+    one = next(oracle for oracle in found.oracles if oracle.name == "jitter")
+    assert found.decomposition("time").poses < found.coverage.poses
+    assert found.decomposition("time").parts[3].percent < 0.1
+    assert abs(one.gain) < 0.1
+    assert one.error == pytest.approx(found.value - one.gain)
+
+
 def test_truth_without_a_place_has_no_ray(motion, tmp_path):
     centred = {clip: pose - pose[:, :1] for clip, pose in motion.items()}
     file = posebench.save_predictions(tmp_path / "t.npz", centred, unit="mm", skeleton="h36m17")
