@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
 from pathlib import Path
 
 from posebench.cli.main import main
@@ -25,8 +26,11 @@ def test_a_lifter_of_ones_own_gets_on_a_board(tmp_path, monkeypatch):
     Path("mine.py").write_text(blocks("Let posebench run your lifter", "python")[0], encoding="utf-8")
     flat = [words for words in commands("Score your method") if "flat.npz" in words]
     assert [words[0] for words in flat] == ["predict", "score"]
-    for words in [*flat, *commands("Let posebench run your lifter")]:
-        assert main(words) == 0, words
+    try:
+        for words in [*flat, *commands("Let posebench run your lifter")]:
+            assert main(words) == 0, words
+    finally:
+        sys.modules.pop("mine", None)
     page = Path("my-board/README.md").read_text(encoding="utf-8")
     assert page.index("flat") > 0
     assert "[lift+own](entries/synthetic/lift+own-gt-none.md)" in page

@@ -34,6 +34,8 @@ def write(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     before = set(sys.modules)
+    # Another test of this process may have imported a module of the same name.
+    monkeypatch.delitem(sys.modules, "mine", raising=False)
 
     def write(text=MINE, name="mine"):
         (tmp_path / f"{name}.py").write_text(text, encoding="utf-8")
