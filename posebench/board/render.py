@@ -16,6 +16,7 @@ from posebench.board.pages.leaderboard import leaderboard_page
 from posebench.board.pages.plot_data import Data
 from posebench.board.pages.plots import draw, fresh, plot_data
 from posebench.board.pages.reading import READING
+from posebench.board.pages.reported import reported_page
 from posebench.board.pages.speed import load_records, speed_page
 from posebench.board.pages.tables import as_csv, as_json
 from posebench.board.published.reader import load_published
@@ -37,6 +38,7 @@ def _texts(
     if records:
         texts[board / "speed.md"] = speed_page(records)
     if published is not None:
+        texts[board / "published.md"] = reported_page(published)
         texts[board / "reconciliation.md"] = reconciliation(published, entries)
     for key, stem in file_stems(ranked).items():
         protocol = load_protocol(key[0])

@@ -5,6 +5,7 @@ import pytest
 
 from posebench.base.errors import PosebenchError
 from posebench.board.pages.leaderboard import leaderboard_page
+from posebench.board.pages.reported import reported_page
 from posebench.board.published.reader import load_published
 from posebench.board.published.speed import published_speed
 from posebench.board.published.tables import cell, published_section, who
@@ -238,8 +239,9 @@ def test_a_board_without_the_file_has_no_published_numbers(tmp_path):
 
 
 def test_recalled_values_stay_off_the_board(published):
-    text = leaderboard_page(rankings([]), published, {})
+    text = reported_page(published)
     assert "91.70" in text
+    assert "(published.md#published-under-h36ms9s11-or-a-similar-protocol)" in leaderboard_page(rankings([]), published, {})
     assert "123.4" not in text
     assert "77.7" not in text
     assert "3dhp/official" not in text
@@ -248,7 +250,7 @@ def test_recalled_values_stay_off_the_board(published):
 
 def test_no_recalled_value_of_the_committed_file_is_on_the_committed_board():
     published = load_published(COMMITTED)
-    text = leaderboard_page(rankings([]), published, {})
+    text = reported_page(published)
     assert "[M]" not in text
     assert "[L]" not in text
     for row in published.rows:
@@ -261,7 +263,7 @@ def test_no_recalled_value_of_the_committed_file_is_on_the_committed_board():
 def test_published_rows_are_in_order_of_error(published):
     text = published_section(published, "h36m/s9s11")
     assert text.index("| Alpha") < text.index("| [Zeta]")
-    assert "not ranked" in text
+    assert "never ranked" in reported_page(published)
 
 
 def test_rows_with_only_a_percentage_follow_the_best_first(tmp_path):
@@ -293,7 +295,7 @@ def test_the_committed_reproductions_do_not_carry_the_papers_side_information():
 
 def test_gt_cpn_and_hourglass_never_share_a_table_of_published_numbers(published):
     text = published_section(published, "h36m/s9s11")
-    gt, sh = text.split("#### ")[1:]
+    gt, sh = text.split("\n### ")[1:]
     assert gt.startswith("2D source: the truth projected (`gt`)")
     assert "30.5" in gt
     assert "47.1" not in gt
@@ -303,7 +305,7 @@ def test_gt_cpn_and_hourglass_never_share_a_table_of_published_numbers(published
 
 def test_other_2d_sources_share_a_table_that_names_them(tmp_path):
     text = TEXT.replace('keypoints = "sh"', 'keypoints = "hrnet"')
-    gt, others = published_section(load_published(board(tmp_path, text)), "h36m/s9s11").split("#### ")[1:]
+    gt, others = published_section(load_published(board(tmp_path, text)), "h36m/s9s11").split("\n### ")[1:]
     assert "| 2D " not in gt
     assert others.startswith("Other 2D sources")
     assert "| HRNet |" in others
@@ -328,7 +330,7 @@ def test_a_note_of_several_rows_is_printed_once(tmp_path):
 
 
 def test_the_column_oracle_says_what_was_taken_from_the_truth(published):
-    gt, sh = published_section(published, "h36m/s9s11").split("#### ")[1:]
+    gt, sh = published_section(published, "h36m/s9s11").split("\n### ")[1:]
     assert "| scale, flip | C " in sh
     assert "flip" not in gt
 

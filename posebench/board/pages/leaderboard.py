@@ -15,8 +15,8 @@ from posebench.board.pages.keypoint_noise import noise_section
 from posebench.board.pages.paper_order import order_sentences
 from posebench.board.pages.plots import PLOTS, plot_data
 from posebench.board.pages.prose import wrapped
+from posebench.board.pages.reported import reported_summary
 from posebench.board.pages.tables import method_table, timing_note
-from posebench.board.published.tables import published_section
 from posebench.board.published.types import Published
 from posebench.board.rank import Key, Ranking, file_stems
 from posebench.lifters.timing.record import Record
@@ -41,7 +41,7 @@ def leaderboard_page(ranked: Mapping[Key, Ranking], published: Published | None,
     stems = file_stems(ranked)
     reported = published.protocols() if published else []
     links = ["[How to read the tables](how-to-read.md)", *(["[speed](speed.md)"] if records else [])]
-    links += ["[numbers that papers report](#published-numbers), [explained](reconciliation.md)"] if reported else []
+    links += ["[numbers that papers report](published.md), [explained](reconciliation.md)"] if reported else []
     parts = [_TITLE, wrapped(_ABOUT), "", f"{'; '.join(links)}.\n"]
     for id in _in_order(ranked):
         keys = [key for key in ranked if key[0] == id]
@@ -49,8 +49,7 @@ def leaderboard_page(ranked: Mapping[Key, Ranking], published: Published | None,
     if not ranked:
         parts.append("No entries yet.\n")
     if published and reported:
-        parts.append("## Published numbers\n")
-        parts += [published_section(published, id) for id in reported]
+        parts += reported_summary(published)
     return "\n".join([*parts, _MADE])
 
 

@@ -98,7 +98,7 @@ def data_of(row: Row) -> str:
 
 
 def published_section(published: Published, protocol: str) -> str:
-    """The verified numbers under a protocol or nearest to it, as a section of the board's page; empty where there are none."""
+    """The verified numbers under a protocol or nearest to it, as a section of a page; empty where there are none."""
     rows = [row for row in published.rows if row.protocol == protocol and any(value.verified for value in row.values)]
     if not rows:
         return ""
@@ -106,19 +106,11 @@ def published_section(published: Published, protocol: str) -> str:
     used = {mark for value in values for mark in _marks(value)}
     letters = [f"* ({mark}) {meaning}" for mark, meaning in MARKS.items() if mark in used]
     tags = [f"* {tag}: {meaning}" for tag, meaning in TAGS.items() if tag in {value.tag for value in values}]
-    head = f"""### Published under `{protocol}` or a similar protocol
-
-Copied from papers and from what cites them. These numbers were not measured here and are not ranked with measured rows: a difference
-between two of them, or to a measured row, need not be a difference between the methods.
-[reconciliation.md](reconciliation.md) gives every source, and the numbers that are only recalled.
-
-Rows are in order of error. *frames*: how many frames one predicted pose is made from. *oracle*: what was taken from the true poses, besides
-the alignment that the metric's name states.
-"""
+    head = f"## Published under `{protocol}` or a similar protocol\n"
     if letters:
         letters = ["Letters after a number:", "", *letters, ""]
     parts = [head, *letters, "*source*:", "", *tags, ""]
-    return "\n".join([*parts, *reported_tables(published, rows, unverified=False, level=4)])
+    return "\n".join([*parts, *reported_tables(published, rows, unverified=False, level=3)])
 
 
 def reported_tables(published: Published, rows: Sequence[Row], *, unverified: bool, level: int) -> list[str]:
