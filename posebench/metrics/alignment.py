@@ -27,6 +27,7 @@ import numpy.typing as npt
 
 from posebench.metrics import kernel
 from posebench.metrics.buffers import Buffers
+from posebench.metrics.kernel.rotation import best_trace, cofactors_of
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -108,6 +109,30 @@ def procrustes(pred: npt.ArrayLike, truth: npt.ArrayLike, *, scale: bool = True)
         2.0
     """
     return Transform(*kernel.transforms(*_pair(pred, truth), scale=scale))
+
+
+def inner_products(pred: Array, truth: Array) -> tuple[Array, Array, Array]:
+    """What the error after a similarity depends on, besides the sizes of the poses: |truth|^2 - product^2 / |pred|^2 is left.
+
+    **Convention.** Poses (3, J, N) are component first and have their mean joint at the origin.
+
+    Returns:
+        (N,) inner product of prediction and truth; the largest over rotations of the prediction; and over reflections of it.
+
+    Example:
+        >>> import numpy as np
+        >>> pose = np.eye(3)[:, :, None] - 1 / 3
+        >>> [round(float(product[0]), 9) for product in inner_products(pose, 2 * pose)]
+        [4.0, 4.0, 4.0]
+    """
+    k = np.einsum("ijn,kjn->ikn", truth, pred)
+    norm = np.sqrt(np.einsum("ikn,ikn->n", k, k))
+    dot = np.einsum("iin->n", k)
+    k /= np.where(norm > 0.0, norm, 1.0)
+    cofactors = cofactors_of(k)
+    det = np.einsum("kn,kn->n", k[0], cofactors[0])
+    proper, improper = best_trace(cofactors, det, k) * norm, best_trace(cofactors, -det, -k) * norm
+    return dot, np.where(norm > 0.0, proper, 0.0), np.where(norm > 0.0, improper, 0.0)
 
 
 def reference_transform(pred: npt.ArrayLike, truth: npt.ArrayLike, alignment: str) -> Transform:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from posebench.metrics.kernel.rotation import best_trace, cofactors_of
+from posebench.metrics.alignment import inner_products
 from posebench.scoring.decomposition.names import PARTS
 
 Array = npt.NDArray[np.float64]
@@ -64,23 +64,11 @@ def correlations(pred: Array, truth: Array, order: list[int] | None) -> tuple[Co
     p, g = pred - p_mean[:, None], truth - g_mean[:, None]
     mean_gap = pred.shape[1] * np.einsum("cn,cn->n", p_mean - g_mean, p_mean - g_mean)
     size, true_size = np.einsum("cjn,cjn->n", p, p), np.einsum("cjn,cjn->n", g, g)
-    as_is = Correlation(mean_gap, size, true_size, *_inner_products(p, g))
+    as_is = Correlation(mean_gap, size, true_size, *inner_products(p, g))
     if order is None:
         return as_is, as_is
     # The mean joint and the sizes do not depend on the order.
-    return as_is, Correlation(mean_gap, size, true_size, *_inner_products(p[:, order], g))
-
-
-def _inner_products(p: Array, g: Array) -> tuple[Array, Array, Array]:
-    """The inner product of centred poses, and the largest over rotations, without and with a reflection."""
-    k = np.einsum("ijn,kjn->ikn", g, p)
-    norm = np.sqrt(np.einsum("ikn,ikn->n", k, k))
-    dot = np.einsum("iin->n", k)
-    k /= np.where(norm > 0.0, norm, 1.0)
-    cofactors = cofactors_of(k)
-    det = np.einsum("kn,kn->n", k[0], cofactors[0])
-    proper, improper = best_trace(cofactors, det, k) * norm, best_trace(cofactors, -det, -k) * norm
-    return dot, np.where(norm > 0.0, proper, 0.0), np.where(norm > 0.0, improper, 0.0)
+    return as_is, Correlation(mean_gap, size, true_size, *inner_products(p[:, order], g))
 
 
 def pose_parts(found: Correlation) -> Array:
