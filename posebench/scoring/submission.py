@@ -201,10 +201,7 @@ class Submission:
         if self.joints != list(range(pred.shape[-2])):
             pred = pred[..., self.joints, :]
         scored = self.scope.frames(clip)
-        if np.array_equal(numbers, scored):
-            return pred, truth, numbers
-        keep = np.isin(numbers, scored)
-        if not keep.all():
+        if not np.array_equal(numbers, scored) and not (keep := np.isin(numbers, scored)).all():
             pred, numbers = pred[..., keep, :, :], numbers[keep]
         if (space := self.scope.image_space(clip, truth)) is not None:
             return self._seen(pred, space.at(numbers // self.scope.spacing)), space.of_absolute(truth), numbers

@@ -77,7 +77,7 @@ def test_every_published_number_of_the_five_papers_is_a_target_or_said_to_be_non
     rows = {target.row.id for target in targets.targets}
     assert {section.paper.id for section in targets.sections} == {"martinez2017", "chen2019", "repnet", "ites", "pose_machine"}
     # Re-runs by others, with other code than the papers'.
-    others = {"martinez-mmpose-gt", "chen2019-by-yu-gt", "chen2019-by-yu-detected"}
+    others = {"martinez-mmpose-gt", "martinez-semgcn-gt", "martinez-semgcn-sh", "chen2019-by-yu-gt", "chen2019-by-yu-detected"}
     from posebench.board.published.reader import load_published
 
     papers = {section.paper.id for section in targets.sections}
