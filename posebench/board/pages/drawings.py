@@ -60,7 +60,8 @@ def draw_differences(figure: Figure, data: Data) -> None:
     figure.set_size_inches(_WIDTH, _HEAD + _ROW * (len(rows) + len(parents)))
     axes = figure.subplots()
     sizes = sorted(abs(row["value"]) for row in rows)
-    limit = max(1.0, *(size for size in sizes if size <= max(1.0, _CUT * sizes[len(sizes) // 2])), 0.0) * 1.25
+    resolved = [row for row in rows if abs(row["value"]) <= max(1.0, _CUT * sizes[len(sizes) // 2])]
+    limit = 1.1 * max([1.0, *(abs(end) for row in resolved for end in (row["value"], *(row["interval"] or ())))])
     names: list[str] = []
     for parent in parents:
         names.append(parent)

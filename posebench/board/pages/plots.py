@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 #: Raise it with every change of how plots look: all plots are then drawn again.
-STYLE_VERSION = 4
+STYLE_VERSION = 5
 
 
 class Plot(NamedTuple):
