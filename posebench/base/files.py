@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -40,6 +41,28 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write ``text`` as UTF-8, completely or not at all."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def refuse_other_kind(path: str | os.PathLike[str], kind: str) -> None:
+    """Refuse to replace a JSON file that posebench wrote for something else, such as a result by a diagnosis.
+
+    Args:
+        path: where a file is about to be written.
+        kind: what it is: the first key of these files is ``posebench_<kind>``.
+
+    Raises:
+        PosebenchError: the file is there and is of another kind.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            head = file.read(256)
+    except OSError:
+        return
+    found = re.match(rb'\s*\{\s*"posebench_([a-z]+)"', head)
+    if found and found[1].decode() != kind:
+        raise PosebenchError(
+            f"{path} is there, and is of the kind {found[1].decode()}", f"a name for the {kind} alone", "choose another with -o"
+        )
 
 
 def sha256_of_input(path: str | os.PathLike[str], advice: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,7 +22,7 @@ from posebench.scoring.markup import html_table, latex_table
 from posebench.scoring.protocol import higher_is_better
 from posebench.scoring.records import RecordError, from_json, to_json
 from posebench.scoring.result_parts import Coverage, Environment, InvalidPoses, MetricValue, ScoredData, ScoredFile, ScoredProtocol
-from posebench.scoring.sums import Row, Sums
+from posebench.scoring.sums import Row, Sums, average
 from posebench.scoring.sums_file import read_sums, sums_path, write_sums
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 _MAX_JSON_BYTES = 64 * 2**20
+#: Tolerance of a stated value against the average of its sums, relative and absolute.
+_TOLERANCE = 1e-6
 _NEXT = "score the predictions again: posebench score PREDS --protocol ID -o R.json"
 _COLUMNS = ("metric", "unit", "kind", "key", "value", "low", "high")
 
@@ -137,10 +140,10 @@ class Result:
         for name, table in self.tables.items():
             if table.value is None:
                 continue
-            for average, value in table.by.items():
-                low, high = (table.low, table.high) if average == self.protocol.headline else (None, None)
+            for kind, value in table.by.items():
+                low, high = (table.low, table.high) if kind == self.protocol.headline else (None, None)
                 if value is not None:
-                    yield name, table.unit, "average", average, value, low, high
+                    yield name, table.unit, "average", kind, value, low, high
             for group, values in table.groups.items():
                 for label, value in values.items():
                     yield name, table.unit, group, label, value, None, None
@@ -285,7 +288,17 @@ def load_result(path: str | os.PathLike[str], *, sums: bool = True) -> Result:
     valued = {name for name, table in result.tables.items() if table.value is not None}
     if odd := sorted(loaded.keys() - result.tables.keys()) + sorted(valued - loaded.keys()):
         raise PosebenchError(f"{path}: {odd[0]} is in one of the result's two files only", "every metric in both", _NEXT)
+    _refuse_edited(path, result, rows, loaded)
     return replace(result, rows=rows, sums=loaded, frames=frames)
+
+
+def _refuse_edited(path: Path, result: Result, rows: Sequence[Row], sums: Mapping[str, Sums]) -> None:
+    """Raise :class:`PosebenchError` if a stated value is not the average that the sums give."""
+    for name, table in result.tables.items():
+        if table.value is not None and result.protocol.headline in table.by:
+            given = float(average(rows, sums[name].row_total, sums[name].count, result.protocol.headline))
+            if not math.isclose(table.value, given, rel_tol=_TOLERANCE, abs_tol=_TOLERANCE):
+                raise PosebenchError(f"{path}: {name} = {table.value:.6g}", f"{given:.6g}, which its sums give", _NEXT)
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -301,6 +314,8 @@ def _read_json(path: Path) -> dict[str, Any]:
         raise PosebenchError(f"{path} is not JSON ({error})", wanted, _NEXT) from error
     if isinstance(content, dict) and "posebench_explanation" in content:
         raise PosebenchError(f"{path} is an explanation, whose values are of other protocols", wanted, _NEXT)
+    if isinstance(content, dict) and "posebench_diagnosis" in content:
+        raise PosebenchError(f"{path} is a diagnosis", wanted, _NEXT)
     schema = content.pop("posebench_result", None) if isinstance(content, dict) else None
     if type(schema) is not int or not 1 <= schema <= SCHEMA:
         raise PosebenchError(f"{path}: posebench_result = {schema!r}", f"{wanted}, of schema 1 to {SCHEMA}", _NEXT)

@@ -29,6 +29,7 @@ def configure(parser: Parser) -> None:
 def run(args: Namespace) -> int:
     """Diagnose, print, write; 1 where a check of the poses found an error."""
     from posebench import diagnose
+    from posebench.base.files import refuse_other_kind
     from posebench.base.progress import progress
     from posebench.cli.commands.score import result_paths
     from posebench.display.diagnosis import diagnosis_text, differences_text
@@ -36,7 +37,11 @@ def run(args: Namespace) -> int:
     if len(args.predictions) > 2:
         raise PosebenchError(f"{len(args.predictions)} files", "one, or two that are compared", "diagnose the files in pairs")
     found = []
-    for predictions, output in result_paths(args.predictions, args.output):
+    paths = result_paths(args.predictions, args.output)
+    for _, output in paths:
+        if output:
+            refuse_other_kind(output, "diagnosis")
+    for predictions, _ in paths:
         with progress(f"diagnosing {predictions}" if len(args.predictions) > 1 else "diagnosing") as advance:
             diagnosis = diagnose(
                 predictions,
@@ -50,9 +55,10 @@ def run(args: Namespace) -> int:
                 progress=advance,
             )
         found.append(diagnosis)
+    differences = found[0].minus(found[1]) if len(found) == 2 else None
+    for diagnosis, (_, output) in zip(found, paths, strict=True):
         if output:
             diagnosis.save(output)
-    differences = found[0].minus(found[1]) if len(found) == 2 else None
     if args.json:
         contents = [one.as_dict() for one in found]
         print_json(contents[0] if differences is None else {"diagnoses": contents, "differences": differences.as_dict()})

@@ -42,11 +42,14 @@ def configure(parser: Parser) -> None:
 def run(args: Namespace) -> int:
     """Explain, print, write."""
     from posebench import explain
+    from posebench.base.files import refuse_other_kind
     from posebench.base.progress import progress
     from posebench.display.conventions import explanation_text
 
     if args.output and not args.output.endswith(".json"):
         raise PosebenchError(f"-o {args.output}", "a name that ends with .json", "rename the output file")
+    if args.output:
+        refuse_other_kind(args.output, "explanation")
     with progress("explaining") as advance:
         found = explain(
             args.input,

@@ -33,7 +33,7 @@ def configure(parser: Parser) -> None:
 def run(args: Namespace) -> int:
     """Make the page, write it, say what it lacks."""
     from posebench import report
-    from posebench.base.errors import PosebenchError
+    from posebench.base.errors import PosebenchError, printable
     from posebench.base.progress import progress
     from posebench.predictions.formats.registry import Reading
 
@@ -55,7 +55,7 @@ def run(args: Namespace) -> int:
             progress=advance,
         )
         path = made.save(args.output)
-    remark(f"{path}: {', '.join(made.results)}, {len(made.html.encode()) / 1000:,.0f} kB")
+    remark(f"{path}: {', '.join(map(printable, made.results))}, {len(made.html.encode()) / 1000:,.0f} kB")
     for sentence in made.missing:
-        remark(sentence)
+        remark(printable(sentence, 4000))
     return 0

@@ -176,7 +176,8 @@ def as_result(predictions: Scorable | Result) -> Result | None:
             content = read_json(path, _MAX_JSON_BYTES) if path.stat().st_size <= _MAX_JSON_BYTES else None
         except (OSError, ValueError):
             return load_result(path)  # says what is wrong
-        if isinstance(content, dict) and ("posebench_result" in content or "posebench_explanation" in content):
+        kinds = ("posebench_result", "posebench_explanation", "posebench_diagnosis")
+        if isinstance(content, dict) and any(kind in content for kind in kinds):
             return load_result(path)
     return None
 
