@@ -27,8 +27,8 @@ def noise_section(exact: Ranking, noisy: Sequence[Ranking], protocol: Protocol, 
     first, unit = markdown_code(exact.first.keypoints), exact.first.units[PRIMARY]
     links = [f"[{markdown_text(its.first.keypoints)}](tables/{stem}.md)" for its, stem in zip(noisy, stems, strict=True)]
     about = f"""{PRIMARY} in {unit} where a method is trained and tested on keypoints with errors, and in brackets how much more that
-is than with {first}, paired over takes, with its 95 % interval. `gauss5` is Gaussian noise of 5 px on each coordinate, drawn anew for every
-frame ([keypoint sources](../docs/datasets.md)). All rows and metrics: {", ".join(links)}."""
+is than with {first}, paired over takes, with its 95 % interval.
+[What each keypoint source is](../docs/datasets.md). All rows and metrics: {", ".join(links)}."""
     rows: dict[tuple[str, str], dict[str, str]] = {}
     names: dict[tuple[str, str], list[str]] = {}
     for ranking in noisy:

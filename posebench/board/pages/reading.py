@@ -13,7 +13,7 @@ Made by `posebench board render`; do not edit by hand.
   by this project in network, losses or side information; it says nothing about the paper's method. The form links to the page of the
   method, which lists what differs.
 * **Budget.** How long the training was: `smoke` takes seconds, `quick` 10 to 17 minutes on one CPU thread, `full` is the paper's work.
-  `quick` is about 1 % of what the papers spent: rows compare with each other, not with the papers' tables.
+  `quick` is a small part of what the papers spent: rows compare with each other, not with the papers' tables.
 * **3D seen, and side information.** The 3D that the method has seen in training: `none`, `unpaired 3D` or `paired 3D`. Side information
   that was measured from true poses or from the cameras' calibration is named with it.
 * **Frames.** How many frames one pose depends on. **Parameters**: weights of the networks that lift. **ms a frame**: median time of one

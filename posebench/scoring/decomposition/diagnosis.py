@@ -22,10 +22,12 @@ from posebench.scoring.checks.poses import PoseSamples
 from posebench.scoring.clip_sums import ClipSums
 from posebench.scoring.decomposition import summary
 from posebench.scoring.decomposition.body import Body
+from posebench.scoring.decomposition.chunks import CHANCE_POSES, ORACLE_POSES, Setting, Unit
 from posebench.scoring.decomposition.fixes import Fixer, Scales
-from posebench.scoring.decomposition.passes import CHANCE_POSES, ORACLE_POSES, Context, Measured, Setting, Survey, Unit, measure, survey
 from posebench.scoring.decomposition.record import Diagnosis
+from posebench.scoring.decomposition.remaining_errors import Context, Measured, measure
 from posebench.scoring.decomposition.sentence import largest_part
+from posebench.scoring.decomposition.survey import Survey, survey
 from posebench.scoring.evaluate import coverage_of, invalid_poses_of, scored_file
 from posebench.scoring.measure import measure_clip
 from posebench.scoring.protocol import Protocol

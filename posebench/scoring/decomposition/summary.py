@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from posebench.scoring import intervals
 from posebench.scoring.decomposition.averages import Averages, Estimate
+from posebench.scoring.decomposition.chunks import Setting, Unit
 from posebench.scoring.decomposition.fixes import DISCRETE
 from posebench.scoring.decomposition.names import ORACLES, PARTS, RUNG_TEXT, RUNGS, SCALED_START
-from posebench.scoring.decomposition.passes import Measured, Setting, Survey, Unit
 from posebench.scoring.decomposition.record import (
     BoneError,
     Decomposition,
@@ -25,8 +25,10 @@ from posebench.scoring.decomposition.record import (
     Rung,
     Slice,
 )
+from posebench.scoring.decomposition.remaining_errors import Measured
 from posebench.scoring.decomposition.shares import BANDS_HZ, SHORTEST_S, mean_squares, percent_of
 from posebench.scoring.decomposition.slices import LABELS
+from posebench.scoring.decomposition.survey import Survey
 from posebench.scoring.sums import Row, Sums
 
 Array = npt.NDArray[np.float64]

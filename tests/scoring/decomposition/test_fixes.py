@@ -15,6 +15,7 @@ from posebench import metrics
 from posebench.base.cameras import rotation_xyz
 from posebench.base.skeletons import SKELETONS
 from posebench.scoring.decomposition.body import Body
+from posebench.scoring.decomposition.chunks import Setting
 from posebench.scoring.decomposition.fixes import (
     ROTATIONS,
     Fixer,
@@ -25,7 +26,6 @@ from posebench.scoring.decomposition.fixes import (
     choose_discrete,
     turned_to,
 )
-from posebench.scoring.decomposition.passes import Setting
 from posebench.scoring.protocol import load_protocol, protocol_ids
 
 GOLDEN = Path(__file__).parents[2] / "golden"
