@@ -127,5 +127,6 @@ def shade(value: float, limits: tuple[float, float]) -> int:
         (0, 4, 8)
     """
     low, high = limits
-    share = (value - low) / (high - low) if high > low else 0.0
-    return min(SHADES - 1, max(0, int(share * SHADES)))
+    if not low < value < high:  # also keeps the quotient below finite where the limits nearly meet
+        return SHADES - 1 if value >= high > low else 0
+    return min(SHADES - 1, int((value - low) / (high - low) * SHADES))
