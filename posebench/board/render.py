@@ -53,6 +53,15 @@ def _texts(
     return texts
 
 
+def board_texts(board: Path, entries: Sequence[Entry]) -> dict[Path, str]:
+    """Every generated page and table of a board, by its path, as :func:`render` writes them; LaTeX is left out.
+
+    Raises:
+        PosebenchError: ``published.toml`` or a timing record is invalid.
+    """
+    return _texts(board, entries, rankings(entries), load_records(board), None)
+
+
 def _plots(board: Path, ranked: dict[Key, Ranking], records: Mapping[str, Record]) -> Iterator[tuple[Path, str, Data]]:
     """Every plot of a board: its file, its name in :data:`PLOTS`, its data."""
     for key, stem in file_stems(ranked).items():

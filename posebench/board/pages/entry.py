@@ -145,7 +145,7 @@ def _provenance(entry: Entry) -> list[str]:
             "extra data": "; ".join(made.extra_data) or "none",
             **({"teacher": made.common.teacher} if made.teacher else {}),
         }
-        parts.append(markdown_table([[name, markdown_text(str(fact))] for name, fact in facts.items()], ["", "of all seeds"]) + "\n")
+        parts.append(markdown_table([[name, markdown_text(str(fact))] for name, fact in facts.items()], ["fact", "of all seeds"]) + "\n")
     for number, seed in enumerate(entry.seeds):
         spent = seed.training
         trained = [f"{float(spent['cpu_seconds']) / 60:.1f} CPU minutes"] if "cpu_seconds" in spent else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from pathlib import Path
 
 from posebench.cli.options import add_board, add_underline, underline
 from posebench.cli.parser import Parser, add_verbs
@@ -22,6 +23,10 @@ def configure(parser: Parser) -> None:
     rendered.add_argument("--latex", action="store_true", help=kept)
     add_underline(rendered)
     add_board(rendered)
+    site = verbs.add("site", "write the board as a folder of HTML pages", run_site)
+    site.example = "posebench board site -o site\nposebench board site --board my-board -o my-site"
+    site.add_argument("-o", "--output", metavar="DIR", required=True, type=Path, help="folder to write; an earlier site in it is replaced")
+    add_board(site)
     checked = verbs.add("check", "are the entries valid and the pages fresh?", run_check)
     checked.example = "posebench board check --board my-board"
     add_board(checked)
@@ -47,6 +52,18 @@ def run_render(args: Namespace) -> int:
 
         page = render(args.board, latex=args.latex, underline=underlined, progress=advance)
     remark(str(page))
+    return 0
+
+
+def run_site(args: Namespace) -> int:
+    """The board as a folder of HTML pages."""
+    from posebench.base.progress import progress
+
+    with progress(f"writing {args.output}", announced=True) as advance:
+        from posebench.board.site.write import write_site
+
+        site = write_site(args.board, args.output, progress=advance)
+    remark(f"{site.start}: {site.pages} pages, {site.size / 1e6:.1f} MB")
     return 0
 
 

@@ -16,7 +16,7 @@ from posebench.base.errors import printable
 #: Longest text from a file that is shown whole.
 _LONGEST = 2000
 #: Elements without content and without an end tag.
-_VOID = ("br", "meta", "input")
+_VOID = ("br", "meta", "input", "img")
 
 
 class Markup(str):

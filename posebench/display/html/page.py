@@ -1,23 +1,16 @@
-"""A page: sections, style sheet, scripts and data in one file that names no other file and no other host.
-
-Its content security policy allows the style sheet and the scripts by their hashes and nothing else: should a name from a file become
-markup all the same, it could neither run nor load anything.
-"""
+"""The report: sections, style sheet, scripts and data in one file that names no other file and no other host."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
 from posebench.base.errors import printable
 from posebench.display.html.breakdown import breakdown_section
 from posebench.display.html.case import Content
 from posebench.display.html.elements import Markup, element, group, paragraph, text
+from posebench.display.html.frame import asset, framed
 from posebench.display.html.origin import findings_section, provenance_section, repeat_section
 from posebench.display.html.protocol import protocol_section
 from posebench.display.html.scores import cards, comparison_section, curves_section, scores_section
@@ -25,16 +18,6 @@ from posebench.scoring.comparison import Comparison
 
 #: Largest page, bytes.
 LIMIT = 1_000_000
-
-
-@cache
-def _asset(name: str) -> str:
-    """A file of this folder that goes into the page as it is."""
-    return (files("posebench.display.html") / name).read_text(encoding="utf-8").strip()
-
-
-def _hash(content: str) -> str:
-    return "'sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode("ascii") + "'"
 
 
 def write_page(
@@ -72,22 +55,9 @@ def write_page(
         repeat_section(content),
     ]
     body = [_header(content, title), _contents(sections), element("main", *sections, id="main"), _footer(content)]
-    style, scripts = _asset("style.css"), [_asset("page.js"), *([_asset("viewer.js")] if data is not None else [])]
-    policy = (
-        f"default-src 'none'; style-src {_hash(style)}; script-src {' '.join(map(_hash, scripts))}; base-uri 'none'; form-action 'none'"
-    )
-    head = [
-        Markup('<meta charset="utf-8">'),
-        Markup(f'<meta http-equiv="Content-Security-Policy" content="{policy}">'),
-        Markup('<meta name="viewport" content="width=device-width, initial-scale=1">'),
-        Markup('<meta name="color-scheme" content="light dark">'),
-        Markup('<meta name="referrer" content="no-referrer">'),
-        element("title", title),
-        Markup(f"<style>{style}</style>"),
-    ]
     stored = [] if data is None else [Markup(f'<script type="application/json" id="skeleton-data">{json_text(data)}</script>')]
-    ended = [*stored, *(Markup(f"<script>{script}</script>") for script in scripts)]
-    return "\n".join(["<!doctype html>", '<html lang="en">', "<head>", *head, "</head>", "<body>", *body, *ended, "</body>", "</html>", ""])
+    scripts = [asset("page.js"), *([asset("viewer.js")] if data is not None else [])]
+    return framed(title, [*body, *stored], asset("style.css"), scripts)
 
 
 def json_text(data: Mapping[str, Any]) -> str:

@@ -57,12 +57,17 @@ def table(
         cells = [cell if isinstance(cell, Cell) else Cell(cell) for cell in row]
         return element("tr", *(_cell(cell, number, number in right) for number, cell in enumerate(cells)))
 
-    head = element("tr", *(element("th", name, scope="col", class_="n" if k in right else None) for k, name in enumerate(heads)))
+    head = element("tr", *(_head(name, right=k in right) for k, name in enumerate(heads)))
     body, foot = (rows[:-1], rows[-1:]) if last else (rows, ())
     parts = [_caption(caption), element("thead", head), element("tbody", *map(line, body))]
     parts += [element("tfoot", *map(line, foot))] if foot else []
     classes = " ".join(filter(None, ("sortable" if sortable and len(body) > 1 else "", class_))) or None
     return scrolled(element("table", *parts, class_=classes), caption)
+
+
+def _head(name: Child, *, right: bool) -> Markup:
+    """The heading of a column; a column without one has an empty cell, which is no heading."""
+    return element("th", name, scope="col", class_="n" if right else None) if name else element("td")
 
 
 def _caption(caption: str) -> Markup:
