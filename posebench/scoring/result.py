@@ -175,8 +175,9 @@ class Result:
             >>> file = posebench.save_predictions(tempfile.mkdtemp() + "/truth.npz", truth, unit="mm", skeleton="h36m17")
             >>> poses = {clip: pose * np.linspace(1.0, 1.2, 9)[:, None, None] for clip, pose in truth.items()}
             >>> result = posebench.score(poses, "pair-17j", truth=file, unit="mm", skeleton="h36m17", per_frame=True)
-            >>> [(frame.clip, frame.index, round(frame.value, 2)) for frame in result.worst(1)]
-            [('S1/Walk 1/c0', 7, 102.14)]
+            >>> (frame,) = result.worst(1)
+            >>> frame.clip, frame.index, round(frame.value, 2)
+            ('S1/Walk 1/c0', 7, 102.14)
         """
         if count < 1:
             raise PosebenchError(f"{count} frames", "1 or more", "ask for more frames")

@@ -47,9 +47,10 @@ def check(
         >>> import numpy as np, posebench, tempfile
         >>> truth = {"S1/Walk 1/c0": np.random.default_rng(0).normal(0, 300, (9, 17, 3))}
         >>> file = posebench.save_predictions(tempfile.mkdtemp() + "/truth.npz", truth, unit="mm", skeleton="h36m17")
-        >>> findings = posebench.check({}, "pair-17j", truth=file, unit="mm", skeleton="h36m17")
-        >>> [(finding.severity, finding.name) for finding in findings]
-        [('error', 'empty-file'), ('error', 'missing-clips')]
+        >>> for finding in posebench.check({}, "pair-17j", truth=file, unit="mm", skeleton="h36m17"):
+        ...     print(finding.severity, finding.name)
+        error empty-file
+        error missing-clips
     """
     protocol = loaded(protocol)
     header = Header(unit, skeleton, scale, method, keypoints)
