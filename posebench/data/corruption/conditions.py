@@ -63,8 +63,7 @@ class Condition:
     @property
     def amount(self) -> float:
         """The amount of this severity, in the kind's own unit; 0 for ``clean``."""
-        kind = CORRUPTIONS[self.kind] if self.kind in CORRUPTIONS else SHIFTS.get(self.kind)
-        return 0.0 if kind is None or not self.severity else kind.amounts[self.severity - 1]
+        return amounts(self.kind)[self.severity - 1] if self.severity else 0.0
 
     @property
     def keypoints(self) -> str:
@@ -103,6 +102,11 @@ class Condition:
         return replace(
             dataset, infos=infos, fps=fps, keypoint_sources=("gt",), unreadable=(), load=partial(_shifted_clip, dataset, self, infos, fps)
         )
+
+
+def amounts(kind: str) -> tuple[float, ...]:
+    """The amounts of severities 1 to 5 of a corruption or shift, in its own unit."""
+    return CORRUPTIONS[kind].amounts if kind in CORRUPTIONS else SHIFTS[kind].amounts
 
 
 def conditions(kinds: Sequence[str]) -> list[Condition]:

@@ -231,7 +231,7 @@ def bursts(uniform: Array, share: float, length: float) -> Flags:
     """Which frames are in a burst, from numbers (T, K) uniform in [0, 1) of K independent chains: (T, K).
 
     **Convention.** A frame is in a burst with probability ``share``; a burst lasts ``length`` frames on average. The first frame is in a
-    burst with the same probability. A chain goes on with a burst with probability 1 - 1/length, and begins one with
+    burst with the same probability. A burst lasts for another frame with probability 1 - 1/length; one begins with probability
     share / (length (1 - share)).
     """
     on, begin = 1.0 - 1.0 / length, share / (length * (1.0 - share))
@@ -239,9 +239,9 @@ def bursts(uniform: Array, share: float, length: float) -> Flags:
     if not len(uniform):
         return out
     out[0] = uniform[0] < share
-    goes_on, begins = uniform < on, uniform < begin
+    lasts, begins = uniform < on, uniform < begin
     for t in range(1, len(out)):
-        np.copyto(out[t], np.where(out[t - 1], goes_on[t], begins[t]))
+        np.copyto(out[t], np.where(out[t - 1], lasts[t], begins[t]))
     return out
 
 
