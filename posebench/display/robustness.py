@@ -13,11 +13,14 @@ from posebench.data.corruption.cameras import SHIFTS
 from posebench.data.corruption.conditions import SEVERITIES, amounts
 from posebench.data.corruption.keypoints import CORRUPTIONS
 from posebench.display.document import Document, Paragraph, Table
+from posebench.scoring.robustness.across import Across
 from posebench.scoring.robustness.record import Study
 from posebench.scoring.robustness.summary import FLOOR, MethodRow, Summary, Value, summarise
 
 #: Marks a method that was trained on keypoints with errors.
 TRAINED_ON_ERRORS = "*"
+#: Marks a cell of the dataset that the method was trained on.
+OWN_DATA = "°"
 #: Endings that matplotlib writes.
 PICTURES = (".png", ".svg", ".pdf")
 
@@ -128,6 +131,29 @@ def _severities(summary: Summary) -> Table:
         for number, kind in enumerate(summary.kinds)
     ]
     return Table(["method", "condition", *map(str, SEVERITIES)], rows, right=range(2, 2 + len(SEVERITIES)))
+
+
+def across_text(found: Across) -> Document:
+    """The table of datasets: a row for each lifter and what it was trained on, three columns for each dataset that it is tested on."""
+    heads = ["method", "trained on"]
+    for dataset in found.datasets:
+        heads += [f"{dataset} MPJPE", "PA", "PA-offset"]
+    rows = []
+    for row in found.rows:
+        cells: list[str] = []
+        for dataset in found.datasets:
+            one = row.cells[dataset]
+            mark = OWN_DATA if dataset == row.trained_on else ""
+            cells += ["" if one.mpjpe is None else f"{one.mpjpe:.1f}{mark}", f"{one.pa:.1f}{mark}", f"{one.pa_offset:.1f}{mark}"]
+        rows.append([row.method, row.trained_on or "none", *cells])
+    protocols = ", ".join(f"{dataset}: {protocol}" for dataset, protocol in found.protocols.items())
+    return Document.of(
+        Paragraph(f" [mm], test splits, keypoints {found.keypoints} in training and test ({protocols}).", "Across datasets"),
+        Table(heads, rows, right=range(2, len(heads))),
+        f"{OWN_DATA} tested on the dataset of its training. PA-offset is PA-MPJPE without the skeleton's offset: the mean error of each "
+        "joint in the body's own frame, fitted on the other half of the test takes, is subtracted. It takes away how datasets place their "
+        "joints, and any other constant lean. It is of least squares, and may raise a mean distance.",
+    )
 
 
 def plot_curves(summary: Summary, path: str | os.PathLike[str], *, names: Sequence[str] = ()) -> Path:

@@ -43,6 +43,18 @@ def configure(parser: Parser) -> None:
     score.add_argument("--name", metavar="NAME", default="", help="of the method in tables (default: as its files state)")
     score.add_argument("-o", "--output", metavar="R.json", help="write the sums, for `posebench robustness show`")
     _add_shown(score)
+    across = verbs.add(
+        "across", "lifters trained on one dataset, tested on others, with and without the offset of their skeletons", run_across
+    )
+    across.example = "posebench robustness across flat mean-pose runs/martinez --on cmu=DIR --on synthetic -o across.json"
+    lifters = "as above; mean-pose is fitted to the training split of each dataset in turn"
+    completed(across.add_argument("lifters", metavar="LIFTER", nargs="+", help=lifters), lambda _: choices.LIFTERS, or_path=True)
+    on = "a dataset to test on, with its folder where it needs one: cmu=DIR, synthetic (give several)"
+    across.add_argument("--on", metavar="NAME[=DIR]", action="append", required=True, help=on)
+    across.add_argument("--keypoints", metavar="SOURCE", default="gt", help="2D source, of training and test (default: %(default)s)")
+    add_threads(across, "of each lifter; 0 for the choice of PyTorch or ONNX Runtime")
+    across.add_argument("-o", "--output", metavar="X.json", help="write the table as JSON")
+    add_json(across)
     _run_is_default(parser)
 
 
@@ -65,7 +77,7 @@ def _add_data(parser: Parser, *, several: bool) -> None:
     """``--protocol`` and ``--root``."""
     if several:
         which = "cmu/noise, cmu/camera, or your own with conditions; may be given more than once (default: both)"
-        protocol = parser.add_argument("--protocol", metavar="ID", action="append", default=[], help=which)
+        protocol = parser.add_argument("--protocol", metavar="ID", dest="protocols", action="append", default=[], help=which)
         completed(protocol, lambda _: choices.protocols(), or_path=True)
     else:
         add_protocol(parser, "cmu/noise, cmu/camera, or your own with conditions", required=True)
@@ -103,7 +115,7 @@ def run_lifters(args: Namespace) -> int:
     with progress("measuring robustness") as advance:
         found = measure_robustness(
             args.lifters,
-            protocols=args.protocol or DEFAULT_PROTOCOLS,
+            protocols=args.protocols or DEFAULT_PROTOCOLS,
             root=args.root,
             output=args.output,
             names=args.name,
@@ -151,6 +163,27 @@ def run_score(args: Namespace) -> int:
     if args.output:
         found.save(args.output)
     return _print(found, args)
+
+
+def run_across(args: Namespace) -> int:
+    """The table of training and test datasets."""
+    from posebench.base.files import refuse_other_kind
+    from posebench.base.progress import progress
+    from posebench.display.robustness import across_text
+    from posebench.lifters.robustness.across import measure_across
+
+    if args.output:
+        refuse_other_kind(args.output, "across")
+    roots = {name: root or None for name, _, root in (text.partition("=") for text in args.on)}
+    with progress("lifting across datasets") as advance:
+        found = measure_across(args.lifters, roots, keypoints=args.keypoints, threads=args.threads, progress=advance)
+    if args.output:
+        found.save(args.output)
+    if args.json:
+        print_json(found.as_dict())
+    else:
+        show(across_text(found), markdown=args.markdown)
+    return 0
 
 
 def _refuse_picture(args: Namespace) -> None:

@@ -224,7 +224,7 @@ def run_task(task: Task) -> Done:
         condition = Condition.read(task.condition)
         dataset = _dataset(protocol, task.root)
         lifter = _lifter(task.lifter, task.root, protocol.dataset, task.threads, dataset.fingerprint)
-        seen = _scored_part(condition.of(dataset), protocol)
+        seen = scored_part(condition.of(dataset), protocol)
         poses = dict(predict(lifter, seen, keypoints=condition.keypoints, log=lambda _: None))
         info = lifter.info
         header = Header(info.unit, info.skeleton, info.scale, info.id, condition.keypoints)
@@ -239,7 +239,7 @@ def _lifter(name: str, root: str | None, dataset: str, threads: int, fingerprint
     return lifter_maker(name, threads=threads)(open_dataset(dataset, root))
 
 
-def _scored_part(dataset: Dataset, protocol: Protocol) -> Dataset:
+def scored_part(dataset: Dataset, protocol: Protocol) -> Dataset:
     """The dataset whose test split is what the protocol scores."""
     infos = {id: info for id, info in dataset.infos.items() if selects(protocol, info)}
     return replace(dataset, infos=infos, splits={"test": tuple(dict.fromkeys(info.subject for info in infos.values()))})
