@@ -27,6 +27,8 @@ from posebench.scoring.robustness.measured import TakeSums
 FORMAT = 1
 #: A method takes some 400 kB.
 MAX_BYTES = 2**28
+#: Above every sum of errors in mm of finite poses in a file of float32.
+_LARGEST = 1e60
 _ADVICE = "measure again with posebench robustness LIFTER ... -o FILE"
 #: Facts of a method that tables need.
 FACTS = ("supervision", "scale", "trained_on", "trained_keypoints", "form", "context")
@@ -225,8 +227,9 @@ def _method(fields: Fields, study: Study) -> Method:
         method.sets[condition] = {
             metric: _sums(by_metric.table(metric), len(study.takes)) for metric in metrics if by_metric.present(metric)
         }
-        if study.protocol.metrics[0].name not in method.sets[condition]:
-            raise by_metric.wrong(study.protocol.metrics[0].name, "nothing", "its sums, by which methods are ranked")
+        primary = study.protocol.metrics[0].name
+        if primary not in method.sets[condition] or not (method.sets[condition][primary].count > 0).all():
+            raise by_metric.wrong(primary, "no sum of some take", "the sums by which methods are ranked, of every take")
         by_metric.finish()
     for part in (facts, sets, fields):
         part.finish()
@@ -234,12 +237,14 @@ def _method(fields: Fields, study: Study) -> Method:
 
 
 def _sums(fields: Fields, takes: int) -> TakeSums:
-    wanted = f"{takes} finite numbers from 0, one a take"
+    wanted = f"{takes} finite numbers from 0, one a take; a sum of no frames is 0"
     arrays = []
     for key in ("total", "count"):
         values = fields.value(key, list, wanted)
-        if len(values) != takes or not all(type(value) in (int, float) and 0.0 <= value < 1e300 for value in values):
+        if len(values) != takes or not all(type(value) in (int, float) and 0.0 <= value < _LARGEST for value in values):
             raise fields.wrong(key, f"{len(values)} values", wanted)
         arrays.append(np.array(values, dtype=np.float64))
+    if (arrays[0][arrays[1] == 0] > 0).any() or (arrays[1] % 1 > 0).any():
+        raise fields.wrong("count", "sums that do not fit it", wanted)
     fields.finish()
     return TakeSums(arrays[0], arrays[1])
