@@ -37,12 +37,14 @@ class TruthLocation:
         file: a truth file, used instead of a dataset.
         cameras: the dataset's camera file, where its folder holds none (Human3.6M).
         condition: the corruption or shift that a dataset is read under, for a protocol that has such conditions.
+        opened: the dataset, where it is open already; it is then not opened from ``root``.
     """
 
     root: str | os.PathLike[str] | None = None
     file: str | os.PathLike[str] | None = None
     cameras: str | os.PathLike[str] | None = None
     condition: Condition | None = None
+    opened: Dataset | None = None
 
 
 class Truth(Interface):
@@ -199,7 +201,9 @@ def open_truth(protocol: Protocol, location: TruthLocation) -> Iterator[Truth]:
         raise PosebenchError(
             f"protocol {protocol.id} without --truth", "the true poses, since this protocol is bound to no dataset", "add --truth GT.npz"
         )
-    dataset = open_dataset(protocol.dataset, location.root, annotation=protocol.annotation or None, cameras=location.cameras)
+    dataset = location.opened or open_dataset(
+        protocol.dataset, location.root, annotation=protocol.annotation or None, cameras=location.cameras
+    )
     if dataset.version != protocol.dataset_version:
         raise PosebenchError(
             f"dataset {dataset.name} version {dataset.version}",

@@ -31,6 +31,8 @@ def configure(parser: Parser) -> None:
     shown = verbs.add("show", "print the tables of one or more files, and draw the curves", run_show)
     shown.example = "posebench robustness show r.json mine.json --metric MPJPE"
     shown.add_argument("files", metavar="R.json", nargs="+", help="files of `posebench robustness`; their methods share the tables")
+    own = "the file of your own protocol, where a result is of one (may be given more than once)"
+    shown.add_argument("--protocol", metavar="FILE.toml", dest="protocols", action="append", default=[], help=own)
     _add_shown(shown)
     export = verbs.add("export", "write the keypoints of every condition as files, for a method that runs elsewhere", run_export)
     export.example = "posebench robustness export --protocol cmu/noise --root DIR -o kit"
@@ -111,11 +113,12 @@ def run_lifters(args: Namespace) -> int:
     from posebench.base.progress import progress
     from posebench.lifters.robustness.run import DEFAULT_PROTOCOLS, measure_robustness
 
-    _refuse_picture(args)
+    protocols = args.protocols or DEFAULT_PROTOCOLS
+    _refuse_output(args, protocols)
     with progress("measuring robustness") as advance:
         found = measure_robustness(
             args.lifters,
-            protocols=args.protocols or DEFAULT_PROTOCOLS,
+            protocols=protocols,
             root=args.root,
             output=args.output,
             names=args.name,
@@ -130,10 +133,12 @@ def run_lifters(args: Namespace) -> int:
 
 def run_show(args: Namespace) -> int:
     """Tables and curves of files."""
+    from posebench import load_protocol
     from posebench.scoring.robustness.record import merged
 
-    _refuse_picture(args)
-    return _print(merged(args.files), args)
+    _refuse_output(args, [])
+    own = [load_protocol(protocol) for protocol in args.protocols]
+    return _print(merged(args.files, {protocol.id: protocol for protocol in own}), args)
 
 
 def run_export(args: Namespace) -> int:
@@ -155,7 +160,7 @@ def run_score(args: Namespace) -> int:
     from posebench.base.progress import progress
     from posebench.scoring.robustness.kit import score_kit
 
-    _refuse_picture(args)
+    _refuse_output(args, [args.protocol])
     if args.output:
         refuse_other_kind(args.output, "robustness")
     with progress(f"scoring {args.predictions}") as advance:
@@ -186,8 +191,14 @@ def run_across(args: Namespace) -> int:
     return 0
 
 
-def _refuse_picture(args: Namespace) -> None:
-    """A picture that cannot be drawn is refused before the work."""
+def _refuse_output(args: Namespace, protocols: Sequence[str]) -> None:
+    """A picture that cannot be drawn, and a metric that is not measured, are refused before the work."""
+    if args.metric:
+        from posebench import load_protocol
+        from posebench.scoring.robustness.summary import require_metric
+
+        for protocol in protocols:
+            require_metric(load_protocol(protocol), args.metric)
     if args.plot:
         from posebench.display.robustness import picture_path
 

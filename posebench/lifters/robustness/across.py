@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 from posebench.base.errors import PosebenchError, did_you_mean
 from posebench.data import DATASETS, open_dataset
@@ -67,7 +66,7 @@ def measure_across(
     for method, trained_on, lifter in made:
         cells = {}
         for name, dataset in datasets.items():
-            cells[name] = _cell(lifter, dataset, protocols[name], roots[name], keypoints)
+            cells[name] = _cell(lifter, dataset, protocols[name], keypoints)
             done += 1
             if progress:
                 progress(done, len(made) * len(datasets))
@@ -91,8 +90,8 @@ def _require_keypoints(lifter: Lifter, keypoints: str) -> None:
         )
 
 
-def _cell(lifter: Lifter, dataset: Dataset, protocol: Protocol, root: str | os.PathLike[str] | None, keypoints: str) -> Cell:
+def _cell(lifter: Lifter, dataset: Dataset, protocol: Protocol, keypoints: str) -> Cell:
     poses = dict(predict(lifter, scored_part(dataset, protocol), keypoints=keypoints, log=lambda _: None))
     info = lifter.info
     header = Header(info.unit, info.skeleton, info.scale, info.id, keypoints)
-    return measure_cell(poses, protocol, TruthLocation(None if root is None else Path(root)), header)
+    return measure_cell(poses, protocol, TruthLocation(opened=dataset), header)

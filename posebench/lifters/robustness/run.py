@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -34,11 +34,16 @@ from posebench.scoring.truth import TruthLocation
 DEFAULT_PROTOCOLS = ("cmu/noise", "cmu/camera")
 #: Seconds from one writing of the file to the next, while tasks finish.
 SAVE_S = 5.0
+#: What joblib and dask raise where the death of a worker ends the work.
+_DEATHS = ("TerminatedWorkerError", "BrokenProcessPool", "KilledWorker")
 
 
 @dataclass(frozen=True)
 class Task:
-    """One lifter, by its name and its label in tables, under one condition; all are texts, so that other machines read their own copies."""
+    """One lifter, by its name and its label in tables, under one condition; by names, so that other machines read their own copies.
+
+    ``identity`` and ``fingerprint`` are those of lifter and data: a process that holds others opens these.
+    """
 
     lifter: str
     label: str
@@ -46,6 +51,8 @@ class Task:
     root: str | None
     condition: str
     threads: int
+    identity: str
+    fingerprint: str
 
 
 @dataclass(frozen=True)
@@ -88,8 +95,8 @@ def measure_robustness(
         The content of the file.
 
     Raises:
-        PosebenchError: a lifter, protocol or dataset that cannot be used, two lifters of one name, or a lifter that failed under a
-            condition; what was measured until then is in the file.
+        PosebenchError: a lifter, protocol or dataset that cannot be used, two lifters of one name; or in the end, if a lifter failed
+            under a condition. Other lifters are measured all the same, and what was measured is in the file.
     """
     if not lifters:
         raise PosebenchError("no lifter", "one or more: a run folder, model.onnx, module:function, flat, mean-pose", "name one")
@@ -112,7 +119,8 @@ def measure_robustness(
             absolute = str(Path(lifter).absolute()) if Path(lifter).exists() else lifter
             named = str(Path(protocol_name).absolute()) if protocol_name.endswith(".toml") else protocol_name
             for condition in study.missing(kept):
-                tasks[Task(absolute, method.name, named, _root(protocol, location), str(condition), threads)] = (study, kept)
+                its = _root(protocol, location), str(condition), threads, kept.identity, dataset.fingerprint
+                tasks[Task(absolute, method.name, named, *its)] = (study, kept)
             total += len(study.conditions)
     _run(tasks, found, output, jobs, dask, total, progress, log)
     return found
@@ -176,21 +184,17 @@ def _run(
     done, saved = total - len(tasks), time.monotonic()
     if done:
         log(f"{done} of {total} conditions were measured before")
-    failed: PosebenchError | None = None
+    failed: dict[str, PosebenchError] = {}
     try:
-        for finished in _finished(list(tasks), jobs, dask):
+        for finished in _finished(tasks, failed, jobs, dask):
             study, method = tasks[finished.task]
             if finished.measured is None:
                 assert finished.error is not None
-                # The first one tells what is wrong; the lifter's other conditions most likely fail in the same way.
-                error = finished.error
-                failed = PosebenchError(
-                    f"{method.name} under {finished.task.condition} of {study.protocol.id}: {error.found}",
-                    error.wanted,
-                    error.next_step,
-                    exit_code=error.exit_code,
-                )
-                break
+                # The first error tells what is wrong; other conditions of the lifter most likely fail in the same way.
+                if method.name not in failed:
+                    failed[method.name] = _named(finished.error, f"{method.name} under {finished.task.condition} of {study.protocol.id}")
+                    log(f"{method.name}: failed under {finished.task.condition}")
+                continue
             if finished.measured.takes != study.takes:
                 raise PosebenchError(
                     f"{len(finished.measured.takes)} takes", f"the {len(study.takes)} of {study.protocol.id}", "whole data"
@@ -207,14 +211,28 @@ def _run(
     finally:
         if output is not None and any(method.sets for study in found.studies.values() for method in study.methods.values()):
             found.save(output)
-    if failed is not None:
-        raise failed
+    if failed:
+        raise next(iter(failed.values()))
 
 
-def _finished(tasks: list[Task], jobs: int, dask: str | None) -> Iterator[Done]:
+def _named(error: PosebenchError, what: str) -> PosebenchError:
+    """The error with what it happened to in front."""
+    return PosebenchError(f"{what}: {error.found}", error.wanted, error.next_step, exit_code=error.exit_code)
+
+
+def _finished(tasks: Iterable[Task], failed: Collection[str], jobs: int, dask: str | None) -> Iterator[Done]:
+    """Run the tasks; those of a lifter that failed are left out where they have not begun."""
     if dask is None and jobs == 1:
-        return map(run_task, tasks)
-    return parallel([partial(run_task, task) for task in tasks], jobs, dask)
+        yield from (run_task(task) for task in tasks if task.label not in failed)
+        return
+    try:
+        yield from parallel([partial(run_task, task) for task in tasks], jobs, dask)
+    except Exception as error:
+        if type(error).__name__ not in _DEATHS:
+            raise
+        found = f"a worker that died ({type(error).__name__}), perhaps for want of memory"
+        wanted = "workers that live; what was measured is kept where -o names a file"
+        raise PosebenchError(found, wanted, "repeat the command, with fewer --jobs") from error
 
 
 def run_task(task: Task) -> Done:
@@ -222,21 +240,36 @@ def run_task(task: Task) -> Done:
     try:
         protocol = loaded(task.protocol)
         condition = Condition.read(task.condition)
-        dataset = _dataset(protocol, task.root)
-        lifter = _lifter(task.lifter, task.root, protocol.dataset, task.threads, dataset.fingerprint)
+        dataset = _opened(protocol.dataset, task.root, task.fingerprint)
+        lifter = _lifter(task.lifter, protocol.dataset, task.root, task.threads, task.identity, task.fingerprint)
         seen = scored_part(condition.of(dataset), protocol)
         poses = dict(predict(lifter, seen, keypoints=condition.keypoints, log=lambda _: None))
         info = lifter.info
         header = Header(info.unit, info.skeleton, info.scale, info.id, condition.keypoints)
-        return Done(task, measure(poses, protocol, TruthLocation(task.root, condition=condition), header), None)
+        return Done(task, measure(poses, protocol, TruthLocation(task.root, condition=condition, opened=dataset), header), None)
     except PosebenchError as error:
         return Done(task, None, error)
 
 
+@lru_cache(maxsize=2)
+def _opened(dataset: str, root: str | None, fingerprint: str) -> Dataset:
+    """The dataset of a process, opened once.
+
+    Raises:
+        PosebenchError: it is another copy than the one that the work began with.
+    """
+    opened = open_dataset(dataset, root)
+    if opened.fingerprint != fingerprint:
+        raise PosebenchError(
+            f"dataset {dataset} with fingerprint {opened.fingerprint}", f"the copy of {fingerprint}", "give all workers one"
+        )
+    return opened
+
+
 @lru_cache(maxsize=8)
-def _lifter(name: str, root: str | None, dataset: str, threads: int, fingerprint: str) -> Lifter:  # noqa: ARG001 - part of the key
+def _lifter(name: str, dataset: str, root: str | None, threads: int, identity: str, fingerprint: str) -> Lifter:  # noqa: ARG001 - in the key
     """The lifter of a process, opened or fitted once."""
-    return lifter_maker(name, threads=threads)(open_dataset(dataset, root))
+    return lifter_maker(name, threads=threads)(_opened(dataset, root, fingerprint))
 
 
 def scored_part(dataset: Dataset, protocol: Protocol) -> Dataset:

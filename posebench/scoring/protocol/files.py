@@ -90,8 +90,9 @@ def _resolve(id: str, seen: tuple[str, ...]) -> dict[str, Any]:
         # A path is relative to the file that states it, not to the current folder.
         parent = str((Path(id).parent / parent).resolve())
     base = _resolve(parent, (*seen, id))
-    # These belong to one protocol only: a child that inherited id and version could be mistaken for its parent.
-    for own in ("id", "version", "title", "notes", "aliases", "sources"):
+    # These belong to one protocol only: a child that inherited id and version could be mistaken for its parent, and errors of the
+    # reference were measured under the parent.
+    for own in ("id", "version", "title", "notes", "aliases", "sources", "reference"):
         base.pop(own, None)
     return _merged(base, content)
 

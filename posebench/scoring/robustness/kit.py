@@ -117,10 +117,11 @@ def score_kit(
     every = conditions(require_conditions(protocol).conditions)
     files = _files(Path(folder), every)
     header = _common_header(files)
+    dataset = open_dataset(protocol.dataset, root)
     found, identity, method = Robustness(), hashlib.sha256(), Method("", "", {})
     for done, condition in enumerate(every, start=1):
         path = files[condition]
-        measured = measure(path, protocol, TruthLocation(root, condition=condition))
+        measured = measure(path, protocol, TruthLocation(root, condition=condition, opened=dataset))
         study = found.study(protocol, (measured.data.name, measured.data.fingerprint), measured.takes)
         method.sets[str(condition)] = measured.sums
         identity.update(f"{condition} {sha256_of(path)}\n".encode())

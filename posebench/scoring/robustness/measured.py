@@ -43,13 +43,11 @@ class TakeSums:
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """What scoring under a condition gives: takes in the dataset's order, sums by metric, and what is known of data and file."""
+    """What scoring under a condition gives: takes in the dataset's order, sums by metric, and what is known of the data."""
 
     takes: tuple[str, ...]
     sums: dict[str, TakeSums]
     data: ScoredData
-    scale: str
-    hypotheses: int
 
 
 def measure(
@@ -82,13 +80,14 @@ def measure(
             refuse(found.samples.findings(), submission)
         takes, take = codes([row.take for row in found.rows])
         sums = {}
-        for name, values in sums_by_metric(submission, metrics, found).items():
+        by_metric = sums_by_metric(submission, metrics, found)
+        # Of several hypotheses the mean pose counts; oracles over them are left out.
+        for name, values in ((metric.name, by_metric[metric.name]) for metric in metrics):
             total, count = np.zeros(len(takes)), np.zeros(len(takes))
             np.add.at(total, take, values.row_total)
             np.add.at(count, take, values.count)
             sums[name] = TakeSums(total, count)
-        data = submission.scope.source.describe()
-        return Measured(tuple(takes), sums, data, submission.file.meta.scale, submission.hypotheses)
+        return Measured(tuple(takes), sums, submission.scope.source.describe())
 
 
 def require_conditions(protocol: Protocol) -> Protocol:

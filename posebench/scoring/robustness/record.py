@@ -21,7 +21,7 @@ from posebench.base.files import write_text
 from posebench.base.readers.text import read_json
 from posebench.base.schema import Fields
 from posebench.data.corruption.conditions import Condition, conditions
-from posebench.scoring.protocol import Protocol, load_protocol
+from posebench.scoring.protocol import Protocol, load_protocol, protocol_ids
 from posebench.scoring.robustness.measured import TakeSums
 
 FORMAT = 1
@@ -29,7 +29,7 @@ FORMAT = 1
 MAX_BYTES = 2**28
 #: Above every sum of errors in mm of finite poses in a file of float32.
 _LARGEST = 1e60
-_ADVICE = "measure again with posebench robustness LIFTER ... -o FILE"
+_ADVICE = "measure into a new file: posebench robustness LIFTER ... -o NEW.json"
 #: Facts of a method that tables need.
 FACTS = ("supervision", "scale", "trained_on", "trained_keypoints", "form", "context")
 
@@ -181,21 +181,25 @@ def load_robustness(path: str | os.PathLike[str], protocols: Mapping[str, Protoc
     return found
 
 
-def merged(paths: Iterable[str | os.PathLike[str]]) -> Robustness:
-    """Several files as one.
+def merged(paths: Iterable[str | os.PathLike[str]], protocols: Mapping[str, Protocol] | None = None) -> Robustness:
+    """Several files as one; ``protocols`` as for :func:`load_robustness`.
 
     Raises:
         PosebenchError: as :func:`load_robustness` and :meth:`Robustness.add`.
     """
     found = Robustness()
     for path in paths:
-        found.add(load_robustness(path))
+        found.add(load_robustness(path, protocols))
     return found
 
 
 def _study(fields: Fields, protocols: Mapping[str, Protocol]) -> Study:
     stated, data = fields.table("protocol"), fields.table("data")
     id, version, digest = stated.text("id"), stated.whole("version"), stated.text("digest")
+    if id not in protocols and id not in protocol_ids():
+        raise stated.wrong(
+            "id", id, "a protocol that comes with posebench, or whose file is named: posebench robustness show --protocol FILE.toml"
+        )
     protocol = protocols.get(id) or load_protocol(id)
     if digest != protocol.digest:
         raise stated.wrong(

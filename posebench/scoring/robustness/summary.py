@@ -23,7 +23,7 @@ from posebench.data.corruption.conditions import CLEAN, SEVERITIES, amounts
 from posebench.scoring import intervals
 from posebench.scoring.comparison import paired
 from posebench.scoring.pairs import Difference
-from posebench.scoring.protocol import higher_is_better
+from posebench.scoring.protocol import Protocol, higher_is_better
 from posebench.scoring.robustness.record import Method, Study
 from posebench.scoring.sums import Row, Sums
 
@@ -134,8 +134,7 @@ def summarise(study: Study, metric: str | None = None) -> Summary:
     units = {one.name: one.unit for one in (*protocol.metrics, *protocol.diagnostics)}
     primary = protocol.metrics[0].name
     metric = metric or primary
-    if metric not in units:
-        raise PosebenchError(f"metric {metric} under {protocol.id}", f"one of {', '.join(units)}", "choose with --metric")
+    require_metric(protocol, metric)
     incomplete = {
         method.name: (len(study.conditions) - len(missing), len(study.conditions))
         for method in study.methods.values()
@@ -170,6 +169,17 @@ def summarise(study: Study, metric: str | None = None) -> Summary:
         incomplete=incomplete,
         without=tuple(method.name for method in study.complete if method not in methods),
     )
+
+
+def require_metric(protocol: Protocol, metric: str) -> None:
+    """Refuse a metric that a protocol does not measure.
+
+    Raises:
+        PosebenchError: it does not.
+    """
+    names = [one.name for one in (*protocol.metrics, *protocol.diagnostics)]
+    if metric not in names:
+        raise PosebenchError(f"metric {metric} under {protocol.id}", f"one of {', '.join(names)}", "choose with --metric")
 
 
 def _means(method: Method, metric: str, condition: str) -> Array:
