@@ -37,7 +37,7 @@ def configure(parser: Parser) -> None:
     export = verbs.add("export", "write the keypoints of every condition as files, for a method that runs elsewhere", run_export)
     export.example = "posebench robustness export --protocol cmu/noise --root DIR -o kit"
     _add_data(export, several=False)
-    export.add_argument("-o", "--output", metavar="KIT", required=True, help="a folder; of cmu/noise some 440 MB")
+    export.add_argument("-o", "--output", metavar="KIT", required=True, help="a folder; of cmu/noise some 220 MB")
     score = verbs.add("score", "score a folder of predictions made from a kit", run_score)
     score.example = "posebench robustness score my-predictions --protocol cmu/noise --root DIR -o mine.json"
     score.add_argument("predictions", metavar="DIR", help="prediction files named as those of the kit")
