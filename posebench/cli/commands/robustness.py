@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from posebench.cli import choices
@@ -96,16 +96,25 @@ def _add_shown(parser: Parser) -> None:
 
 def _run_is_default(parser: Parser) -> None:
     """Let the words after ``robustness`` be lifters where the first is no verb: the parser puts ``run`` before them."""
-    verbs = next(action.choices for action in parser._actions if action.dest != "help" and action.choices)
+    verbs = [verb for action in parser._actions if action.dest != "help" for verb in action.choices or ()]
     parse = parser.parse_known_args
 
     def with_verb(args: Any = None, namespace: Any = None) -> Any:
         words: Sequence[str] = list(args or ())
         first = next((word for word in words if word not in ("-q", "--quiet", "-v", "--verbose")), None)
-        implied = first is not None and first not in verbs and first not in ("-h", "--help")
-        return parse([_RUN, *words] if implied else words, namespace)
+        named = first is None or first in verbs or first in ("-h", "--help") or _misspelt(first, verbs)
+        return parse(words if named else [_RUN, *words], namespace)
 
     parser.parse_known_args = with_verb  # type: ignore[method-assign]
+
+
+def _misspelt(word: str, verbs: Collection[str]) -> bool:
+    """Whether a word is meant to be a verb: it is near to one, and no lifter and no path."""
+    from pathlib import Path
+
+    from posebench.base.errors import nearest
+
+    return word not in choices.LIFTERS and ":" not in word and bool(nearest(word, verbs)) and not Path(word).exists()
 
 
 def run_lifters(args: Namespace) -> int:

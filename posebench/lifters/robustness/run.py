@@ -104,15 +104,19 @@ def measure_robustness(
         raise PosebenchError(f"{jobs} processes", "a whole number from 1", "correct --jobs")
     if names and len(names) != len(lifters):
         raise PosebenchError(f"{len(names)} names for {len(lifters)} lifters", "a name for each lifter", "give as many --name")
+    # A wrong name is reported before a dataset is read.
+    makers = {name: lifter_maker(name, threads=threads) for name in lifters}
     known = {protocol: require_conditions(loaded(protocol)) for protocol in dict.fromkeys(protocols)}
     location = None if root is None else str(Path(root).absolute())
+    if location and not any(needs_root(protocol.dataset) for protocol in known.values()):
+        raise PosebenchError(f"a folder for generated data: {root}", "none, since it is generated", "drop --root")
     found = _earlier(output, list(known.values()))
     tasks: dict[Task, tuple[Study, Method]] = {}
     total = 0
     for protocol_name, protocol in known.items():
         dataset = _dataset(protocol, location)
         study = found.study(protocol, (dataset.name, dataset.fingerprint), _takes(dataset, protocol))
-        for method, lifter in _methods(lifters, names, dataset, threads):
+        for method, lifter in _methods(lifters, makers, names, dataset):
             kept = study.methods.get(method.name)
             if kept is None or kept.identity != method.identity:
                 study.methods[method.name] = kept = method
@@ -148,11 +152,13 @@ def _takes(dataset: Dataset, protocol: Protocol) -> tuple[str, ...]:
     return tuple(dict.fromkeys(info.take for info in dataset.infos.values() if selects(protocol, info)))
 
 
-def _methods(lifters: Sequence[str], names: Sequence[str], dataset: Dataset, threads: int) -> list[tuple[Method, str]]:
+def _methods(
+    lifters: Sequence[str], makers: Mapping[str, Callable[[Dataset], Lifter]], names: Sequence[str], dataset: Dataset
+) -> list[tuple[Method, str]]:
     """A method for each lifter, without sums."""
     found: list[tuple[Method, str]] = []
     for place, name in enumerate(lifters):
-        lifter = lifter_maker(name, threads=threads)(dataset)
+        lifter = makers[name](dataset)
         label = names[place] if names else label_of(name, lifter.info.id)
         if label in {method.name for method, _ in found}:
             raise PosebenchError(f"two lifters named {label}", "a name for each", "name them with --name, one for each lifter in order")

@@ -168,6 +168,9 @@ def test_a_lifter_that_fails_is_named_with_the_condition(few, tmp_path, monkeypa
         ({"lifters": ["flat"], "names": ["a", "b"]}, "2 names for 1 lifters"),
         ({"lifters": ["flat"], "jobs": 0}, "0 processes"),
         ({"lifters": ["flta"]}, "did you mean flat"),
+        ({"lifters": ["flta"], "protocols": ["cmu/noise"]}, "did you mean flat"),
+        ({"lifters": ["flat"], "protocols": ["cmu/noise"]}, "no folder for dataset cmu"),
+        ({"lifters": ["flat"], "root": "somewhere"}, "a folder for generated data: somewhere"),
         ({"lifters": ["flat"], "protocols": ["synthetic"]}, "synthetic, which has no conditions"),
     ],
 )
@@ -248,6 +251,9 @@ def test_the_command_measures_shows_and_draws(few, tmp_path, capsys, monkeypatch
     assert "posebench robustness show --protocol FILE.toml" in capsys.readouterr().err
     assert main(["-q", "robustness", "show", "r.json", "--protocol", few]) == 0
     assert capsys.readouterr().out == out
+    with pytest.raises(SystemExit):
+        main(["robustness", "shwo", "r.json"])
+    assert "did you mean show?" in capsys.readouterr().err
     (tmp_path / "d.json").write_text('{"posebench_diagnosis": 1}')
     assert main(["-q", "robustness", "flat", "--protocol", few, "-o", "d.json"]) == 2
     assert "is of the kind diagnosis" in capsys.readouterr().err
