@@ -3,13 +3,13 @@
 The commands of the command line are functions here:
 
 * score: ``check``, ``score``, ``compare``, ``explain``, ``diagnose``, ``convert``
-* lift: ``open_lifter``, ``predict``, ``speed``
+* lift: ``open_lifter``, ``predict``, ``speed``, ``measure_robustness``
 * train: ``train``, ``regenerate``
 * look: ``report``, ``draw``
 
-Files and data: ``open_dataset``, ``open_predictions``, ``save_predictions``, ``load_result``, ``load_record``, ``load_protocol``,
-``find_protocols``, ``protocol_ids``. Types: ``Camera``, ``Clip``, ``Dataset``, ``Lifter``, ``Provenance``, ``Reading``, ``Result``;
-every error is a ``PosebenchError``.
+Files and data: ``open_dataset``, ``open_predictions``, ``save_predictions``, ``load_result``, ``load_record``, ``load_robustness``,
+``load_protocol``, ``find_protocols``, ``protocol_ids``. Types: ``Camera``, ``Clip``, ``Dataset``, ``Lifter``, ``Provenance``,
+``Reading``, ``Result``; every error is a ``PosebenchError``.
 
 Names are looked up when they are first used, so that ``import posebench`` loads nothing.
 """
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from posebench.display.html.assembly import report
     from posebench.lifters import Lifter, predict
     from posebench.lifters.choose import open_lifter
+    from posebench.lifters.robustness.run import measure_robustness
     from posebench.lifters.timing.record import load_record
     from posebench.lifters.timing.run import speed
     from posebench.predictions.archive import open_predictions, save_predictions
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from posebench.scoring.evaluate import score
     from posebench.scoring.protocol import find_protocols, load_protocol, protocol_ids
     from posebench.scoring.result import Result, load_result
+    from posebench.scoring.robustness.record import load_robustness
     from posebench.training.run import train
 
     __version__: str
@@ -63,6 +65,8 @@ __all__ = [
     "load_protocol",
     "load_record",
     "load_result",
+    "load_robustness",
+    "measure_robustness",
     "open_dataset",
     "open_lifter",
     "open_predictions",
@@ -96,6 +100,8 @@ _HOME = {
     "load_protocol": "scoring.protocol",
     "load_record": "lifters.timing.record",
     "load_result": "scoring.result",
+    "load_robustness": "scoring.robustness.record",
+    "measure_robustness": "lifters.robustness.run",
     "open_dataset": "data",
     "open_lifter": "lifters.choose",
     "open_predictions": "predictions.archive",

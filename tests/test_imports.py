@@ -209,6 +209,24 @@ def test_compare_leaves_heavy_packages_out(pair, tmp_path):
     assert not modules_after(RUN, "compare", tmp_path / "pred.json", tmp_path / "truth.json") & set(HEAVY)
 
 
+def test_a_kit_is_exported_scored_and_shown_without_heavy_packages(tmp_path):
+    protocol = tmp_path / "one.toml"
+    protocol.write_text(
+        'extends = "cmu/noise"\nid = "one"\nversion = 1\ntitle = "one"\naliases = []\nsources = ["a test"]\ndataset = "synthetic"\n'
+        'conditions = ["grid"]\n[takes]\nsubjects = ["S9"]\nactions = ["Walking"]\ncameras = ["c0"]\n'
+    )
+    kit, preds = tmp_path / "kit", tmp_path / "preds"
+    assert not modules_after(RUN, "robustness", "export", "--protocol", protocol, "-o", kit) & set(HEAVY)
+    for file in kit.glob("*.npz"):
+        with np.load(file) as keypoints:
+            clips = [clip for clip in keypoints.files if clip.endswith("c0")]
+            poses = {clip: np.pad(keypoints[clip] - keypoints[clip][:, :1], ((0, 0), (0, 0), (0, 1))) for clip in clips}
+        save_predictions(preds / file.name, poses, scale="unknown", skeleton="h36m17")
+    words = ["robustness", "score", preds, "--protocol", protocol, "-o", tmp_path / "r.json"]
+    assert not modules_after(RUN, *words) & set(HEAVY)
+    assert not modules_after(RUN, "robustness", "show", tmp_path / "r.json", "--protocol", protocol) & set(HEAVY)
+
+
 @pytest.mark.parametrize("dataset", ["check", "score"])
 def test_real_data_are_scored_without_heavy_packages(cmu, cmu_root, tmp_path, dataset):
     protocol = tmp_path / "one.toml"

@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 
 #: Keypoint sources that posebench makes itself.
-SIMULATED = ("gt", "gauss5", "gauss10", "gauss20")
+SIMULATED = ("gt", "gauss5", "gauss10", "gauss20", "detector")
 #: Keypoint sources that copies of Human3.6M hold.
 DETECTED = ("cpn_ft_h36m_dbb", "sh_ft_h36m", "sh_pt_mpii", "detectron_ft_h36m", "detectron_pt_coco")
 #: Formats of :data:`posebench.predictions.formats.registry.FORMATS`.

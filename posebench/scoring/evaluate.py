@@ -98,11 +98,11 @@ def score(
         data = background.submit(submission.scope.source.describe)
 
         metrics = scored_metrics(protocol, metric_scale=submission.file.meta.metric_scale)
-        accumulated = _accumulate(submission, metrics, per_frame, progress)
+        accumulated = accumulate(submission, metrics, per_frame, progress)
         findings += accumulated.samples.findings()
         refuse(findings, submission)
 
-        sums = _sums_by_metric(submission, metrics, accumulated)
+        sums = sums_by_metric(submission, metrics, accumulated)
         values = _averages(submission, metrics, sums, accumulated)
         ranked = {metric.name for metric in protocol.metrics}
         return Result(
@@ -131,7 +131,8 @@ class Accumulated:
     samples: PoseSamples
 
 
-def _accumulate(submission: Submission, metrics: list[Metric], per_frame: bool, progress: Callable[[int, int], None] | None) -> Accumulated:
+def accumulate(submission: Submission, metrics: list[Metric], per_frame: bool, progress: Callable[[int, int], None] | None) -> Accumulated:
+    """Measure every readable clip of a submission."""
     scope, clips = submission.scope, submission.clips
     found = Accumulated([], [], PoseSamples(scope.protocol, submission.file.meta, len(clips)))
     for done, clip in enumerate(measured(submission, metrics, clips, per_frame=per_frame), start=1):
@@ -145,7 +146,7 @@ def _accumulate(submission: Submission, metrics: list[Metric], per_frame: bool, 
     return found
 
 
-def _sums_by_metric(submission: Submission, metrics: list[Metric], accumulated: Accumulated) -> dict[str, Sums]:
+def sums_by_metric(submission: Submission, metrics: list[Metric], accumulated: Accumulated) -> dict[str, Sums]:
     """The sums of each metric over all rows; of a file with several hypotheses also of the oracles."""
     parts = {metric.name: parts_of(metric, submission.scope.protocol) for metric in metrics}
     if submission.hypotheses > 1:

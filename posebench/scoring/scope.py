@@ -121,7 +121,7 @@ def open_scope(protocol: Protocol, location: TruthLocation) -> Iterator[Scope]:
         PosebenchError: see :func:`posebench.scoring.truth.open_truth`; or no clip fits.
     """
     with open_truth(protocol, location) as truth:
-        clips = {clip: info for clip, info in truth.infos.items() if _selects(protocol, info)}
+        clips = {clip: info for clip, info in truth.infos.items() if selects(protocol, info)}
         if not clips:
             raise PosebenchError(
                 f"no clip of protocol {protocol.id} among the {len(truth.infos)} true clips ({', '.join(list(truth.infos)[:3])} ...)",
@@ -147,7 +147,8 @@ def _require(protocol: Protocol, clips: dict[str, ClipInfo]) -> None:
             )
 
 
-def _selects(protocol: Protocol, info: ClipInfo) -> bool:
+def selects(protocol: Protocol, info: ClipInfo) -> bool:
+    """Whether the protocol scores a clip."""
     return (
         (not protocol.subjects or info.subject in protocol.subjects)
         and (not protocol.actions or info.action in protocol.actions)

@@ -21,6 +21,7 @@ from posebench.base.errors import PosebenchError
 from posebench.base.skeletons import joint_map
 from posebench.data import open_dataset
 from posebench.data.clip import ClipInfo, Dataset
+from posebench.data.corruption.conditions import Condition
 from posebench.data.people import require_size
 from posebench.predictions.archive import Predictions, open_predictions
 from posebench.scoring.protocol import Protocol
@@ -35,11 +36,15 @@ class TruthLocation:
         root: folder of the protocol's dataset; None for a dataset that needs no files.
         file: a truth file, used instead of a dataset.
         cameras: the dataset's camera file, where its folder holds none (Human3.6M).
+        condition: the corruption or shift that a dataset is read under, for a protocol that has such conditions.
+        opened: the dataset, where it is open already; it is then not opened from ``root``.
     """
 
     root: str | os.PathLike[str] | None = None
     file: str | os.PathLike[str] | None = None
     cameras: str | os.PathLike[str] | None = None
+    condition: Condition | None = None
+    opened: Dataset | None = None
 
 
 class Truth(Interface):
@@ -180,6 +185,12 @@ def open_truth(protocol: Protocol, location: TruthLocation) -> Iterator[Truth]:
     Raises:
         PosebenchError: neither or both are given where one is needed, or the data is not that of the protocol.
     """
+    if protocol.conditions and location.condition is None:
+        raise PosebenchError(
+            f"one prediction file under protocol {protocol.id}",
+            f"a method under all its conditions ({', '.join(protocol.conditions)}, at severities 1 to 5)",
+            "posebench robustness LIFTER, or for predictions made elsewhere posebench robustness score: docs/robustness.md",
+        )
     if location.file is not None:
         if location.root is not None:
             raise PosebenchError("both --root and --truth", "one source of truth", "drop one of them")
@@ -190,14 +201,16 @@ def open_truth(protocol: Protocol, location: TruthLocation) -> Iterator[Truth]:
         raise PosebenchError(
             f"protocol {protocol.id} without --truth", "the true poses, since this protocol is bound to no dataset", "add --truth GT.npz"
         )
-    dataset = open_dataset(protocol.dataset, location.root, annotation=protocol.annotation or None, cameras=location.cameras)
+    dataset = location.opened or open_dataset(
+        protocol.dataset, location.root, annotation=protocol.annotation or None, cameras=location.cameras
+    )
     if dataset.version != protocol.dataset_version:
         raise PosebenchError(
             f"dataset {dataset.name} version {dataset.version}",
             f"version {protocol.dataset_version}, to which protocol {protocol.id} is bound",
             "use the posebench version that has both",
         )
-    yield DatasetTruth(dataset, protocol)
+    yield DatasetTruth(location.condition.of(dataset) if location.condition else dataset, protocol)
 
 
 def _spacing(protocol: Protocol, dataset: Dataset) -> int:

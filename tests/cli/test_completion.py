@@ -90,7 +90,7 @@ def test_names_and_paths_are_offered_where_both_may_be_given(tmp_path):
 
 
 def test_names_are_those_of_the_library():
-    from posebench.data.simulation import NOISE_PX
+    from posebench.data.simulation import SOURCES
     from posebench.lifters import simple_lifters
     from posebench.predictions.archive import SUPERVISIONS
     from posebench.predictions.formats.registry import FORMATS
@@ -98,7 +98,7 @@ def test_names_are_those_of_the_library():
 
     assert choices.protocols() == protocol_ids()
     assert tuple(FORMATS) == choices.FORMATS
-    assert tuple(NOISE_PX) == choices.SIMULATED
+    assert SOURCES == choices.SIMULATED
     assert sorted(choices.SUPERVISIONS) == sorted(SUPERVISIONS)
     assert tuple(simple_lifters()) == choices.LIFTERS
 

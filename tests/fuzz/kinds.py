@@ -119,6 +119,28 @@ def _foreign(name: str, source: str, kept: str) -> Kind:
 # What posebench writes
 
 
+def _robustness() -> Kind:
+    from posebench.display.robustness import robustness_text
+    from posebench.scoring.protocol import load_protocol
+    from posebench.scoring.robustness.measured import TakeSums
+    from posebench.scoring.robustness.record import FACTS, Method, Robustness, Study, load_robustness
+
+    def make(folder: Path) -> None:
+        study = Study(load_protocol("cmu/noise"), ("cmu", "f" * 64), ("S07/07_01", "S09/09_01", "S29/29_01"))
+        for number, name in enumerate(("flat", "mine")):
+            study.methods[name] = method = Method(name, f"{number:032x}", dict.fromkeys(FACTS, ""))
+            for condition in study.conditions:
+                total = np.array([900.0, 1000.0, 1100.0]) * (1 + number) + 10.0 * condition.severity
+                method.sets[str(condition)] = {"PA-MPJPE": TakeSums(total, np.array([9.0, 10.0, 11.0]))}
+        Robustness({"cmu/noise": study}).save(folder / "r.json")
+
+    def read(folder: Path) -> tuple[str, str]:
+        found = load_robustness(folder / "r.json")
+        return _file(folder / "r.json"), _hash(*(str(robustness_text(study, everything=True)) for study in found.studies.values()))
+
+    return Kind("robustness", make, read, 6)
+
+
 def _result() -> Kind:
     from posebench.display.html.assembly import report
     from posebench.scoring.latex import results_in_latex
@@ -458,6 +480,7 @@ def kinds() -> list[Kind]:
         _foreign("p-stmo mat", "inference_data.mat", "inference_data.mat"),
         _foreign("martinez h5", "", "p.h5"),
         _result(),
+        _robustness(),
         _entry(),
         _speed_record(),
         _protocol(),

@@ -501,3 +501,30 @@ def test_a_protocol_may_group_subjects_but_not_under_a_name_that_every_result_ha
     assert "outdoor: TS5, TS6" in describe(protocol)
     with pytest.raises(PosebenchError, match="another name"):
         load_protocol(protocol_file(text=WHOLE + '\n[groups.action]\nsit = ["S1"]\n'))
+
+
+def test_conditions_and_their_reference_are_read_strictly(protocol_file):
+    take = ('headline = "action"\nalso = ["frame"]', 'headline = "take"')
+    text = WHOLE.replace("\n[takes]", '\nconditions = ["white", "roll"]\n\n[takes]')
+    protocol = load_protocol(protocol_file(take, text=text))
+    assert protocol.conditions == ("white", "roll")
+    assert protocol.reference is None
+    assert "condition  roll: 5, 10, 20, 30, 45" in describe(protocol)
+    stated = text.replace("\n[frames]", '\n[reference]\nmethod = "m"\nwhite = [1, 2, 3, 4, 5]\nroll = [1, 2, 3, 4, 6]\n\n[frames]')
+    with_reference = load_protocol(protocol_file(take, text=stated))
+    assert with_reference.reference == ("m", {"white": (1.0, 2.0, 3.0, 4.0, 5.0), "roll": (1.0, 2.0, 3.0, 4.0, 6.0)})
+    plain = load_protocol(protocol_file(take))
+    assert len({plain.digest, protocol.digest, with_reference.digest}) == 3
+    child = 'extends = "{}"\nid = "child"\nversion = 1\ntitle = "t"\naliases = []\nsources = ["s"]\n'
+    parent = protocol_file(take, text=stated, name="parent")
+    assert load_protocol(protocol_file(text=child.format(parent), name="child")).reference is None, "it was measured under the parent"
+    for old, new, message in (
+        ('"white", "roll"', '"white", "blur"', "out of white, detector"),
+        ("roll = [1, 2, 3, 4, 6]", "roll = [1, 2]", "an error for each of severities 1 to 5"),
+        ("roll = [1, 2, 3, 4, 6]", "", "no roll"),
+        ("roll = [1, 2, 3, 4, 6]", "roll = [1, 2, 3, 4, 6]\nzoom = [1, 2, 3, 4, 5]", "unknown zoom"),
+    ):
+        with pytest.raises(PosebenchError, match=message):
+            load_protocol(protocol_file(take, (old, new), text=stated))
+    with pytest.raises(PosebenchError, match="the headline average take"):
+        load_protocol(protocol_file(text=text))

@@ -15,10 +15,10 @@ from functools import cache, partial
 from pathlib import Path
 
 from posebench.base.errors import PosebenchError
+from posebench.base.workers import parallel
 from posebench.board.regeneration.cells import MAX_STARTS, GridContext, Outcome, run_cell
 from posebench.board.regeneration.freshness import digests_of, status_of
 from posebench.board.regeneration.grid import Cell, read_grid, select
-from posebench.board.regeneration.workers import parallel
 from posebench.data import DATASETS
 from posebench.predictions.forms import TUNED
 

@@ -15,6 +15,7 @@ COMMANDS = {
     "diagnose": "where does the error of a prediction file come from, and what would a fix gain?",
     "convert": "write a file of another project in posebench's own format",
     "compare": "paired differences between results, with intervals and a verdict",
+    "robustness": "how methods fail under errors of keypoints, other cameras and other people: docs/robustness.md",
     "report": "one HTML page on results: numbers, comparison, causes of the error, skeletons; docs/report.md",
     "board": "a leaderboard in which only comparable rows meet",
     "train": "train a baseline, predict the test split and score it; leaves a run folder",

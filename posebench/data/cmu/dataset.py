@@ -32,7 +32,7 @@ from posebench.data.cmu.acclaim import Body, forward_kinematics
 from posebench.data.cmu.amc import read_amc
 from posebench.data.cmu.asf import read_asf
 from posebench.data.people import require_size
-from posebench.data.simulation import CAMERAS, NOISE_PX, PROJECTION_VERSION, simulated_keypoints, static_camera
+from posebench.data.simulation import CAMERAS, PROJECTION_VERSION, SOURCES, simulated_sources, static_camera
 
 Array = npt.NDArray[np.float64]
 
@@ -152,7 +152,7 @@ def open_cmu(root: str | PathLike[str], progress: Callable[[int, int], None] | N
         fingerprint=facts["fingerprint"],
         official=not other_counts,
         splits=dict(SPLITS),
-        keypoint_sources=tuple(NOISE_PX),
+        keypoint_sources=SOURCES,
         load=partial(_load_clip, entry.arrays["poses"], first_row, infos),
         note=_note(entry, other_counts),
         up=(0.0, 1.0, 0.0),
@@ -243,5 +243,4 @@ def _load_clip(poses: Array, first_row: Mapping[str, int], infos: Mapping[str, C
     require_size(
         pose, f"{id} of cmu, whose skeleton file states its unit", "get the skeleton (.asf) of the take again: its length unit is wrong"
     )
-    sources = {source: partial(simulated_keypoints, camera, pose, id, source) for source in NOISE_PX}
-    return Clip(info, pose, SKELETON, FPS, camera, sources)
+    return Clip(info, pose, SKELETON, FPS, camera, simulated_sources(camera, pose, id, SKELETON, FPS))

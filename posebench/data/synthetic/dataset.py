@@ -15,7 +15,7 @@ import numpy as np
 from posebench.base.cameras import Camera, look_at
 from posebench.base.errors import PosebenchError, first_ten
 from posebench.data.clip import Clip, ClipInfo, Dataset
-from posebench.data.simulation import CAMERAS, NOISE_PX, simulated_keypoints
+from posebench.data.simulation import CAMERAS, SOURCES, simulated_sources
 from posebench.data.synthetic.body import Array
 from posebench.data.synthetic.motion import FPS, SEED, SUBJECTS, load_table, random_numbers, table_bytes, world_pose
 
@@ -55,7 +55,7 @@ def open_synthetic() -> Dataset:
         fingerprint=fingerprint.hexdigest(),
         official=True,
         splits=dict(SPLITS),
-        keypoint_sources=tuple(NOISE_PX),
+        keypoint_sources=SOURCES,
         load=partial(_load_clip, infos),
         note="generated, not captured",
         up=(0.0, 1.0, 0.0),
@@ -101,5 +101,4 @@ def _load_clip(infos: dict[str, ClipInfo], id: str) -> Clip:
     world = _world(info.action, info.subject, info.take, info.frames)
     camera = camera_of(info.subject, info.camera, world[:, 0])
     pose = camera.to_camera(world)
-    sources = {source: partial(simulated_keypoints, camera, pose, id, source) for source in NOISE_PX}
-    return Clip(info, pose, SKELETON, FPS, camera, sources)
+    return Clip(info, pose, SKELETON, FPS, camera, simulated_sources(camera, pose, id, SKELETON, FPS))

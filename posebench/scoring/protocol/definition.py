@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from posebench.base.skeletons import Skeleton
+from posebench.data.corruption.conditions import amounts
 from posebench.scoring.protocol.metric import EARLIER_ABSOLUTE, Metric
 
 AVERAGES = ("frame", "take", "action")
@@ -19,7 +20,9 @@ SPACES = ("camera", "image-2.5d")
 class Protocol:
     """A resolved protocol; ``protocols/README.md`` explains each field.
 
-    ``excluded`` maps a take to the reason, ``excluded_clips`` a clip, where only some cameras of a take are left out.
+    ``excluded`` maps a take to the reason, ``excluded_clips`` a clip, where only some cameras of a take are left out. ``conditions`` are
+    the kinds of corruptions and shifts that methods are scored under (:mod:`posebench.scoring.robustness`), and ``reference`` errors of
+    a method that other errors are divided by: its name, and for each kind the errors at severities 1 to 5.
     """
 
     id: str
@@ -48,6 +51,8 @@ class Protocol:
     aliases: tuple[str, ...] = field(compare=False)
     sources: tuple[str, ...] = field(compare=False)
     notes: str = field(compare=False)
+    conditions: tuple[str, ...] = ()
+    reference: tuple[str, dict[str, tuple[float, ...]]] | None = None
 
     def excludes(self, clip: str) -> str:
         """Why a clip is left out, by its take or by itself; empty where it is not."""
@@ -90,6 +95,10 @@ class Protocol:
             content["required"] = sorted(self.required)
         if self.space != "camera":
             content["space"] = self.space
+        if self.conditions:
+            content["conditions"] = [(kind, amounts(kind)) for kind in self.conditions]
+        if self.reference:
+            content["reference"] = self.reference
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -15,6 +15,7 @@ from posebench.base.errors import PosebenchError, did_you_mean
 from posebench.base.readers.text import MAX_TOML_BYTES, parse_toml, read_text
 from posebench.base.schema import Fields
 from posebench.base.skeletons import SKELETONS, Skeleton, skeleton
+from posebench.data.corruption.conditions import KINDS, SEVERITIES
 from posebench.scoring.protocol.definition import AVERAGES, SPACES, Protocol
 from posebench.scoring.protocol.metric import (
     ALIGNMENTS,
@@ -89,8 +90,9 @@ def _resolve(id: str, seen: tuple[str, ...]) -> dict[str, Any]:
         # A path is relative to the file that states it, not to the current folder.
         parent = str((Path(id).parent / parent).resolve())
     base = _resolve(parent, (*seen, id))
-    # These belong to one protocol only: a child that inherited id and version could be mistaken for its parent.
-    for own in ("id", "version", "title", "notes", "aliases", "sources"):
+    # These belong to one protocol only: a child that inherited id and version could be mistaken for its parent, and errors of the
+    # reference were measured under the parent.
+    for own in ("id", "version", "title", "notes", "aliases", "sources", "reference"):
         base.pop(own, None)
     return _merged(base, content)
 
@@ -159,6 +161,8 @@ def _build(content: dict[str, Any], source: str) -> Protocol:
         aliases=fields.texts("aliases"),
         sources=fields.texts("sources"),
         notes=fields.text("notes", default=""),
+        conditions=fields.texts("conditions", KINDS),
+        reference=_reference(fields),
     )
     for part in (takes, frames, root, average, fields):
         part.finish()
@@ -166,7 +170,23 @@ def _build(content: dict[str, Any], source: str) -> Protocol:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice or not protocol.metrics:
         raise fields.wrong("metrics", twice or "none", "at least one metric, and each name once")
+    if protocol.conditions and (headline != "take" or protocol.metrics[0].statistic != "mean"):
+        raise fields.wrong("conditions", list(protocol.conditions), "the headline average take, and a mean error as the first metric")
     return protocol
+
+
+def _reference(fields: Fields) -> tuple[str, dict[str, tuple[float, ...]]] | None:
+    """The frozen errors of a method for each condition; None where the protocol states none."""
+    if not fields.present("reference"):
+        return None
+    table, kinds = fields.table("reference"), fields.texts("conditions", KINDS)
+    errors = {kind: table.positives(kind) for kind in kinds}
+    for kind, values in errors.items():
+        if len(values) != len(SEVERITIES):
+            raise table.wrong(kind, list(values), f"an error for each of severities 1 to {len(SEVERITIES)}")
+    found = table.text("method"), errors
+    table.finish()
+    return found
 
 
 def _excluded(takes: Fields) -> tuple[dict[str, str], dict[str, str]]:

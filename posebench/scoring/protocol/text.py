@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from posebench.data.corruption.conditions import amounts
 from posebench.scoring.protocol.definition import Protocol
 from posebench.scoring.protocol.metric import Metric
 
@@ -25,7 +26,9 @@ def describe(protocol: Protocol) -> str:
         f"skeleton   {protocol.skeleton.id}, {len(protocol.skeleton)} joints",
         f"root       {', '.join(protocol.root)}, {counted}",
         *(f"group      {name}: {label}: {', '.join(who)}" for name, labels in protocol.groups.items() for label, who in labels.items()),
-        f"averages   {protocol.headline} (headline), {', '.join(protocol.also)}",
+        *(f"condition  {kind}: {', '.join(f'{amount:g}' for amount in amounts(kind))}" for kind in protocol.conditions),
+        *([f"reference  {protocol.reference[0]}"] if protocol.reference else []),
+        f"averages   {', '.join([f'{protocol.headline} (headline)', *protocol.also])}",
         "",
         *(f"metric     {describe_metric(metric)}" for metric in protocol.metrics),
         *(f"diagnostic {describe_metric(metric)}" for metric in protocol.diagnostics),

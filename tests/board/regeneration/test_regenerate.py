@@ -16,13 +16,13 @@ import pytest
 
 import posebench
 from posebench.base.errors import PosebenchError
+from posebench.base.workers import _one_thread_each
 from posebench.board.entry_files import load_entries
 from posebench.board.regeneration import freshness, workers
 from posebench.board.regeneration.cells import LOG, MAX_STARTS, GridContext, run_cell
 from posebench.board.regeneration.freshness import RECORD, digest_of_folder, digests_of
 from posebench.board.regeneration.grid import Cell
 from posebench.board.regeneration.regenerate import overview, regenerate
-from posebench.board.regeneration.workers import _one_thread_each
 from posebench.cli.main import main
 from posebench.networks.recipe import read_method
 from posebench.predictions.provenance import Provenance

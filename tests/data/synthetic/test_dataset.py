@@ -11,7 +11,7 @@ import posebench.data.synthetic.motion as motion
 from posebench.base.cameras import rotation_from_vector
 from posebench.base.errors import PosebenchError
 from posebench.data import open_dataset
-from posebench.data.simulation import CAMERAS, NOISE_PX
+from posebench.data.simulation import CAMERAS, SOURCES
 from posebench.data.synthetic.body import HINGES, SKELETON, columns, direction
 from posebench.data.synthetic.dataset import _world, open_synthetic
 from posebench.scoring.protocol import load_protocol
@@ -104,7 +104,7 @@ def test_keypoints_are_the_projection_of_the_pose_with_the_noise_that_is_named(d
     clip = data.load("S6/Gesturing 1/c1")
     exact = clip.camera.project(clip.pose)
     np.testing.assert_array_equal(clip.keypoints("gt"), exact)
-    assert data.keypoint_sources == tuple(NOISE_PX)
+    assert data.keypoint_sources == SOURCES
     for source, sigma in (("gauss5", 5.0), ("gauss20", 20.0)):
         assert np.std(clip.keypoints(source) - exact) == pytest.approx(sigma, rel=0.05)
 

@@ -41,12 +41,12 @@ def parallel(tasks: Sequence[Callable[[], T]], jobs: int, dask: str | None) -> I
                 raise PosebenchError(found, "its address, such as tcp://HOST:8786", "start one: dask scheduler") from error
             _one_thread_each(client.nthreads())
             stack.enter_context(parallel_config(backend="dask", client=client, wait_for_workers_timeout=FIRST_WORKER_TIMEOUT_S))
-        # One cell a batch, all handed over at once: a cell takes minutes, and one that is killed must not lose others.
+        # One task a batch, all handed over at once: a task takes up to minutes, and one that is killed must not lose others.
         yield from Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch="all")(delayed(task)() for task in tasks)
 
 
 def _one_thread_each(threads: dict[str, Any]) -> None:
-    """Refuse workers of several threads: cells share PyTorch's random numbers, so they would wait for each other."""
+    """Refuse workers of several threads: tasks share PyTorch's random numbers and thread count, so they would wait for each other."""
     threaded = sorted(worker for worker, count in threads.items() if count > 1)
     if threaded:
         found = f"{threads[threaded[0]]} threads in worker {threaded[0]}"
