@@ -10,7 +10,7 @@ from typing import Any
 from posebench.base.skeletons import Skeleton
 from posebench.scoring.protocol.metric import EARLIER_ABSOLUTE, Metric
 
-AVERAGES = ("frame", "take", "action")
+AVERAGES = ("frame", "take", "action", "subject-action")
 #: What the axes of the scored poses are: those of the camera, or MotionBERT's (:mod:`posebench.scoring.image_space`).
 SPACES = ("camera", "image-2.5d")
 
@@ -96,4 +96,9 @@ class Protocol:
 def _digested(metric: Metric) -> list[Any]:
     """What a digest holds of a metric."""
     alignment = EARLIER_ABSOLUTE if metric.alignment == "absolute" else metric.alignment
-    return [alignment, metric.statistic, metric.joints, metric.threshold, metric.thresholds, metric.inclusive]
+    content: list[Any] = [alignment, metric.statistic, metric.joints, metric.threshold, metric.thresholds, metric.inclusive]
+    if metric.named:
+        content.append({"named": metric.joint_set})
+    if metric.roots:
+        content.append({"roots": metric.roots})
+    return content

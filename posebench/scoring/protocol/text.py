@@ -42,6 +42,8 @@ def describe_metric(metric: Metric) -> str:
     numbers = f" {sign} {metric.threshold:g} mm" if metric.threshold is not None else ""
     if metric.thresholds is not None:
         numbers = " at {:g}, ..., {:g} mm, every {:g}".format(*metric.thresholds)
+    if metric.roots:
+        numbers += "; each " + ", each ".join(f"{len(joints)} from {', '.join(root)}" for joints, root in metric.roots)
     align = "" if metric.statistic == "flip-rate" else f"; alignment {metric.alignment}"
     return f"{metric.name} [{metric.unit}]: {metric.statistic}{numbers}{align}; joints {metric.joint_set} ({len(metric.joints)})"
 
