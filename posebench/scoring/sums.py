@@ -67,8 +67,8 @@ def cells(rows: Sequence[Row], total: Array, count: Array) -> tuple[Array, Array
 
 
 def relabelled(rows: Sequence[Row], kind: str) -> tuple[Sequence[Row], str]:
-    """Rows and average for :func:`cells` and :func:`weighted_average`: of ``subject-action`` each subject's action is one of its own."""
-    if kind != "subject-action":
+    """Rows and average for :func:`cells` and :func:`weighted_average`: of ``subject x action`` each subject's action is one of its own."""
+    if kind != "subject x action":
         return rows, kind
     return [row._replace(action=f"{row.subject}/{row.action}") for row in rows], "action"
 
@@ -76,7 +76,7 @@ def relabelled(rows: Sequence[Row], kind: str) -> tuple[Sequence[Row], str]:
 def average(rows: Sequence[Row], total: Array, count: Array, kind: str) -> Array:
     """An average of row totals (rows, ...).
 
-    ``kind`` is ``frame``, ``take`` (mean of take means), ``action`` (mean of action means) or ``subject-action`` (mean over the actions of
+    ``kind`` is ``frame``, ``take`` (mean of take means), ``action`` (mean of action means) or ``subject x action`` (mean over the actions of
     each subject, as HumanEva-I's tables).
 
     Takes and actions without a count are left out; NaN where nothing is counted.
@@ -94,7 +94,7 @@ def weighted_average(weights: Array, table: Array, counts: Array, kind: str) -> 
         weights: (B, takes). Of a bootstrap resample: how often each take was drawn.
         table: (takes, actions, ...) totals of :func:`cells`.
         counts: (takes, actions) counts of :func:`cells`.
-        kind: ``frame``, ``take`` or ``action``; :func:`relabelled` makes it of ``subject-action``.
+        kind: ``frame``, ``take`` or ``action``; :func:`relabelled` makes it of ``subject x action``.
 
     Returns:
         (B, ...); NaN where nothing is counted.

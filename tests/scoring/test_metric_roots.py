@@ -150,15 +150,15 @@ def test_a_subject_action_average_is_the_mean_of_the_cells():
             rows.append(Row(f"{subject}/{action}{take}/c", subject, f"{subject}/{action}{take}", "c", action))
             values.append(number)
     total, count = np.array(values) * 7.0, np.full(len(values), 7.0)
-    assert average(rows, total, count, "subject-action") == pytest.approx((15.0 + 40.0 + 80.0) / 3)
+    assert average(rows, total, count, "subject x action") == pytest.approx((15.0 + 40.0 + 80.0) / 3)
     assert average(rows, total, count, "action") == pytest.approx((270.0 / 5 + 40.0) / 2)
-    assert resample(rows, "subject-action") is None, "a cell with one take has no interval"
+    assert resample(rows, "subject x action") is None, "a cell with one take has no interval"
 
 
 def test_the_interval_of_a_subject_action_average_holds_it():
     rows = [Row(f"{s}/{a}{t}/c", s, f"{s}/{a}{t}", "c", a) for s in ("S1", "S2") for a in ("Walk", "Jog") for t in range(4)]
     total, count = np.random.default_rng(0).uniform(40, 80, len(rows)) * 9.0, np.full(len(rows), 9.0)
-    value = float(average(rows, total, count, "subject-action"))
-    low, high = interval(rows, total, count, "subject-action", resample(rows, "subject-action"))
+    value = float(average(rows, total, count, "subject x action"))
+    low, high = interval(rows, total, count, "subject x action", resample(rows, "subject x action"))
     assert low < value < high
     assert value == pytest.approx(float((total / count).mean()))

@@ -27,7 +27,7 @@ class Averages:
 
     Args:
         rows: labels of the rows.
-        kind: the average: ``frame``, ``take``, ``action`` or ``subject-action``.
+        kind: the average: ``frame``, ``take``, ``action`` or ``subject x action``.
     """
 
     def __init__(self, rows: Sequence[Row], kind: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from posebench.base.skeletons import Skeleton
 from posebench.scoring.protocol.metric import EARLIER_ABSOLUTE, Metric
 
-AVERAGES = ("frame", "take", "action", "subject-action")
+AVERAGES = ("frame", "take", "action", "subject x action")
 #: What the axes of the scored poses are: those of the camera, or MotionBERT's (:mod:`posebench.scoring.image_space`).
 SPACES = ("camera", "image-2.5d")
 
