@@ -62,7 +62,7 @@ class DatasetSpec(NamedTuple):
         licence: terms of its owners.
         obtain: how to get the files: a command, or where it is described.
         protocol: id of the protocol that a training on this dataset is scored under.
-        tuning_subject: training subject that replaces the test split while a recipe is tuned.
+        tuning_subject: training subject, or split for validation, that replaces the test split while a recipe is tuned.
         open: reads the dataset.
         needs_root: False for a dataset that is generated.
         options: which of ``annotation`` and ``cameras`` its reader takes.
@@ -139,6 +139,42 @@ def _writers_of_3dhp() -> Mapping[str, Writer]:
     return LAYOUTS
 
 
+def _open_aspset(request: OpenRequest) -> Dataset:
+    from posebench.data.aspset.dataset import open_aspset
+
+    return open_aspset(request.root, request.progress)
+
+
+def _writers_of_aspset() -> Mapping[str, Writer]:
+    from posebench.data.aspset.export import LAYOUTS
+
+    return LAYOUTS
+
+
+def _open_humaneva(request: OpenRequest) -> Dataset:
+    from posebench.data.humaneva.dataset import open_humaneva
+
+    return open_humaneva(request.root, request.progress)
+
+
+def _writers_of_humaneva() -> Mapping[str, Writer]:
+    from posebench.data.humaneva.export import LAYOUTS
+
+    return LAYOUTS
+
+
+def _open_3dpw(request: OpenRequest) -> Dataset:
+    from posebench.data.threedpw.dataset import open_3dpw
+
+    return open_3dpw(request.root, annotation=request.annotation, progress=request.progress)
+
+
+def _writers_of_3dpw() -> Mapping[str, Writer]:
+    from posebench.data.threedpw.export import LAYOUTS
+
+    return LAYOUTS
+
+
 def _open_synthetic(request: OpenRequest) -> Dataset:  # noqa: ARG001 - every reader takes the request
     from posebench.data.synthetic.dataset import open_synthetic
 
@@ -185,6 +221,46 @@ DATASETS: Mapping[str, DatasetSpec] = {
         options=("annotation",),
         layouts=("3dhp", "p-stmo"),
         writers=_writers_of_3dhp,
+    ),
+    "aspset": DatasetSpec(
+        description=(
+            "ASPset-510: 510 clips of sport outdoors, 17 subjects, three real cameras, 17 joints, 50 Hz (reader tested on generated"
+            " files only)"
+        ),
+        licence="CC0: free for all uses, and may be redistributed",
+        obtain="archive.org, item aspset510 (no videos needed); docs/datasets.md",
+        protocol="aspset/test10",
+        tuning_subject="val",
+        open=_open_aspset,
+        layouts=("aspset",),
+        writers=_writers_of_aspset,
+    ),
+    "humaneva": DatasetSpec(
+        description=(
+            "HumanEva-I in VideoPose3D's archives: three subjects, three cameras, 15 joints, 60 Hz; from your own copy (reader tested on"
+            " generated files only)"
+        ),
+        licence="its owners': registration, research use, no redistribution; read their terms",
+        obtain="register at the dataset's site, then VideoPose3D's data/prepare_data_humaneva.py; docs/datasets.md",
+        protocol="humaneva",
+        tuning_subject="Train-S3",
+        open=_open_humaneva,
+        layouts=("humaneva",),
+        writers=_writers_of_humaneva,
+    ),
+    "3dpw": DatasetSpec(
+        description=(
+            "3DPW: 60 sequences outdoors by one moving camera, 24 joints of SMPL, 30 Hz, detections; from your own copy (reader tested on"
+            " generated files only)"
+        ),
+        licence="its owners': non-commercial research, no redistribution (not checked); read their terms",
+        obtain="sequenceFiles.zip of the dataset's site; docs/datasets.md",
+        protocol="3dpw/smpl24",
+        tuning_subject="validation",
+        open=_open_3dpw,
+        options=("annotation",),
+        layouts=("3dpw",),
+        writers=_writers_of_3dpw,
     ),
     "synthetic": DatasetSpec(
         description=(

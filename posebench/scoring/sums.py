@@ -76,8 +76,8 @@ def relabelled(rows: Sequence[Row], kind: str) -> tuple[Sequence[Row], str]:
 def average(rows: Sequence[Row], total: Array, count: Array, kind: str) -> Array:
     """An average of row totals (rows, ...).
 
-    ``kind`` is ``frame``, ``take`` (mean of take means), ``action`` (mean of action means) or ``subject x action`` (mean over the actions of
-    each subject, as HumanEva-I's tables).
+    ``kind`` is ``frame``, ``take`` (mean of take means), ``action`` (mean of action means) or ``subject x action`` (mean over the actions
+    of each subject, as HumanEva-I's tables).
 
     Takes and actions without a count are left out; NaN where nothing is counted.
     """

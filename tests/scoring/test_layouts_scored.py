@@ -19,6 +19,9 @@ PROTOCOL = {
     "h36m-fetch": "h36m/s9s11-every64",
     "3dhp": "3dhp/official",
     "p-stmo": "3dhp/official",
+    "aspset": "aspset/test",
+    "humaneva": "humaneva",
+    "3dpw": "3dpw/smpl24",
 }
 LAYOUTS = export_layouts()
 
@@ -34,7 +37,7 @@ def noisy(root, name, path, spacing=1):
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_layout_is_written_read_and_scored(copies, layout, tmp_path, capsys):
-    name = "3dhp" if PROTOCOL[layout].startswith("3dhp") else "h36m"
+    name = PROTOCOL[layout].partition("/")[0]
     root, preds, out = str(copies / layout), str(tmp_path / "p.npz"), tmp_path / "r.json"
     assert main(["data", "info", name, "--root", root, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["official"] is False

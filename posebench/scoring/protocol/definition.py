@@ -34,6 +34,7 @@ class Protocol:
     excluded: dict[str, str]
     excluded_clips: dict[str, str]
     required: tuple[str, ...]
+    split: str
     space: str
     stride: int
     fps: float
@@ -88,6 +89,8 @@ class Protocol:
             content["excluded clips"] = sorted(self.excluded_clips)
         if self.required:
             content["required"] = sorted(self.required)
+        if self.split:
+            content["split"] = self.split
         if self.space != "camera":
             content["space"] = self.space
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]

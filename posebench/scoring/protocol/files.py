@@ -145,6 +145,7 @@ def _build(content: dict[str, Any], source: str) -> Protocol:
         excluded=excluded,
         excluded_clips=excluded_clips,
         required=takes.texts("required"),
+        split=takes.text("split", default=""),
         space=fields.choice("space", SPACES, default=SPACES[0]),
         stride=frames.whole("stride"),
         fps=frames.number("fps", default=0.0),

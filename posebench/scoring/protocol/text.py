@@ -15,6 +15,7 @@ def describe(protocol: Protocol) -> str:
         "",
         f"dataset    {protocol.dataset} {protocol.dataset_version}"
         + (f", annotation {protocol.annotation}" if protocol.annotation else ""),
+        *([f"split      {protocol.split}"] if protocol.split else []),
         f"subjects   {', '.join(protocol.subjects) or 'all'}",
         f"actions    {', '.join(protocol.actions) or 'all'}",
         f"cameras    {', '.join(protocol.cameras) or 'all'}",
