@@ -1,6 +1,6 @@
 """What a body tells of the file that it was read from: limbs of one length, knees that bend forwards, keypoints where it projects.
 
-Readers of files that nobody at hand has seen judge every recording with these. A wrong joint order, exchanged sides, a mirrored axis or a
+Readers whose files could not be tried here judge every recording with these. A wrong joint order, exchanged sides, a mirrored axis or a
 wrong camera gives poses of a plausible size, and scores that mean nothing.
 
 **Convention.** Poses (T, J, 3) mm in a right-handed frame, such as the camera's (x right, y down, z forward).

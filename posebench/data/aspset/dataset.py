@@ -138,7 +138,7 @@ def read_camera(path: Path) -> Camera:
     rotation = extrinsic[:3, :3]
     if not (np.isfinite(intrinsic).all() and np.isfinite(extrinsic).all()) or (intrinsic[[0, 1], [0, 1]] <= 0).any():
         raise LAYOUT.wrong(f"{path}: a camera with a focal length that is not above 0, or a number that is not finite", "finite numbers")
-    # Printed with six digits, which is as far as the axes are orthogonal.
+    # Printed with six digits, up to which the axes are orthogonal.
     if np.abs(rotation @ rotation.T - np.eye(3)).max() > 1e-3 or np.linalg.det(rotation) < 0:
         raise LAYOUT.wrong(f"{path}: an extrinsic matrix that is no rotation, or a mirrored one", "world to camera, 4x4")
     position = -np.linalg.solve(rotation, extrinsic[:3, 3]).astype(np.float64)

@@ -1,6 +1,6 @@
 """Write a dataset in the layout of ASPset-510, to try the layout without a download.
 
-**Convention.** Each take becomes a clip with the cameras ``left mid right``, the first three of its own. The world is turned into the left
+**Convention.** Each take becomes a clip. The cameras ``left mid right`` of a subject are the first three of the subject's first take. The world is turned into the left
 camera's frame. The last training subject is the split ``val``. In every 50th frame a wrist is missing.
 """
 
@@ -18,7 +18,7 @@ from posebench.base.readers.c3d import write_c3d
 from posebench.base.skeletons import skeleton
 from posebench.data.aspset.dataset import CAMERAS, FOLDERS, RATE, SKELETON_OF_FILE, SPLITS_FILE
 from posebench.data.clip import Dataset
-from posebench.data.rehearsal import in_order, start, takes
+from posebench.data.rehearsal import start, takes, world
 
 if TYPE_CHECKING:
     from posebench.data.registry import Progress, Writer
@@ -30,21 +30,21 @@ def export_aspset(dataset: Dataset, folder: Path, progress: Progress | None = No
     """``splits.csv``, ``{trainval,test}/joints_3d/*/*.c3d`` and ``{trainval,test}/cameras/*/*.json`` in ``folder``."""
     start(dataset, folder)
     rows = ["subject,clip,split,camera"]
+    rigs: dict[str, list[Camera]] = {}
     last = list(dataset.splits["train"])[-1]
     for number, (part, take, clips) in enumerate(takes(dataset, progress)):
         subject, clip = take.split("/")[0].lower(), f"{number + 1:04d}"
         split = "val" if part == "train" and take.split("/")[0] == last else part
-        base = clips[0].camera
-        assert base is not None
-        points = in_order(clips[0].pose, "aspset17")
+        if subject not in rigs:
+            rigs[subject] = [one.camera for one in clips if one.camera is not None][: len(CAMERAS)]
+            for name, camera in zip(CAMERAS, rigs[subject], strict=False):
+                path = folder / FOLDERS[split] / "cameras" / subject / f"{subject}-{name}.json"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_text(path, json.dumps(_matrices(rigs[subject][0], camera)))
+        points = rigs[subject][0].to_camera(world(clips[0], "aspset17"))
         points[MISSING - 1 :: MISSING, skeleton("aspset17").index("l_wrist")] = np.nan
         text: dict[str, str | list[str]] = {"UNITS": "mm", "SKEL": SKELETON_OF_FILE, "LABELS": list(skeleton("aspset17").joints)}
         write_c3d(folder / FOLDERS[split] / "joints_3d" / subject / f"{subject}-{clip}.c3d", points, RATE, text)
-        for name, other in zip(CAMERAS, clips, strict=False):
-            assert other.camera is not None
-            path = folder / FOLDERS[split] / "cameras" / subject / f"{subject}-{name}.json"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_text(path, json.dumps(_matrices(base, other.camera)))
         rows.append(f"{subject},{clip},{split},{'all' if split != 'test' else CAMERAS[number % 3]}")
     write_text(folder / SPLITS_FILE, "\n".join(rows) + "\n")
 
