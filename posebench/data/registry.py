@@ -175,6 +175,18 @@ def _writers_of_3dpw() -> Mapping[str, Writer]:
     return LAYOUTS
 
 
+def _open_aist(request: OpenRequest) -> Dataset:
+    from posebench.data.aist.dataset import open_aist
+
+    return open_aist(request.root, request.progress)
+
+
+def _writers_of_aist() -> Mapping[str, Writer]:
+    from posebench.data.aist.export import LAYOUTS
+
+    return LAYOUTS
+
+
 def _open_synthetic(request: OpenRequest) -> Dataset:  # noqa: ARG001 - every reader takes the request
     from posebench.data.synthetic.dataset import open_synthetic
 
@@ -261,6 +273,19 @@ DATASETS: Mapping[str, DatasetSpec] = {
         options=("annotation",),
         layouts=("3dpw",),
         writers=_writers_of_3dpw,
+    ),
+    "aist": DatasetSpec(
+        description=(
+            "AIST++: dance by 30 dancers, five of nine real cameras, 17 joints of COCO triangulated from detections, 60 Hz; from your own"
+            " copy (reader tested on generated files only)"
+        ),
+        licence="annotations CC BY 4.0; the videos are their owners'",
+        obtain="the annotations from the site of AIST++ (no videos needed); docs/datasets.md",
+        protocol="aist/test",
+        tuning_subject="val",
+        open=_open_aist,
+        layouts=("aist",),
+        writers=_writers_of_aist,
     ),
     "synthetic": DatasetSpec(
         description=(

@@ -19,7 +19,7 @@ from posebench.data.aspset.dataset import read_camera
 from posebench.data.rehearsal import in_order
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-FREE = ("aspset", "humaneva", "3dpw")
+FREE = ("aspset", "humaneva", "3dpw", "aist")
 
 
 @pytest.fixture
@@ -155,7 +155,16 @@ def edit_aspset(folder, change):
         write_c3d(path, change(read_c3d(path).points), 50.0, {"UNITS": "mm", "SKEL": "aspset_17j"})
 
 
-EDITS = {"aspset": edit_aspset, "humaneva": edit_humaneva, "3dpw": edit_3dpw}
+def edit_aist(folder, change):
+    for path in (folder / "keypoints3d").glob("*.pkl"):
+        content = pickle.loads(path.read_bytes())
+        path.write_bytes(pickle.dumps({key: change(pose) for key, pose in content.items()}, protocol=2))
+
+
+EDITS = {"aspset": edit_aspset, "humaneva": edit_humaneva, "3dpw": edit_3dpw, "aist": edit_aist}
+#: What a length in the files is multiplied by to be in metres, or millimetres where it is in metres; and in centimetres or inches.
+OTHER_UNITS = {"aspset": (1e-3, 0.1), "humaneva": (1e3, 100.0), "3dpw": (1e3, 100.0), "aist": (0.01, 10.0)}
+ORDERS = {"aspset": "aspset17", "humaneva": "humaneva15", "3dpw": "smpl24", "aist": "coco17"}
 
 
 def mirrored(order):
@@ -166,19 +175,18 @@ def mirrored(order):
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        ("millimetres or metres", "they look like"),
-        ("centimetres", "they look like"),
+        ("one other unit", "they look like"),
+        ("another one", "they look like"),
         ("another order", "on the left|the length|keypoints|knees"),
         ("sides exchanged", "knees that bend backwards|keypoints"),
         ("an axis mirrored", "knees that bend backwards|keypoints|behind"),
     ],
 )
 def test_poses_of_another_unit_order_or_axis_are_refused(copy, name, fault, words):
-    order = {"aspset": "aspset17", "humaneva": "humaneva15", "3dpw": "smpl24"}[name]
-    factor = 1e-3 if name == "aspset" else 1e3
+    order, units = ORDERS[name], OTHER_UNITS[name]
     change = {
-        "millimetres or metres": lambda pose: pose * factor,
-        "centimetres": lambda pose: pose * (0.1 if name == "aspset" else 100.0),
+        "one other unit": lambda pose: pose * units[0],
+        "another one": lambda pose: pose * units[1],
         "another order": lambda pose: pose[:, np.random.default_rng(0).permutation(pose.shape[1])],
         "sides exchanged": mirrored(order),
         "an axis mirrored": lambda pose: pose * [-1.0, 1.0, 1.0],
@@ -198,6 +206,9 @@ def test_poses_of_another_unit_order_or_axis_are_refused(copy, name, fault, word
         ("3dpw", "sequenceFiles/test/s9_walking_1_00.pkl"),
         ("aspset", "trainval/joints_3d/s1/s1-0001.c3d"),
         ("aspset", "trainval/cameras/s1/s1-mid.json"),
+        ("aist", "keypoints3d/gBR_sBM_cAll_d01_mBR0_ch00.pkl"),
+        ("aist", "keypoints2d/gBR_sBM_cAll_d01_mBR0_ch00.pkl"),
+        ("aist", "cameras/setting1.json"),
     ],
 )
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.97])
@@ -213,6 +224,8 @@ def test_a_cut_file_is_named(copy, name, file, share):
         ("humaneva", "data_3d_humaneva15.npz", "without data_3d_humaneva15.npz"),
         ("aspset", "splits.csv", "splits.csv"),
         ("aspset", "test/cameras/s9/s9-left.json", "s9-left.json"),
+        ("aist", "cameras/setting1.json", "setting1.json"),
+        ("aist", "cameras/mapping.txt", "mapping.txt"),
     ],
 )
 def test_a_missing_file_is_named(copy, name, file, words):
@@ -296,3 +309,61 @@ def test_a_subject_of_two_splits_is_one_for_each(copy):
     data = open_dataset("aspset", folder)
     assert data.splits["val"] == ("s1-val",)
     assert data.splits["train"] == ("s1-train",)
+
+
+def aist_sequence(folder):
+    return sorted((folder / "keypoints3d").glob("*.pkl"))[0]
+
+
+def test_frames_of_aist_with_a_joint_that_was_not_triangulated_are_not_scored(copies):
+    data = open_dataset("aist", copies / "aist")
+    for id, info in data.infos.items():
+        assert set(range(info.frames)) - set(data.valid[id].tolist()) == set(range(59, info.frames, 60))
+    clip = data.load(next(iter(data.infos)))
+    assert clip.id.endswith("/c01")
+    scored = data.valid[clip.id]
+    apart = clip.keypoints("det")[scored] - clip.camera.project(clip.pose)[scored]
+    assert 2.0 < apart.std() < 4.0
+
+
+def test_sequences_that_are_to_be_ignored_and_bad_views_are_left_out(copies, copy):
+    folder = copy("aist")
+    name = aist_sequence(folder).stem
+    (folder / "ignore_list.txt").write_text(name + "\n")
+    assert not any(name in id for id in open_dataset("aist", folder).infos)
+    assert any(name in id for id in open_dataset("aist", copies / "aist").infos)
+
+
+def test_a_camera_file_of_aist_with_tangential_distortion_is_read_with_a_note(copy):
+    folder = copy("aist")
+    path = folder / "cameras" / "setting1.json"
+    rig = json.loads(path.read_text())
+    rig[0]["distortions"] = [0.01, 0.0, 1e-3, 0.0, 0.0]
+    path.write_text(json.dumps(rig))
+    data = open_dataset("aist", folder)
+    assert "tangential distortion left out of setting1" in data.note
+    assert data.load(next(iter(data.infos))).camera.radial.tolist() == [0.01, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("change", [{"rotation": [0.0]}, {"size": "x"}, {"matrix": None}, {"name": "c77"}])
+def test_a_broken_camera_of_aist_is_refused(copy, change):
+    folder = copy("aist")
+    path = folder / "cameras" / "setting1.json"
+    rig = json.loads(path.read_text())
+    path.write_text(json.dumps([rig[0] | change, *rig[1:]]))
+    assert str(path) in refusal("aist", folder)
+
+
+def test_detections_of_other_frames_are_refused(copy):
+    folder = copy("aist")
+    path = folder / "keypoints2d" / aist_sequence(folder).name
+    content = pickle.loads(path.read_bytes())
+    path.write_bytes(pickle.dumps(content | {"keypoints2d": content["keypoints2d"][:, :-3]}, protocol=2))
+    assert "detections of" in refusal("aist", folder)
+
+
+def test_a_name_that_is_no_sequence_is_refused(copy):
+    folder = copy("aist")
+    with (folder / "splits" / "pose_train.txt").open("a") as file:
+        file.write("../../secret\n")
+    assert "'../../secret'" in refusal("aist", folder)

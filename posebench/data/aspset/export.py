@@ -1,7 +1,8 @@
 """Write a dataset in the layout of ASPset-510, to try the layout without a download.
 
-**Convention.** Each take becomes a clip. The cameras ``left mid right`` of a subject are the first three of the subject's first take. The world is turned into the left
-camera's frame. The last training subject is the split ``val``. In every 50th frame a wrist is missing.
+**Convention.** Each take becomes a clip. The cameras ``left mid right`` of a subject are the first three of the subject's first take,
+and the world is the frame of the left one. The last training subject is the split ``val``, where there are several. In every 50th frame a
+wrist is missing.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ def export_aspset(dataset: Dataset, folder: Path, progress: Progress | None = No
     start(dataset, folder)
     rows = ["subject,clip,split,camera"]
     rigs: dict[str, list[Camera]] = {}
-    last = list(dataset.splits["train"])[-1]
+    training = list(dict.fromkeys(dataset.infos[id].subject for id in dataset.clip_ids("train")))
+    last = training[-1] if len(training) > 1 else ""
     for number, (part, take, clips) in enumerate(takes(dataset, progress)):
         subject, clip = take.split("/")[0].lower(), f"{number + 1:04d}"
         split = "val" if part == "train" and take.split("/")[0] == last else part
