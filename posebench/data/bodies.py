@@ -130,6 +130,8 @@ def require_projection(pose: Array, order: str, points: Array, of_points: str, p
     step = max(1, len(pose) // _POSES)
     seen = points[::step][:, [theirs.index(joint) for joint in common]].reshape(-1, 2)
     body = pose[::step][:, [mine.index(joint) for joint in common]].reshape(-1, 3)
+    if (body[:, 2] > 0.0).mean() < IN_FRONT:
+        return  # relative to the root, or behind the camera: not for this judge
     usable = np.isfinite(seen).all(axis=1) & (seen != 0.0).any(axis=1) & (body[:, 2] > 0.0)
     if usable.sum() < 20:
         return

@@ -187,6 +187,18 @@ def _writers_of_aist() -> Mapping[str, Writer]:
     return LAYOUTS
 
 
+def _open_h3wb(request: OpenRequest) -> Dataset:
+    from posebench.data.h3wb.dataset import open_h3wb
+
+    return open_h3wb(request.root, request.progress)
+
+
+def _writers_of_h3wb() -> Mapping[str, Writer]:
+    from posebench.data.h3wb.export import LAYOUTS
+
+    return LAYOUTS
+
+
 def _open_synthetic(request: OpenRequest) -> Dataset:  # noqa: ARG001 - every reader takes the request
     from posebench.data.synthetic.dataset import open_synthetic
 
@@ -273,6 +285,19 @@ DATASETS: Mapping[str, DatasetSpec] = {
         options=("annotation",),
         layouts=("3dpw",),
         writers=_writers_of_3dpw,
+    ),
+    "h3wb": DatasetSpec(
+        description=(
+            "Human3.6M 3D WholeBody: single frames of 133 joints with face, hands and feet, four cameras; from your own copy (reader tested"
+            " on generated files only)"
+        ),
+        licence="annotations MIT, but made from Human3.6M, whose terms hold: academic use, no redistribution",
+        obtain="links in the H3WB repository; docs/datasets.md",
+        protocol="h3wb/task1",
+        tuning_subject="S6",
+        open=_open_h3wb,
+        layouts=("h3wb",),
+        writers=_writers_of_h3wb,
     ),
     "aist": DatasetSpec(
         description=(

@@ -23,6 +23,7 @@ PROTOCOL = {
     "aspset": "aspset/test",
     "humaneva": "humaneva",
     "3dpw": "3dpw/smpl24",
+    "h3wb": "h3wb/task1",
     "aist": "aist/test",
 }
 LAYOUTS = export_layouts()

@@ -29,6 +29,7 @@ from posebench.base.readers.pickles import numbers, read_pickle
 from posebench.base.readers.text import read_json, read_text
 from posebench.data.bodies import require_projection
 from posebench.data.clip import Dataset
+from posebench.data.people import require_size
 from posebench.data.recordings import Layout, Recording, mapping, open_recordings, subjects_by_split
 
 #: All nine cameras of a rig, in the order of ``keypoints2d``, and those that are read: every other one, around the dancer.
@@ -162,6 +163,7 @@ def _recording(path: Path, sequence: str, subject: str, genre: str, rig: Mapping
         raise LAYOUT.wrong(f"{path}: no frame with all joints", "numbers in keypoints3d and keypoints3d_optim")
     cameras: dict[str, Camera | None] = {name: rig[name] for name in CAMERAS if (sequence, name) not in BAD_VIEWS}
     detections = path.parents[1] / "keypoints2d" / path.name
+    require_size(smooth[valid] * 10.0, str(path), _ADVICE, stated=LAYOUT.unit)
     if detections.is_file():
         _judge_detections(detections, smooth[valid] * 10.0, valid, {name: camera for name, camera in rig.items() if name in cameras})
     return Recording(subject, sequence, genre, sequence, smooth * 10.0, cameras, valid=valid)
