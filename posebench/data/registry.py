@@ -145,6 +145,13 @@ def _open_aspset(request: OpenRequest) -> Dataset:
     return open_aspset(request.root, request.progress)
 
 
+def _fetch_aspset(destination: str | PathLike[str]) -> Path:
+    from posebench.base.progress import silent
+    from posebench.data.aspset.fetch import fetch_aspset
+
+    return fetch_aspset(destination, progress=not silent())
+
+
 def _writers_of_aspset() -> Mapping[str, Writer]:
     from posebench.data.aspset.export import LAYOUTS
 
@@ -252,10 +259,11 @@ DATASETS: Mapping[str, DatasetSpec] = {
             " files only)"
         ),
         licence="CC0: free for all uses, and may be redistributed",
-        obtain="archive.org, item aspset510 (no videos needed); docs/datasets.md",
+        obtain="posebench data fetch aspset -o aspset",
         protocol="aspset/test10",
         tuning_subject="val",
         open=_open_aspset,
+        fetch=_fetch_aspset,
         layouts=("aspset",),
         writers=_writers_of_aspset,
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,10 @@ from posebench.base.readers.c3d import read_c3d, write_c3d
 from posebench.base.skeletons import joint_map, skeleton
 from posebench.data import DATASETS, open_dataset
 from posebench.data.aspset.dataset import read_camera
+from posebench.data.aspset.fetch import ARCHIVES, fetch_aspset
 from posebench.data.rehearsal import world
+from posebench.metrics.alignment import residuals
+from posebench.metrics.peers import aspset_pa_errors
 from posebench.predictions.archive import save_predictions
 from posebench.scoring.evaluate import score
 
@@ -462,3 +466,67 @@ def test_the_columns_of_h3wb_are_the_official_formulas(copies, tmp_path):
     }
     for name, value in expected.items():
         assert result.value(name) == pytest.approx(value, rel=1e-9), name
+
+
+def packed(folder, archives, extra=()):
+    """A stand-in for the download of ASPset-510: the files of a copy as the archives hold them."""
+
+    def download(name, _destination):
+        part = name.removeprefix("aspset510_v1_").removesuffix(".tar.gz")
+        base, _, kind = part.partition("-")
+        path = archives / name
+        with tarfile.open(path, "w:gz") as archive:
+            for file in sorted(folder.rglob("*")):
+                place = file.relative_to(folder).as_posix()
+                if file.is_file() and (place == "splits.csv" if base == "common" else place.startswith(f"{base}/{kind}/")):
+                    archive.add(file, f"ASPset-510/{place}")
+            for place in extra:
+                archive.add(folder / "splits.csv", place)
+        return path
+
+    return download
+
+
+def test_a_fetched_copy_is_opened_and_nothing_else_is_unpacked(copies, tmp_path):
+    extra = ("../outside/splits.csv", "notes.txt", "test/joints_3d/../../../x.c3d")
+    root = fetch_aspset(tmp_path / "out", progress=False, download=packed(copies / "aspset", tmp_path, extra))
+    assert open_dataset("aspset", root).fingerprint == open_dataset("aspset", copies / "aspset").fingerprint
+    assert {path.name for path in tmp_path.iterdir()} == {"out", *ARCHIVES}
+    assert {path.name for path in root.iterdir()} == {"splits.csv", "trainval", "test"}
+
+
+@pytest.mark.parametrize("share", [0.0, 0.6])
+def test_a_damaged_archive_is_named(copies, tmp_path, share):
+    whole = packed(copies / "aspset", tmp_path)
+
+    def cut(name, destination):
+        path = whole(name, destination)
+        path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+        return path
+
+    with pytest.raises(PosebenchError, match=r"aspset510_v1_common-splits.tar.gz, which is damaged"):
+        fetch_aspset(tmp_path / "out", progress=False, download=cut)
+
+
+def test_a_file_that_is_too_large_is_not_unpacked(copies, tmp_path, monkeypatch):
+    monkeypatch.setattr("posebench.data.aspset.fetch.MAX_FILE", 10)
+    with pytest.raises(PosebenchError, match="too large"):
+        fetch_aspset(tmp_path / "out", progress=False, download=packed(copies / "aspset", tmp_path))
+
+
+def test_the_alignment_of_aspset_differs_from_ours_only_where_the_best_fit_is_a_reflection():
+    random = np.random.default_rng(0)
+    truth = random.normal(0.0, 300.0, (6, 17, 3))
+    pred = 0.7 * truth + random.normal(0.0, 40.0, truth.shape)
+    ours, _ = residuals(pred, truth, {"similarity"})
+    assert np.abs(aspset_pa_errors(pred, truth) - ours["similarity"]).max() < 1e-9
+    flipped = pred * [1.0, 1.0, -1.0]
+    ours, _ = residuals(flipped, truth, {"similarity"})
+    for frame, error in enumerate(aspset_pa_errors(flipped, truth)):
+        # posekit's formula, written out for one pose.
+        y, x = flipped[frame] - flipped[frame].mean(axis=0), truth[frame] - truth[frame].mean(axis=0)
+        u, s, vt = np.linalg.svd(y.T @ x)
+        rotation = u @ np.diag([1.0, 1.0, np.linalg.det(u @ vt)]) @ vt
+        expected = np.linalg.norm(s.sum() / (y**2).sum() * y @ rotation - x, axis=-1)
+        assert np.abs(error - expected).max() < 1e-9
+    assert np.abs(aspset_pa_errors(flipped, truth) - ours["similarity"]).max() > 10.0
