@@ -134,7 +134,7 @@ def open_recordings(
         infos={id: stored.info for id, stored in clips.items()},
         fingerprint=entry.facts["fingerprint"],
         official=False,
-        splits={split: subjects for split, subjects in kept.items() if subjects},
+        splits={"train": (), "test": ()} | {split: subjects for split, subjects in kept.items() if subjects},
         keypoint_sources=(*sources, *(later or {})),
         load=partial(_load, layout, entry.arrays, clips, later or {}),
         note="; ".join(part for part in (UNTESTED, note, entry.note) if part),

@@ -66,6 +66,7 @@ class DatasetSpec(NamedTuple):
         open: reads the dataset.
         needs_root: False for a dataset that is generated.
         options: which of ``annotation`` and ``cameras`` its reader takes.
+        protocols_by_subject: test subject to protocol id, for copies whose test split is another one than that of the usual protocol.
         protocols_by_fps: frames per second to protocol id, for copies that hold a subset of the frames.
         fetch: downloads the files to a folder and returns the folder to open; None where the owners' terms forbid it.
         acknowledgement: text that the owners ask users to print.
@@ -84,6 +85,7 @@ class DatasetSpec(NamedTuple):
     needs_root: bool = True
     options: tuple[str, ...] = ()
     protocols_by_fps: Mapping[float, str] = {}
+    protocols_by_subject: Mapping[str, str] = {}
     fetch: Callable[[str | PathLike[str]], Path] | None = None
     acknowledgement: str = ""
     details: Callable[[Dataset], dict[str, object]] | None = None
@@ -93,7 +95,8 @@ class DatasetSpec(NamedTuple):
 
     def protocol_for(self, dataset: Dataset) -> str:
         """Id of the protocol that a training on this opened copy is scored under."""
-        return self.protocols_by_fps.get(dataset.fps, self.protocol)
+        by_subject = [self.protocols_by_subject[subject] for subject in dataset.splits["test"] if subject in self.protocols_by_subject]
+        return (by_subject or [self.protocols_by_fps.get(dataset.fps, self.protocol)])[0]
 
 
 def _open_cmu(request: OpenRequest) -> Dataset:
@@ -304,6 +307,7 @@ DATASETS: Mapping[str, DatasetSpec] = {
         protocol="h3wb/task1",
         tuning_subject="S6",
         open=_open_h3wb,
+        protocols_by_subject={"S7": "h3wb/s7"},
         layouts=("h3wb",),
         writers=_writers_of_h3wb,
     ),

@@ -530,3 +530,22 @@ def test_the_alignment_of_aspset_differs_from_ours_only_where_the_best_fit_is_a_
         expected = np.linalg.norm(s.sum() / (y**2).sum() * y @ rotation - x, axis=-1)
         assert np.abs(error - expected).max() < 1e-9
     assert np.abs(aspset_pa_errors(flipped, truth) - ours["similarity"]).max() > 10.0
+
+
+def test_without_the_official_tests_h3wb_is_trained_for_s7(copies, copy):
+    folder = copy("h3wb")
+    for path in folder.glob("*.json"):
+        path.unlink()
+    data = open_dataset("h3wb", folder)
+    assert data.splits["test"] == ("S7",)
+    assert DATASETS["h3wb"].protocol_for(data) == "h3wb/s7"
+    assert DATASETS["h3wb"].protocol_for(open_dataset("h3wb", copies / "h3wb")) == "h3wb/task1"
+    assert "no task1" in data.note
+
+
+def test_a_copy_without_a_split_has_it_empty(copy):
+    folder = copy("3dpw")
+    shutil.rmtree(folder / "sequenceFiles" / "test")
+    data = open_dataset("3dpw", folder)
+    assert data.splits["test"] == ()
+    assert "0 of 24 sequences of test" in data.note
