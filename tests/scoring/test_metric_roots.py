@@ -14,7 +14,9 @@ from posebench.base.skeletons import skeleton
 from posebench.scoring.intervals import interval, resample
 from posebench.scoring.measure import measure_clip
 from posebench.scoring.protocol import describe, load_protocol
+from posebench.scoring.scope import open_scope
 from posebench.scoring.sums import Row, average
+from posebench.scoring.truth import TruthLocation
 
 BODY = skeleton("h36m17")
 ARMS = """
@@ -162,3 +164,15 @@ def test_the_interval_of_a_subject_action_average_holds_it():
     low, high = interval(rows, total, count, "subject x action", resample(rows, "subject x action"))
     assert low < value < high
     assert value == pytest.approx(float((total / count).mean()))
+
+
+def test_a_protocol_may_leave_it_to_the_dataset_who_is_in_a_split(tmp_path):
+    path = tmp_path / "split.toml"
+    path.write_text('extends = "synthetic"\nid = "s"\nversion = 1\ntitle = "s"\n[takes]\nsubjects = []\nsplit = "test"\n')
+    protocol = load_protocol(str(path))
+    with open_scope(protocol, TruthLocation()) as scope:
+        assert {info.subject for info in scope.clips.values()} == {"S9", "S11"}
+    assert protocol.digest != replace(protocol, split="").digest
+    assert "split      test" in describe(protocol)
+    with pytest.raises(PosebenchError, match="one of train, test"), open_scope(replace(protocol, split="val"), TruthLocation()):
+        pass

@@ -44,6 +44,8 @@ class C3D(NamedTuple):
     def text(self, name: str) -> str:
         """A parameter of text, empty where the file has none of this name."""
         value = self.parameters.get(name, "")
+        if isinstance(value, list) and len(value) == 1:
+            value = value[0]  # some writers store one text as a list of one
         return value.strip() if isinstance(value, str) else ""
 
 

@@ -1,6 +1,7 @@
 """The ``aspset`` dataset: ``splits.csv``, and C3D and camera files below ``trainval`` and ``test``.
 
-**Convention.** 17 joints, mm, 50 Hz, three cameras (``left mid right``) without distortion; the world is the left camera's frame, y down.
+**Convention.** 17 joints, mm, 50 Hz, three cameras (``left mid right``) without distortion; the world is the left camera's frame, y down,
+and how that camera is tilted is not known.
 Clip ``04ac/0026/left`` is subject, clip and camera. ``splits.csv`` says which cameras of a clip are used: ``all`` or one. There are no
 actions. A frame in which one joint is missing is not valid. Keypoints are projections only; none are published.
 
@@ -36,7 +37,7 @@ SKELETON_OF_FILE = "aspset_17j"
 _UNITS = {"": 1.0, "mm": 1.0, "m": 1000.0}
 _MAX_TEXT = 2**22
 _ADVICE = "posebench data fetch aspset; docs/datasets.md describes the files"
-LAYOUT = Layout("aspset", "1", "aspset17", RATE, "millimetres", _ADVICE, up=(0.0, -1.0, 0.0))
+LAYOUT = Layout("aspset", "1", "aspset17", RATE, "millimetres", _ADVICE)
 
 
 def open_aspset(root: str | PathLike[str], progress: Callable[[int, int], None] | None = None) -> Dataset:

@@ -214,6 +214,7 @@ def _metric(fields: Fields, sets: dict[str, tuple[str, ...]], bones: Skeleton, *
     else:
         joint_set = fields.choice("joints", sets, default="all")
         joints = sets[joint_set]
+    roots = _roots(fields, sets, bones, joints)
     metric = Metric(
         alignment="absolute" if statistic == "flip-rate" else _alignment(fields, statistic, oracles=oracles),
         statistic=statistic,
@@ -222,8 +223,8 @@ def _metric(fields: Fields, sets: dict[str, tuple[str, ...]], bones: Skeleton, *
         threshold=fields.number("threshold") if statistic == "pck" else None,
         thresholds=fields.grid("thresholds") if statistic in ("auc", "cps") else None,
         inclusive=statistic == "pck" and fields.choice("compare", ("<", "<=")) == "<=",
-        named=fields.flag("named", default=False) or fields.present("root"),
-        roots=_roots(fields, sets, bones, joints),
+        named=fields.flag("named", default=False) or bool(roots),
+        roots=roots,
     )
     if metric.roots and (metric.alignment != "root" or statistic not in OF_ORACLES):
         raise fields.wrong(
