@@ -95,8 +95,10 @@ class DatasetSpec(NamedTuple):
 
     def protocol_for(self, dataset: Dataset) -> str:
         """Id of the protocol that a training on this opened copy is scored under."""
-        by_subject = [self.protocols_by_subject[subject] for subject in dataset.splits["test"] if subject in self.protocols_by_subject]
-        return (by_subject or [self.protocols_by_fps.get(dataset.fps, self.protocol)])[0]
+        for subject, protocol in self.protocols_by_subject.items():
+            if subject in dataset.splits["test"]:
+                return protocol
+        return self.protocols_by_fps.get(dataset.fps, self.protocol)
 
 
 def _open_cmu(request: OpenRequest) -> Dataset:
