@@ -195,3 +195,29 @@ def screen_coordinates(pixels: npt.ArrayLike, size: tuple[int, int]) -> Array:
     width, height = size
     out: Array = np.asarray(pixels, dtype=np.float64) / width * 2 - np.array([1.0, height / width])
     return out
+
+
+def vector_from_rotation(rotation: npt.ArrayLike) -> Array:
+    """Rotation vector (3,), rad, such that :func:`rotation_from_vector` gives ``rotation`` (3, 3) again.
+
+    Example:
+        >>> vector_from_rotation([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]).round(6).tolist()
+        [0.0, 0.0, 1.570796]
+    """
+    r = np.asarray(rotation, dtype=np.float64)
+    # Through the quaternion with the largest part first, which is stable for every angle.
+    trace = np.array([np.trace(r), r[0, 0], r[1, 1], r[2, 2]])
+    skew = np.array([r[2, 1] - r[1, 2], r[0, 2] - r[2, 0], r[1, 0] - r[0, 1]])
+    largest = int(trace.argmax())
+    if largest == 0:
+        quaternion = np.array([1.0 + trace[0], *skew])
+    else:
+        axis = largest - 1
+        part = r[axis] + r[:, axis]
+        part[axis] = 1.0 + 2.0 * r[axis, axis] - trace[0]
+        quaternion = np.array([skew[axis], *part])
+    quaternion /= np.linalg.norm(quaternion)
+    length = float(np.linalg.norm(quaternion[1:]))
+    angle = 2.0 * np.arctan2(length, quaternion[0])
+    out: Array = quaternion[1:] * (angle / length if length > 1e-12 else 2.0)
+    return out

@@ -5,7 +5,9 @@ share a joint exactly when they share its name. Joints that the field treats as 
 anatomically (3DHP's ``neck`` and Human3.6M's ``thorax``) are listed in :data:`EQUATED`.
 
 Sources of the orders: VideoPose3D ``common/h36m_dataset.py`` (32 and 17), Martinez ``SH_NAMES`` (Stacked Hourglass),
-RepNet's released evaluation (16), SPIN ``constants.py`` (LSP 14), the official 3DHP ``mpii_get_joints.m`` (28 and 17), COCO.
+RepNet's released evaluation (16), SPIN ``constants.py`` (LSP 14), the official 3DHP ``mpii_get_joints.m`` (28 and 17), COCO and
+COCO-WholeBody (17 and 133), SMPL (24), ASPset-510's ``aspset_17j``, VideoPose3D ``common/humaneva_dataset.py`` (15), OpenPose's COCO model
+(18), and PoseBench3D's ``dataset_indices`` (14).
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from posebench.base.errors import PosebenchError
+from posebench.base.errors import PosebenchError, first_ten
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,22 @@ def _tree(id: str, root: str | None, *lines: str) -> Skeleton:
     return Skeleton(id, joints, parents, root)
 
 
+def _face() -> list[str]:
+    """The 68 points of a face in the order of 300-W, from the person's right ear; points that mirror each other share a number."""
+    pairs = {n: 16 - n for n in range(8)} | {n: 43 - n for n in range(17, 22)} | {31: 35, 32: 34}
+    pairs |= {36: 45, 37: 44, 38: 43, 39: 42, 40: 47, 41: 46}
+    pairs |= {48: 54, 49: 53, 50: 52, 59: 55, 58: 56, 60: 64, 61: 63, 67: 65}
+    left = {there: here for here, there in pairs.items()}
+    return [f"r_face_{n}" if n in pairs else f"l_face_{left[n]}" if n in left else f"face_{n}" for n in range(68)]
+
+
+def _hand(side: str) -> str:
+    """The 21 points of a hand: its own wrist, then four of each finger from thumb to little finger."""
+    points = [f"{side}_hand_0<{side}_wrist"]
+    points += [f"{side}_hand_{n}<{side}_hand_{0 if n % 4 == 1 else n - 1}" for n in range(1, 21)]
+    return " ".join(points)
+
+
 _LEGS = "r_hip<pelvis r_knee<r_hip r_ankle<r_knee l_hip<pelvis l_knee<l_hip l_ankle<l_knee"
 _ARMS_L = "l_shoulder<thorax l_elbow<l_shoulder l_wrist<l_elbow"
 _ARMS_R = "r_shoulder<thorax r_elbow<r_shoulder r_wrist<r_elbow"
@@ -164,6 +182,49 @@ SKELETONS: dict[str, Skeleton] = {
             "l_elbow<l_shoulder r_elbow<r_shoulder l_wrist<l_elbow r_wrist<r_elbow",
             "l_hip<l_shoulder r_hip<r_shoulder l_knee<l_hip r_knee<r_hip l_ankle<l_knee r_ankle<r_knee",
         ),
+        # COCO-WholeBody: body, feet, 68 points of the face (300-W), 21 of each hand from its wrist to the finger tips.
+        _tree(
+            "coco133",
+            None,
+            "nose l_eye<nose r_eye<nose l_ear<l_eye r_ear<r_eye l_shoulder<nose r_shoulder<nose",
+            "l_elbow<l_shoulder r_elbow<r_shoulder l_wrist<l_elbow r_wrist<r_elbow",
+            "l_hip<l_shoulder r_hip<r_shoulder l_knee<l_hip r_knee<r_hip l_ankle<l_knee r_ankle<r_knee",
+            *(f"{side}_big_toe<{side}_ankle {side}_small_toe<{side}_ankle {side}_heel<{side}_ankle" for side in "lr"),
+            " ".join(f"{name}<nose" for name in _face()),
+            *(_hand(side) for side in "lr"),
+        ),
+        _tree(
+            "openpose18",
+            None,
+            "nose neck<nose r_shoulder<neck r_elbow<r_shoulder r_wrist<r_elbow l_shoulder<neck l_elbow<l_shoulder l_wrist<l_elbow",
+            "r_hip<neck r_knee<r_hip r_ankle<r_knee l_hip<neck l_knee<l_hip l_ankle<l_knee r_eye<nose l_eye<nose r_ear<r_eye l_ear<l_eye",
+        ),
+        _tree(
+            "smpl24",
+            "pelvis",
+            "pelvis l_hip<pelvis r_hip<pelvis spine_low<pelvis l_knee<l_hip r_knee<r_hip spine_mid<spine_low",
+            "l_ankle<l_knee r_ankle<r_knee spine_high<spine_mid l_foot<l_ankle r_foot<r_ankle",
+            "neck<spine_high l_collar<spine_high r_collar<spine_high",
+            "head_joint<neck l_shoulder<l_collar r_shoulder<r_collar l_elbow<l_shoulder r_elbow<r_shoulder",
+            "l_wrist<l_elbow r_wrist<r_elbow l_hand<l_wrist r_hand<r_wrist",
+        ),
+        _tree(
+            "aspset17",
+            "pelvis",
+            "r_ankle<r_knee r_knee<r_hip r_hip<pelvis r_wrist<r_elbow r_elbow<r_shoulder r_shoulder<neck",
+            "l_ankle<l_knee l_knee<l_hip l_hip<pelvis l_wrist<l_elbow l_elbow<l_shoulder l_shoulder<neck",
+            "head_top<head head<neck neck<spine spine<pelvis pelvis",
+        ),
+        _tree(
+            "humaneva15",
+            "pelvis",
+            "pelvis thorax<pelvis",
+            _ARMS_L,
+            _ARMS_R,
+            "l_hip<pelvis l_knee<l_hip l_ankle<l_knee r_hip<pelvis r_knee<r_hip r_ankle<r_knee head_centre<thorax",
+        ),
+        # The 14 joints that PoseBench3D scores of every dataset: with pelvis, without head (not LSP's 14).
+        _tree("posebench3d14", "pelvis", "pelvis", _LEGS, "thorax<pelvis", _ARMS_L, _ARMS_R),
     )
 }
 
@@ -172,6 +233,10 @@ SKELETONS: dict[str, Skeleton] = {
 EQUATED: dict[tuple[str, str], dict[str, str]] = {
     ("mpi17", "h36m17"): {"neck": "thorax", "head": "neck_nose"},
     ("mpi28", "h36m17"): {"neck": "thorax", "head": "neck_nose"},
+    ("aspset17", "h36m17"): {"neck": "thorax", "head": "neck_nose"},
+    ("openpose18", "h36m17"): {"neck": "thorax"},
+    # As PoseBench3D takes 16 joints of 3DPW: SMPL's joint of the head lies in the skull, not on top of it.
+    ("smpl24", "h36m17"): {"spine_mid": "spine", "neck": "thorax", "head_joint": "head_top"},
 }
 
 
@@ -211,7 +276,7 @@ def joint_map(source: str, target: str) -> tuple[int, ...]:
     **Convention.** Joints are matched by name, then through :data:`EQUATED`.
 
     Raises:
-        PosebenchError: a joint of ``target`` is missing in ``source``; all missing ones are named.
+        PosebenchError: a joint of ``target`` is missing in ``source``; the first ten that are missing are named.
 
     Example:
         >>> joint_map("h36m32", "h36m17")
@@ -222,7 +287,7 @@ def joint_map(source: str, target: str) -> tuple[int, ...]:
     missing = [joint for joint, name in zip(wanted.joints, names, strict=True) if not name]
     if missing:
         raise PosebenchError(
-            f"skeleton {source}, which has no {', '.join(missing)}",
+            f"skeleton {source}, which has no {first_ten(missing)}",
             f"every joint of {target}",
             "store the poses in a skeleton that has them, or choose a protocol whose joints the file covers",
         )

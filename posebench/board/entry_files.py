@@ -25,6 +25,7 @@ from posebench.board.entry_checks import ADVICE, check_derived
 from posebench.predictions.archive import SUPERVISIONS
 from posebench.predictions.disclosure import FACTS
 from posebench.predictions.provenance import read_provenance
+from posebench.scoring.protocol import AVERAGES
 from posebench.scoring.result import Result
 
 _MAX_BYTES = 64 * 2**20
@@ -130,7 +131,7 @@ def load_entry(path: Path, board: Path) -> Entry:
             "id": protocol.text("id"),
             "version": protocol.whole("version"),
             "digest": protocol.text("digest"),
-            "headline": protocol.choice("headline", ("frame", "take", "action")),
+            "headline": protocol.choice("headline", AVERAGES),
         },
         data={key: data.text(key) for key in ("name", "version", "fingerprint")},
         takes=takes,

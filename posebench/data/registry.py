@@ -62,10 +62,11 @@ class DatasetSpec(NamedTuple):
         licence: terms of its owners.
         obtain: how to get the files: a command, or where it is described.
         protocol: id of the protocol that a training on this dataset is scored under.
-        tuning_subject: training subject that replaces the test split while a recipe is tuned.
+        tuning_subject: training subject, or split for validation, that replaces the test split while a recipe is tuned.
         open: reads the dataset.
         needs_root: False for a dataset that is generated.
         options: which of ``annotation`` and ``cameras`` its reader takes.
+        protocols_by_subject: test subject to protocol id, for copies whose test split is another one than that of the usual protocol.
         protocols_by_fps: frames per second to protocol id, for copies that hold a subset of the frames.
         fetch: downloads the files to a folder and returns the folder to open; None where the owners' terms forbid it.
         acknowledgement: text that the owners ask users to print.
@@ -84,6 +85,7 @@ class DatasetSpec(NamedTuple):
     needs_root: bool = True
     options: tuple[str, ...] = ()
     protocols_by_fps: Mapping[float, str] = {}
+    protocols_by_subject: Mapping[str, str] = {}
     fetch: Callable[[str | PathLike[str]], Path] | None = None
     acknowledgement: str = ""
     details: Callable[[Dataset], dict[str, object]] | None = None
@@ -93,6 +95,9 @@ class DatasetSpec(NamedTuple):
 
     def protocol_for(self, dataset: Dataset) -> str:
         """Id of the protocol that a training on this opened copy is scored under."""
+        for subject, protocol in self.protocols_by_subject.items():
+            if subject in dataset.splits["test"]:
+                return protocol
         return self.protocols_by_fps.get(dataset.fps, self.protocol)
 
 
@@ -135,6 +140,73 @@ def _open_3dhp(request: OpenRequest) -> Dataset:
 
 def _writers_of_3dhp() -> Mapping[str, Writer]:
     from posebench.data.mpi_inf_3dhp.export import LAYOUTS
+
+    return LAYOUTS
+
+
+def _open_aspset(request: OpenRequest) -> Dataset:
+    from posebench.data.aspset.dataset import open_aspset
+
+    return open_aspset(request.root, request.progress)
+
+
+def _fetch_aspset(destination: str | PathLike[str]) -> Path:
+    from posebench.base.progress import silent
+    from posebench.data.aspset.fetch import fetch_aspset
+
+    return fetch_aspset(destination, progress=not silent())
+
+
+def _writers_of_aspset() -> Mapping[str, Writer]:
+    from posebench.data.aspset.export import LAYOUTS
+
+    return LAYOUTS
+
+
+def _open_humaneva(request: OpenRequest) -> Dataset:
+    from posebench.data.humaneva.dataset import open_humaneva
+
+    return open_humaneva(request.root, request.progress)
+
+
+def _writers_of_humaneva() -> Mapping[str, Writer]:
+    from posebench.data.humaneva.export import LAYOUTS
+
+    return LAYOUTS
+
+
+def _open_3dpw(request: OpenRequest) -> Dataset:
+    from posebench.data.threedpw.dataset import open_3dpw
+
+    return open_3dpw(request.root, annotation=request.annotation, progress=request.progress)
+
+
+def _writers_of_3dpw() -> Mapping[str, Writer]:
+    from posebench.data.threedpw.export import LAYOUTS
+
+    return LAYOUTS
+
+
+def _open_aist(request: OpenRequest) -> Dataset:
+    from posebench.data.aist.dataset import open_aist
+
+    return open_aist(request.root, request.progress)
+
+
+def _writers_of_aist() -> Mapping[str, Writer]:
+    from posebench.data.aist.export import LAYOUTS
+
+    return LAYOUTS
+
+
+def _open_h3wb(request: OpenRequest) -> Dataset:
+    from posebench.data.h3wb.dataset import open_h3wb
+
+    return open_h3wb(request.root, request.progress)
+
+
+def _writers_of_h3wb() -> Mapping[str, Writer]:
+    from posebench.data.h3wb.export import LAYOUTS
 
     return LAYOUTS
 
@@ -185,6 +257,74 @@ DATASETS: Mapping[str, DatasetSpec] = {
         options=("annotation",),
         layouts=("3dhp", "p-stmo"),
         writers=_writers_of_3dhp,
+    ),
+    "aspset": DatasetSpec(
+        description=(
+            "ASPset-510: 510 clips of sport outdoors, 17 subjects, three real cameras, 17 joints, 50 Hz (reader tested on generated"
+            " files only)"
+        ),
+        licence="CC0: free for all uses, and may be redistributed",
+        obtain="posebench data fetch aspset -o aspset",
+        protocol="aspset/test10",
+        tuning_subject="val",
+        open=_open_aspset,
+        fetch=_fetch_aspset,
+        layouts=("aspset",),
+        writers=_writers_of_aspset,
+    ),
+    "humaneva": DatasetSpec(
+        description=(
+            "HumanEva-I in VideoPose3D's archives: three subjects, three cameras, 15 joints, 60 Hz; from your own copy (reader tested on"
+            " generated files only)"
+        ),
+        licence="its owners': registration, research use, no redistribution; read their terms",
+        obtain="register at the dataset's site, then VideoPose3D's data/prepare_data_humaneva.py; docs/datasets.md",
+        protocol="humaneva",
+        tuning_subject="Train-S3",
+        open=_open_humaneva,
+        layouts=("humaneva",),
+        writers=_writers_of_humaneva,
+    ),
+    "3dpw": DatasetSpec(
+        description=(
+            "3DPW: 60 sequences outdoors by one moving camera, 24 joints of SMPL, 30 Hz, detections; from your own copy (reader tested on"
+            " generated files only)"
+        ),
+        licence="its owners': non-commercial research, no redistribution (not checked); read their terms",
+        obtain="sequenceFiles.zip of the dataset's site; docs/datasets.md",
+        protocol="3dpw/smpl24",
+        tuning_subject="validation",
+        open=_open_3dpw,
+        options=("annotation",),
+        layouts=("3dpw",),
+        writers=_writers_of_3dpw,
+    ),
+    "h3wb": DatasetSpec(
+        description=(
+            "Human3.6M 3D WholeBody: single frames of 133 joints with face, hands and feet, four cameras; from your own copy (reader tested"
+            " on generated files only)"
+        ),
+        licence="annotations MIT, but made from Human3.6M, whose terms hold: academic use, no redistribution",
+        obtain="links in the H3WB repository; docs/datasets.md",
+        protocol="h3wb/task1",
+        tuning_subject="S6",
+        open=_open_h3wb,
+        protocols_by_subject={"S7": "h3wb/s7"},
+        layouts=("h3wb",),
+        writers=_writers_of_h3wb,
+    ),
+    "aist": DatasetSpec(
+        description=(
+            "AIST++: dance by 30 dancers, five of nine real cameras, 17 joints of COCO triangulated from detections, 60 Hz; from your own"
+            " copy (reader tested on generated files only)"
+        ),
+        licence="annotations CC BY 4.0; the videos are their owners'",
+        obtain="the annotations from the site of AIST++ (no videos needed); docs/datasets.md",
+        protocol="aist/test",
+        tuning_subject="val",
+        open=_open_aist,
+        layouts=("aist",),
+        writers=_writers_of_aist,
     ),
     "synthetic": DatasetSpec(
         description=(

@@ -204,6 +204,18 @@ def posebench3d_pa_errors(pred: npt.ArrayLike, truth: npt.ArrayLike) -> Array:
     return _distance(_ratio(np.einsum("tij,tji->t", k, rotation), np.einsum("tjc,tjc->t", y, y)) * (y @ rotation), x)
 
 
+def aspset_pa_errors(pred: npt.ArrayLike, truth: npt.ArrayLike) -> Array:
+    """Errors (T, J), mm, after the Procrustes alignment of ASPset-510's evaluation (posekit ``skeleton/utils.py``).
+
+    The rotation is proper, as ours, but the scale is the sum of all singular values, whose last one ours subtracts where the best fit would
+    be a reflection. Where it would not, both are the same.
+    """
+    y, x, k = _centred(*_poses(pred, truth))
+    u, s, vt = np.linalg.svd(k)
+    vt[:, 2] *= np.where(np.linalg.det(u @ vt) < 0.0, -1.0, 1.0)[:, None]
+    return _distance(_ratio(s.sum(axis=1), np.einsum("tjc,tjc->t", y, y)) * (y @ (u @ vt)), x)
+
+
 def probflows_pck(errors: npt.ArrayLike) -> Array:
     """Share (T,), 0 to 1, of 14 joints below 150 mm, not aligned (ProbFlows ``utils/eval_functions.py``); ours: 17 joints, %."""
     out: Array = pck(np.asarray(errors, dtype=np.float64)[:, list(PROBFLOWS_PCK_JOINTS)]).mean(axis=1) / 100.0

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
+V = TypeVar("V")
 
 
 @dataclass
@@ -40,6 +42,14 @@ class ClipSums:
             for table in ("total", "count", "frames", "curve"):
                 getattr(self, table).update(getattr(other, table))
         return self
+
+    def renamed(self, old: str, new: str) -> ClipSums:
+        """The same sums, where the name of a metric, and so of its oracles, begins with another one."""
+
+        def table(values: dict[str, V]) -> dict[str, V]:
+            return {new + name.removeprefix(old): value for name, value in values.items()}
+
+        return replace(self, total=table(self.total), count=table(self.count), frames=table(self.frames), curve=table(self.curve))
 
     def add(self, name: str, values: Array) -> None:
         """Add values (n, K) of n frames."""

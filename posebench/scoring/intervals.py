@@ -25,7 +25,7 @@ from string import ascii_lowercase
 import numpy as np
 import numpy.typing as npt
 
-from posebench.scoring.sums import Row, cells, codes, weighted_average
+from posebench.scoring.sums import Row, cells, codes, relabelled, weighted_average
 from posebench.scoring.tie_groups import tie_groups
 
 Array = npt.NDArray[np.float64]
@@ -156,6 +156,7 @@ def resample(rows: Sequence[Row], headline: str, resamples: int = RESAMPLES) -> 
         None where no interval can be given: there are fewer than two takes, or, for the headline average ``action``, an action has a
         single take, which every resample would draw as if it did not vary.
     """
+    rows, headline = relabelled(rows, headline)
     takes, _ = codes([row.take for row in rows])
     action_of: dict[str, set[str]] = {}
     for row in rows:
@@ -188,6 +189,7 @@ def resampled(rows: Sequence[Row], total: Array, count: Array, kind: str, resamp
     """One average of row totals (rows,) in every resample; None where there are no resamples or one of them is empty."""
     if resampling is None:
         return None
+    rows, kind = relabelled(rows, kind)
     table, counts, _, _ = cells(rows, total, count)
     values = weighted_average(resampling.weights, table, counts, kind)
     return values if np.isfinite(values).all() else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -63,18 +64,54 @@ def measure_clip(
     over time are taken between neighbouring frames of the protocol only, and a clip's velocity is weighted by its number of frames,
     not of differences (as in VideoPose3D).
     """
-    fused = [metric for metric in wanted if is_fused(metric)]
-    rest = [metric for metric in wanted if not is_fused(metric)]
+    plain = [metric for metric in wanted if not metric.roots]
+    fused = [metric for metric in plain if is_fused(metric)]
+    rest = [metric for metric in plain if not is_fused(metric)]
     parts = []
     if fused:
         parts.append(fused_sums(protocol, fused, pred, truth, frames, to_mm=to_mm, per_frame=per_frame, run=run))
     if rest or not fused:
         parts.append(_numpy_sums(protocol, rest, pred, truth, frames, to_mm, buffers or Buffers(), per_frame=per_frame))
+    parts += [
+        _own_root_sums(protocol, metric, pred, truth, frames, to_mm, buffers or Buffers(), per_frame=per_frame)
+        for metric in wanted
+        if metric.roots
+    ]
     sums = parts[0].joined(parts[1:])
     for metric in wanted:
         if metric.statistic == "velocity":
             _weight_by_frames(sums, metric.name, len(truth))
     return sums
+
+
+def _own_root_sums(
+    protocol: Protocol,
+    metric: Metric,
+    pred: npt.NDArray[np.floating],
+    truth: npt.NDArray[np.floating],
+    frames: npt.NDArray[np.int64],
+    to_mm: float,
+    buffers: Buffers,
+    *,
+    per_frame: bool,
+) -> ClipSums:
+    """Sums of a metric whose joints have roots of their own: distances of poses in which each joint is seen from its own root."""
+    order = protocol.skeleton
+    root_of = np.zeros((len(order), len(order)))
+    root_of[:, list(protocol.root_indices)] = 1.0 / len(protocol.root_indices)
+    for joints, root in metric.roots:
+        rows = [order.index(joint) for joint in joints]
+        root_of[rows] = 0.0
+        root_of[np.ix_(rows, [order.index(joint) for joint in root])] = 1.0 / len(root)
+
+    def seen(pose: npt.NDArray[np.floating]) -> Array:
+        with np.errstate(invalid="ignore", over="ignore"):
+            out: Array = pose - root_of @ pose.astype(np.float64)
+        return out
+
+    absolute = replace(metric, alignment="absolute")
+    sums = _numpy_sums(protocol, [absolute], seen(pred), seen(truth), frames, to_mm, buffers, per_frame=per_frame)
+    return sums.renamed(absolute.name, metric.name)
 
 
 def _numpy_sums(

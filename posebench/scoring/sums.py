@@ -66,11 +66,22 @@ def cells(rows: Sequence[Row], total: Array, count: Array) -> tuple[Array, Array
     return table, counts, takes, actions
 
 
+def relabelled(rows: Sequence[Row], kind: str) -> tuple[Sequence[Row], str]:
+    """Rows and average for :func:`cells` and :func:`weighted_average`: of ``subject x action`` each subject's action is one of its own."""
+    if kind != "subject x action":
+        return rows, kind
+    return [row._replace(action=f"{row.subject}/{row.action}") for row in rows], "action"
+
+
 def average(rows: Sequence[Row], total: Array, count: Array, kind: str) -> Array:
-    """An average of row totals (rows, ...), over ``frame``, ``take`` (mean of take means) or ``action`` (mean of action means).
+    """An average of row totals (rows, ...).
+
+    ``kind`` is ``frame``, ``take`` (mean of take means), ``action`` (mean of action means) or ``subject x action`` (mean over the actions
+    of each subject, as HumanEva-I's tables).
 
     Takes and actions without a count are left out; NaN where nothing is counted.
     """
+    rows, kind = relabelled(rows, kind)
     table, counts, _, _ = cells(rows, total, count)
     values: Array = weighted_average(np.ones((1, len(counts))), table, counts, kind)[0]
     return values
@@ -83,7 +94,7 @@ def weighted_average(weights: Array, table: Array, counts: Array, kind: str) -> 
         weights: (B, takes). Of a bootstrap resample: how often each take was drawn.
         table: (takes, actions, ...) totals of :func:`cells`.
         counts: (takes, actions) counts of :func:`cells`.
-        kind: ``frame``, ``take`` or ``action``.
+        kind: ``frame``, ``take`` or ``action``; :func:`relabelled` makes it of ``subject x action``.
 
     Returns:
         (B, ...); NaN where nothing is counted.

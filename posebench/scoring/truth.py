@@ -81,7 +81,7 @@ class Truth(Interface):
         """The clip's camera; None where none is known."""
 
     def keypoints(self, clip: str, source: str) -> npt.NDArray[np.floating] | None:
-        """Keypoints (T, J, 2) px of the whole clip from a source; None where they are not known."""
+        """Keypoints (T, J, 2) px of the whole clip from a source; None where they are not known, or of other joints than the poses."""
 
     def describe(self) -> ScoredData:
         """What the result states of the data. Hashes a truth file, which takes a while."""
@@ -93,7 +93,8 @@ class DatasetTruth:
     def __init__(self, dataset: Dataset, protocol: Protocol) -> None:
         self._dataset = dataset
         self._joints = list(joint_map(dataset.skeleton, protocol.skeleton.id))
-        self.infos: Mapping[str, ClipInfo] = dataset.infos
+        wanted = dataset.clip_ids(protocol.split or None)
+        self.infos: Mapping[str, ClipInfo] = {id: dataset.infos[id] for id in wanted} if protocol.split else dataset.infos
         self.valid = dataset.valid
         self.labels = dataset.labels
         self.spacing = _spacing(protocol, dataset)
@@ -111,7 +112,9 @@ class DatasetTruth:
     def keypoints(self, clip: str, source: str) -> npt.NDArray[np.floating] | None:
         """See :class:`Truth`."""
         loaded = self._dataset.load(clip)
-        return loaded.keypoints(source)[:, self._joints] if source in loaded.sources else None
+        if source not in loaded.sources or (loaded.skeleton_of and loaded.skeleton_of(source) != loaded.skeleton):
+            return None
+        return loaded.keypoints(source)[:, self._joints]
 
     def describe(self) -> ScoredData:
         """See :class:`Truth`."""

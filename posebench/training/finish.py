@@ -26,7 +26,9 @@ from posebench.training.job import Job
 
 
 def hold_out(dataset: Dataset, subject: str) -> Dataset:
-    """The dataset with one training subject as its test split and the other ones as its training split."""
+    """The dataset with one training subject, or its own split for that (``val``), as its test split, and the other ones to train on."""
+    if subject in dataset.splits:
+        return replace(dataset, splits={"train": dataset.splits["train"], "test": dataset.splits[subject]})
     rest = tuple(other for other in dataset.splits["train"] if other != subject)
     return replace(dataset, splits={"train": rest, "test": (subject,)})
 
@@ -143,11 +145,12 @@ def _tuning_protocol(folder: Path, base: str, subjects: tuple[str, ...]) -> str:
     """A protocol over the tuning subject. No leaderboard knows it, so its results can never become entries."""
     path = folder / "tuning.toml"
     own = base.endswith(".toml")
-    name = load_protocol(base).id
+    protocol = load_protocol(base)
+    name, split = protocol.id, 'split = ""\n' if protocol.split else ""
     path.write_text(
         f"extends = {json.dumps(str(Path(base).resolve()) if own else base)}\nid = {json.dumps('tuning/' + name)}\nversion = 1\n"
         f"title = {json.dumps('Tuning: ' + ' '.join(subjects) + ', held out of the training split')}\n"
-        f"[takes]\nsubjects = {json.dumps(list(subjects))}\n",
+        f"[takes]\n{split}subjects = {json.dumps(list(subjects))}\n",
         encoding="utf-8",
     )
     return str(path)

@@ -8,7 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from posebench.base import cameras as geometry
-from posebench.base.cameras import Camera, look_at, rotation_from_quaternion, rotation_xyz, screen_coordinates
+from posebench.base.cameras import (
+    Camera,
+    look_at,
+    rotation_from_quaternion,
+    rotation_from_vector,
+    rotation_xyz,
+    screen_coordinates,
+    vector_from_rotation,
+)
 
 LENS = {"radial": np.array([-0.2, 0.24, -0.002]), "tangential": np.array([-0.0009, -0.0014])}
 
@@ -136,3 +144,12 @@ def test_the_examples_in_the_docstrings_run():
     result = doctest.testmod(geometry)
     assert result.failed == 0
     assert result.attempted > 0
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.tuples(*[st.floats(-1, 1)] * 3), st.floats(0.0, 3.1415))
+def test_a_rotation_has_the_vector_that_gives_it(axis, angle):
+    length = float(np.linalg.norm(axis))
+    vector = np.array(axis) / length * angle if length > 1e-3 else np.zeros(3)
+    rotation = rotation_from_vector(vector)
+    assert np.abs(rotation_from_vector(vector_from_rotation(rotation)) - rotation).max() < 1e-7

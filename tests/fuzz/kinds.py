@@ -318,9 +318,9 @@ def _layout(name: str) -> Kind:
         export_layouts()[name](replace(dataset, infos={id: info for id, info in dataset.infos.items() if wanted(info)}), folder / "copy")
 
     def read(folder: Path) -> tuple[str, str]:
-        from posebench.data import open_dataset
+        from posebench.data import DATASETS, open_dataset
 
-        dataset = open_dataset("3dhp" if name in ("3dhp", "p-stmo") else "h36m", folder / "copy")
+        dataset = open_dataset(next(known for known, spec in DATASETS.items() if name in spec.layouts), folder / "copy")
         clips = [dataset.load(id) for id in dataset.infos]
         for clip in clips[:2]:
             for source in dataset.keypoint_sources[:2]:

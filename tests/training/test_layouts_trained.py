@@ -4,14 +4,14 @@ import pytest
 
 import posebench
 from posebench.cli.main import main
-from posebench.data.registry import export_layouts
+from posebench.data.registry import DATASETS, export_layouts
 
 TINY = ["--set", "width=16", "--set", "epochs=1", "--set", "samples=256", "--threads", "1"]
 
 
 @pytest.mark.parametrize("layout", export_layouts())
 def test_a_baseline_trains_on_every_layout_of_licensed_data(copies, layout, tmp_path, capsys):
-    dataset = "3dhp" if layout in ("3dhp", "p-stmo") else "h36m"
+    dataset = next(name for name, spec in DATASETS.items() if layout in spec.layouts)
     run = tmp_path / "run"
     assert (
         main(["train", "martinez", "--dataset", dataset, "--root", str(copies / layout), "--preset", "smoke", *TINY, "-o", str(run)]) == 0

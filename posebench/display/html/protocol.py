@@ -11,6 +11,7 @@ _AVERAGES = {
     "take": "the mean over takes, each of which has the same weight",
     "frame": "the mean over all frames",
     "action": "the mean over actions, each of which has the same weight",
+    "subject x action": "the mean over the actions of each subject, each of which has the same weight",
 }
 _ALIGNMENTS = {
     "absolute": "nothing is aligned",

@@ -41,7 +41,7 @@ def explained_metrics(source: Source, names: Sequence[str]) -> list[Metric]:
     protocol = source.protocol
     listed = [metric for metric in (*protocol.metrics, *protocol.diagnostics) if metric.statistic in _STATISTICS]
     # Conventions are about poses relative to their root.
-    known = {metric.name: metric for metric in listed if metric.alignment != "absolute"}
+    known = {metric.name: metric for metric in listed if metric.alignment != "absolute" and not metric.roots}
     usable = {name: metric for name, metric in known.items() if source.facts.metric_scale or not metric.absolute}
     for name in names:
         if name in known and name not in usable:

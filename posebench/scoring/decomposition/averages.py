@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from posebench.scoring import intervals
-from posebench.scoring.sums import Row, cells, weighted_average
+from posebench.scoring.sums import Row, cells, relabelled, weighted_average
 
 Array = npt.NDArray[np.float64]
 
@@ -27,11 +27,11 @@ class Averages:
 
     Args:
         rows: labels of the rows.
-        kind: the average: ``frame``, ``take`` or ``action``.
+        kind: the average: ``frame``, ``take``, ``action`` or ``subject x action``.
     """
 
     def __init__(self, rows: Sequence[Row], kind: str) -> None:
-        self._rows, self._kind = rows, kind
+        self._rows, self._kind = relabelled(rows, kind)
         self.draw = intervals.resample(rows, kind)
 
     def of(self, total: Array, count: Array) -> Estimate:

@@ -11,7 +11,7 @@ from posebench.base.skeletons import Skeleton
 from posebench.data.corruption.conditions import amounts
 from posebench.scoring.protocol.metric import EARLIER_ABSOLUTE, Metric
 
-AVERAGES = ("frame", "take", "action")
+AVERAGES = ("frame", "take", "action", "subject x action")
 #: What the axes of the scored poses are: those of the camera, or MotionBERT's (:mod:`posebench.scoring.image_space`).
 SPACES = ("camera", "image-2.5d")
 
@@ -37,6 +37,7 @@ class Protocol:
     excluded: dict[str, str]
     excluded_clips: dict[str, str]
     required: tuple[str, ...]
+    split: str
     space: str
     stride: int
     fps: float
@@ -93,6 +94,8 @@ class Protocol:
             content["excluded clips"] = sorted(self.excluded_clips)
         if self.required:
             content["required"] = sorted(self.required)
+        if self.split:
+            content["split"] = self.split
         if self.space != "camera":
             content["space"] = self.space
         if self.conditions:
@@ -105,4 +108,9 @@ class Protocol:
 def _digested(metric: Metric) -> list[Any]:
     """What a digest holds of a metric."""
     alignment = EARLIER_ABSOLUTE if metric.alignment == "absolute" else metric.alignment
-    return [alignment, metric.statistic, metric.joints, metric.threshold, metric.thresholds, metric.inclusive]
+    content: list[Any] = [alignment, metric.statistic, metric.joints, metric.threshold, metric.thresholds, metric.inclusive]
+    if metric.named:
+        content.append({"named": metric.joint_set})
+    if metric.roots:
+        content.append({"roots": metric.roots})
+    return content

@@ -147,6 +147,7 @@ def _build(content: dict[str, Any], source: str) -> Protocol:
         excluded=excluded,
         excluded_clips=excluded_clips,
         required=takes.texts("required"),
+        split=takes.text("split", default=""),
         space=fields.choice("space", SPACES, default=SPACES[0]),
         stride=frames.whole("stride"),
         fps=frames.number("fps", default=0.0),
@@ -233,6 +234,7 @@ def _metric(fields: Fields, sets: dict[str, tuple[str, ...]], bones: Skeleton, *
     else:
         joint_set = fields.choice("joints", sets, default="all")
         joints = sets[joint_set]
+    roots = _roots(fields, sets, bones, joints)
     metric = Metric(
         alignment="absolute" if statistic == "flip-rate" else _alignment(fields, statistic, oracles=oracles),
         statistic=statistic,
@@ -241,9 +243,29 @@ def _metric(fields: Fields, sets: dict[str, tuple[str, ...]], bones: Skeleton, *
         threshold=fields.number("threshold") if statistic == "pck" else None,
         thresholds=fields.grid("thresholds") if statistic in ("auc", "cps") else None,
         inclusive=statistic == "pck" and fields.choice("compare", ("<", "<=")) == "<=",
+        named=fields.flag("named", default=False) or bool(roots),
+        roots=roots,
     )
+    if metric.roots and (metric.alignment != "root" or statistic not in OF_ORACLES):
+        raise fields.wrong(
+            "root", "a root of its own", f"one of {', '.join(OF_ORACLES)} with alignment root, for which alone it is defined"
+        )
     fields.finish()
     return metric
+
+
+def _roots(
+    fields: Fields, sets: dict[str, tuple[str, ...]], bones: Skeleton, joints: tuple[str, ...]
+) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
+    """The roots of a metric in place of the protocol's: joint set to the joints whose mean is its root."""
+    table = fields.table("root")
+    roots = {name: (sets[name], table.texts(name, bones.joints)) for name in table.names() if name in sets}
+    table.finish()
+    covered = [joint for moved, _ in roots.values() for joint in moved]
+    if roots and (sorted(covered) != sorted(joints) or not all(root for _, root in roots.values())):
+        wanted = f"joint sets that together are the joints of the metric ({len(joints)}), none of them twice, each with its root joints"
+        raise fields.wrong("root", ", ".join(roots), wanted)
+    return tuple(roots.values())
 
 
 def _alignment(fields: Fields, statistic: str, *, oracles: bool) -> str:

@@ -52,6 +52,8 @@ class Metric:
         threshold: mm; of ``pck`` only.
         thresholds: first, last and step in mm; of ``auc`` and ``cps`` only.
         inclusive: a joint at the threshold counts (``<=``); of ``pck`` only.
+        named: the joint set is part of the name.
+        roots: ``((joints, root joints), ...)``: which joints are seen from the mean of which, in place of the protocol's root; or empty.
     """
 
     alignment: str
@@ -61,15 +63,18 @@ class Metric:
     threshold: float | None = None
     thresholds: tuple[float, float, float] | None = None
     inclusive: bool = False
+    named: bool = False
+    roots: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = ()
 
     @property
     def name(self) -> str:
         """Derived from the other fields, so that no file can misname a metric: ``MPJPE PA-MPJPE N-MPJPE PCK@150 PA-PCK@150 CPS ...``.
 
+        A joint set that is part of the name follows the statistic, and so does a root of its own: ``MPJPE-face MPJPE-face-own-root``.
         CPS is defined after Procrustes, and so has no prefix there; PA with reflection or without scale has a suffix, and so has an oracle:
         ``ITES-PCK@150-best-of-flip``.
         """
-        base = _BASE[self.statistic]
+        base = _BASE[self.statistic] + (f"-{self.joint_set}" if self.named else "") + ("-own-root" if self.roots else "")
         if self.threshold is not None:
             base += f"@{self.threshold:g}" + ("-inclusive" if self.inclusive else "")
         if self.statistic == "flip-rate":

@@ -16,6 +16,7 @@ def describe(protocol: Protocol) -> str:
         "",
         f"dataset    {protocol.dataset} {protocol.dataset_version}"
         + (f", annotation {protocol.annotation}" if protocol.annotation else ""),
+        *([f"split      {protocol.split}"] if protocol.split else []),
         f"subjects   {', '.join(protocol.subjects) or 'all'}",
         f"actions    {', '.join(protocol.actions) or 'all'}",
         f"cameras    {', '.join(protocol.cameras) or 'all'}",
@@ -45,6 +46,8 @@ def describe_metric(metric: Metric) -> str:
     numbers = f" {sign} {metric.threshold:g} mm" if metric.threshold is not None else ""
     if metric.thresholds is not None:
         numbers = " at {:g}, ..., {:g} mm, every {:g}".format(*metric.thresholds)
+    if metric.roots:
+        numbers += "; each " + ", each ".join(f"{len(joints)} from {', '.join(root)}" for joints, root in metric.roots)
     align = "" if metric.statistic == "flip-rate" else f"; alignment {metric.alignment}"
     return f"{metric.name} [{metric.unit}]: {metric.statistic}{numbers}{align}; joints {metric.joint_set} ({len(metric.joints)})"
 
