@@ -14,6 +14,7 @@ from torch.optim import Adam, Optimizer
 
 from posebench.base.errors import PosebenchError
 from posebench.base.skeletons import Skeleton, skeleton
+from posebench.networks.augment import scaled_bones
 from posebench.networks.method import TILE, Method
 from posebench.networks.mirror import draw_half, mirror_where
 from posebench.networks.samples import TrainingData
@@ -21,7 +22,7 @@ from posebench.networks.samples import TrainingData
 from .losses import joint_distance, velocity_error
 from .network import METRE, VideoPoseLifter
 from .settings import Settings
-from .views import Seen, scaled_bones, seen_from_elsewhere
+from .views import Seen, seen_from_elsewhere
 
 #: Share of a new batch in batch norm's running statistics in the first epoch.
 FIRST_MOMENTUM = 0.1
@@ -99,7 +100,8 @@ class VideoPose3D(Method):
 
     def _viewed(self, seen: Seen, data: TrainingData, frames: Tensor) -> Seen:
         """The samples, a share of them with bones of other lengths and as the cameras of other frames would see them."""
-        assert data.poses is not None and data.up is not None
+        assert data.poses is not None
+        assert data.up is not None
         settings, root, centre = self.settings, self.lifter.root, seen.poses.shape[1] // 2
         poses = scaled_bones(seen.poses, self.joints, settings.bone_scale) if settings.bone_scale else seen.poses
         resized = Seen(seen.keypoints + _change_of_projection(seen.poses, poses), poses)

@@ -105,7 +105,8 @@ def up_direction(dataset: Dataset, camera: Camera | None) -> npt.NDArray[np.floa
     """The world's up direction (3,) in a camera's frame; NaN without a camera, or if the dataset has no up direction."""
     if camera is None or dataset.up is None:
         return np.full(3, np.nan, np.float32)
-    return (camera.rotation @ np.array(dataset.up)).astype(np.float32)
+    up: npt.NDArray[np.float32] = (camera.rotation @ np.array(dataset.up)).astype(np.float32)
+    return up
 
 
 def _check_finite(id: str, pose: npt.NDArray[Any]) -> None:
