@@ -32,6 +32,7 @@ class VideoPose3D(Method):
     """One network, trained on windows of keypoints and the poses of their middle frames."""
 
     scale = "metric"
+    slides = True
     lifter: VideoPoseLifter
 
     def __init__(self, settings: Settings, joints: Skeleton) -> None:

@@ -42,7 +42,8 @@ class TemporalNetwork(nn.Module):
         For T = context, the only output, that of the middle frame, is computed with strides in place of dilations, which skips all
         hidden frames that it does not depend on.
         """
-        single = sequence.shape[-1] == self.context
+        # An exported network has a free number of frames.
+        single = not torch.compiler.is_compiling() and sequence.shape[-1] == self.context
         hidden = functional.conv1d(sequence, self.first.weight, stride=KERNEL) if single else self.first(sequence)
         hidden = self._finish(hidden, 0)
         for n, (wide, pointwise) in enumerate(zip(self.wide, self.pointwise, strict=True)):
