@@ -1,7 +1,7 @@
 """The network of Pavllo et al. 2019, section 3, and the lifter around it.
 
 **Convention.** In: keypoints (B, T, J, 2) of unit focal length, frames of one clip. Out: poses (B, T - context + 1, J, 3) in mm, camera
-frame, root at the origin: each pose is told from ``context`` frames, of which it is the middle one.
+frame, root at the origin: each pose is predicted from ``context`` frames, of which it is the middle one.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class TemporalNetwork(nn.Module):
         self.norms = nn.ModuleList(nn.BatchNorm1d(width) for _ in range(2 * blocks + 1))
         self.last = nn.Conv1d(width, outputs, 1)
         self.dropout = nn.Dropout(dropout)
-        #: Frames that a pose is told from.
+        #: Frames that a pose is predicted from.
         self.context: int = KERNEL ** (blocks + 1)
 
     def forward(self, sequence: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ class Settings(Common):
 
     Attributes:
         width: channels of each convolution.
-        blocks: residual blocks; a pose is told from 3 ** (blocks + 1) frames.
+        blocks: residual blocks; a pose is predicted from 3 ** (blocks + 1) frames.
         dropout: share of hidden units set to zero in training.
         inputs: ``screen``: image coordinates in half image widths from the centre, as in the authors' code; ``root-and-offsets``: image
             coordinates of the root, and of the other joints relative to it, standardised.

@@ -37,8 +37,8 @@ def scaled_bones(poses: Tensor, joints: Skeleton, reach: float) -> Tensor:
     Bones that mirror each other share their factor. Joints without a parent stay where they are.
     """
     position = {bone: n for n, bone in enumerate(joints.bones)}
-    twin = [min(n, position.get((joints.mirror[a], joints.mirror[b]), n)) for n, (a, b) in enumerate(joints.bones)]
-    factors = (1.0 + reach * (2.0 * torch.rand(len(poses), len(twin), device=poses.device, dtype=poses.dtype) - 1.0))[:, twin]
+    partner = [min(n, position.get((joints.mirror[a], joints.mirror[b]), n)) for n, (a, b) in enumerate(joints.bones)]
+    factors = (1.0 + reach * (2.0 * torch.rand(len(poses), len(partner), device=poses.device, dtype=poses.dtype) - 1.0))[:, partner]
     placed: dict[int, Tensor] = {joint: poses[..., joint, :] for joint, parent in enumerate(joints.parents) if parent < 0}
     waiting = list(enumerate(joints.bones))
     while waiting:
