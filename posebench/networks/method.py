@@ -26,6 +26,8 @@ class Method(nn.Module, ABC):
         lifter: the network that is used at test time; a finished run keeps its weights and buffers, and no others.
         scale: ``metric`` if its poses are in mm, else ``unknown``.
         context: number of frames that the prediction of one frame depends on.
+        slides: the lifter is a convolution over time without padding: it maps keypoints (B, T, J, 2) of clips to the poses
+            (B, T - context + 1, J, 3) of the frames that have ``context // 2`` frames on either side. It can then be exported.
         poses_per_sample: poses in one training sample.
         extra_poses: poses that it is trained on outside the training loop, for example to choose its initial weights; counted as often
             as they are used.
@@ -36,6 +38,7 @@ class Method(nn.Module, ABC):
     lifter: nn.Module
     scale: str = "unknown"
     context: int = 1
+    slides: bool = False
     poses_per_sample: int = 1
     extra_poses: int = 0
     side_information: tuple[str, ...] = ()

@@ -51,6 +51,8 @@ class TrainingData:
         teacher_poses: (N, J, 3) the teacher's predictions for these frames, camera frame, root at the origin, in the teacher's unit;
             None for a method without a teacher.
         take: (N,) number of each frame's take, shared by its cameras; None if each clip is a take of its own.
+        up: (N, 3) float32, the world's up direction in the camera frame; NaN where a clip has no camera or the dataset no up direction;
+            None for a method without paired supervision.
     """
 
     skeleton: Skeleton
@@ -65,6 +67,7 @@ class TrainingData:
     pool: PosePool | None = None
     take: Tensor | None = None
     teacher_poses: Tensor | None = None
+    up: Tensor | None = None
 
     def neighbours(self, frames: Tensor, offsets: Tensor) -> Tensor:
         """Indices (B, W) of the frames at ``offsets`` (W,) from each of ``frames`` (B,).

@@ -53,7 +53,7 @@ def gather(
         raise PosebenchError(f"no training clips in this copy of {dataset.name}", "clips of its training subjects", "add them to the copy")
     joints = skeleton(skeleton_id or dataset.skeleton)
     views: list[tuple[Array, Camera | None]] = []
-    poses, frame_ranges, usable, start = [], [], [], 0
+    poses, ups, frame_ranges, usable, start = [], [], [], [], 0
     for done, id in enumerate(clips):
         clip = dataset.load(id)
         pixels = _keypoints(clip, keypoints, joints.id)
@@ -61,6 +61,7 @@ def gather(
         if with_poses:
             poses.append(clip.pose.astype(np.float32))
             _check_finite(id, poses[-1])
+            ups.append(np.broadcast_to(up_direction(dataset, clip.camera), (len(pixels), 3)))
         frames = len(pixels)
         frame_ranges.append((start, start + frames - 1, frames))
         usable.append(start + dataset.valid[id] if id in dataset.valid else np.arange(start, start + frames))
@@ -78,6 +79,7 @@ def gather(
         skeleton=joints,
         keypoints=tensor(np.concatenate(points)),
         poses=tensor(np.concatenate(poses)) if with_poses else None,
+        up=tensor(np.concatenate(ups)) if with_poses else None,
         first=tensor(np.repeat(first, counts)),
         last=tensor(np.repeat(last, counts)),
         usable=tensor(np.concatenate(usable)),
@@ -97,6 +99,14 @@ def _keypoints(clip: Clip, source: str, order: str) -> Array:
     if not np.isfinite(pixels).all():
         raise PosebenchError(f"{clip.id}: keypoints of {source} that are not finite", "finite keypoints", "choose another source")
     return pixels
+
+
+def up_direction(dataset: Dataset, camera: Camera | None) -> npt.NDArray[np.float32]:
+    """The world's up direction (3,) in a camera's frame; NaN without a camera, or if the dataset has no up direction."""
+    if camera is None or dataset.up is None:
+        return np.full(3, np.nan, np.float32)
+    up: npt.NDArray[np.float32] = (camera.rotation @ np.array(dataset.up)).astype(np.float32)
+    return up
 
 
 def _check_finite(id: str, pose: npt.NDArray[Any]) -> None:
@@ -154,8 +164,7 @@ def gather_poses(dataset: Dataset, clips: list[str], *, device: str = "cpu") -> 
         pose = clip.pose[dataset.valid[id]] if id in dataset.valid else clip.pose
         _check_finite(id, pose)
         poses.append((pose - pose[:, root].mean(axis=1, keepdims=True)).astype(np.float32))
-        up = np.full(3, np.nan) if clip.camera is None or dataset.up is None else clip.camera.rotation @ np.array(dataset.up)
-        ups.append(np.broadcast_to(up, (len(pose), 3)).astype(np.float32))
+        ups.append(np.broadcast_to(up_direction(dataset, clip.camera), (len(pose), 3)))
     order = np.random.default_rng(POOL_ORDER_SEED).permutation(sum(map(len, poses)))
 
     def tensor(parts: list[npt.NDArray[np.float32]]) -> Tensor:

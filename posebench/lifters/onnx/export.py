@@ -53,9 +53,9 @@ def export_run(folder: str | Path, path: str | Path, *, threads: int = 1) -> Exp
     """Write the lifter of a finished run as ``path`` (``.onnx``) and a TOML of the same name.
 
     **Convention.** The network takes image coordinates of unit focal length, (px - principal point) / focal, (B, J, 2) float32, and gives
-    the run's poses (B, J, 3), B free. Flip averaging is not part of the network; the TOML asks for it. Both files are opened again and
-    compared with the run before they are put in place. The old TOML is removed before the new network is put in place, so that a network
-    never has the TOML of another one.
+    the run's poses (B, J, 3), B free; a convolution over time takes (1, T, J, 2) and gives (1, T - context + 1, J, 3), T free. Flip
+    averaging is not part of the network; the TOML asks for it. Both files are opened again and compared with the run before they are put
+    in place. The old TOML is removed before the new network is put in place, so that a network never has the TOML of another one.
 
     Args:
         folder: of a finished run.
@@ -78,10 +78,10 @@ def _export(folder: Path, path: Path, threads: int) -> Exported:
     lifter = open_run(folder, threads=threads)
     trained = without_flip_averaging(lifter)
     assert trained is not None
-    if trained.info.context > 1:
+    if trained.info.context > 1 and not trained.method.slides:
         raise PosebenchError(
             f"{folder}: a pose of {trained.info.id} depends on {trained.info.context} frames",
-            "a lifter of single frames",
+            "a lifter of single frames, or one that is a convolution over time",
             f"use the run itself: posebench predict {folder} ...",
         )
     with tempfile.TemporaryDirectory() as scratch:
@@ -114,15 +114,19 @@ class _Lift(nn.Module):
 
 
 def _network(method: Method, joints: int) -> bytes:
-    """Bytes of an ONNX file of a method's lift with its weights, without any path of this machine."""
-    batch = torch.export.Dim("batch")
+    """Bytes of an ONNX file of a method's lift, or of its sliding lifter, with its weights, without any path of this machine."""
+    if method.slides:
+        part: nn.Module = method.lifter
+        example, free = torch.zeros(1, method.context + 1, joints, 2), {1: torch.export.Dim("frames", min=method.context)}
+    else:
+        part, example, free = _Lift(method), torch.zeros(2, joints, 2), {0: torch.export.Dim("batch")}
     with _quiet():
         try:
             program = torch.onnx.export(
-                _Lift(method).eval(),
-                (torch.zeros(2, joints, 2),),
+                part.eval(),
+                (example,),
                 dynamo=True,
-                dynamic_shapes=({0: batch},),
+                dynamic_shapes=(free,),
                 input_names=["keypoints"],
                 output_names=["poses"],
                 external_data=False,
@@ -165,6 +169,7 @@ def _quiet() -> Iterator[None]:
 def _card(info: LifterInfo, about: About) -> str:
     """The text of the TOML: the fields of ``docs/lifters.md``, and as comments what they cannot express."""
     provenance = about.provenance
+    layout, frames = ("b t j c", 'frames = "slide"\n') if info.context > 1 else ("b j c", "")
     focal, centre = (", ".join(f"{value:.6g}" for value in pair) for pair in (about.nominal.focal, about.nominal.centre))
     return f"""\
 # Written by `posebench export`; docs/lifters.md explains the fields.
@@ -173,19 +178,19 @@ recipe {provenance.recipe}, preset {provenance.preset}, seed {provenance.seed}.
 id = {json.dumps(info.id)}
 supervision = {json.dumps(info.supervision)}
 skeleton = {json.dumps(info.skeleton)}
-window = 1
+window = {info.context}
 flip_averaging = {json.dumps(info.flip_averaging)}
 
 # (px - principal point) / focal length; lens distortion is not removed. A clip without a camera is refused; the run itself assumes a
 # camera of focal length {focal} px and principal point {centre} px for it.
 [input]
 coordinates = "camera"
-layout = "b j c"
+layout = "{layout}"
 
 # Root-relative: the root is the origin.
 [output]
-layout = "b j c"
-unit = "{info.unit or "unknown"}"
+layout = "{layout}"
+{frames}unit = "{info.unit or "unknown"}"
 """
 
 
