@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ PAGES = sorted((Path(__file__).parents[2] / "docs" / "how-to").glob("*.md"))
 LEFT = {
     "score": ["flat.json", "flat.html"],
     "compare-with-a-paper": ["flat.json"],
+    "run-your-lifter": ["my-board/README.md", "my-board/entries/synthetic/lift+own-gt-none.md"],
     "train": ["my-board/README.md", "my-site/index.html", "my-site/entries/synthetic/martinez+tuned-gt-smoke.html"],
     "time": ["speed.json", "after.json"],
 }
@@ -22,6 +24,7 @@ LEFT = {
 SAID = {
     "score": "flat",
     "compare-with-a-paper": "MPJPE",
+    "run-your-lifter": "my-board/README.md",
     "train": "my-site/index.html",
     "time": "flat",
 }
@@ -29,7 +32,7 @@ SAID = {
 
 def commands(page):
     blocks = re.findall(r"^ *```bash\n(.*?)^ *```", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
-    return [shlex.split(line)[1:] for block in blocks for line in block.splitlines() if line.strip()]
+    return [shlex.split(line, comments=True)[1:] for block in blocks for line in block.splitlines() if line.strip()]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -37,11 +40,16 @@ def test_the_commands_of_a_page_run_in_order(page, tmp_path, monkeypatch, capsys
     if page.stem in ("train", "time"):
         pytest.importorskip("torch", reason="the page needs the extra [baselines]")
     monkeypatch.chdir(tmp_path)
-    if page.stem == "train":  # enough to show that the commands fit together
-        monkeypatch.setenv("POSEBENCH_CACHE", str(tmp_path / "cache"))
-    for words in commands(page):
-        capsys.readouterr()
-        assert main(words) == 0, words
+    for code in re.findall(
+        r"^Write `(\w+)\.py`:\n\n```python\n(.*?)^```", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL
+    ):
+        (tmp_path / f"{code[0]}.py").write_text(code[1], encoding="utf-8")
+    try:
+        for words in commands(page):
+            capsys.readouterr()
+            assert main(words) == 0, words
+    finally:
+        sys.modules.pop("mine", None)
     printed = capsys.readouterr()
     assert SAID[page.stem] in printed.out + printed.err
     for name in LEFT[page.stem]:
@@ -52,3 +60,11 @@ def test_the_pages_are_these_and_fit_one_screen():
     assert {page.stem for page in PAGES} == set(LEFT)
     for page in PAGES:
         assert len(page.read_text(encoding="utf-8").splitlines()) <= 55, page
+
+
+def test_the_readme_fits_two_screens_and_shows_a_picture_and_a_table_first():
+    lines = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 110
+    before = lines[: lines.index("## Install")]
+    assert any(line.startswith("![") for line in before)
+    assert any(line.startswith("|---") for line in before)

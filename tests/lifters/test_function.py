@@ -160,7 +160,7 @@ def test_one_function_is_predicted_from_the_command_line(write, dataset, synthet
         np.testing.assert_allclose(file.poses(id)[..., 0], 1000 * Flat().lift(dataset.load(id).keypoints("gt"), None)[..., 0], rtol=1e-4)
 
 
-@pytest.mark.parametrize(("page", "first"), [("README.md", "import numpy"), ("docs/lifters.md", "# mine.py")])
+@pytest.mark.parametrize(("page", "first"), [("docs/how-to/run-your-lifter.md", "import numpy"), ("docs/lifters.md", "# mine.py")])
 def test_the_examples_of_the_documentation_lift(write, dataset, page, first):
     text = (Path(__file__).parents[2] / page).read_text(encoding="utf-8")
     (example,) = [block for block in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL) if block.startswith(first)]
