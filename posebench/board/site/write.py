@@ -64,6 +64,17 @@ def write_site(board: Path, folder: Path, *, progress: Callable[[int, int], None
     """
     _refuse_foreign(folder, board)
     files = _contents(board, progress)
+    try:
+        _write_whole(files, folder)
+    except OSError as error:
+        found = f"output {folder}: {error.strerror or error}"
+        raise PosebenchError(found, "a folder that can be written", "choose another folder with -o") from error
+    pages = sum(name.endswith(".html") for name in files)
+    return Site(folder / "index.html", pages, sum(map(len, files.values())))
+
+
+def _write_whole(files: Mapping[str, bytes], folder: Path) -> None:
+    """Write files into a folder beside the target, and put it in the target's place."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
@@ -75,8 +86,6 @@ def write_site(board: Path, folder: Path, *, progress: Callable[[int, int], None
         _put_in_place(made, folder)
     finally:
         shutil.rmtree(made, ignore_errors=True)
-    pages = sum(name.endswith(".html") for name in files)
-    return Site(folder / "index.html", pages, sum(map(len, files.values())))
 
 
 def _contents(board: Path, progress: Callable[[int, int], None] | None) -> dict[str, bytes]:
@@ -242,6 +251,8 @@ def _refuse_foreign(folder: Path, board: Path) -> None:
     advice = "posebench board site -o NEW-FOLDER"
     if board.resolve().is_relative_to(folder.resolve()):
         raise PosebenchError(f"output {folder}, which holds the board", "a folder of its own", advice)
+    if folder.resolve().is_relative_to(board.resolve()):
+        raise PosebenchError(f"output {folder}, which lies in the board's folder", "a folder outside the board", advice)
     if not folder.exists():
         return
     if not folder.is_dir() or folder.is_symlink():

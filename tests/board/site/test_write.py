@@ -162,7 +162,7 @@ def test_a_folder_with_other_files_is_left_alone(small, tmp_path):
 
 def test_a_file_the_boards_folder_or_a_folder_around_it_is_refused(small, tmp_path):
     (tmp_path / "file").write_text("x")
-    for folder in (tmp_path / "file", small, small.parent):
+    for folder in (tmp_path / "file", small, small.parent, small / "site", tmp_path / "file" / "site"):
         with pytest.raises(PosebenchError):
             write_site(small, folder)
     assert (small / "README.md").is_file()
@@ -179,7 +179,7 @@ def test_nothing_is_left_where_writing_fails(small, tmp_path, monkeypatch):
     write_site(small, tmp_path / "site")
     before = (tmp_path / "site" / "site.json").read_bytes()
     monkeypatch.setattr(write, "_put_in_place", lambda *_: (_ for _ in ()).throw(OSError("full")))
-    with pytest.raises(OSError, match="full"):
+    with pytest.raises(PosebenchError, match="full"):
         write_site(small, tmp_path / "site")
     assert (tmp_path / "site" / "site.json").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["site"]
