@@ -62,6 +62,25 @@ def board_texts(board: Path, entries: Sequence[Entry]) -> dict[Path, str]:
     return _texts(board, entries, rankings(entries), load_records(board), None)
 
 
+def fresh_plots(board: Path, entries: Sequence[Entry]) -> dict[Path, str]:
+    """Every plot of a board, by its path, as :func:`render` wrote it.
+
+    Raises:
+        PosebenchError: a plot is missing, or is not what follows from the entries.
+    """
+    found = {}
+    for path, name, data in _plots(board, rankings(entries), load_records(board)):
+        found[path] = _read(path) or ""
+        if not fresh(found[path], name, data):
+            raise PosebenchError(
+                f"{path}, which is missing or not what the entries give",
+                "fresh plots",
+                f"posebench board render --board {board}",
+                exit_code=1,
+            )
+    return found
+
+
 def _plots(board: Path, ranked: dict[Key, Ranking], records: Mapping[str, Record]) -> Iterator[tuple[Path, str, Data]]:
     """Every plot of a board: its file, its name in :data:`PLOTS`, its data."""
     for key, stem in file_stems(ranked).items():

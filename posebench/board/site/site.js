@@ -4,13 +4,13 @@
   const FEWEST_ROWS = 10, MOST_CHOICES = 9;
   const tables = [...document.querySelectorAll("table.board")].filter((table) => table.tBodies[0].rows.length >= FEWEST_ROWS);
   const text = (cell) => (cell ? cell.textContent.trim() : "");
-  const state = new URLSearchParams(location.hash.includes("?") ? location.hash.split("?")[1] : "");
-  const place = location.hash.split("?")[0];
+  // The state stands in the query, so that the hash is left to sections and rows.
+  const state = new URLSearchParams(location.search);
   const keep = (key, value) => {
     if (value) state.set(key, value);
     else state.delete(key);
     const said = state.toString();
-    history.replaceState(null, "", location.pathname + location.search + (said ? `${place || "#"}?${said}` : place || "#"));
+    history.replaceState(null, "", location.pathname + (said ? `?${said}` : "") + location.hash);
   };
   const labelled = (words, control) => {
     const label = document.createElement("label");

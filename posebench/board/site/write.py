@@ -21,7 +21,7 @@ from posebench.base.errors import PosebenchError, first_ten
 from posebench.board.entry_files import load_entries
 from posebench.board.pages.latex import as_latex
 from posebench.board.rank import file_stems, rankings
-from posebench.board.render import board_texts
+from posebench.board.render import board_texts, fresh_plots
 from posebench.board.site.convert import Page, page_of
 from posebench.display.html.elements import Markup, element, paragraph
 from posebench.display.html.frame import asset, framed
@@ -55,12 +55,13 @@ def write_site(board: Path, folder: Path, *, progress: Callable[[int, int], None
     """Write the site of a board; an earlier site in the folder is replaced, as a whole or not at all.
 
     Args:
-        board: the board's folder, whose pages are fresh.
+        board: the board's folder. Pages and tables are made from its entries; its plots must be fresh.
         folder: to write; it is made.
         progress: called with (pages done, pages in all).
 
     Raises:
-        PosebenchError: no board, an entry or ``published.toml`` that is invalid; or the folder holds other files than a site's.
+        PosebenchError: no board, an entry or ``published.toml`` that is invalid, a plot that is stale or missing; or the folder holds
+            other files than a site's, or cannot be written.
     """
     _refuse_foreign(folder, board)
     files = _contents(board, progress)
@@ -97,7 +98,8 @@ def _contents(board: Path, progress: Callable[[int, int], None] | None) -> dict[
     files = {name: text.encode() for name, text in texts.items() if name.endswith(_DATA)}
     for key, stem in file_stems(ranked := rankings(entries)).items():
         files[f"tables/{stem}.tex"] = as_latex(ranked[key]).encode()
-    for path in [*board.glob("plots/**/*.svg"), *board.glob("entries/**/*.json"), *board.glob("speed/*.json")]:
+    files |= {path.relative_to(board).as_posix(): text.encode() for path, text in fresh_plots(board, entries).items()}
+    for path in [*board.glob("entries/**/*.json"), *board.glob("speed/*.json")]:
         files[path.relative_to(board).as_posix()] = path.read_bytes()
     sources = {name: text for name, text in texts.items() if name.endswith(".md")}
     sources |= _beside(board, sources, files)

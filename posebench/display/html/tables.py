@@ -77,7 +77,7 @@ def _caption(caption: str) -> Markup:
 
 def _cell(cell: Cell, number: int, right: bool) -> Markup:
     classes = " ".join(filter(None, ("n" if right else "", cell.class_))) or None
-    if number == 0:
+    if number == 0 and cell.content:
         return element("th", cell.content, scope="row", class_=classes, data_value=_exact(cell.value))
     span = cell.columns if cell.columns > 1 else None
     return element("td", cell.content, class_=classes, data_value=_exact(cell.value), colspan=span)

@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 import posebench
+from posebench.base import workers
 from posebench.base.errors import PosebenchError
-from posebench.base.workers import _one_thread_each
 from posebench.board.entry_files import load_entries
-from posebench.board.regeneration import freshness, workers
+from posebench.board.regeneration import freshness
 from posebench.board.regeneration.cells import LOG, MAX_STARTS, GridContext, run_cell
 from posebench.board.regeneration.freshness import RECORD, digest_of_folder, digests_of
 from posebench.board.regeneration.grid import Cell
@@ -368,8 +368,8 @@ def test_a_missing_package_is_named_with_what_installs_it(tmp_path, finished, mo
 
 def test_workers_of_several_threads_are_refused():
     with pytest.raises(PosebenchError, match=r"4 threads in worker b.*--nthreads 1"):
-        _one_thread_each({"a": 1, "b": 4})
-    _one_thread_each({"a": 1})
+        workers._one_thread_each({"a": 1, "b": 4})
+    workers._one_thread_each({"a": 1})
 
 
 def test_a_scheduler_that_does_not_answer_is_reported_in_one_paragraph(tmp_path, finished, monkeypatch):

@@ -175,6 +175,18 @@ def test_a_board_without_entries_is_refused(tmp_path):
     assert not (tmp_path / "site").exists()
 
 
+def test_a_plot_of_earlier_entries_is_refused(small, tmp_path):
+    board = tmp_path / "board"
+    shutil.copytree(small, board)
+    plot = next(iter(sorted(board.rglob("*.svg"))))
+    drawn = plot.read_text()
+    for text in (drawn.replace("flat", "other"), None):
+        plot.unlink() if text is None else plot.write_text(text.replace("data", "atad", 1))
+        with pytest.raises(PosebenchError, match="board render"):
+            write_site(board, tmp_path / "site")
+    assert not (tmp_path / "site").exists()
+
+
 def test_nothing_is_left_where_writing_fails(small, tmp_path, monkeypatch):
     write_site(small, tmp_path / "site")
     before = (tmp_path / "site" / "site.json").read_bytes()
@@ -194,6 +206,7 @@ def test_names_from_entries_are_text(small, tmp_path):
     content["seeds"][0]["environment"]["platform"] = hostile
     content["takes"] = [[take, subject, f"{action} {hostile}"] for take, subject, action in content["takes"]]
     path.write_text(json.dumps(content))
+    render(board)
     write_site(board, tmp_path / "site")
     page = (tmp_path / "site" / path.relative_to(board).with_suffix(".html")).read_text(encoding="utf-8")
     assert "onerror=alert(1)" in html.unescape(page)
