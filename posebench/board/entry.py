@@ -20,7 +20,7 @@ import numpy.typing as npt
 from posebench.lifters import simple_lifters
 from posebench.networks.recipe import baselines
 from posebench.predictions.disclosure import FACTS, NONE, NOT_STATED, OF_UNTRAINED, supervision_in_words, why_unranked
-from posebench.predictions.provenance import Provenance
+from posebench.predictions.provenance import TRACKED, WHOLE_CLIP, Provenance
 from posebench.scoring.sums import Row, Sums, average
 
 SCHEMA = 4
@@ -153,7 +153,8 @@ class Entry:
         else:
             averaged = {"tta": "flip"} if made.flip_averaging else {}
             side = [*made.side_information, *(f"extra data: {name}" for name in made.extra_data)]
-            known = {"context": str(made.context), **averaged, **made.facts, "side_information": "; ".join(side) or NONE}
+            context = "clip" if made.context == WHOLE_CLIP else str(made.context)
+            known = {"context": context, **averaged, **made.facts, "side_information": "; ".join(side) or NONE}
         return {name: known.get(name, NOT_STATED) for name in ("context", *FACTS, "side_information")}
 
     @property
@@ -169,11 +170,14 @@ class Entry:
 
     @property
     def role(self) -> str:
-        """:data:`METHOD`, :data:`ABLATION` or :data:`ELSEWHERE`. A method that is not a baseline of posebench is never an ablation."""
+        """:data:`METHOD`, :data:`ABLATION` or :data:`ELSEWHERE`.
+
+        A method that is not a baseline of posebench is never an ablation, and a form whose poses were tracked is a method of its own.
+        """
         made = self.seeds[0].provenance
         if self._learnt_elsewhere:
             return ELSEWHERE
-        return ABLATION if made and self.method in baselines() and made.recipe != made.form else METHOD
+        return ABLATION if made and self.method in baselines() and made.recipe.removesuffix(TRACKED) != made.form else METHOD
 
     def is_parent_of(self, other: Entry) -> bool:
         """Whether ``other`` is this row with one thing changed: a part of the method, or the training data."""

@@ -25,6 +25,12 @@ def taught_by(method: str, recipe: str, preset: str, seed: int, weights: str) ->
 _OF_ONE_SEED = re.compile(r", seed [0-9]+\), weights [0-9a-f]+$")
 
 
+#: The ``context`` of a pose that depends on all frames of its clip.
+WHOLE_CLIP = 0
+#: What the name of a recipe ends with if its poses were tracked (:mod:`posebench.lifters.rigid_track`).
+TRACKED = "-track"
+
+
 @dataclass(frozen=True)
 class Provenance:
     """How a lifter was trained.
@@ -35,7 +41,7 @@ class Provenance:
         seed: random seed of the training.
         trained_on: name, version and start of the fingerprint of the training data.
         trained_keypoints: 2D source of the training.
-        context: number of input frames that one predicted pose depends on.
+        context: number of input frames that one predicted pose depends on; :data:`WHOLE_CLIP` for all frames of its clip.
         flip_averaging: the prediction is the mean of the lifts of the image and of its mirror image.
         side_information: what the method uses in addition to its supervision, for example the mean camera tilt; empty if nothing.
         extra_data: training data in addition to ``trained_on``; empty if none.
@@ -123,7 +129,7 @@ def read_provenance(fields: Fields) -> Provenance:
         seed=fields.count("seed"),
         trained_on=fields.text("trained_on"),
         trained_keypoints=fields.text("trained_keypoints"),
-        context=fields.whole("context"),
+        context=fields.count("context"),
         flip_averaging=fields.flag("flip_averaging"),
         side_information=fields.texts("side_information"),
         extra_data=fields.texts("extra_data"),

@@ -20,6 +20,7 @@ from posebench.lifters import simple_lifters
 from posebench.metrics.behaviour import BEHAVIOUR
 from posebench.networks.recipe import baselines
 from posebench.predictions.forms import TUNED
+from posebench.predictions.provenance import TRACKED
 from posebench.scoring.protocol import Protocol
 from posebench.scoring.sums import group_means
 
@@ -187,10 +188,11 @@ def _training_commands(entry: Entry, number: int, protocol: Protocol) -> tuple[l
     made = entry.seeds[number].provenance
     assert made is not None, "all seeds of an entry have provenance, or none"
     seed = _seed_number(entry, number)
-    run = f"runs/{entry.name}-s{seed}"
+    tracked, trained = TRACKED * made.recipe.endswith(TRACKED), made.recipe.removesuffix(TRACKED)
+    run = f"runs/{entry.name.replace(TRACKED, '')}-s{seed}"
     same_data = entry.learnt_on == entry.data["name"]
     root = "" if not needs_root(entry.learnt_on) else " --root DIR" if same_data else f" --root {_word(entry.learnt_on.upper())}"
-    recipe = "" if made.recipe == TUNED else f" --recipe {_word(made.recipe)}"
+    recipe = "" if trained == TUNED else f" --recipe {_word(trained)}"
     stated_threads = entry.seeds[number].training.get("threads")
     # A training that was resumed with another number of threads has no single one.
     threads = f" --threads {stated_threads}" if str(stated_threads or "").isdecimal() else ""
@@ -199,12 +201,13 @@ def _training_commands(entry: Entry, number: int, protocol: Protocol) -> tuple[l
         f" --preset {_word(made.preset)} --seed {seed}{threads} -o {_word(run)}"
     ]
     # A run scores itself on its own dataset under the dataset's usual protocol; for anything else it takes further commands.
-    if same_data and protocol.id == protocol.dataset:
+    if same_data and protocol.id == protocol.dataset and not tracked:
         return lines, f"{run}/result.json"
-    predictions, result = f"{run}/predictions.npz", f"{run}/{protocol.id.replace('/', '-')}.json"
-    if not same_data:
-        predictions = f"{run}/{protocol.dataset}.npz"
-        lines.append(f"posebench predict {_word(run)} {_dataset_options(entry, protocol)} -o {_word(predictions)}")
+    predictions, result = f"{run}/predictions.npz", f"{run}/{protocol.id.replace('/', '-')}{tracked}.json"
+    if not same_data or tracked:
+        predictions = f"{run}/{protocol.dataset}{tracked}.npz"
+        how = " --track" if tracked else ""
+        lines.append(f"posebench predict {_word(run)}{how} {_dataset_options(entry, protocol)} -o {_word(predictions)}")
     return [*lines, _score_command(predictions, protocol, result)], result
 
 

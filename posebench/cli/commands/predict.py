@@ -23,6 +23,7 @@ def configure(parser: Parser) -> None:
     add_threads(parser, "of a run or an ONNX model; 0 for the choice of PyTorch or ONNX Runtime")
     override = "override a test-time setting of a trained run (may be given more than once)"
     parser.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help=override)
+    parser.add_argument("--track", action="store_true", help="make the poses of each clip those of one rigid body: docs/rigid_track.md")
     parser.add_argument("-o", "--output", metavar="PREDS", required=True, help=".npz or .h5")
 
 
@@ -38,6 +39,10 @@ def run(args: Namespace) -> int:
         make = lifter_maker(args.lifter, threads=args.threads, changes=args.set)
         dataset = open_dataset(args.dataset, args.root, cameras=args.cameras)
         lifter = make(dataset)
+        if args.track:
+            from posebench.lifters.rigid_track.lifter import Tracked
+
+            lifter = Tracked(lifter)
         poses = predict(lifter, dataset, keypoints=args.keypoints, split=args.split, progress=advance, log=log)
         save_predictions(
             args.output,

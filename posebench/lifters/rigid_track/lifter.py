@@ -1,0 +1,73 @@
+"""Any lifter with :func:`posebench.lifters.rigid_track.track.track` behind it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from posebench.base.cameras import Array, Camera
+from posebench.base.errors import PosebenchError
+from posebench.base.skeletons import skeleton
+from posebench.lifters import Lifter, LifterInfo
+from posebench.lifters.rigid_track.track import Settings, track
+from posebench.predictions.provenance import TRACKED, WHOLE_CLIP, Provenance
+
+#: What tracking uses besides the lifter's own supervision, in the words of a provenance.
+KNOWN = "rigid symmetric body within a clip"
+
+DEFAULT = Settings()
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """A lifter whose poses are tracked over each clip.
+
+    Attributes:
+        inner: the lifter; it may average flips itself.
+        settings: of the tracker.
+    """
+
+    inner: Lifter
+    settings: Settings = DEFAULT
+
+    @property
+    def info(self) -> LifterInfo:
+        """That of the inner lifter; a pose depends on the whole clip, and the provenance says what was added."""
+        info = self.inner.info
+        made = None if info.provenance is None else tracked_provenance(info.provenance)
+        # Without provenance nothing but the name tells it from the lifter itself.
+        name = info.id if made else f"{info.id}+track"
+        return replace(info, id=name, context=WHOLE_CLIP, provenance=made)
+
+    def lift(self, keypoints: Array, camera: Any) -> Array:
+        """Keypoints (T, J, 2) px of one clip to tracked poses (T, J, 3), camera frame, root at the origin, in the inner lifter's unit.
+
+        Raises:
+            PosebenchError: no camera, and no nominal one of the inner lifter.
+        """
+        info = self.inner.info
+        if isinstance(camera, Camera):
+            focal, centre = camera.focal, camera.centre
+        elif info.nominal_camera is not None:
+            focal, centre = np.array(info.nominal_camera[:2]), np.array(info.nominal_camera[2:])
+        else:
+            raise PosebenchError("no camera", "the camera of these keypoints: tracking needs their rays", "leave --track out")
+        return track(self.inner.lift(keypoints, camera), (keypoints - centre) / focal, skeleton(info.skeleton), self.settings)
+
+
+def tracked_provenance(made: Provenance) -> Provenance:
+    """The provenance of a lifter, tracked: another recipe, the whole clip as context, and calibration at test time."""
+    before = "" if made.test_time in ("", "none") else made.test_time
+    if before:
+        found = f"{made.recipe}, which does this at test time: {before}"
+        raise PosebenchError(found, "a lifter that does nothing at test time", "leave --track out, or --set correction=none")
+    return replace(
+        made,
+        recipe=f"{made.recipe}{TRACKED}",
+        context=WHOLE_CLIP,
+        online="no",
+        test_time="calibration, own clip",
+        side_information=tuple(dict.fromkeys([*made.side_information, KNOWN])),
+    )

@@ -1,0 +1,215 @@
+"""Poses of one clip made consistent with a rigid body: bone lengths from the clip, two places for each joint, the sequence that is smooth.
+
+**Convention.** Everything happens before a camera that looks at the root, with unit focal length. A joint lies on its ray r = (x, y, 1),
+at the place (c + d) r, where c is the distance of the root and d the joint's depth behind it. The unit is the mean distance from root to
+head. Prior art: docs/rigid_track.md.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from posebench.base.errors import PosebenchError
+from posebench.base.skeletons import Skeleton
+from posebench.lifters.rigid_track.signs import cheapest
+
+Array = npt.NDArray[np.float64]
+#: Joints whose distance from the root is the unit; the first that a skeleton has.
+HEADS = ("head_top", "neck_nose", "thorax")
+#: Joints at the end of a bone that bends or is short: they keep the lifter's depth.
+KEPT = ("spine", "thorax", "neck_nose")
+#: Joints at the end of the bones that tell the size of the body in the image: trunk, neck and head, thighs, shanks.
+SIZED = ("spine", "thorax", "neck_nose", "head_top", "r_knee", "l_knee", "r_ankle", "l_ankle")
+ROUNDS = 3
+
+
+class Settings(NamedTuple):
+    """Settings of the tracker, chosen on ``cmu``'s tuning subject at 30 frames a second.
+
+    Attributes:
+        smooth: standard deviation, frames, of the Gaussian over which the size of the body in the image is smoothed.
+        lifted: deviation of the lifter's depths along a bone, in units of the distance from root to head.
+        acceleration: deviation of accelerations of these depths, a frame and a frame.
+        most_lifted: largest cost of one depth.
+        most_acceleration: largest cost of one acceleration.
+    """
+
+    smooth: float = 10.0
+    lifted: float = 0.15
+    acceleration: float = 0.04
+    most_lifted: float = 9.0
+    most_acceleration: float = 25.0
+
+
+class _Seen(NamedTuple):
+    """A clip before cameras that look at the root: see the convention.
+
+    Attributes:
+        turn: (T, 3, 3) rotations from the clip's camera frame.
+        rays: (T, J, 3) with z = 1.
+        depth: (T, J) d, as the lifter has it, in a frame of the root distance c.
+        distance: c.
+        unit: of lengths, in the unit of the lifter's poses.
+    """
+
+    turn: Array
+    rays: Array
+    depth: Array
+    distance: float
+    unit: float
+
+
+class Body(NamedTuple):
+    """What a clip tells about the body in it.
+
+    Attributes:
+        lengths: (N,) of the bones, left as right.
+        sizes: (T,) how large the body is if the root's distance is c; 1 on geometric average.
+    """
+
+    lengths: Array
+    sizes: Array
+
+
+def track(poses: Array, keypoints: Array, joints: Skeleton, settings: Settings | None = None) -> Array:
+    """Poses (T, J, 3) of one clip, tracked, in the unit and the mean size of the given ones; the root at the origin.
+
+    Frames whose poses or keypoints are not finite stay as they are, and the others are tracked as neighbours. A clip without a finite
+    frame, or with keypoints that all lie on the root, stays as it is.
+
+    Args:
+        poses: (T, J, 3) camera frame, of any unit, root at the origin.
+        keypoints: (T, J, 2) unit focal length.
+        joints: order of the joints.
+        settings: of the tracker.
+
+    Raises:
+        PosebenchError: the skeleton has no single root, or no joint of the head.
+    """
+    head = next((joints.index(name) for name in HEADS if name in joints.joints), None)
+    if head is None or len(joints.root_indices) != 1:
+        found = f"skeleton {joints.id}, which has no joint for the root, or none for the head"
+        raise PosebenchError(found, "a skeleton such as h36m17", "leave --track out")
+    whole = np.isfinite(poses).all(axis=(1, 2)) & np.isfinite(keypoints).all(axis=(1, 2))
+    out = np.array(poses, np.float64)
+    if not whole.any():
+        return out
+    seen = _seen(out[whole], np.asarray(keypoints, np.float64)[whole], joints, head)
+    if seen is None:
+        return out
+    chosen = settings or Settings()
+    body = body_of(seen.depth, seen.rays, seen.distance, joints, chosen.smooth)
+    placed = _placed(seen, body, joints, chosen)
+    root = joints.root_indices[0]
+    offsets = (placed - placed[:, root, None]) * (body.sizes[:, None, None] * seen.unit)
+    out[whole] = offsets @ seen.turn
+    return out
+
+
+def _seen(poses: Array, keypoints: Array, joints: Skeleton, head: int) -> _Seen | None:
+    """The clip before cameras that look at the root; None where its images have no extent."""
+    root = joints.root_indices[0]
+    rays = np.concatenate([keypoints, np.ones_like(keypoints[..., :1])], axis=-1)
+    turn = _to_axis(rays[:, root])
+    turned = rays @ turn.transpose(0, 2, 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rays = turned / turned[..., 2:]
+        pose = poses @ turn.transpose(0, 2, 1)
+        unit = float(np.linalg.norm(pose[:, head], axis=-1).mean())
+        pose = pose / unit
+        depth = pose[..., 2] - pose[:, root, 2, None]
+        across = rays[..., :2]
+        # The root's distance at which the rays pass nearest to the lifter's joints.
+        distances = ((pose[..., :2] - depth[..., None] * across) * across).sum(axis=(1, 2)) / (across**2).sum(axis=(1, 2))
+        distance = float(np.median(distances))
+        depth = depth * (distance / distances)[:, None]
+        mean_size = float(np.exp(np.log(distances / distance).mean())) if (distances > 0.0).all() else np.nan
+    if not (np.isfinite(depth).all() and np.isfinite(rays).all() and np.isfinite(mean_size) and distance > 0.0):
+        return None
+    return _Seen(turn, rays, depth, distance, unit * mean_size)
+
+
+def _to_axis(rays: Array) -> Array:
+    """The shortest rotations (T, 3, 3) that turn rays (T, 3) with z > 0 to the optical axis."""
+    x, y, z = (rays / np.linalg.norm(rays, axis=1, keepdims=True)).T
+    scale = 1.0 / (1.0 + z)
+    rows = [[1.0 - x * x * scale, -x * y * scale, -x], [-x * y * scale, 1.0 - y * y * scale, -y], [x, y, z]]
+    return np.array(rows).transpose(2, 0, 1)
+
+
+def body_of(depth: Array, rays: Array, distance: float, joints: Skeleton, smooth: float) -> Body:
+    """Bone lengths of a clip, and the size of the body in each of its frames, from the lifter's depths.
+
+    Lengths are medians over the clip; sizes are medians over bones, smoothed in time; the two are computed in turn.
+
+    Args:
+        depth: (T, J) behind the root.
+        rays: (T, J, 3) with z = 1.
+        distance: of the root.
+        joints: their order.
+        smooth: standard deviation of the Gaussian, frames.
+    """
+    from scipy.ndimage import gaussian_filter1d
+
+    places = (distance + depth)[..., None] * rays
+    parents, children = (list(ends) for ends in zip(*joints.bones, strict=True))
+    logs = np.log(np.maximum(np.linalg.norm(places[:, children] - places[:, parents], axis=-1), 1e-6))
+    sized = [k for k, child in enumerate(children) if joints.joints[child] in SIZED] or list(range(len(children)))
+    size = np.zeros(len(depth))
+    for _ in range(ROUNDS):
+        length = np.median(logs + size[:, None], axis=0)
+        size = gaussian_filter1d(np.median(length[sized] - logs[:, sized], axis=1), smooth, mode="nearest")
+        size -= size.mean()
+    lengths = np.exp(np.median(logs + size[:, None], axis=0))
+    for left, right in joints.bone_pairs:
+        lengths[[left, right]] = 0.5 * (lengths[left] + lengths[right])
+    return Body(lengths, np.exp(size))
+
+
+def _placed(seen: _Seen, body: Body, joints: Skeleton, settings: Settings) -> Array:
+    """Places (T, J, 3) of the joints, bone by bone from the root outwards."""
+    root, rays, depth = joints.root_indices[0], seen.rays, seen.depth
+    places = np.zeros_like(rays)
+    places[:, root] = seen.distance * rays[:, root]
+    done, waiting = {root}, list(range(len(joints.bones)))
+    while ready := [k for k in waiting if joints.bones[k][0] in done]:
+        kept = [k for k in ready if joints.joints[joints.bones[k][1]] in KEPT]
+        for parent, child in (joints.bones[k] for k in kept):
+            z = places[:, parent, 2] + depth[:, child] - depth[:, parent]
+            places[:, child] = z[:, None] * rays[:, child]
+        if tracked := [k for k in ready if k not in kept]:
+            parents, children = (list(ends) for ends in zip(*(joints.bones[k] for k in tracked), strict=True))
+            length = body.lengths[tracked] / body.sizes[:, None]
+            lifted = depth[:, children] - depth[:, parents]
+            z = _tracked(places[:, parents], rays[:, children], length, lifted, body.sizes, settings)
+            places[:, children] = z[..., None] * rays[:, children]
+        done |= {joints.bones[k][1] for k in ready}
+        waiting = [k for k in waiting if k not in ready]
+    return places
+
+
+def _tracked(parent: Array, ray: Array, length: Array, lifted: Array, sizes: Array, settings: Settings) -> Array:
+    """Depths (T, N) of the joints at the ends of N bones, all of whose parents are placed.
+
+    Args:
+        parent: (T, N, 3) places of the parents.
+        ray: (T, N, 3) of the joints.
+        length: (T, N) of the bones.
+        lifted: (T, N) the lifter's depth along each bone.
+        sizes: (T,) see :class:`Body`.
+        settings: of the tracker.
+    """
+    squared, along = (ray**2).sum(axis=-1), (ray * parent).sum(axis=-1)
+    # Where the bone is seen longer than it is, the nearest place on the ray.
+    reach = np.sqrt(np.maximum(0.0, along**2 - squared * ((parent**2).sum(axis=-1) - length**2)))
+    both = np.stack([along - reach, along + reach], axis=-1) / squared[..., None]
+    size = sizes[:, None, None]
+    values = size * (both - parent[..., 2:])
+    costs = np.minimum(((values - size * lifted[..., None]) / settings.lifted) ** 2, settings.most_lifted)
+    order = (1, 0, 2)
+    chosen = cheapest(values.transpose(order), costs.transpose(order), settings.acceleration, settings.most_acceleration)
+    z: Array = np.take_along_axis(both, chosen.T[..., None], axis=2)[..., 0]
+    return z
