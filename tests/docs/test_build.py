@@ -6,11 +6,13 @@ import importlib.util
 import inspect
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
 import posebench
+from tests.display.html.browser import Browser, find_browser
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOK = ROOT / "docs" / "quickstart.ipynb"
@@ -37,6 +39,60 @@ def test_the_reference_names_every_export_and_each_has_a_docstring(build):
     assert named == set(posebench.__all__)
     for name in posebench.__all__:
         assert len(inspect.getdoc(getattr(posebench, name)) or "") > 20, name
+
+
+def test_the_reference_lists_every_export_once_in_the_groups_of_the_docstring(build):
+    groups = build.exports()
+    assert list(groups) == ["Score", "Lift", "Train", "Look", "Files and data", "Types", "Errors"]
+    assert sorted(name for names in groups.values() for name in names) == sorted(posebench.__all__)
+    assert (
+        "| [`score`][posebench.scoring.evaluate.score] | Score a prediction file, or poses in memory, under a protocol. |"
+        in build.api_page()
+    )
+
+
+def test_the_notebook_is_a_page_with_its_outputs(build, tmp_path):
+    build.copy_pages(tmp_path)
+    page = (tmp_path / "docs" / "quickstart.md").read_text(encoding="utf-8")
+    assert page.startswith("# Quickstart\n")
+    assert "(quickstart.ipynb)" in page
+    assert "```text\nerror: joint-order: " in page
+    assert "<td>flat - mean pose</td>" in page
+    assert "(docs/quickstart.md)" in (tmp_path / "index.md").read_text(encoding="utf-8")
+    assert (tmp_path / "docs" / "quickstart.ipynb").is_file()
+
+
+def test_the_board_is_part_of_the_site_and_linked(build, tmp_path, monkeypatch):
+    (tmp_path / "leaderboard").mkdir()
+    (tmp_path / "leaderboard" / "README.md").write_text("# Leaderboard\n\nWords.\n", encoding="utf-8")
+    monkeypatch.setattr(build, "write_site", lambda board, folder: (folder.mkdir(), (folder / "index.html").write_text(board.name)))
+    build.add_board(tmp_path)
+    assert (tmp_path / "board" / "index.html").read_text() == "leaderboard"
+    page = (tmp_path / "leaderboard" / "README.md").read_text(encoding="utf-8")
+    assert page == "# Leaderboard\n\n[Search, filter and sort these tables](../board/index.html)\n\nWords.\n"
+
+
+def test_a_page_that_loads_from_another_host_is_named(build, tmp_path):
+    (tmp_path / "fine.html").write_text('<a href="https://example.org/">a link</a><script src="../own.js"></script>')
+    assert build.loaded_from_elsewhere(tmp_path) == []
+    (tmp_path / "font.html").write_text(
+        '<link rel="stylesheet" href="//example.org/a.css"><script async src=https://example.org/b.js></script>'
+    )
+    assert build.loaded_from_elsewhere(tmp_path) == ["font.html: //example.org/a.css", "font.html: https://example.org/b.js"]
+
+
+def test_a_worker_answers_on_a_page_from_a_disk(tmp_path):
+    """The search of the site needs one, and browsers refuse workers there."""
+    if (path := find_browser()) is None:
+        pytest.skip("no chromium is installed")
+    shutil.copyfile(ROOT / "docs" / "iframe-worker.js", tmp_path / "iframe-worker.js")
+    (tmp_path / "worker.js").write_text("self.onmessage = ({ data }) => self.postMessage({ sum: data.a + data.b });")
+    (tmp_path / "page.html").write_text('<!doctype html><script src="iframe-worker.js"></script><body></body>')
+    with Browser(path) as page:
+        page.open(tmp_path / "page.html")
+        ask = 'const w = new Worker("worker.js"); w.onmessage = e => done(e.data.sum); w.postMessage({ a: 2, b: 3 });'
+        assert page.run(f"new Promise(done => {{ {ask} }})") == 5
+        assert page.said == []
 
 
 def test_pages_are_copied_with_what_they_link_to(build, tmp_path):
