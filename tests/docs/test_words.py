@@ -35,7 +35,7 @@ INSTEAD = {
 WORDS = tuple(INSTEAD.values())
 PRIVATE = re.compile(r"\b(?:" + "|".join(f"({phrase})" for phrase in INSTEAD).replace(" ", r"\s+") + r")\b", re.IGNORECASE)
 
-PAGES = ("*.md", "docs/*.md", "protocols/**/*.md", "protocols/**/*.toml", ".github/**/*.md")
+PAGES = ("*.md", "docs/**/*.md", "docs/*.ipynb", "protocols/**/*.md", "protocols/**/*.toml", ".github/**/*.md")
 CODE = (
     "posebench/**/*.py",
     "baselines/**/*.py",
