@@ -10,23 +10,18 @@ random pose of the 2D pool, with the root where that one has it. Its projection 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
 
 from posebench.base.errors import PosebenchError
 from posebench.base.skeletons import Skeleton, skeleton
 from posebench.networks.augment import levelled, scaled_bones
-from posebench.networks.method import Method, adam, in_tiles
-from posebench.networks.mirror import draw_half, mirror_where
 from posebench.networks.samples import TrainingData
 from posebench.networks.tilt import tilt_side_information
 from posebench.networks.views import about_x, about_y, project, rotate
 
-from ..martinez.losses import joint_distance
-from ..martinez.network import MartinezNetwork
+from ..martinez.method import Martinez
 from .placement import Boxes, boxes, placed
 from .settings import Settings
 
@@ -34,17 +29,14 @@ from .settings import Settings
 STATISTICS = 32768
 
 
-class HeapPairs(Method):
-    """The network of ``martinez``, trained on made pairs."""
+class HeapPairs(Martinez):
+    """``martinez`` with made pairs in place of true ones."""
 
-    scale = "metric"
-    lifter: MartinezNetwork
+    settings: Settings
 
     def __init__(self, settings: Settings, joints: Skeleton) -> None:
-        super().__init__()
-        self.settings, self.joints = settings, joints
-        self.swap = list(joints.mirror)
-        self.lifter = MartinezNetwork(settings, joints)
+        super().__init__(settings, joints)
+        self.joints = joints
         self.side_information = ("gravity in the frame of each 3D pose", *tilt_side_information(settings.tilt))
 
     def prepare(self, data: TrainingData) -> None:
@@ -61,15 +53,10 @@ class HeapPairs(Method):
         self.pool = rotate(levelled(data.pool.up), data.pool.poses)
         self.boxes = boxes(data.keypoints, self.lifter.root)
         chosen = data.usable[torch.randint(len(data.usable), (STATISTICS,), device=data.usable.device)]
-        keypoints, poses = self.pairs(chosen)
-        self.lifter.fit(keypoints, poses)
+        self.lifter.fit(*self.mirrored_pairs(data, chosen))
 
-    def optimisers(self) -> dict[str, Optimizer]:
-        """Adam."""
-        return {"lifter": adam(self.lifter.parameters(), self.settings.learning_rate)}
-
-    def pairs(self, frames: Tensor) -> tuple[Tensor, Tensor]:
-        """Keypoints (B, J, 2) and absolute poses (B, J, 3) mm: one pair for the box of each 2D pose ``frames`` (B,)."""
+    def pairs(self, data: TrainingData, frames: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG002
+        """One pair for the box of each 2D pose ``frames`` (B,): the pose is one of the pool, at random."""
         settings, count = self.settings, len(frames)
         poses = self.pool[torch.randint(len(self.pool), (count,), device=self.pool.device)]
         if settings.bone_scale:
@@ -77,23 +64,7 @@ class HeapPairs(Method):
         azimuth = 2.0 * math.pi * torch.rand(count, device=poses.device)
         poses = rotate(about_x(poses.new_tensor(math.radians(settings.tilt))) @ about_y(azimuth), poses)
         poses = placed(poses, Boxes(self.boxes.root[frames], self.boxes.size[frames]))
-        keypoints = project(poses, nearest=1.0)
-        if settings.noise:
-            keypoints = keypoints + settings.noise * torch.randn_like(keypoints)
-        if settings.mirror:
-            half = draw_half(count, poses.device)
-            keypoints, poses = mirror_where(half, keypoints, self.swap), mirror_where(half, poses, self.swap)
-        return keypoints, poses
-
-    def losses(self, data: TrainingData, frames: Tensor, epoch: int) -> Iterator[tuple[str, dict[str, Tensor]]]:  # noqa: ARG002
-        """The mean joint distance in units of 100 mm."""
-        keypoints, poses = self.pairs(frames)
-        error = self.lifter.standardised(keypoints) - self.lifter.pose(self.lifter.relative(poses))
-        yield "lifter", {"distance": joint_distance(error, self.lifter.pose.deviation)}
-
-    def lift(self, keypoints: Tensor) -> Tensor:
-        """Lift each frame of a clip alone: keypoints (T, J, 2) to poses (T, J, 3) in mm."""
-        return in_tiles(self.lifter, keypoints)
+        return project(poses, nearest=1.0), poses
 
 
 def build(settings: Settings, skeleton_id: str) -> HeapPairs:

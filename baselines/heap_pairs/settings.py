@@ -14,12 +14,10 @@ class Settings(Martinez):
     Attributes:
         tilt: degrees by which the cameras look down, as side information.
         bone_scale: lengths of the bones change by up to this factor to either side; left as right.
-        noise: standard deviation of what is added to the made keypoints, in the unit focal length.
     """
 
     tilt: float = 0.0
     bone_scale: float = 0.0
-    noise: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -27,5 +25,3 @@ class Settings(Martinez):
             raise ValueError(f"tilt = {self.tilt}; it must be between -90 and 90")
         if not 0.0 <= self.bone_scale < 1.0:
             raise ValueError(f"bone_scale = {self.bone_scale}; it must be from 0 to below 1")
-        if not self.noise >= 0.0:
-            raise ValueError(f"noise = {self.noise}; it must be at least 0")

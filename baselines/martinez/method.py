@@ -44,11 +44,7 @@ class Martinez(Method):
 
     def losses(self, data: TrainingData, frames: Tensor, epoch: int) -> Iterator[tuple[str, dict[str, Tensor]]]:  # noqa: ARG002
         """The pose loss; after the optimiser's step the max-norm constraint, if the recipe has one."""
-        assert data.poses is not None
-        keypoints, poses = data.keypoints[frames], data.poses[frames]
-        if self.settings.mirror:
-            chosen = draw_half(len(frames), keypoints.device)
-            keypoints, poses = mirror_where(chosen, keypoints, self.swap), mirror_where(chosen, poses, self.swap)
+        keypoints, poses = self.mirrored_pairs(data, frames)
         error = self.lifter.standardised(keypoints) - self.lifter.pose(self.lifter.relative(poses))
         if self.settings.loss == "squared":
             yield "lifter", {"squared error": squared_error(error)}
@@ -57,6 +53,19 @@ class Martinez(Method):
         # The loop steps the optimiser before it asks for more, so this acts on the updated weights.
         if self.settings.max_norm and not self.settings.released:
             max_norm_(self.lifter, self.settings.max_norm)
+
+    def pairs(self, data: TrainingData, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """What a batch of ``frames`` (B,) learns from: keypoints (B, J, 2) and absolute poses (B, J, 3) mm."""
+        assert data.poses is not None
+        return data.keypoints[frames], data.poses[frames]
+
+    def mirrored_pairs(self, data: TrainingData, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """:meth:`pairs`, half of them mirrored at random if the recipe asks for it."""
+        keypoints, poses = self.pairs(data, frames)
+        if self.settings.mirror:
+            chosen = draw_half(len(frames), keypoints.device)
+            keypoints, poses = mirror_where(chosen, keypoints, self.swap), mirror_where(chosen, poses, self.swap)
+        return keypoints, poses
 
     def lift(self, keypoints: Tensor) -> Tensor:
         """Lift each frame of a clip alone: keypoints (T, J, 2) to poses (T, J, 3) in mm."""

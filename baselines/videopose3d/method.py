@@ -18,6 +18,7 @@ from posebench.networks.augment import scaled_bones
 from posebench.networks.method import TILE, Method
 from posebench.networks.mirror import draw_half, mirror_where
 from posebench.networks.samples import TrainingData
+from posebench.networks.views import project
 
 from .losses import joint_distance, velocity_error
 from .network import METRE, VideoPoseLifter
@@ -105,7 +106,7 @@ class VideoPose3D(Method):
         assert data.up is not None
         settings, root, centre = self.settings, self.lifter.root, seen.poses.shape[1] // 2
         poses = scaled_bones(seen.poses, self.joints, settings.bone_scale) if settings.bone_scale else seen.poses
-        resized = Seen(seen.keypoints + _change_of_projection(seen.poses, poses), poses)
+        resized = Seen(seen.keypoints + project(poses) - project(seen.poses), poses)
         others = data.usable[torch.randint(len(data.usable), (len(frames),), device=frames.device)]
         viewed = seen_from_elsewhere(resized, data.up[frames], data.up[others], data.poses[others, root], root, centre)
         if settings.views >= 1.0:
@@ -126,11 +127,6 @@ class VideoPose3D(Method):
         around = (frames[:, None] + torch.arange(-reach, reach + 1, device=frames.device)).clamp(0, len(keypoints) - 1)
         poses: Tensor = torch.cat([self.lifter(keypoints[tile])[:, 0] for tile in torch.split(around, TILE)])
         return poses
-
-
-def _change_of_projection(before: Tensor, after: Tensor) -> Tensor:
-    """What the keypoints (..., 2) of poses (..., 3) change by when the poses change."""
-    return after[..., :2] / after[..., 2:] - before[..., :2] / before[..., 2:]
 
 
 def build(settings: Settings, skeleton_id: str) -> VideoPose3D:

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from posebench.lifters import simple_lifters
 from posebench.networks.recipe import baselines
 from posebench.predictions.disclosure import FACTS, NONE, NOT_STATED, OF_UNTRAINED, supervision_in_words, why_unranked
-from posebench.predictions.provenance import TRACKED, WHOLE_CLIP, Provenance
+from posebench.predictions.provenance import TRACKED, Provenance, context_in_words
 from posebench.scoring.sums import Row, Sums, average
 
 SCHEMA = 4
@@ -137,7 +137,9 @@ class Entry:
     def form(self) -> str:
         """One of :data:`posebench.predictions.forms.FORMS`; ``untrained`` for a simple lifter; ``not stated`` without provenance."""
         made = self.seeds[0].provenance
-        return made.form if made else "untrained" if self.untrained else NOT_STATED
+        if made is None:
+            return "untrained" if self.untrained else NOT_STATED
+        return f"{made.form} + tracking" if made.recipe.endswith(TRACKED) else made.form
 
     @property
     def untrained(self) -> bool:
@@ -153,8 +155,7 @@ class Entry:
         else:
             averaged = {"tta": "flip"} if made.flip_averaging else {}
             side = [*made.side_information, *(f"extra data: {name}" for name in made.extra_data)]
-            context = "clip" if made.context == WHOLE_CLIP else str(made.context)
-            known = {"context": context, **averaged, **made.facts, "side_information": "; ".join(side) or NONE}
+            known = {"context": context_in_words(made.context), **averaged, **made.facts, "side_information": "; ".join(side) or NONE}
         return {name: known.get(name, NOT_STATED) for name in ("context", *FACTS, "side_information")}
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from posebench.base.errors import PosebenchError, first_ten
 from posebench.base.files import write_text
@@ -53,36 +54,38 @@ def _texts(
     return texts
 
 
-def board_texts(board: Path, entries: Sequence[Entry]) -> dict[Path, str]:
-    """Every generated page and table of a board, by its path, as :func:`render` writes them; LaTeX is left out.
+Plot = tuple[Path, str, Data]
+
+
+class Contents(NamedTuple):
+    """What follows from a board's entries, published numbers and timing records.
+
+    Attributes:
+        texts: pages and tables by their path.
+        plots: the path of each plot, its name in :data:`PLOTS`, its data.
+    """
+
+    texts: dict[Path, str]
+    plots: list[Plot]
+
+    @property
+    def stale_plots(self) -> list[Path]:
+        """Plots that are missing or not what the entries give."""
+        return [path for path, name, data in self.plots if not fresh(_read(path) or "", name, data)]
+
+
+def contents(board: Path, entries: Sequence[Entry], underline: bool | None) -> Contents:
+    """The generated files of a board; tables in LaTeX too, unless ``underline`` is None.
 
     Raises:
         PosebenchError: ``published.toml`` or a timing record is invalid.
     """
-    return _texts(board, entries, rankings(entries), load_records(board), None)
+    ranked, records = rankings(entries), load_records(board)
+    return Contents(_texts(board, entries, ranked, records, underline), list(_plots(board, ranked, records)))
 
 
-def fresh_plots(board: Path, entries: Sequence[Entry]) -> dict[Path, str]:
-    """Every plot of a board, by its path, as :func:`render` wrote it.
-
-    Raises:
-        PosebenchError: a plot is missing, or is not what follows from the entries.
-    """
-    found = {}
-    for path, name, data in _plots(board, rankings(entries), load_records(board)):
-        found[path] = _read(path) or ""
-        if not fresh(found[path], name, data):
-            raise PosebenchError(
-                f"{path}, which is missing or not what the entries give",
-                "fresh plots",
-                f"posebench board render --board {board}",
-                exit_code=1,
-            )
-    return found
-
-
-def _plots(board: Path, ranked: dict[Key, Ranking], records: Mapping[str, Record]) -> Iterator[tuple[Path, str, Data]]:
-    """Every plot of a board: its file, its name in :data:`PLOTS`, its data."""
+def _plots(board: Path, ranked: dict[Key, Ranking], records: Mapping[str, Record]) -> Iterator[Plot]:
+    """Every plot of a board."""
     for key, stem in file_stems(ranked).items():
         for name, data in plot_data(ranked[key], records).items():
             yield board / "plots" / f"{stem}-{name}.svg", name, data
@@ -124,12 +127,9 @@ def render(board: Path, *, latex: bool = False, underline: bool = False, progres
             "a board with at least one entry",
             f"posebench board add R.json --board {board}, or name another --board",
         )
-    ranked = rankings(entries)
-    records = load_records(board)
-    texts = _texts(board, entries, ranked, records, underline if latex else stored_choice(board))
+    texts, plots = contents(board, entries, underline if latex else stored_choice(board))
     for path, text in texts.items():
         write_text(path, text)
-    plots = list(_plots(board, ranked, records))
     for number, (path, name, data) in enumerate(plots):
         if progress is not None:
             progress(number, len(plots))
@@ -153,12 +153,10 @@ def check_board(board: Path) -> int:
     entries = load_entries(board)
     for entry in entries:
         _check_digest(entry)
-    ranked = rankings(entries)
-    records = load_records(board)
-    texts, plots = _texts(board, entries, ranked, records, stored_choice(board)), list(_plots(board, ranked, records))
-    stale = [path for path, text in texts.items() if _read(path) != text]
-    stale += [path for path, name, data in plots if not fresh(_read(path) or "", name, data)]
-    stale += _left_over(board, {*texts, *(path for path, _, _ in plots)})
+    made = contents(board, entries, stored_choice(board))
+    stale = [path for path, text in made.texts.items() if _read(path) != text]
+    stale += made.stale_plots
+    stale += _left_over(board, {*made.texts, *(path for path, _, _ in made.plots)})
     if stale:
         names = first_ten([str(path) for path in stale])
         raise PosebenchError(

@@ -69,6 +69,7 @@ class DatasetSpec(NamedTuple):
         protocols_by_subject: test subject to protocol id, for copies whose test split is another one than that of the usual protocol.
         protocols_by_fps: frames per second to protocol id, for copies that hold a subset of the frames.
         fetch: downloads the files to a folder and returns the folder to open; None where the owners' terms forbid it.
+        fetched: name of that folder where none is given.
         acknowledgement: text that the owners ask users to print.
         details: facts for ``posebench data info`` in addition to :func:`posebench.data.clip.describe`.
         layouts: names of this dataset's layouts that other datasets can be exported to.
@@ -87,6 +88,7 @@ class DatasetSpec(NamedTuple):
     protocols_by_fps: Mapping[float, str] = {}
     protocols_by_subject: Mapping[str, str] = {}
     fetch: Callable[[str | PathLike[str]], Path] | None = None
+    fetched: str = ""
     acknowledgement: str = ""
     details: Callable[[Dataset], dict[str, object]] | None = None
     layouts: tuple[str, ...] = ()
@@ -126,22 +128,10 @@ def _details_of_h36m(dataset: Dataset) -> dict[str, object]:
     return details(dataset)
 
 
-def _writers_of_h36m() -> Mapping[str, Writer]:
-    from posebench.data.h36m.export import LAYOUTS
-
-    return LAYOUTS
-
-
 def _open_3dhp(request: OpenRequest) -> Dataset:
     from posebench.data.mpi_inf_3dhp.dataset import open_3dhp
 
     return open_3dhp(request.root, annotation=request.annotation, progress=request.progress)
-
-
-def _writers_of_3dhp() -> Mapping[str, Writer]:
-    from posebench.data.mpi_inf_3dhp.export import LAYOUTS
-
-    return LAYOUTS
 
 
 def _open_aspset(request: OpenRequest) -> Dataset:
@@ -157,22 +147,10 @@ def _fetch_aspset(destination: str | PathLike[str]) -> Path:
     return fetch_aspset(destination, progress=not silent())
 
 
-def _writers_of_aspset() -> Mapping[str, Writer]:
-    from posebench.data.aspset.export import LAYOUTS
-
-    return LAYOUTS
-
-
 def _open_humaneva(request: OpenRequest) -> Dataset:
     from posebench.data.humaneva.dataset import open_humaneva
 
     return open_humaneva(request.root, request.progress)
-
-
-def _writers_of_humaneva() -> Mapping[str, Writer]:
-    from posebench.data.humaneva.export import LAYOUTS
-
-    return LAYOUTS
 
 
 def _open_3dpw(request: OpenRequest) -> Dataset:
@@ -181,22 +159,10 @@ def _open_3dpw(request: OpenRequest) -> Dataset:
     return open_3dpw(request.root, annotation=request.annotation, progress=request.progress)
 
 
-def _writers_of_3dpw() -> Mapping[str, Writer]:
-    from posebench.data.threedpw.export import LAYOUTS
-
-    return LAYOUTS
-
-
 def _open_aist(request: OpenRequest) -> Dataset:
     from posebench.data.aist.dataset import open_aist
 
     return open_aist(request.root, request.progress)
-
-
-def _writers_of_aist() -> Mapping[str, Writer]:
-    from posebench.data.aist.export import LAYOUTS
-
-    return LAYOUTS
 
 
 def _open_h3wb(request: OpenRequest) -> Dataset:
@@ -205,10 +171,16 @@ def _open_h3wb(request: OpenRequest) -> Dataset:
     return open_h3wb(request.root, request.progress)
 
 
-def _writers_of_h3wb() -> Mapping[str, Writer]:
-    from posebench.data.h3wb.export import LAYOUTS
+def _writers_of(folder: str) -> Callable[[], Mapping[str, Writer]]:
+    """The layouts that a dataset's ``export.py`` writes, by the name of its folder."""
 
-    return LAYOUTS
+    def writers() -> Mapping[str, Writer]:
+        from importlib import import_module
+
+        layouts: Mapping[str, Writer] = import_module(f"posebench.data.{folder}.export").LAYOUTS
+        return layouts
+
+    return writers
 
 
 def _open_synthetic(request: OpenRequest) -> Dataset:  # noqa: ARG001 - every reader takes the request
@@ -227,6 +199,7 @@ DATASETS: Mapping[str, DatasetSpec] = {
         tuning_subject="S131",
         open=_open_cmu,
         fetch=_fetch_cmu,
+        fetched="cmu-mocap",
         acknowledgement=(
             "The data used in this project was obtained from mocap.cs.cmu.edu. The database was created with funding from NSF EIA-0196217."
         ),
@@ -243,7 +216,7 @@ DATASETS: Mapping[str, DatasetSpec] = {
         protocols_by_fps={10.0: "h36m/s9s11-10fps", 50.0 / 64.0: "h36m/s9s11-every64"},
         details=_details_of_h36m,
         layouts=("videopose3d", "h36m-cdf", "mmpose", "martinez", "h36m-fetch"),
-        writers=_writers_of_h36m,
+        writers=_writers_of("h36m"),
     ),
     "3dhp": DatasetSpec(
         description=(
@@ -256,7 +229,7 @@ DATASETS: Mapping[str, DatasetSpec] = {
         open=_open_3dhp,
         options=("annotation",),
         layouts=("3dhp", "p-stmo"),
-        writers=_writers_of_3dhp,
+        writers=_writers_of("mpi_inf_3dhp"),
     ),
     "aspset": DatasetSpec(
         description=(
@@ -269,8 +242,9 @@ DATASETS: Mapping[str, DatasetSpec] = {
         tuning_subject="val",
         open=_open_aspset,
         fetch=_fetch_aspset,
+        fetched="aspset",
         layouts=("aspset",),
-        writers=_writers_of_aspset,
+        writers=_writers_of("aspset"),
     ),
     "humaneva": DatasetSpec(
         description=(
@@ -283,7 +257,7 @@ DATASETS: Mapping[str, DatasetSpec] = {
         tuning_subject="Train-S3",
         open=_open_humaneva,
         layouts=("humaneva",),
-        writers=_writers_of_humaneva,
+        writers=_writers_of("humaneva"),
     ),
     "3dpw": DatasetSpec(
         description=(
@@ -297,7 +271,7 @@ DATASETS: Mapping[str, DatasetSpec] = {
         open=_open_3dpw,
         options=("annotation",),
         layouts=("3dpw",),
-        writers=_writers_of_3dpw,
+        writers=_writers_of("threedpw"),
     ),
     "h3wb": DatasetSpec(
         description=(
@@ -311,7 +285,7 @@ DATASETS: Mapping[str, DatasetSpec] = {
         open=_open_h3wb,
         protocols_by_subject={"S7": "h3wb/s7"},
         layouts=("h3wb",),
-        writers=_writers_of_h3wb,
+        writers=_writers_of("h3wb"),
     ),
     "aist": DatasetSpec(
         description=(
@@ -324,7 +298,7 @@ DATASETS: Mapping[str, DatasetSpec] = {
         tuning_subject="val",
         open=_open_aist,
         layouts=("aist",),
-        writers=_writers_of_aist,
+        writers=_writers_of("aist"),
     ),
     "synthetic": DatasetSpec(
         description=(

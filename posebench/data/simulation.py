@@ -6,7 +6,6 @@ cameras must be published as simulated.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from functools import partial
 
@@ -14,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from posebench.base.cameras import Camera, look_at
-from posebench.data.corruption.keypoints import DETECTOR_SOURCE_SEVERITY, corrupted
+from posebench.data.corruption.cameras import TARGET_HEIGHT, UP
+from posebench.data.corruption.keypoints import DETECTOR_SOURCE_SEVERITY, corrupted, seed_of
 
 Array = npt.NDArray[np.float64]
 
@@ -45,7 +45,7 @@ def static_camera(pelvis: npt.ArrayLike, name: str) -> Camera:
     radius = 5000.0 + np.linalg.norm(ground - (cx, cz), axis=1).max()
     angle = np.deg2rad(45.0 + 90.0 * CAMERAS.index(name))
     position = np.array([cx + radius * np.sin(angle), 1550.0, cz + radius * np.cos(angle)])
-    rotation = look_at(position, (cx, 900.0, cz), (0.0, 1.0, 0.0))
+    rotation = look_at(position, (cx, TARGET_HEIGHT, cz), UP)
     return Camera(rotation, position, np.array([1145.0, 1145.0]), np.array([500.0, 500.0]), (1000, 1000))
 
 
@@ -61,9 +61,8 @@ def simulated_keypoints(camera: Camera, pose: npt.ArrayLike, clip_id: str, sourc
     sigma = NOISE_PX[source]
     if sigma == 0.0:
         return exact
-    words = np.frombuffer(hashlib.sha256(f"{clip_id}\0{source}".encode()).digest(), dtype="<u4")
     # The legacy generator, since the streams of newer generators may change with the version of numpy.
-    noise: Array = np.random.RandomState(words).standard_normal(exact.shape)
+    noise: Array = np.random.RandomState(seed_of(clip_id, source)).standard_normal(exact.shape)
     return exact + sigma * noise
 
 

@@ -31,6 +31,16 @@ WHOLE_CLIP = 0
 TRACKED = "-track"
 
 
+def context_in_words(frames: int) -> str:
+    """A context for tables: the number of frames, or ``clip``.
+
+    Example:
+        >>> context_in_words(27), context_in_words(WHOLE_CLIP)
+        ('27', 'clip')
+    """
+    return "clip" if frames == WHOLE_CLIP else str(frames)
+
+
 @dataclass(frozen=True)
 class Provenance:
     """How a lifter was trained.

@@ -7,6 +7,7 @@ import pytest
 
 from posebench.base.errors import PosebenchError
 from posebench.board.admission import entry_of
+from posebench.board.entry import METHOD
 from posebench.board.entry_files import add, load_entries
 from posebench.board.pages.all_rows import all_rows_page
 from posebench.board.pages.leaderboard import leaderboard_page
@@ -15,6 +16,7 @@ from posebench.board.pages.tables import cell
 from posebench.board.rank import rankings
 from posebench.board.render import check_board, render
 from posebench.lifters.timing.record import Case, Noise, Record, Timed
+from posebench.predictions.provenance import WHOLE_CLIP
 from posebench.scoring.protocol import load_protocol
 from posebench.scoring.result import load_result
 
@@ -196,6 +198,23 @@ def test_the_page_of_an_entry_compares_it_and_says_how_it_is_made_again(tmp_path
     assert "authors" in other
     assert "posebench score PREDICTIONS0.npz --protocol synthetic -o bad-gt-r0.json\n" in other
     assert "](../../README.md)" in text
+
+
+def test_a_tracked_row_is_a_method_whose_form_context_and_commands_say_so(tmp_path, results, made):
+    how = {**made, "seed": 0, "trained_on": "synthetic 1 a5: S1", "form": "paper", "recipe": "paper"}
+    tracked = {**how, "recipe": "paper-track", "context": WHOLE_CLIP, "test_time": "calibration, own clip", "online": "no"}
+    for name, one in (("good", how), ("bad", tracked)):
+        add(tmp_path, [replace(results[name], predictions=replace(results[name].predictions, method="martinez", provenance=one))], [name])
+    render(tmp_path)
+    entries = {entry.variant: entry for entry in load_entries(tmp_path)}
+    row = entries["martinez+paper-track"]
+    assert (row.role, row.form, row.facts["context"]) == (METHOD, "paper + tracking", "clip")
+    assert not entries["martinez+paper"].is_parent_of(row), "it stands beside the untracked row, and is no ablation"
+    page = row.path(tmp_path).with_suffix(".md").read_text()
+    run = "runs/martinez+paper-gt-quick-s0"
+    assert "posebench train martinez --dataset synthetic --keypoints gt --recipe paper --preset quick --seed 0" in page
+    assert f"posebench predict {run} --track --dataset synthetic --keypoints gt -o {run}/synthetic-track.npz" in page
+    assert f"posebench score {run}/synthetic-track.npz --protocol synthetic -o {run}/synthetic-track.json" in page
 
 
 def test_names_from_other_people_break_no_page_table_plot_or_command(tmp_path, results, made):

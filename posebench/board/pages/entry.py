@@ -138,7 +138,7 @@ def _provenance(entry: Entry) -> list[str]:
     made = entry.seeds[0].provenance
     if made:
         facts: dict[str, object] = {
-            "form": made.form,
+            "form": entry.form,
             "recipe, preset": f"{made.recipe}, {made.preset}",
             "trained on": f"{made.trained_on}, keypoints {made.trained_keypoints}",
             "training poses": f"{made.poses_seen:,} in {made.epochs} epochs",

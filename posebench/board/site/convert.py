@@ -66,6 +66,16 @@ def page_of(text: str, target: Target) -> Page:
     return _Reader(text, target).page()
 
 
+def goals(text: str) -> list[str]:
+    """What the links and images of a page of markdown name."""
+    inline = [child for token in _parsed(text) for child in token.children or []]
+    return [str(token.attrGet("href") or token.attrGet("src")) for token in inline if token.type in ("link_open", "image")]
+
+
+def _parsed(text: str) -> list[Token]:
+    return MarkdownIt("commonmark", {"html": False}).enable("table").parse(text)
+
+
 def anchor(text: str, used: set[str]) -> str:
     """The id of a heading, as GitHub makes it; a number is added to one that is used.
 
@@ -86,7 +96,7 @@ class _Reader:
     """Tokens of one page, read from the first to the last."""
 
     def __init__(self, text: str, target: Target) -> None:
-        self.tokens: Sequence[Token] = MarkdownIt("commonmark", {"html": False}).enable("table").parse(text)
+        self.tokens: Sequence[Token] = _parsed(text)
         self.target = target
         self.at = 0
         self.used: set[str] = set()

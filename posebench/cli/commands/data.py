@@ -41,7 +41,8 @@ def configure(parser: Parser) -> None:
     fetch.example = "posebench data fetch cmu -o cmu-mocap"
     free = [name for name, spec in DATASETS.items() if spec.fetch]
     fetch.add_argument("name", metavar="NAME", choices=free, help="one of " + ", ".join(free))
-    fetch.add_argument("-o", "--output", metavar="DIR", help="folder to make (default: cmu-mocap, or the dataset's name)")
+    folders = ", ".join(DATASETS[name].fetched for name in free)
+    fetch.add_argument("-o", "--output", metavar="DIR", help=f"folder to make (default: {folders})")
 
 
 def _add_name(parser: Parser) -> None:
@@ -126,7 +127,7 @@ def run_fetch(args: Namespace) -> int:
     """Download the free dataset."""
     name, spec = args.name, DATASETS[args.name]
     assert spec.fetch is not None, "the parser admits only datasets that can be fetched"
-    folder = spec.fetch(args.output or {"cmu": "cmu-mocap"}.get(name, name))
+    folder = spec.fetch(args.output or spec.fetched)
     thanks = f"{name.upper()} asks for this acknowledgment:\n{spec.acknowledgement}\n\n" if spec.acknowledgement else ""
     remark(f"{folder}\n\n{thanks}Next: posebench data prepare {name} --root {folder}")
     return 0

@@ -118,12 +118,12 @@ def corrupted(exact: npt.ArrayLike, clip_id: str, joints: str, fps: float, name:
         return exact
     corruption = CORRUPTIONS[name]
     unit = body_height(exact) / REFERENCE_HEIGHT
-    stream = np.random.RandomState(_words(clip_id, f"noise/{name}/{severity}"))
+    stream = np.random.RandomState(seed_of(clip_id, f"noise/{name}/{severity}"))
     return corruption.apply(Setting(exact, skeleton(joints), fps, unit, stream), corruption.amounts[severity - 1])
 
 
-def _words(clip_id: str, source: str) -> npt.NDArray[np.uint32]:
-    """The seed of a clip's random numbers for a source: 256 bits."""
+def seed_of(clip_id: str, source: str) -> npt.NDArray[np.uint32]:
+    """The seed of a clip's random numbers for a keypoint source: 256 bits, as the module's convention says."""
     return np.frombuffer(hashlib.sha256(f"{clip_id}\0{source}".encode()).digest(), dtype="<u4")
 
 

@@ -11,13 +11,11 @@ from posebench.base.cameras import Array, Camera
 from posebench.base.errors import PosebenchError
 from posebench.base.skeletons import skeleton
 from posebench.lifters import Lifter, LifterInfo
-from posebench.lifters.rigid_track.track import Settings, track
+from posebench.lifters.rigid_track.track import DEFAULT, Settings, track
 from posebench.predictions.provenance import TRACKED, WHOLE_CLIP, Provenance
 
 #: What tracking uses besides the lifter's own supervision, in the words of a provenance.
 KNOWN = "rigid symmetric body within a clip"
-
-DEFAULT = Settings()
 
 
 @dataclass(frozen=True)

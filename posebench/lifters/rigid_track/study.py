@@ -1,12 +1,13 @@
 """How the tracker was chosen: ``python -m posebench.lifters.rigid_track.study RUN --root DIR``, for a run made with ``--tune``.
 
 Prints PA-MPJPE and N-MPJPE by frame, on ``cmu``'s tuning subject, of the run's predictions, of the tracked ones, and of trackers with one
-setting changed. ``--predictions`` names other predictions of the run, such as those from noisy keypoints.
+setting changed, and what tracking costs. ``--predictions`` names other predictions of the run, such as those from noisy keypoints.
 """
 
 from __future__ import annotations
 
 import argparse
+import time
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +48,11 @@ def main() -> None:
         print(f"{words:22} PA-MPJPE {errors[0]:6.2f}  N-MPJPE {errors[1]:6.2f}", flush=True)
 
     shown("as predicted", [poses for poses, _, _ in clips])
-    shown("tracked", [track(poses, keypoints, joints) for poses, keypoints, _ in clips])
+    began = time.process_time()
+    tracked = [track(poses, keypoints, joints) for poses, keypoints, _ in clips]
+    cost = 1000.0 * (time.process_time() - began) / sum(map(len, tracked))
+    shown("tracked", tracked)
+    print(f"{cost:.3f} ms of CPU time a pose")
     still = Settings(most_acceleration=0.0)
     shown("signs frame by frame", [track(poses, keypoints, joints, still) for poses, keypoints, _ in clips])
     for name, values in TRIED.items():

@@ -74,7 +74,11 @@ class Body(NamedTuple):
     sizes: Array
 
 
-def track(poses: Array, keypoints: Array, joints: Skeleton, settings: Settings | None = None) -> Array:
+#: The settings that were chosen.
+DEFAULT = Settings()
+
+
+def track(poses: Array, keypoints: Array, joints: Skeleton, settings: Settings = DEFAULT) -> Array:
     """Poses (T, J, 3) of one clip, tracked, in the unit and the mean size of the given ones; the root at the origin.
 
     Frames whose poses or keypoints are not finite stay as they are, and the others are tracked as neighbours. A clip without a finite
@@ -100,9 +104,8 @@ def track(poses: Array, keypoints: Array, joints: Skeleton, settings: Settings |
     seen = _seen(out[whole], np.asarray(keypoints, np.float64)[whole], joints, head)
     if seen is None:
         return out
-    chosen = settings or Settings()
-    body = body_of(seen.depth, seen.rays, seen.distance, joints, chosen.smooth)
-    placed = _placed(seen, body, joints, chosen)
+    body = body_of(seen.depth, seen.rays, seen.distance, joints, settings.smooth)
+    placed = _placed(seen, body, joints, settings)
     root = joints.root_indices[0]
     offsets = (placed - placed[:, root, None]) * (body.sizes[:, None, None] * seen.unit)
     out[whole] = offsets @ seen.turn

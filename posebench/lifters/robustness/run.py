@@ -25,7 +25,7 @@ from posebench.lifters.choose import lifter_maker
 from posebench.lifters.robustness.identity import identity_of, label_of
 from posebench.scoring.protocol import Protocol
 from posebench.scoring.robustness.measured import Measured, measure, require_conditions
-from posebench.scoring.robustness.record import FACTS, Method, Robustness, Study, load_robustness
+from posebench.scoring.robustness.record import Method, Robustness, Study, facts_of, load_robustness
 from posebench.scoring.scope import selects
 from posebench.scoring.submission import Header, loaded
 from posebench.scoring.truth import TruthLocation
@@ -162,16 +162,8 @@ def _methods(
         label = names[place] if names else label_of(name, lifter.info.id)
         if label in {method.name for method, _ in found}:
             raise PosebenchError(f"two lifters named {label}", "a name for each", "name them with --name, one for each lifter in order")
-        made, info = lifter.info.provenance, lifter.info
-        facts = {
-            "supervision": info.supervision,
-            "scale": info.scale,
-            "trained_on": made.trained_on if made else "",
-            "trained_keypoints": made.trained_keypoints if made else "",
-            "form": made.form if made else "",
-            "context": str(info.context),
-        }
-        assert set(facts) == set(FACTS)
+        info = lifter.info
+        facts = facts_of(info.supervision, info.scale, info.provenance, info.context)
         found.append((Method(label, identity_of(name, dataset.fingerprint), facts), name))
     return found
 

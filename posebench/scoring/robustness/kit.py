@@ -28,7 +28,7 @@ from posebench.data.corruption.conditions import Condition, conditions
 from posebench.predictions.archive import META_KEY, open_predictions
 from posebench.scoring.protocol import Protocol
 from posebench.scoring.robustness.measured import measure, require_conditions
-from posebench.scoring.robustness.record import Method, Robustness
+from posebench.scoring.robustness.record import Method, Robustness, facts_of
 from posebench.scoring.scope import selects
 from posebench.scoring.truth import TruthLocation
 
@@ -153,15 +153,8 @@ def _common_header(files: dict[Condition, Path]) -> dict[str, str]:
     for condition, path in files.items():
         with open_predictions(path) as file:
             meta, made = file.meta, file.meta.provenance
-        stated = {
-            "method": meta.method,
-            "supervision": meta.supervision,
-            "scale": meta.scale,
-            "trained_on": made.trained_on if made else "",
-            "trained_keypoints": made.trained_keypoints if made else "",
-            "form": made.form if made else "",
-            "context": str(made.context) if made else "",
-        }
+        context = made.context if made else None
+        stated = {"method": meta.method} | facts_of(meta.supervision, meta.scale, made, context)
         first = first or stated
         for name, value in stated.items():
             if value != first[name]:

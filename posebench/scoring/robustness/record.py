@@ -21,6 +21,7 @@ from posebench.base.files import write_text
 from posebench.base.readers.text import read_json
 from posebench.base.schema import Fields
 from posebench.data.corruption.conditions import Condition, conditions
+from posebench.predictions.provenance import Provenance, context_in_words
 from posebench.scoring.protocol import Protocol, load_protocol, protocol_ids
 from posebench.scoring.robustness.measured import TakeSums
 
@@ -32,6 +33,18 @@ _LARGEST = 1e60
 _ADVICE = "measure into a new file: posebench robustness LIFTER ... -o NEW.json"
 #: Facts of a method that tables need.
 FACTS = ("supervision", "scale", "trained_on", "trained_keypoints", "form", "context")
+
+
+def facts_of(supervision: str, scale: str, made: Provenance | None, context: int | None) -> dict[str, str]:
+    """:data:`FACTS` of a method; ``made`` and ``context`` are None where they are not known."""
+    return {
+        "supervision": supervision,
+        "scale": scale,
+        "trained_on": made.trained_on if made else "",
+        "trained_keypoints": made.trained_keypoints if made else "",
+        "form": made.form if made else "",
+        "context": "" if context is None else context_in_words(context),
+    }
 
 
 @dataclass(eq=False)

@@ -62,7 +62,7 @@ def test_a_pose_before_a_tiny_or_huge_box_stays_in_front_of_the_camera(data):
 def test_made_pairs_are_projections_of_bodies_of_the_pool_with_the_cameras_tilt(data, tilt):
     method = make(tilt=tilt)
     method.prepare(data)
-    keypoints, poses = method.pairs(torch.arange(64))
+    keypoints, poses = method.mirrored_pairs(data, torch.arange(64))
     torch.testing.assert_close(keypoints, poses[..., :2] / poses[..., 2:])
     parents, children = zip(*H36M.bones, strict=True)
 
@@ -95,7 +95,7 @@ def test_it_learns_poses_that_it_never_saw_with_their_keypoints(data, truth, tmp
     assert float((lifted - relative).norm(dim=-1).mean()) < 0.7 * float((mean_pose - relative).norm(dim=-1).mean())
 
 
-@pytest.mark.parametrize("change", [{"tilt": 90.0}, {"bone_scale": 1.0}, {"noise": -0.1}])
+@pytest.mark.parametrize("change", [{"tilt": 90.0}, {"bone_scale": 1.0}])
 def test_settings_that_make_no_sense_are_refused(change):
     with pytest.raises(ValueError, match=next(iter(change))):
         make(**change)

@@ -19,7 +19,8 @@ from posebench.board.entry_files import add
 from posebench.board.render import render
 from posebench.board.site import write
 from posebench.board.site.convert import interval_bars, page_of
-from posebench.board.site.write import html_name, write_site
+from posebench.board.site.page import html_name
+from posebench.board.site.write import write_site
 from tests.board.conftest import scored
 from tests.board.site.conftest import BOARD
 
@@ -191,7 +192,7 @@ def test_a_plot_of_earlier_entries_is_refused(small, tmp_path):
 def test_nothing_is_left_where_writing_fails(small, tmp_path, monkeypatch):
     write_site(small, tmp_path / "site")
     before = (tmp_path / "site" / "site.json").read_bytes()
-    monkeypatch.setattr(write, "_put_in_place", lambda *_: (_ for _ in ()).throw(OSError("full")))
+    monkeypatch.setattr("posebench.board.site.folder._put_in_place", lambda *_: (_ for _ in ()).throw(OSError("full")))
     with pytest.raises(PosebenchError, match="full"):
         write_site(small, tmp_path / "site")
     assert (tmp_path / "site" / "site.json").read_bytes() == before
