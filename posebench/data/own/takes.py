@@ -119,13 +119,12 @@ def _of_arrays(
     fps = 0.0
     if "fps" in shapes and shapes["fps"][0] == () and shapes["fps"][1].kind in "fiu":
         fps = float(read("fps"))
-    valid = None
+    valid: npt.NDArray[np.bool_] | None = None
     if "valid" in shapes:
         of, kind = shapes["valid"]
         if of not in (shape[:1], shape[:2]) or kind.kind not in "bui":
             raise PosebenchError(f"{path}: valid of {kind} {of}", f"valid {shape[:1]} or {shape[:2]}, true or false", ADVICE)
-        flags = read("valid").astype(bool)
-        valid = flags if flags.ndim == 1 else flags.all(axis=1)
+        valid = np.asarray(read("valid").astype(bool).reshape(shape[0], -1).all(axis=1))
     return PointFile(labels, np.array(read("pose"), dtype=np.float64), fps, ""), valid
 
 
@@ -143,11 +142,11 @@ def read_take(one: TakeFile, card: Card) -> Take:
     _agrees(one.path, content, card)
     step = _step(one.path, content.fps, card.fps)
     points = content.points[card.first :: step]
-    valid = None if marked is None else np.asarray(marked[card.first :: step])
+    valid = None if marked is None else marked[card.first :: step]
     if not len(points):
         raise PosebenchError(f"{one.path}: {len(content.points)} frames", f"more than first_frame = {card.first}", ADVICE)
     pose = _joints(one.path, points, content.labels, card)
-    finite = np.isfinite(pose).all(axis=(1, 2))
+    finite = np.asarray(np.isfinite(pose).all(axis=(1, 2)))
     pose = np.where(finite[:, None, None], pose, 0.0) * card.mm
     if card.mirrored:
         pose[..., "xyz".index(card.mirrored)] *= -1.0
