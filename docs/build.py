@@ -33,6 +33,7 @@ SECTIONS: dict[str, list[str]] = {
         "docs/datasets.md",
         "docs/h36m.md",
         "docs/3dhp.md",
+        "docs/own.md",
         "docs/synthetic.md",
         "docs/realism/*.md",
     ],

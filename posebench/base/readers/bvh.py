@@ -2,9 +2,9 @@
 
 **Convention.** Right-handed, in the file's own unit, which it does not state. A joint's channels are applied in the order of the file: the
 rotation of ``Zrotation Yrotation Xrotation`` is ``Rz Ry Rx``, angles in degrees. An end site is a point of its own, ``<joint>_end``.
-Position channels of a joint other than the root replace its offset.
+Position channels replace a joint's offset, as in Blender and upc-pymotion.
 
-Source: the format as the University of Wisconsin's page on it describes it; places are compared with upc-pymotion's in the tests.
+Source: the University of Wisconsin's page on the format. The tests hold places that upc-pymotion computed.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ def _places(joints: list[_Joint], values: npt.NDArray[np.float64]) -> npt.NDArra
         turn = np.broadcast_to(np.eye(3), (len(values), 3, 3))
         for kind, axis in joint.channels:
             if kind == "position":
-                own[:, axis] = values[:, column] + (joint.offset[axis] if joint.parent < 0 else 0.0)
+                own[:, axis] = values[:, column]
             else:
                 turn = turn @ rotation_about(axis, np.deg2rad(values[:, column]))
             column += 1

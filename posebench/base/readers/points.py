@@ -128,6 +128,8 @@ def _parse_trc(text: str) -> PointFile:
     rows = [line.split("\t") for line in lines[5:] if line.strip()]
     # A marker that is missing at the end leaves no tabs behind, and some programs end each line with one.
     rows = [(row + [""] * width)[:width] if not any(word.strip() for word in row[width:]) else row for row in rows]
+    if "NumFrames" in facts and int(facts["NumFrames"]) != len(rows):
+        raise ValueError(f"{len(rows)} lines of numbers, and NumFrames is {facts['NumFrames']}: it may be cut off")
     values = _numbers(rows, width)
     return PointFile(tuple(labels), _seen(values[:, 2:].reshape(len(values), count, 3)), rate, facts.get("Units", ""))
 

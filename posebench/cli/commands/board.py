@@ -21,7 +21,7 @@ def configure(parser: Parser) -> None:
     add.example = "posebench board add runs/*/result.json --board my-board"
     add.add_argument("results", metavar="R.json", nargs="+", help="results of `posebench score` or of a training")
     own = "the file of a protocol of your own, which the board then keeps (may be given more than once)"
-    add.add_argument("--protocol", metavar="FILE", action="append", default=[], type=Path, help=own)
+    add.add_argument("--protocol", dest="protocol_files", metavar="FILE", action="append", default=[], type=Path, help=own)
     add_board(add)
     rendered = verbs.add("render", "write pages, tables and plots from the entries", run_render)
     rendered.example = "posebench board render --board my-board\nposebench board render --board my-board --latex"
@@ -52,7 +52,7 @@ def run_add(args: Namespace) -> int:
 
     results = [load_result(path) for path in args.results]
     with protocols_in(args.board / _PROTOCOLS):
-        for file in args.protocol:
+        for file in args.protocol_files:
             keep_protocol(file, args.board / _PROTOCOLS)
         for path in add(args.board, results, args.results):
             remark(str(path))

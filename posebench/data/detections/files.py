@@ -50,7 +50,7 @@ def read_detections(path: Path, *, skeleton: str = "", least: float = LEAST_SCOR
         largest: take the largest person of each frame.
 
     Raises:
-        PosebenchError: it cannot be read, or holds something else; or several people that the file does not tell apart.
+        PosebenchError: it cannot be read, or holds something else; or several people that the file does not distinguish.
     """
     if skeleton and skeleton not in SKELETONS:
         raise PosebenchError(f"skeleton {skeleton!r}", "one of " + ", ".join(SKELETONS), "correct --skeleton")

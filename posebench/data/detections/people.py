@@ -80,7 +80,7 @@ def gathered(
         size: of the images.
 
     Raises:
-        PosebenchError: nothing was found, an order that does not fit, or several people in a frame that the file does not tell apart.
+        PosebenchError: nothing was found, an order that does not fit, or several people in a frame that the file does not distinguish.
     """
     if not found:
         raise PosebenchError(f"{place}: no person in {kind}", "at least one detection", "name another file")
