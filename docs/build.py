@@ -26,7 +26,8 @@ ROOT = Path(__file__).resolve().parents[1]
 SECTIONS: dict[str, list[str]] = {
     "Start": ["README.md", "docs/how-to/*.md"],
     "Guides": [
-        f"docs/{name}.md" for name in ("files", "formats", "lifters", "training", "report", "explain", "diagnose", "speed", "reproduce")
+        f"docs/{name}.md"
+        for name in ("files", "formats", "lifters", "lift", "training", "report", "explain", "diagnose", "speed", "reproduce")
     ],
     "Data and protocols": [
         "protocols/README.md",

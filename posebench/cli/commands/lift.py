@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def configure(parser: Parser) -> None:
     """The file, the lifter, and what the file does not state."""
-    parser.example = "posebench lift keypoints.json --with flat --size 1920x1080 -o lifted.npz\nposebench draw lifted.npz -o lifted.gif"
+    parser.example = "posebench lift keypoints.json --with flat --size 1920x1080 -o lifted.npz"
     what = "2D joints: a file of AlphaPose, mmpose or COCO's results, OpenPose's folder, or .npz or .npy; docs/lift.md"
     parser.add_argument("keypoints", metavar="KEYPOINTS", help=what)
     who = "a model of `posebench models`, a run folder, model.onnx, module:function, or flat"
