@@ -65,7 +65,7 @@ def test_a_missing_field_is_named(missing):
         ("seed", -1),
         ("seed", True),
         ("seed", "0"),
-        ("context", 0),
+        ("context", -1),
         ("epochs", 0.5),
         ("poses_seen", -3),
         ("parameters", None),

@@ -17,6 +17,8 @@ from posebench.display.html.tables import Cell, table
 
 #: A number, perhaps with a sign, commas, and k or M; an interval, a unit or letters in brackets may follow.
 _NUMBER = re.compile(r"\s*([+-]?[\d,]+(?:\.\d+)?(?:e[+-]?\d+)?)(?: ?([kM]))?(?=$|\s*[\[(]|\s*%|\s*ms\b)")
+#: Width of the drawing of an interval.
+_BAR = 110.0
 #: Columns that are words, even if they are digits.
 _NO_NUMBERS = ("tie", "seeds", "year", "2D", "source")
 
@@ -45,11 +47,13 @@ class Page(NamedTuple):
         title: its first heading.
         headings: the others.
         body: everything below the title.
+        tables: the words of every table, its heads first.
     """
 
     title: str
     headings: list[Heading]
     body: list[Markup]
+    tables: list[list[list[str]]]
 
 
 def page_of(text: str, target: Target) -> Page:
@@ -87,13 +91,14 @@ class _Reader:
         self.at = 0
         self.used: set[str] = set()
         self.rows: set[str] = set()
+        self.tables: list[list[list[str]]] = []
         self.headings: list[Heading] = []
         self.near = ""
 
     def page(self) -> Page:
         body = list(self._blocks(None))
         title = next((heading.text for heading in self.headings if heading.level == 1), "")
-        return Page(title, [heading for heading in self.headings if heading.level > 1], body)
+        return Page(title, [heading for heading in self.headings if heading.level > 1], body, self.tables)
 
     def _blocks(self, end: str | None) -> Iterator[Markup]:
         """The blocks up to the token of type ``end``, which is read too."""
@@ -155,9 +160,15 @@ class _Reader:
                 rows[-1].append(self._next())
         heads, *lines = rows
         names = [plain_text(cell) for cell in heads]
-        right = {k for k, name in enumerate(names) if k and name not in _NO_NUMBERS and _numbers([plain_text(line[k]) for line in lines])}
+        words = [[plain_text(cell) for cell in line] for line in lines]
+        self.tables.append([names, *words])
+        right = {k for k, name in enumerate(names) if k and name not in _NO_NUMBERS and _numbers([line[k] for line in words])}
         title = self.near or (self.headings[-1].text if self.headings else "Table")
         shown = [[_sorted(self._inline(cell), plain_text(cell), k in right) for k, cell in enumerate(line)] for line in lines]
+        if names[0] == "tie" and (barred := next((k for k, name in enumerate(names) if k in right and "MPJPE" in name), None)) is not None:
+            seeds = [line[names.index("seeds")] if "seeds" in names else "" for line in words]
+            for row, bar in zip(shown, interval_bars([line[barred] for line in words], seeds), strict=True):
+                row[barred] = row[barred]._replace(content=group([row[barred].content, bar]))
         return table(title, [self._inline(cell) for cell in heads], shown, right, class_="board tied" if names[0] == "tie" else "board")
 
     def _inline(self, token: Token) -> Markup:
@@ -201,6 +212,39 @@ class _Reader:
                 picture = None if goal is None else element("img", src=goal, alt=words, loading="lazy")
                 parts.append(words if picture is None else scrolled(picture, words))
         return group(parts)
+
+
+def interval_bars(cells: Sequence[str], seeds: Sequence[str]) -> list[Markup]:
+    """A drawing for each cell of a column on one axis from 0: the interval as a line, the value as a dot, the ends of the seeds as ticks.
+
+    Args:
+        cells: such as ``29 [26, 32]``; a drawing is empty where there is no interval.
+        seeds: such as ``3: 28.3 to 28.8``.
+    """
+    found = [re.match(r"\s*([\d.,]+) \[([\d.,]+), ([\d.,]+)\]", cell) for cell in cells]
+    numbers = [None if one is None else [float(text.replace(",", "")) for text in one.groups()] for one in found]
+    most = max((one[2] for one in numbers if one is not None), default=1.0)
+    made = []
+    for one, told in zip(numbers, seeds, strict=True):
+        if one is None:
+            made.append(Markup(""))
+            continue
+        value, low, high = (f"{_BAR * number / most:.1f}" for number in one)
+        ends = re.match(r"\d+: ([\d.]+) to ([\d.]+)", told)
+        ticks = [f"{_BAR * float(end) / most:.1f}" for end in ends.groups()] if ends else []
+        made.append(
+            element(
+                "svg",
+                element("line", x1=low, x2=high, y1="6", y2="6", class_="line"),
+                *(element("line", x1=at, x2=at, y1="2", y2="10", class_="line") for at in (low, high)),
+                *(element("circle", cx=at, cy="6", r="1.4", class_="seed") for at in ticks),
+                element("circle", cx=value, cy="6", r="2.2", class_="dot"),
+                class_="bar c0",
+                viewBox=f"0 0 {_BAR:g} 12",
+                aria_hidden="true",
+            )
+        )
+    return made
 
 
 def _numbers(cells: Sequence[str]) -> bool:

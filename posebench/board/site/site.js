@@ -17,8 +17,13 @@
     label.append(words, control);
     return label;
   };
-  tables.forEach((table, number) => {
-    const heads = [...table.tHead.rows[0].cells], rows = [...table.tBodies[0].rows], at = `t${number}`;
+  const used = new Map();
+  tables.forEach((table) => {
+    const heads = [...table.tHead.rows[0].cells], rows = [...table.tBodies[0].rows];
+    // Named after the table's title, so that a link lasts when tables are added.
+    const title = text(table.caption).toLowerCase().replace(/[^a-z0-9]+/g, "-").slice(0, 24).replace(/-$/, "");
+    used.set(title, (used.get(title) || 0) + 1);
+    const at = used.get(title) > 1 ? `${title}-${used.get(title)}` : title;
     const column = (k) => [...new Set(rows.map((row) => text(row.cells[k])))];
     const tools = document.createElement("div"), search = document.createElement("input"), count = document.createElement("output");
     tools.className = "tools";
@@ -77,6 +82,32 @@
     });
     table.parentElement.before(tools);
     apply();
+    // Columns can be left out, all but the first two.
+    const choice = document.createElement("details"), summary = document.createElement("summary");
+    choice.className = "columns-of";
+    summary.textContent = "Columns";
+    choice.append(summary);
+    const left = new Set((state.get(`${at}.without`) || "").split("|").filter(Boolean));
+    heads.forEach((head, k) => {
+      if (k < 2) return;
+      const box = document.createElement("input"), words = text(head);
+      box.type = "checkbox";
+      box.checked = !left.has(words);
+      const show = () => {
+        for (const row of [table.tHead.rows[0], ...rows]) row.cells[k].classList.toggle("out", !box.checked);
+      };
+      box.addEventListener("change", () => {
+        if (box.checked) left.delete(words);
+        else left.add(words);
+        keep(`${at}.without`, [...left].join("|"));
+        show();
+      });
+      show();
+      const label = document.createElement("label");
+      label.append(box, words);
+      choice.append(label);
+    });
+    table.parentElement.before(choice);
     // The order of the page ranks; any other order says by what it is.
     const by = document.createElement("p");
     by.className = "by";
@@ -86,14 +117,14 @@
       const head = heads.find((one) => one.hasAttribute("aria-sort"));
       by.hidden = !head;
       by.textContent = head ? `Sorted by ${text(head)}, ${head.getAttribute("aria-sort")}. Ties and ranks stay those of the whole table.` : "";
-      keep(`${at}.sort`, head ? `${heads.indexOf(head)}${head.getAttribute("aria-sort")[0]}` : "");
+      keep(`${at}.sort`, head ? `${head.getAttribute("aria-sort")[0]} ${text(head)}` : "");
     };
     table.tHead.addEventListener("click", () => setTimeout(sorted));
-    const order = /^(\d+)([ad])$/.exec(state.get(`${at}.sort`) || "");
-    const button = order && heads[Number(order[1])] && heads[Number(order[1])].querySelector("button");
+    const order = state.get(`${at}.sort`) || "", sortedBy = heads.find((head) => text(head) === order.slice(2));
+    const button = sortedBy && sortedBy.querySelector("button");
     if (button) {
       button.click();
-      if (order[2] === "d") button.click();
+      if (order.startsWith("d")) button.click();
     }
   });
 })();

@@ -7,7 +7,9 @@ LaTeX, entries as JSON. ``site.json`` lists all files with their digests; a fold
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import json
 import os
 import posixpath
@@ -18,6 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from posebench.base.errors import PosebenchError, first_ten
+from posebench.base.escape import csv_text
 from posebench.board.entry_files import load_entries
 from posebench.board.pages.latex import as_latex
 from posebench.board.rank import file_stems, rankings
@@ -31,6 +34,8 @@ SCHEMA = 1
 #: Folders beside a board whose pages are taken along, and the largest of their files, bytes.
 BESIDE = ("baselines", "docs", "protocols")
 LARGEST = 4_000_000
+#: The end of the file with the tables of a page.
+_ALL_TABLES = ".tables.csv"
 _PICTURES = (".svg", ".png", ".jpg")
 _DATA = (".csv", ".json", ".tex")
 _TOP = (("README.md", "Board"), ("published.md", "Published numbers"), ("reconciliation.md", "What they mean"), ("speed.md", "Speed"))
@@ -106,7 +111,10 @@ def _contents(board: Path, progress: Callable[[int, int], None] | None) -> dict[
     for number, (name, text) in enumerate(sources.items()):
         if progress is not None:
             progress(number, len(sources))
-        files[html_name(name)] = _page(name, text, sources, files).encode()
+        page, whole = _page(name, text, sources, files)
+        files[html_name(name)] = whole.encode()
+        if page.tables and not name.startswith("../"):
+            files[name.removesuffix(".md") + _ALL_TABLES] = _as_csv(page).encode()
     listed = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
     files[MANIFEST] = (json.dumps({"posebench_site": SCHEMA, "files": listed}, indent=1) + "\n").encode()
     return files
@@ -167,8 +175,8 @@ def html_name(name: str) -> str:
     return posixpath.join(posixpath.dirname(made), "index.html") if posixpath.basename(made) == "README" else f"{made}.html"
 
 
-def _page(name: str, text: str, sources: Mapping[str, str], files: Mapping[str, bytes]) -> str:
-    """One page with what is around it."""
+def _page(name: str, text: str, sources: Mapping[str, str], files: Mapping[str, bytes]) -> tuple[Page, str]:
+    """One page, and its file with what is around it."""
     here = posixpath.dirname(html_name(name)) or "."
 
     def target(goal: str) -> str | None:
@@ -191,11 +199,11 @@ def _page(name: str, text: str, sources: Mapping[str, str], files: Mapping[str, 
     body = [
         _header(name, page, sources, up),
         _contents_list(page),
-        element("main", *page.body, *_files_of(name, files), id="main"),
+        element("main", *page.body, *_files_of(name, page, files), id="main"),
         _footer(),
     ]
     style = asset("style.css") + "\n" + asset("site.css", "posebench.board.site")
-    return framed(whole, body, style, [asset("page.js"), asset("site.js", "posebench.board.site")], images=True)
+    return page, framed(whole, body, style, [asset("page.js"), asset("site.js", "posebench.board.site")], images=True)
 
 
 def _header(name: str, page: Page, sources: Mapping[str, str], up: str) -> Markup:
@@ -224,8 +232,18 @@ def _contents_list(page: Page) -> Markup:
     return element("nav", element("ul", *(element("li", element("a", h.text, href=f"#{h.anchor}")) for h in shown)), aria_label="Contents")
 
 
-def _files_of(name: str, files: Mapping[str, bytes]) -> list[Markup]:
-    """The files that hold the numbers of a page: of an entry its JSON, of a table CSV, JSON and LaTeX."""
+def _as_csv(page: Page) -> str:
+    """Every table of a page as it stands there, with an empty line between them."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    for table in page.tables:
+        writer.writerows([csv_text(cell) for cell in row] for row in table)
+        writer.writerow([])
+    return out.getvalue()
+
+
+def _files_of(name: str, page: Page, files: Mapping[str, bytes]) -> list[Markup]:
+    """The files that hold the numbers of a page: of an entry its JSON, of a table CSV, JSON and LaTeX; of every page its tables as CSV."""
     stem = name.removesuffix(".md")
     ends = {".csv": "CSV", ".json": "JSON", ".tex": "LaTeX (booktabs)"}
     links = [
@@ -233,6 +251,9 @@ def _files_of(name: str, files: Mapping[str, bytes]) -> list[Markup]:
         for end, words in ends.items()
         if stem + end in files
     ]
+    if page.tables and not name.startswith("../"):
+        href = posixpath.basename(stem) + _ALL_TABLES
+        links.append(element("li", element("a", "the tables of this page, CSV", href=href, download=True)))
     return [element("h2", "Files", id="files"), element("ul", *links, class_="files")] if links else []
 
 

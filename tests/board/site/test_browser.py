@@ -17,7 +17,7 @@ PAGES = ["index.html", "published.html", "tables/cmu/gt.html", "entries/cmu/chen
 FIRST = "document.querySelector('table.tied')"
 SHOWN = f"[...{FIRST}.tBodies[0].rows].filter((row) => !row.hidden).length"
 NAMES = f"[...{FIRST}.tBodies[0].rows].filter((row) => !row.hidden).map((row) => row.cells[1].textContent)"
-TOOLS = f"{FIRST}.parentElement.previousElementSibling"
+TOOLS = f"{FIRST}.parentElement.previousElementSibling.previousElementSibling"
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +75,18 @@ def test_a_filter_reaches_its_own_table_only_and_says_how_many_rows_it_shows(bro
     browser.run(f"{TOOLS}.querySelector('button').click()")
     assert browser.run(SHOWN) == rows
     assert browser.run("location.search") == ""
+
+
+def test_columns_can_be_left_out_and_the_address_says_so(browser, site):
+    browser.open(site / "index.html")
+    box = f"[...{FIRST}.parentElement.previousElementSibling.querySelectorAll('label')].find((l) => l.textContent === 'budget').firstChild"
+    shown = f"[...{FIRST}.tHead.rows[0].cells].filter((c) => getComputedStyle(c).display !== 'none').map((c) => c.textContent)"
+    assert "budget" in browser.run(shown)
+    browser.run(f"{box}.click()")
+    assert "budget" not in browser.run(shown)
+    assert "without=budget" in browser.run("location.search")
+    reloaded(browser)
+    assert "budget" not in browser.run(shown)
 
 
 def test_rows_are_found_by_words_and_by_number_of_seeds(browser, site):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import html
 import json
@@ -17,7 +18,7 @@ from posebench.base.errors import PosebenchError
 from posebench.board.entry_files import add
 from posebench.board.render import render
 from posebench.board.site import write
-from posebench.board.site.convert import page_of
+from posebench.board.site.convert import interval_bars, page_of
 from posebench.board.site.write import html_name, write_site
 from tests.board.conftest import scored
 from tests.board.site.conftest import BOARD
@@ -223,6 +224,21 @@ def test_markup_in_markdown_is_text_and_unknown_addresses_are_no_links():
     assert "<a" not in joined
     assert "<img" not in joined
     assert "alert(1)" in joined
+
+
+def test_intervals_are_drawn_on_one_axis_from_zero():
+    cells, seeds = ["50 [40, 60]", "100 [80, 110]", ""], ["3: 45.0 to 55.0", "1", "1"]
+    first, second, none = interval_bars(cells, seeds)
+    assert [float(x) for x in re.findall(r'cx="([\d.]+)"', first)] == [45.0, 55.0, 50.0]
+    assert re.findall(r'x1="([\d.]+)" x2="([\d.]+)"', second)[0] == ("80.0", "110.0")
+    assert none == ""
+
+
+def test_the_tables_of_a_page_are_a_file(site):
+    rows = list(csv.reader((site / "published.tables.csv").open(encoding="utf-8")))
+    assert rows[0][0] == "protocol, or a similar one"
+    assert len(rows) > 200
+    assert "published.tables.csv" in (site / "published.html").read_text(encoding="utf-8")
 
 
 def test_numbers_are_aligned_and_sorted_by_their_value_and_words_are_not():
