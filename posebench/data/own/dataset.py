@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from posebench.base.cameras import Camera
 from posebench.base.errors import PosebenchError, first_ten
+from posebench.base.files import sha256_of_input
 from posebench.base.skeletons import skeleton
 from posebench.data.clip import Clip, Dataset
 from posebench.data.own.cameras import Rig, read_rig
@@ -85,12 +86,14 @@ def open_own(root: str | PathLike[str], progress: Callable[[int, int], None] | N
                 progress(number, len(takes))
 
     used = [one.path for one in takes if (one.subject, one.take) in labels]
-    files = [*used, *([rig_file] if rig_file else []), *(path for listed in sources.values() for path in contents(listed))]
+    detected = [path for listed in sources.values() for path in contents(listed)]
+    files = [*used, *([rig_file] if rig_file else []), *detected]
     dataset = open_recordings(
         layout, files, read, splits, variant=_variant(card, used, folder), note=_note(card, rig, takes, labels), tested=True
     )
     protocol = folder / PROTOCOL
-    dataset = replace(dataset, protocol=str(protocol) if protocol.is_file() else "")
+    fingerprint = _fingerprint(dataset.fingerprint, card, rig, detected)
+    dataset = replace(dataset, fingerprint=fingerprint, protocol=str(protocol) if protocol.is_file() else "")
     return _with_noise(dataset)
 
 
@@ -266,13 +269,30 @@ def _require_in_image(pose: Array, cameras: Mapping[str, Camera | None], place: 
             raise layout.wrong(found, "cameras that see the person: their unit ([rig] unit), the axes and the take have to fit the poses")
 
 
-def _variant(card: Card, used: list[Path], folder: Path) -> str:
-    """What the recordings depend on beside the bytes of the files."""
+def _facts(card: Card) -> str:
+    """The card without its prose."""
     facts = asdict(card)
     for prose in ("title", "licence", "redistribution", "citation", "url", "capture", "sources"):
         del facts[prose]
-    places = [path.relative_to(folder).as_posix() for path in used]
-    return hashlib.sha256(json.dumps([facts, places], sort_keys=True, default=list).encode()).hexdigest()
+    return json.dumps(facts, sort_keys=True, default=list)
+
+
+def _variant(card: Card, used: list[Path], folder: Path) -> str:
+    """What the recordings depend on beside the bytes of the files."""
+    return hashlib.sha256(json.dumps([_facts(card), [path.relative_to(folder).as_posix() for path in used]]).encode()).hexdigest()
+
+
+def _fingerprint(motion: str, card: Card, rig: Rig, sources: list[Path]) -> str:
+    """That of the motion, with the card without prose, the cameras, and the files of keypoints."""
+    digest = hashlib.sha256(f"{motion} {_facts(card)}\n".encode())
+    for name, cameras in (("", rig.common), *rig.special.items()):
+        for camera_name, camera in cameras.items():
+            arrays = (camera.rotation, camera.position, camera.focal, camera.centre, camera.radial)
+            numbers = [float(f"{value:.9g}") for array in arrays for value in array.ravel()]
+            digest.update(f"{name} {camera_name} {camera.size} {numbers}\n".encode())
+    for path in sources:
+        digest.update(sha256_of_input(path, ADVICE).encode())
+    return digest.hexdigest()
 
 
 def _note(card: Card, rig: Rig, takes: list[TakeFile], labels: Mapping[tuple[str, str], str]) -> str:

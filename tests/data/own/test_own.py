@@ -242,6 +242,20 @@ def test_the_fingerprint_is_that_of_the_motion_and_not_of_prose(folder):
     assert open_dataset("own", folder).fingerprint != first
 
 
+def test_the_fingerprint_is_that_of_the_cameras_too(folder, world):
+    camera = static_camera(world[0][:, 0], "c2")
+    change(folder, ('simulated = "cmu"\nfloor = 0', ""))
+    seen = []
+    for focal in (1145.0, 1145.5):
+        place = (
+            f"rotation = {vector_from_rotation(camera.rotation).tolist()}\ntranslation = {(-camera.rotation @ camera.position).tolist()}"
+        )
+        table = f"[a]\nsize = [1000, 1000]\nmatrix = [[{focal}, 0, 500], [0, {focal}, 500], [0, 0, 1]]\n{place}\n"
+        (folder / "cameras.toml").write_text(table)
+        seen.append(open_dataset("own", folder).fingerprint)
+    assert seen[0] != seen[1]
+
+
 def test_bvh_files_of_cmu_agree_with_the_skeletons_that_they_were_made_from(cmu_root, cmu, tmp_path):
     made = new_card(tmp_path / "mine", [cmu_root / "bvh_fixture"])
     text = made.path.read_text()
