@@ -99,7 +99,9 @@ class DatasetSpec(NamedTuple):
         Raises:
             PosebenchError: the copy comes without the protocol that it should come with.
         """
-        if not self.protocol and not dataset.protocol:
+        if not self.protocol:
+            if dataset.protocol:
+                return dataset.protocol
             from posebench.base.errors import PosebenchError
 
             raise PosebenchError(
@@ -107,8 +109,6 @@ class DatasetSpec(NamedTuple):
                 "the protocol that its results are scored under",
                 "posebench data new writes one; or name a file with --protocol",
             )
-        if dataset.protocol:
-            return dataset.protocol
         for subject, protocol in self.protocols_by_subject.items():
             if subject in dataset.splits["test"]:
                 return protocol

@@ -160,6 +160,8 @@ def plan(
     data = open_dataset(dataset, root, cameras=cameras)
     if protocol is not None:
         check_protocol(protocol, data)
+    elif not DATASETS[registered(dataset)].protocol:
+        check_protocol(DATASETS[registered(dataset)].protocol_for(data), data)
     if tune:
         data = hold_out(data, DATASETS[registered(dataset)].tuning_subject)
     settings, measured = fitted(settings, data, keypoints, changes)

@@ -275,6 +275,20 @@ def test_bvh_files_of_cmu_agree_with_the_skeletons_that_they_were_made_from(cmu_
     assert np.abs(ours - theirs).max() < 0.1
 
 
+def test_a_training_is_refused_without_a_protocol_or_a_split_to_tune_on(folder):
+    run = pytest.importorskip("posebench.training.run", reason="training needs the extra [baselines]")
+    with pytest.raises(PosebenchError, match=r"without protocol.toml beside its card"):
+        run.plan("martinez", "own", root=folder, preset="smoke")
+    other = new_card(folder.parent / "other", [GOLDEN / "markers.c3d"]).path.parent
+    shutil.copy(other / "protocol.toml", folder)
+    with pytest.raises(PosebenchError, match=r"of dataset own-other"):
+        run.plan("martinez", "own", root=folder, preset="smoke")
+    (folder / "protocol.toml").write_text((folder / "protocol.toml").read_text().replace("other", "mine"))
+    run.plan("martinez", "own", root=folder, preset="smoke")
+    with pytest.raises(PosebenchError, match="own-mine without val"):
+        run.plan("martinez", "own", root=folder, preset="smoke", tune=True)
+
+
 def test_from_files_to_a_board_of_ones_own(tmp_path, world, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     for number, pose in enumerate(world, 1):
