@@ -65,6 +65,11 @@ def _of_c3d(path: Path) -> PointFile:
     from posebench.base.readers.c3d import read_c3d
 
     content = read_c3d(path)
+    stated = [_words(content.parameters.get(f"TRIAL:ACTUAL_{end}_FIELD")) for end in ("START", "END")]
+    if all(stated) and stated[1] - stated[0] + 1 != len(content.points):
+        # The head counts up to 65,535 frames; what lies behind would be left out without a word.
+        found = f"{path}: {len(content.points):,} frames in its head, frames {stated[0]:,} to {stated[1]:,} in TRIAL"
+        raise PosebenchError(found, "one number of frames", "cut the take into parts of at most 65,535 frames")
     labels: list[str] = []
     for name in ("POINT:LABELS", "POINT:LABELS2", "POINT:LABELS3"):
         value = content.parameters.get(name, [])
@@ -78,6 +83,14 @@ def _of_c3d(path: Path) -> PointFile:
         seen[label] = seen.get(label, 0) + 1
         unique.append(label if seen[label] == 1 else f"{label}#{seen[label]}")
     return PointFile(tuple(unique), content.points, content.rate, content.text("POINT:UNITS"))
+
+
+def _words(value: object) -> int:
+    """A number of two words of 16 bits, the low one first; 0 where there is none."""
+    if not isinstance(value, np.ndarray) or value.size != 2 or not np.isfinite(value).all():
+        return 0
+    low, high = (int(word) % 65536 for word in value.ravel())
+    return low + 65536 * high
 
 
 def _judged(path: Path, wanted: str, parse: object) -> PointFile:

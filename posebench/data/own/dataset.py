@@ -30,7 +30,7 @@ from posebench.data.own.card import ADVICE, CAPTURES, CARD, UNITS, UPS, Card, re
 from posebench.data.own.sources import SourceFile, contents, find_sources, order_of, read_source
 from posebench.data.own.takes import TakeFile, find_takes, read_take, to_y_up
 from posebench.data.recordings import Layout, Recording, open_recordings, subjects_by_split
-from posebench.data.simulation import CAMERAS, simulated_sources, static_camera
+from posebench.data.simulation import CAMERAS, SOURCES, simulated_sources, static_camera
 
 Array = npt.NDArray[np.float64]
 
@@ -110,11 +110,8 @@ def _with_noise(dataset: Dataset) -> Dataset:
         made = simulated_sources(clip.camera, clip.pose, id, clip.skeleton, clip.fps)
         return replace(clip, sources={**made, **clip.sources})
 
-    made = [name for name in _SIMULATED if name not in dataset.keypoint_sources]
+    made = [name for name in SOURCES if name not in dataset.keypoint_sources]
     return replace(dataset, load=load, keypoint_sources=(*dataset.keypoint_sources, *made))
-
-
-_SIMULATED = ("gt", "gauss5", "gauss10", "gauss20", "detector")
 
 
 def _splits(card: Card, takes: list[TakeFile]) -> tuple[dict[tuple[str, str], str], dict[str, list[str]]]:

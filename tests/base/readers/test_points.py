@@ -38,6 +38,17 @@ def test_a_c3d_file_of_another_library_is_read_with_its_labels_rate_unit_and_gap
     assert np.argwhere(np.isnan(found.points[..., 0])).tolist() == [[5, 3]]
 
 
+def test_a_c3d_file_of_more_frames_than_its_head_counts_is_refused(tmp_path):
+    data = (GOLDEN / "markers.c3d").read_bytes()
+    name = b"ACTUAL_END_FIELD"
+    section = b"\x05\xfeTRIAL\x03\x00\x00" + b"\x12\x02ACTUAL_START_FIELD\x0a\x00\x02\x01\x02" + np.array([1, 0], "<i2").tobytes() + b"\x00"
+    section += b"\x10\x02" + name + b"\x0a\x00\x02\x01\x02" + np.array([12, 1], "<i2").tobytes() + b"\x00\x00"
+    start = (data[0] - 1) * 512 + 4
+    (tmp_path / "a.c3d").write_bytes(data[:start] + section + data[start + len(section) :])
+    with pytest.raises(PosebenchError, match=r"12 frames in its head, frames 1 to 65,548 in TRIAL"):
+        read_points(tmp_path / "a.c3d")
+
+
 def test_a_trc_file_states_rate_and_unit_and_leaves_gaps_empty(tmp_path):
     (tmp_path / "a.trc").write_text(TRC)
     found = read_points(tmp_path / "a.trc")
