@@ -3,7 +3,7 @@
 The commands of the command line are functions here:
 
 * score: ``check``, ``score``, ``compare``, ``explain``, ``diagnose``, ``convert``
-* lift: ``open_lifter``, ``predict``, ``speed``, ``measure_robustness``
+* lift: ``open_lifter``, ``predict``, ``lift``, ``speed``, ``measure_robustness``
 * train: ``train``, ``regenerate``
 * look: ``report``, ``draw``
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from posebench.display.html.assembly import report
     from posebench.lifters import Lifter, predict
     from posebench.lifters.choose import open_lifter
+    from posebench.lifters.detected import lift
     from posebench.lifters.robustness.run import measure_robustness
     from posebench.lifters.timing.record import load_record
     from posebench.lifters.timing.run import speed
@@ -62,6 +63,7 @@ __all__ = [
     "draw",
     "explain",
     "find_protocols",
+    "lift",
     "load_protocol",
     "load_record",
     "load_result",
@@ -97,6 +99,7 @@ _HOME = {
     "draw": "display.gallery",
     "explain": "scoring.conventions.explaining",
     "find_protocols": "scoring.protocol",
+    "lift": "lifters.detected",
     "load_protocol": "scoring.protocol",
     "load_record": "lifters.timing.record",
     "load_result": "scoring.result",

@@ -17,6 +17,9 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
 
+#: Focal length of a camera of which only the image's size is known, in longer sides of the image: some 49 degrees across.
+NOMINAL_FOCAL = 1.1
+
 
 @dataclass(frozen=True, eq=False)
 class Camera:
@@ -87,6 +90,18 @@ class Camera:
         z = np.asarray(depth, dtype=np.float64)[..., None]
         xy = (np.asarray(pixels, dtype=np.float64) - self.centre) / self.focal * z
         return np.concatenate([xy, z], axis=-1)
+
+
+def estimated_camera(size: tuple[int, int]) -> Camera:
+    """A camera for an image (width, height) px of which nothing else is known.
+
+    The principal point is the image's centre, the focal length :data:`NOMINAL_FOCAL` times its longer side.
+
+    Example:
+        >>> estimated_camera((1000, 500)).focal.tolist()
+        [1100.0, 1100.0]
+    """
+    return Camera(np.eye(3), np.zeros(3), np.full(2, NOMINAL_FOCAL * max(size)), np.array(size) / 2.0, size)
 
 
 def rotation_from_quaternion(quaternion: npt.ArrayLike) -> Array:

@@ -7,7 +7,7 @@ anatomically (3DHP's ``neck`` and Human3.6M's ``thorax``) are listed in :data:`E
 Sources of the orders: VideoPose3D ``common/h36m_dataset.py`` (32 and 17), Martinez ``SH_NAMES`` (Stacked Hourglass),
 RepNet's released evaluation (16), SPIN ``constants.py`` (LSP 14), the official 3DHP ``mpii_get_joints.m`` (28 and 17), COCO and
 COCO-WholeBody (17 and 133), SMPL (24), ASPset-510's ``aspset_17j``, VideoPose3D ``common/humaneva_dataset.py`` (15), OpenPose's COCO model
-(18), and PoseBench3D's ``dataset_indices`` (14).
+and BODY_25 (18 and 25), AlphaPose's Halpe (26), and PoseBench3D's ``dataset_indices`` (14).
 """
 
 from __future__ import annotations
@@ -199,6 +199,24 @@ SKELETONS: dict[str, Skeleton] = {
             "nose neck<nose r_shoulder<neck r_elbow<r_shoulder r_wrist<r_elbow l_shoulder<neck l_elbow<l_shoulder l_wrist<l_elbow",
             "r_hip<neck r_knee<r_hip r_ankle<r_knee l_hip<neck l_knee<l_hip l_ankle<l_knee r_eye<nose l_eye<nose r_ear<r_eye l_ear<l_eye",
         ),
+        # OpenPose's BODY_25; its middle of the hips is the pelvis.
+        _tree(
+            "openpose25",
+            "pelvis",
+            "nose<neck neck<pelvis r_shoulder<neck r_elbow<r_shoulder r_wrist<r_elbow l_shoulder<neck l_elbow<l_shoulder l_wrist<l_elbow",
+            "pelvis r_hip<pelvis r_knee<r_hip r_ankle<r_knee l_hip<pelvis l_knee<l_hip l_ankle<l_knee r_eye<nose l_eye<nose",
+            "r_ear<r_eye l_ear<l_eye l_big_toe<l_ankle l_small_toe<l_ankle l_heel<l_ankle",
+            "r_big_toe<r_ankle r_small_toe<r_ankle r_heel<r_ankle",
+        ),
+        # AlphaPose's Halpe full body: COCO's 17, then head, neck, hip and feet.
+        _tree(
+            "halpe26",
+            "pelvis",
+            "nose<neck l_eye<nose r_eye<nose l_ear<l_eye r_ear<r_eye l_shoulder<neck r_shoulder<neck",
+            "l_elbow<l_shoulder r_elbow<r_shoulder l_wrist<l_elbow r_wrist<r_elbow",
+            "l_hip<pelvis r_hip<pelvis l_knee<l_hip r_knee<r_hip l_ankle<l_knee r_ankle<r_knee head_top<neck neck<pelvis pelvis",
+            "l_big_toe<l_ankle r_big_toe<r_ankle l_small_toe<l_ankle r_small_toe<r_ankle l_heel<l_ankle r_heel<r_ankle",
+        ),
         _tree(
             "smpl24",
             "pelvis",
@@ -235,6 +253,8 @@ EQUATED: dict[tuple[str, str], dict[str, str]] = {
     ("mpi28", "h36m17"): {"neck": "thorax", "head": "neck_nose"},
     ("aspset17", "h36m17"): {"neck": "thorax", "head": "neck_nose"},
     ("openpose18", "h36m17"): {"neck": "thorax"},
+    ("openpose25", "h36m17"): {"neck": "thorax"},
+    ("halpe26", "h36m17"): {"neck": "thorax"},
     # As PoseBench3D takes 16 joints of 3DPW: SMPL's joint of the head lies in the skull, not on top of it.
     ("smpl24", "h36m17"): {"spine_mid": "spine", "neck": "thorax", "head_joint": "head_top"},
 }

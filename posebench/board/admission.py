@@ -11,6 +11,7 @@ from posebench.base.errors import PosebenchError, first_ten
 from posebench.base.schema import Fields
 from posebench.board.entry import BY_JOINT, PRIMARY, Entry, Joints, Seed
 from posebench.board.entry_checks import ADVICE, check_derived
+from posebench.data.registry import OWN, registered
 from posebench.lifters import simple_lifters
 from posebench.predictions.disclosure import FACTS
 from posebench.predictions.provenance import Provenance, read_provenance
@@ -22,8 +23,10 @@ from posebench.scoring.sums import codes
 _SUM_DIGITS = 9
 
 
-def entry_of(result: Result, name: str) -> Entry:
+def entry_of(result: Result, name: str, *, own: bool = False) -> Entry:
     """An entry with one seed from a result; ``name`` is what messages call the result.
+
+    ``own``: the board is the user's, who may keep results of the user's own motion on it; such data have no official copy.
 
     Raises:
         PosebenchError: the board does not accept the result: partial, scored with --truth, not the official copy, of an unknown or
@@ -31,7 +34,7 @@ def entry_of(result: Result, name: str) -> Entry:
             trained on another keypoint source than it was tested on, without word of what the method was given, or with numbers that do
             not follow from its sums.
     """
-    _check_scoring(result, name)
+    _check_scoring(result, name, own=own)
     _check_predictions(result, name)
     provenance = _checked_provenance(result, name)
     tables = result.tables
@@ -84,14 +87,17 @@ def _refused(name: str, found: str, wanted: str) -> PosebenchError:
     return PosebenchError(f"{name}: {found}", wanted, "score a complete file against the dataset itself, then add it", exit_code=1)
 
 
-def _check_scoring(result: Result, name: str) -> None:
+def _check_scoring(result: Result, name: str, *, own: bool) -> None:
     """All poses of the official copy, under the protocol as it is today."""
     coverage, data, protocol = result.coverage, result.data, result.protocol
     if coverage.partial:
         raise _refused(name, f"partial, {coverage.poses:,} of {coverage.poses_wanted:,} poses", "every pose of the protocol")
     if data.name == "file":
         raise _refused(name, "scored with --truth", "a result scored against a dataset")
-    if not data.official:
+    if registered(data.name) == OWN and not own:
+        wanted = "results of datasets that others can get: this is the project's own leaderboard"
+        raise PosebenchError(f"{name}: {data.name}, which is your own motion", wanted, "a board of your own: --board my-board", exit_code=1)
+    if not data.official and registered(data.name) != OWN:
         raise _refused(name, f"not the official copy of {data.name} ({data.note})", "the official frame counts")
     digest = load_protocol(protocol.id).digest
     if protocol.digest != digest:

@@ -35,9 +35,9 @@ def completed(action: Action, names: Names, *, or_path: bool = False) -> None:
     action.completer = complete  # type: ignore[attr-defined] # argcomplete looks for this attribute
 
 
-def add_dataset(parser: ArgumentParser) -> None:
+def add_dataset(parser: ArgumentParser, *, required: bool = True) -> None:
     """``--dataset NAME`` with the options that say where its files are."""
-    dataset = parser.add_argument("--dataset", metavar="NAME", required=True, help=f"one of {', '.join(DATASETS)}")
+    dataset = parser.add_argument("--dataset", metavar="NAME", required=required, help=f"one of {', '.join(DATASETS)}")
     completed(dataset, lambda _: tuple(DATASETS))
     add_root(parser)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posebench.base.errors import PosebenchError, did_you_mean
-from posebench.data.registry import DATASETS, DatasetSpec, OpenRequest
+from posebench.data.registry import DATASETS, DatasetSpec, OpenRequest, registered
 
 if TYPE_CHECKING:
     # Not at run time: the command line reads DATASETS for its help, without numpy.
@@ -32,7 +32,7 @@ def open_dataset(
     """Open a dataset by name.
 
     Args:
-        name: one of :data:`DATASETS`.
+        name: one of :data:`DATASETS`; ``own-`` and an id stands for ``own``, and the folder's card has to have that id.
         root: the folder of its files.
         annotation: which annotation is the truth, for a dataset that has several.
         cameras: the file that holds the cameras, if the folder has none (Human3.6M).
@@ -43,6 +43,8 @@ def open_dataset(
     """
     if not isinstance(name, str):
         raise PosebenchError(f"a {type(name).__name__} where a dataset's name belongs", f"one of {', '.join(DATASETS)}", "give the name")
+    stated = name
+    name = registered(stated)
     if name not in DATASETS:
         raise PosebenchError(f"dataset {name!r}", f"one of {', '.join(DATASETS)}", did_you_mean(name, DATASETS, "posebench data list"))
     spec = DATASETS[name]
@@ -56,4 +58,7 @@ def open_dataset(
         raise PosebenchError(f"no folder for dataset {name}", "--root DIR", f"to obtain it: {spec.obtain}")
     if not spec.needs_root and root is not None:
         raise PosebenchError(f"a folder for dataset {name}: {root}", "none, since it is generated", "drop --root")
-    return spec.open(OpenRequest(Path(root or ""), annotation, cameras, progress))
+    dataset = spec.open(OpenRequest(Path(root or ""), annotation, cameras, progress))
+    if stated not in (name, dataset.name):
+        raise PosebenchError(f"{root}, which holds {dataset.name}", f"the folder of {stated}", "correct --root, or the dataset's name")
+    return dataset

@@ -134,6 +134,7 @@ class Dataset:
         valid: clip id to the frames that may be scored, ascending; clips without an entry are scored on all frames.
         labels: clip id to the action of each frame, for clips whose action changes (the activities of 3DHP).
         up: unit vector that points up in the world frame of the cameras; None if it is unknown.
+        protocol: file of the protocol that comes with this copy; empty where the dataset has one of its own.
         unreadable: takes with a video that cannot be read; a clip of them may lack keypoints that others have.
     """
 
@@ -152,6 +153,7 @@ class Dataset:
     labels: Mapping[str, npt.NDArray[np.str_]] = field(default_factory=dict)
     up: tuple[float, float, float] | None = None
     unreadable: tuple[str, ...] = ()
+    protocol: str = ""
 
     def __repr__(self) -> str:
         poses = sum(info.frames for info in self.infos.values())

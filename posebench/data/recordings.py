@@ -103,6 +103,7 @@ def open_recordings(
     variant: str = "",
     note: str = "",
     later: Mapping[str, Callable[[str], Array]] | None = None,
+    tested: bool = False,
 ) -> Dataset:
     """The dataset of what ``read`` yields; it is called only if the cache does not know these files.
 
@@ -114,6 +115,7 @@ def open_recordings(
         variant: what else the recordings depend on.
         note: how this copy differs from the definition.
         later: keypoint source to a function from clip id to keypoints, for sources that are read when a clip needs them.
+        tested: the reader was tested on files that others wrote; otherwise the dataset's note says that it was not.
 
     Raises:
         PosebenchError: no recording, or one that is judged to be no people, of another unit, order or camera.
@@ -137,7 +139,7 @@ def open_recordings(
         splits={"train": (), "test": ()} | {split: subjects for split, subjects in kept.items() if subjects},
         keypoint_sources=(*sources, *(later or {})),
         load=partial(_load, layout, entry.arrays, clips, later or {}),
-        note="; ".join(part for part in (UNTESTED, note, entry.note) if part),
+        note="; ".join(part for part in ("" if tested else UNTESTED, note, entry.note) if part),
         valid={id: rows for id, stored in clips.items() if len(rows := _valid(entry.arrays, stored)) < stored.info.frames},
         up=layout.up,
     )

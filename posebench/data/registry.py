@@ -61,7 +61,7 @@ class DatasetSpec(NamedTuple):
         description: size and kind, for ``posebench data list``.
         licence: terms of its owners.
         obtain: how to get the files: a command, or where it is described.
-        protocol: id of the protocol that a training on this dataset is scored under.
+        protocol: id of the protocol that a training on this dataset is scored under; empty where each copy comes with its own.
         tuning_subject: training subject, or split for validation, that replaces the test split while a recipe is tuned.
         open: reads the dataset.
         needs_root: False for a dataset that is generated.
@@ -96,7 +96,21 @@ class DatasetSpec(NamedTuple):
     camera_facts: CameraFacts | None = None
 
     def protocol_for(self, dataset: Dataset) -> str:
-        """Id of the protocol that a training on this opened copy is scored under."""
+        """The protocol that a training on this opened copy is scored under: its id, or its file where the copy comes with one.
+
+        Raises:
+            PosebenchError: the copy comes without the protocol that it should come with.
+        """
+        if not self.protocol:
+            if dataset.protocol:
+                return dataset.protocol
+            from posebench.base.errors import PosebenchError
+
+            raise PosebenchError(
+                f"{dataset.name} without protocol.toml beside its card",
+                "the protocol that its results are scored under",
+                "posebench data new writes one; or name a file with --protocol",
+            )
         for subject, protocol in self.protocols_by_subject.items():
             if subject in dataset.splits["test"]:
                 return protocol
@@ -183,12 +197,20 @@ def _writers_of(folder: str) -> Callable[[], Mapping[str, Writer]]:
     return writers
 
 
+def _open_own(request: OpenRequest) -> Dataset:
+    from posebench.data.own.dataset import open_own
+
+    return open_own(request.root, request.progress)
+
+
 def _open_synthetic(request: OpenRequest) -> Dataset:  # noqa: ARG001 - every reader takes the request
     from posebench.data.synthetic.dataset import open_synthetic
 
     return open_synthetic()
 
 
+#: Datasets of this name are the user's own: ``own-`` and the id on the card.
+OWN = "own"
 #: Every dataset by name, in the order of ``posebench data list``.
 DATASETS: Mapping[str, DatasetSpec] = {
     "cmu": DatasetSpec(
@@ -300,6 +322,14 @@ DATASETS: Mapping[str, DatasetSpec] = {
         layouts=("aist",),
         writers=_writers_of("aist"),
     ),
+    "own": DatasetSpec(
+        description="a folder of your own motion capture (npz, h5, BVH, C3D, TRC, CSV) with a card that states what it is",
+        licence="as its card says",
+        obtain="posebench data new DIR --from FILES; docs/own.md",
+        protocol="",
+        tuning_subject="val",
+        open=_open_own,
+    ),
     "synthetic": DatasetSpec(
         description=(
             "210 generated takes (7 subjects, 15 actions) under four simulated cameras each, 50 Hz, 17 joints; statistics measured on cmu"
@@ -314,6 +344,16 @@ DATASETS: Mapping[str, DatasetSpec] = {
         camera_facts=CameraFacts(tilt=6.2, distance=8.4),
     ),
 }
+
+
+def registered(name: str) -> str:
+    """The name in :data:`DATASETS` of a dataset that results call ``name``: ``own`` for ``own-mine``.
+
+    Example:
+        >>> registered("own-mine"), registered("cmu")
+        ('own', 'cmu')
+    """
+    return OWN if name.startswith(f"{OWN}-") else name
 
 
 def needs_root(name: str) -> bool:

@@ -12,14 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from posebench.base.cameras import Array, Camera
+from posebench.base.cameras import Array, Camera, estimated_camera
 from posebench.base.errors import PosebenchError
 from posebench.lifters import Lifter, LifterInfo, StatedCamera, nominal_words
 from posebench.lifters.flip import FlipAveraged
 from posebench.networks.machine import torch_threads
 from posebench.networks.method import Method
 from posebench.networks.recipe import Recipe, load_baseline, with_test_time_settings
-from posebench.networks.samples import NOMINAL_FOCAL, image_coordinates
+from posebench.networks.samples import image_coordinates
 from posebench.networks.settings import settings_of
 from posebench.networks.weights import WEIGHTS, About, count_weights, load_about, load_weights
 
@@ -95,18 +95,6 @@ class Trained:
             choices + nominal_words(self.info),
             "lifter.lift(keypoints, (1920, 1080))",
         )
-
-
-def estimated_camera(size: tuple[int, int]) -> Camera:
-    """A camera for an image (width, height) px of which nothing else is known.
-
-    The principal point is the image's centre, the focal length :data:`posebench.networks.samples.NOMINAL_FOCAL` times its longer side.
-
-    Example:
-        >>> estimated_camera((1000, 500)).focal.tolist()
-        [1100.0, 1100.0]
-    """
-    return Camera(np.eye(3), np.zeros(3), np.full(2, NOMINAL_FOCAL * max(size)), np.array(size) / 2.0, size)
 
 
 def open_run(folder: str | Path, *, device: str = "cpu", threads: int = 1, changes: Sequence[str] = ()) -> Trained | FlipAveraged:

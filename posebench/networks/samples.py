@@ -12,12 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from posebench.base.cameras import Camera
+from posebench.base.cameras import NOMINAL_FOCAL, Camera
 from posebench.base.skeletons import Skeleton
 from posebench.data.clip import Array
-
-#: Assumed focal length of a dataset without cameras, in image widths: a field of view of about 50 degrees.
-NOMINAL_FOCAL = 1.1
 
 
 @dataclass(frozen=True, eq=False)

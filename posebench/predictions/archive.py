@@ -52,7 +52,8 @@ class Meta:
     """What a file states about its poses.
 
     ``unit`` is None only where ``scale`` is ``unknown``; ``provenance`` is None where no training is stated. ``joints`` are the equations
-    and rules by which the lifter was given keypoints of other joints than its own; empty, and then not written, where there are none.
+    and rules by which the lifter was given keypoints of other joints than its own; ``notes`` say of poses that were lifted from a
+    detector's file which camera was assumed and how gaps were filled. Both are empty, and then not written, where there are none.
     """
 
     skeleton: str
@@ -64,6 +65,7 @@ class Meta:
     supervision: str = "unstated"
     provenance: Provenance | None = None
     joints: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def metric_scale(self) -> bool:
@@ -107,16 +109,18 @@ class Meta:
             supervision=fields.choice("supervision", SUPERVISIONS, default="unstated"),
             provenance=read_provenance(fields.table("provenance")) if "provenance" in content else None,
             joints=fields.texts("joints"),
+            notes=fields.texts("notes"),
         )
         fields.finish()
-        for key, text in (("method", meta.method), ("keypoints", meta.keypoints), *(("joints", line) for line in meta.joints)):
+        lines = [("joints", line) for line in meta.joints] + [("notes", line) for line in meta.notes]
+        for key, text in (("method", meta.method), ("keypoints", meta.keypoints), *lines):
             if not text.isprintable():
                 raise fields.wrong(key, text, "printable text in one line")
         return meta
 
     def dump(self) -> str:
         """The JSON text that goes into a file."""
-        values = {key: value for key, value in asdict(self).items() if value is not None and (value or key != "joints")}
+        values = {key: value for key, value in asdict(self).items() if value is not None and (value or key not in ("joints", "notes"))}
         if self.provenance and not self.provenance.joints:
             del values["provenance"]["joints"]
         return json.dumps({"posebench": FORMAT, **values}, sort_keys=True)
@@ -304,6 +308,7 @@ def save_predictions(
     provenance: Provenance | None = None,
     frame: str = "camera",
     joints: tuple[str, ...] = (),
+    notes: tuple[str, ...] = (),
 ) -> Path:
     """Write a prediction (or truth) file that ``posebench score`` reads; the same input gives the same bytes.
 
@@ -324,6 +329,7 @@ def save_predictions(
         frame: ``camera``, or ``image-2.5d`` for MotionBERT's 2.5D poses, for protocols of that space; their ``unit`` can also be ``px``, as
             its network gives them, before the factor.
         joints: how keypoints of other joints were matched with the lifter's: :func:`posebench.lifters.joint_notes`.
+        notes: what else a reader should know of the poses, in lines: the camera that was assumed, gaps that were filled.
 
     Raises:
         PosebenchError: an unknown skeleton, unit or scale, or poses of a shape that the skeleton does not have.
@@ -336,7 +342,16 @@ def save_predictions(
     """
     path = Path(path)
     meta = Meta(
-        skeleton, unit, scale, frame, method=method, keypoints=keypoints, supervision=supervision, provenance=provenance, joints=joints
+        skeleton,
+        unit,
+        scale,
+        frame,
+        method=method,
+        keypoints=keypoints,
+        supervision=supervision,
+        provenance=provenance,
+        joints=joints,
+        notes=notes,
     )
     Meta.parse(meta.dump(), "save_predictions")
     pairs = poses.items() if isinstance(poses, Mapping) else poses

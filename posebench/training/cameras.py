@@ -25,7 +25,7 @@ from posebench.base.errors import PosebenchError
 from posebench.base.skeletons import skeleton
 from posebench.data import DATASETS
 from posebench.data.clip import Dataset
-from posebench.data.registry import CameraFacts
+from posebench.data.registry import CameraFacts, registered
 from posebench.networks.root_camera import HEADS
 from posebench.networks.samples import image_coordinates, nominal_camera
 from posebench.networks.settings import Settings
@@ -59,7 +59,7 @@ def fitted(settings: S, dataset: Dataset, keypoints: str, changed: Sequence[str]
     kept = {change.partition("=")[0].strip() for change in changed}
     tilts = [name for name in ("tilt", "flip_tilt") if values.get(name) == TUNED_ON.tilt and name not in kept]
     scaled = values.get("distance") == TUNED_ON.distance and "distance" not in kept
-    record = DATASETS.get(dataset.name)
+    record = DATASETS.get(registered(dataset.name))
     if not (tilts or scaled) or record is None or record.camera_facts is not None:
         return settings, ()
     facts, words = measure_cameras(dataset, keypoints, 0.0 if tilts or "tilt" not in values else float(values["tilt"]))

@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from posebench.base.errors import PosebenchError
-from posebench.data import DATASETS
 from posebench.data.clip import Dataset
+from posebench.data.registry import DATASETS, registered
 from posebench.lifters import Lifter, joint_notes, predict
 from posebench.lifters.run import open_run
 from posebench.networks.weights import About, load_about
@@ -26,7 +26,14 @@ from posebench.training.job import Job
 
 
 def hold_out(dataset: Dataset, subject: str) -> Dataset:
-    """The dataset with one training subject, or its own split for that (``val``), as its test split, and the other ones to train on."""
+    """The dataset with one training subject, or its own split for that (``val``), as its test split, and the other ones to train on.
+
+    Raises:
+        PosebenchError: it has neither.
+    """
+    if subject not in (*dataset.splits, *dataset.splits["train"]):
+        wanted = f"a training subject, or a split, {subject} to tune on"
+        raise PosebenchError(f"{dataset.name} without {subject}", wanted, "leave out --tune, or state the split in dataset.toml")
     if subject in dataset.splits:
         return replace(dataset, splits={"train": dataset.splits["train"], "test": dataset.splits[subject]})
     rest = tuple(other for other in dataset.splits["train"] if other != subject)
@@ -72,7 +79,7 @@ def finish(
         protocol: id or .toml file; None for the dataset's usual one.
     """
     folder, dataset = job.folder, job.dataset
-    chosen = protocol or DATASETS[dataset.name].protocol_for(dataset)
+    chosen = protocol or DATASETS[registered(dataset.name)].protocol_for(dataset)
     with tempfile.TemporaryDirectory() as scratch:
         if tune:
             chosen = _tuning_protocol(Path(scratch), chosen, dataset.splits["test"])

@@ -17,8 +17,9 @@ import torch
 
 from posebench.base.errors import PosebenchError
 from posebench.base.files import write_text
-from posebench.data import DATASETS, open_dataset
+from posebench.data import open_dataset
 from posebench.data.clip import Dataset
+from posebench.data.registry import DATASETS, registered
 from posebench.lifters import match_notes
 from posebench.lifters.run import build
 from posebench.networks.machine import machine, torch_threads
@@ -159,8 +160,10 @@ def plan(
     data = open_dataset(dataset, root, cameras=cameras)
     if protocol is not None:
         check_protocol(protocol, data)
+    elif not DATASETS[registered(dataset)].protocol:
+        check_protocol(DATASETS[registered(dataset)].protocol_for(data), data)
     if tune:
-        data = hold_out(data, DATASETS[dataset].tuning_subject)
+        data = hold_out(data, DATASETS[registered(dataset)].tuning_subject)
     settings, measured = fitted(settings, data, keypoints, changes)
     for line in measured:
         log(line)

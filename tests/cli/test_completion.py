@@ -50,7 +50,7 @@ def offered(shell, code, lines):
 
 LINES = {
     "posebench da": ["data"],
-    "posebench data ": ["list", "info", "prepare", "export", "fetch"],
+    "posebench data ": ["list", "info", "new", "prepare", "export", "fetch"],
     "posebench score --pro": ["--protocol"],
     "posebench score p.npz --protocol h36m/s9s11-e": ["h36m/s9s11-every64"],
     "posebench train ": choices.methods(),

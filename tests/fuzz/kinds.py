@@ -462,6 +462,74 @@ def _onnx() -> Kind:
     return Kind("onnx", make, read, 10)
 
 
+def _points(name: str) -> Kind:
+    from posebench.base.readers.points import read_points
+
+    rows = "1\t0.0\t1\t2\t3\t4\t5\t6\n2\t0.01\t1\t2\t3\t4\t5\t6\n"
+    texts = {
+        "a.trc": f"PathFileType\t4\t(X/Y/Z)\ta.trc\nDataRate NumFrames NumMarkers Units\n100 2 2 mm\nF\tT\tL\t\t\tR\n\t\tX1\n{rows}",
+        "a.csv": "t,L_x,L_y,L_z\n0,1,2,3\n1,4,5,6\n",
+    }
+
+    def make(folder: Path) -> None:
+        if name in texts:
+            (folder / name).write_text(texts[name])
+        else:
+            shutil.copy(GOLDEN / "own" / name, folder / name)
+
+    def read(folder: Path) -> tuple[str, str]:
+        found = read_points(folder / name)
+        return _file(folder / name), _hash(found.labels, found.points, found.fps, found.unit)
+
+    return Kind(f"points {name}", make, read, 400)
+
+
+def _own() -> Kind:
+    from posebench.data import open_dataset
+    from posebench.data.synthetic.dataset import open_synthetic
+
+    card = 'posebench_data = 1\nid = "mine"\nversion = "1"\ntitle = "a"\nlicence = "b"\nredistribution = "no"\ncapture = "generated"\n'
+    card += 'unit = "mm"\nframe = "world"\nup = "y"\nfps = 50\n[skeleton]\nid = "h36m17"\n[splits]\ntest = ["S1"]\n[rig]\nunit = "mm"\n'
+    camera = '[cam]\nname = "a"\nsize = [1000, 1000]\nmatrix = [[1145, 0, 500], [0, 1145, 500], [0, 0, 1]]\n'
+    camera += "distortions = [0.0, 0.0, 0.0, 0.0, 0.0]\nrotation = [3.14159265, 0.0, 0.0]\ntranslation = [0.0, 900.0, 6000.0]\n"
+    dataset = open_synthetic()
+    clip = dataset.load("S9/Walking 1/c0")
+    assert clip.camera is not None
+    pose = clip.camera.to_world(clip.pose[:8])
+    pose = pose - pose[:1, :1] * [1.0, 0.0, 1.0]
+
+    def make(folder: Path) -> None:
+        (folder / "poses" / "S1").mkdir(parents=True)
+        np.savez(folder / "poses/S1/walk.npz", pose=pose)
+        (folder / "dataset.toml").write_text(card)
+        (folder / "cameras.toml").write_text(camera)
+
+    def read(folder: Path) -> tuple[str, str]:
+        opened = open_dataset("own", folder)
+        rounded = [part for one in opened.clips() for part in (one.id, one.pose.round(), one.keypoints("gt").round())]
+        return opened.fingerprint, _hash(*rounded)
+
+    return Kind("own motion", make, read, 40)
+
+
+def _detections() -> Kind:
+    from posebench.data.detections.files import read_detections
+
+    def make(folder: Path) -> None:
+        people = [
+            {"image_id": f"{frame}.jpg", "keypoints": [float(5 * frame + n) for n in range(51)], "idx": id, "box": [1, 2, 3, 4]}
+            for frame in range(3)
+            for id in (1, 2)
+        ]
+        (folder / "a.json").write_text(json.dumps(people))
+
+    def read(folder: Path) -> tuple[str, str]:
+        found = read_detections(folder / "a.json")
+        return _file(folder / "a.json"), _hash(*(part for id, one in found.people.items() for part in (id, one.frames, one.points)))
+
+    return Kind("detections", make, read, 400)
+
+
 def kinds() -> list[Kind]:
     """All kinds whose packages are installed."""
     from posebench.board.regeneration.grid import read_grid
@@ -491,6 +559,9 @@ def kinds() -> list[Kind]:
         _pickle(),
         _cmu(),
         _calibration(),
+        *(_points(name) for name in ("mixed.bvh", "markers.c3d", "a.trc", "a.csv")),
+        _own(),
+        _detections(),
         *(_cameras(suffix) for suffix in (".py", ".h5", ".pkl")),
         *(_layout(name) for name in export_layouts()),
     ]

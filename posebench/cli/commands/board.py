@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from posebench.cli.options import add_board, add_underline, underline
 from posebench.cli.parser import Parser, add_verbs
 from posebench.cli.printing import remark
+
+#: Folder of a board that keeps protocols of one's own.
+_PROTOCOLS = "protocols"
 
 
 def configure(parser: Parser) -> None:
@@ -16,6 +20,8 @@ def configure(parser: Parser) -> None:
     add = verbs.add("add", "make entries from results; several seeds of one method become one entry", run_add)
     add.example = "posebench board add runs/*/result.json --board my-board"
     add.add_argument("results", metavar="R.json", nargs="+", help="results of `posebench score` or of a training")
+    own = "the file of a protocol of your own, which the board then keeps (may be given more than once)"
+    add.add_argument("--protocol", dest="protocol_files", metavar="FILE", action="append", default=[], type=Path, help=own)
     add_board(add)
     rendered = verbs.add("render", "write pages, tables and plots from the entries", run_render)
     rendered.example = "posebench board render --board my-board\nposebench board render --board my-board --latex"
@@ -32,13 +38,24 @@ def configure(parser: Parser) -> None:
     add_board(checked)
 
 
+def _own_protocols(board: Path) -> AbstractContextManager[None]:
+    from posebench.scoring.protocol.files import protocols_in
+
+    return protocols_in(board / _PROTOCOLS)
+
+
 def run_add(args: Namespace) -> int:
     """Entries from results."""
     from posebench import load_result
     from posebench.board.entry_files import add
+    from posebench.scoring.protocol.files import keep_protocol, protocols_in
 
-    for path in add(args.board, [load_result(path) for path in args.results], args.results):
-        remark(str(path))
+    results = [load_result(path) for path in args.results]
+    with protocols_in(args.board / _PROTOCOLS):
+        for file in args.protocol_files:
+            keep_protocol(file, args.board / _PROTOCOLS)
+        for path in add(args.board, results, args.results):
+            remark(str(path))
     return 0
 
 
@@ -47,7 +64,7 @@ def run_render(args: Namespace) -> int:
     from posebench.base.progress import progress
 
     underlined = underline(args)
-    with progress(f"rendering {args.board}", announced=True) as advance:
+    with _own_protocols(args.board), progress(f"rendering {args.board}", announced=True) as advance:
         from posebench.board.render import render
 
         page = render(args.board, latex=args.latex, underline=underlined, progress=advance)
@@ -59,7 +76,7 @@ def run_site(args: Namespace) -> int:
     """The board as a folder of HTML pages."""
     from posebench.base.progress import progress
 
-    with progress(f"writing {args.output}", announced=True) as advance:
+    with _own_protocols(args.board), progress(f"writing {args.output}", announced=True) as advance:
         from posebench.board.site.write import write_site
 
         site = write_site(args.board, args.output, progress=advance)
@@ -71,7 +88,7 @@ def run_check(args: Namespace) -> int:
     """Entries valid; pages, tables and plots fresh."""
     from posebench.base.progress import progress
 
-    with progress(f"checking {args.board}"):
+    with _own_protocols(args.board), progress(f"checking {args.board}"):
         from posebench.board.render import check_board
 
         entries = check_board(args.board)

@@ -10,7 +10,7 @@ from posebench.base.errors import PosebenchError, did_you_mean
 from posebench.cli.options import add_json, add_root, completed
 from posebench.cli.parser import Parser, add_verbs
 from posebench.cli.printing import print_json, remark, show_table
-from posebench.data.registry import DATASETS, layout_names
+from posebench.data.registry import DATASETS, layout_names, registered
 
 
 def configure(parser: Parser) -> None:
@@ -37,6 +37,12 @@ def configure(parser: Parser) -> None:
     what = "with the take names, detectors' keypoints and gaps of Human3.6M as it is distributed (its layouts only): docs/reproduce.md"
     export.add_argument("--as-distributed", action="store_true", help=what)
     add_root(export)
+    new = verbs.add("new", "write the card of a folder of your own motion: docs/own.md", run_new)
+    new.example = "posebench data new mine --from walk_01.bvh walk_02.bvh"
+    new.add_argument("folder", metavar="DIR", help="folder to make, or one with poses/<subject>/<take> files")
+    new.add_argument(
+        "--from", dest="files", metavar="FILE", nargs="+", default=[], help="files of motion, or folders of them, to copy into it"
+    )
     fetch = verbs.add("fetch", "download a free dataset", run_fetch)
     fetch.example = "posebench data fetch cmu -o cmu-mocap"
     free = [name for name, spec in DATASETS.items() if spec.fetch]
@@ -71,7 +77,7 @@ def run_info(args: Namespace) -> int:
 
     with progress(f"reading {args.name}") as advance:
         dataset = open_dataset(args.name, args.root, cameras=args.cameras, progress=advance)
-    details = DATASETS[args.name].details
+    details = DATASETS[registered(args.name)].details
     about = describe(dataset) | (details(dataset) if details else {})
     if args.json:
         print_json(about)
@@ -120,6 +126,17 @@ def run_export(args: Namespace) -> int:
             dataset = as_distributed(dataset)
         layouts[args.layout](dataset, Path(args.output), advance)
     remark(f"{args.output}: {args.name} in the layout {args.layout}")
+    return 0
+
+
+def run_new(args: Namespace) -> int:
+    """Write a card, and say what is left to answer."""
+    from posebench.data.own.template import new_card
+
+    made = new_card(args.folder, args.files)
+    takes = f"{made.takes} take{'' if made.takes == 1 else 's'}"
+    left = f"; to answer: {', '.join(made.questions)}" if made.questions else ""
+    remark(f"{made.path}: {takes}{left}\n\nNext: posebench data info own --root {args.folder}")
     return 0
 
 

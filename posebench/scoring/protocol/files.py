@@ -6,12 +6,17 @@ choices.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
 from posebench.base.errors import PosebenchError, did_you_mean
+from posebench.base.files import write_text
 from posebench.base.readers.text import MAX_TOML_BYTES, parse_toml, read_text
 from posebench.base.schema import Fields
 from posebench.base.skeletons import SKELETONS, Skeleton, skeleton
@@ -44,6 +49,42 @@ def _walk(folder: Traversable, prefix: str) -> list[str]:
         elif item.name.endswith(".toml"):
             ids.append(prefix + item.name.removesuffix(".toml"))
     return ids
+
+
+#: Folders in which protocols are looked for that do not come with posebench.
+_BESIDE: ContextVar[tuple[Path, ...]] = ContextVar("_BESIDE", default=())
+_ID = re.compile(r"[\w+-][\w.+-]*(/[\w+-][\w.+-]*)*")
+
+
+@contextmanager
+def protocols_in(folder: Path) -> Iterator[None]:
+    """A block in which :func:`load_protocol` finds ``<id>.toml`` of a folder too, as a board of one's own keeps them."""
+    token = _BESIDE.set((*_BESIDE.get(), folder))
+    try:
+        yield
+    finally:
+        _BESIDE.reset(token)
+
+
+def keep_protocol(source: Path, folder: Path) -> Protocol:
+    """Copy a protocol file to where :func:`protocols_in` finds it.
+
+    Raises:
+        PosebenchError: it is no protocol, extends a file of one's own, has the id of one that comes with posebench, or its place is taken
+            by another.
+    """
+    protocol = load_protocol(str(source))
+    parent = _read(str(source)).get("extends", "")
+    if protocol.id in protocol_ids() or not _ID.fullmatch(protocol.id):
+        raise PosebenchError(f"{source}: id {protocol.id!r}", "an id of its own, of letters, digits, and . + - _ /", "choose another id")
+    if str(parent).endswith(".toml"):
+        raise PosebenchError(f"{source}: extends {parent}", "a protocol that comes with posebench", "write out what it extends")
+    target = folder / f"{protocol.id}.toml"
+    if target.is_file() and load_protocol(str(target)).digest != protocol.digest:
+        wanted = "the protocol that this board's entries were scored under"
+        raise PosebenchError(f"{source}: another content than {target}", wanted, "raise its version and give it another id")
+    write_text(target, read_text(source, MAX_TOML_BYTES))
+    return protocol
 
 
 def load_protocol(id: str) -> Protocol:
@@ -110,6 +151,8 @@ def _read(id: str) -> dict[str, Any]:
             text = read_text(Path(id), MAX_TOML_BYTES)
         elif id in protocol_ids():
             text = resources.files("posebench.protocols").joinpath(f"{id}.toml").read_text(encoding="utf-8")
+        elif beside := [path for folder in _BESIDE.get() if _ID.fullmatch(id) and (path := folder / f"{id}.toml").is_file()]:
+            text = read_text(beside[0], MAX_TOML_BYTES)
         else:
             known = protocol_ids()
             wanted, advice = f"one of {', '.join(known)}, or the path of a .toml file", did_you_mean(id, known, "posebench protocol list")
