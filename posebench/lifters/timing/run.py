@@ -18,6 +18,7 @@ from posebench.base.errors import PosebenchError
 from posebench.data import open_dataset
 from posebench.lifters import Lifter
 from posebench.lifters.choose import open_lifter
+from posebench.lifters.onnx.session import one_line
 from posebench.lifters.run import without_flip_averaging
 from posebench.lifters.timing.backends import Backend, backends, multiply_adds, parameters
 from posebench.lifters.timing.clip import TimingClip, backend_difference, timing_clip
@@ -95,8 +96,9 @@ def speed(
             if candidate.path.endswith(".onnx"):  # its network runs in a child process before it is timed in this one
                 for batch in batches:
                     candidate.lifter.lift(candidate.clip.frames(batch), candidate.clip.camera)
-        cases = [case for number, candidate in enumerate(candidates) for case in _cases(number, candidate, batches)]
+        # Facts first: they warm the lifters up, before a timer may have to capture one in a graph.
         facts = [_facts(candidate, max(batches), device, threads) for candidate in candidates]
+        cases = [case for number, candidate in enumerate(candidates) for case in _cases(number, candidate, batches)]
         timings, noise = alternate([case.timer for case in cases], rounds=rounds, seconds=seconds, progress=progress)
         machine_facts = machine(device) | _versions()
     results: list[list[Case]] = [[] for _ in candidates]
@@ -107,7 +109,10 @@ def speed(
         fps=candidates[0].clip.fps,
         rounds=rounds,
         noise=noise,
-        lifters=tuple(replace(one, cases=tuple(measured)) for one, measured in zip(facts, results, strict=True)),
+        lifters=tuple(
+            replace(one, cases=tuple(measured), notes=tuple(candidate.notes))
+            for one, measured, candidate in zip(facts, results, candidates, strict=True)
+        ),
     )
 
 
@@ -158,15 +163,19 @@ def _name(path: str, lifter: Lifter) -> str:
 
 
 def _cases(number: int, candidate: _Candidate, batches: Sequence[int]) -> Iterator[_TimedCase]:
+    """The cases of one lifter; a backend that cannot be set up becomes one of its notes."""
     for backend in candidate.backends:
-        for batch in batches:
-            if backend.batches(batch):
+        for batch in filter(backend.batches, batches):
+            try:
                 timer = backend.timer(candidate.clip.frames(batch), candidate.clip.camera)
-                yield _TimedCase(number, backend.name, batch, timer)
+            except RuntimeError as error:  # a graph that PyTorch cannot capture, or too little memory on the device
+                candidate.notes.append(f"{backend.name} at batch {batch}: {one_line(error)}")
+                continue
+            yield _TimedCase(number, backend.name, batch, timer)
 
 
 def _facts(candidate: _Candidate, largest_batch: int, device: str, threads: int) -> Timed:
-    """All that a record holds of a lifter but its timings: ``cases`` is empty."""
+    """All that a record holds of a lifter but its timings: ``cases`` and ``notes`` are empty."""
     lifter, clip = candidate.lifter, candidate.clip
     field = receptive_field(lambda points: lifter.lift(points, clip.camera), clip.frames(clip_length(lifter.info.context)))
     keypoints = clip.frames(largest_batch)
@@ -186,7 +195,7 @@ def _facts(candidate: _Candidate, largest_batch: int, device: str, threads: int)
         lifted=peak.lifted if peak else None,
         cases=(),
         shifts=tuple(_differences(candidate)),
-        notes=tuple(candidate.notes),
+        notes=(),
     )
 
 

@@ -16,10 +16,12 @@ import torch
 from posebench.base.errors import PosebenchError
 from posebench.cli.main import main
 from posebench.lifters.choose import open_lifter
-from posebench.lifters.timing.backends import backends, multiply_adds, parameters
+from posebench.lifters.flip import FlipAveraged
+from posebench.lifters.timing.backends import Backend, backends, multiply_adds, parameters
 from posebench.lifters.timing.clip import backend_difference, timing_clip
 from posebench.lifters.timing.memory import main as memory_main
 from posebench.lifters.timing.record import load_record
+from posebench.lifters.timing.resident import ResidentLift
 from posebench.lifters.timing.run import names_of, speed
 
 FEW = {"batches": (1, 8), "rounds": 2, "seconds": 1e-6}
@@ -181,6 +183,38 @@ def test_cuda_is_timed_by_events_and_by_graph_replay(run):
     held = {(case.backend, case.batch) for case in one.cases}
     assert held == {(name, batch) for name in ("eager", "inference", "bf16", "resident") for batch in (1, 8)} | {("graph", 1)}
     assert one.lifted > 0.0
+
+
+@pytest.mark.parametrize("flips", [True, False])
+def test_a_lift_that_stays_on_the_device_gives_the_poses_of_a_prediction(run, dataset, flips):
+    lifter = open_lifter(str(run), dataset)
+    lifter = lifter if flips else lifter.inner
+    clip = timing_clip(lifter, dataset)
+    points = clip.frames(7)
+    poses = lifter.lift(points, clip.camera)
+    found = ResidentLift(lifter, clip.camera).poses(points)
+    assert found.dtype == np.float64
+    np.testing.assert_allclose(found, poses, atol=1e-5 * np.abs(poses).max())
+    other = (lifter.inner if flips else FlipAveraged(lifter)).lift(points, clip.camera)
+    assert np.abs(other - poses).max() > 1e-3 * np.abs(poses).max(), "the two can be told apart"
+
+
+def test_a_backend_that_cannot_be_set_up_is_a_note_and_the_others_are_timed(run, monkeypatch):
+    from posebench.lifters.timing import run as module
+
+    def refuse(_keypoints, _camera):
+        raise RuntimeError("operation not permitted when stream is capturing\nand more")
+
+    def with_graph(*args, **settings):
+        found, notes = backends(*args, **settings)
+        return [*found, Backend("graph", refuse, None, lambda batch: batch == 1)], notes
+
+    monkeypatch.setattr(module, "backends", with_graph)
+    (one,) = speed([str(run)], **FEW).lifters
+    assert {case.backend for case in one.cases} == {"eager", "inference", "bf16", "onnx"}
+    (note,) = one.notes
+    assert note.startswith("graph at batch 1: operation not permitted when stream is capturing")
+    assert "\n" not in note
 
 
 def test_rows_can_be_told_apart(run, make_run, tmp_path, network, dataset):
