@@ -9,8 +9,6 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from posebench.base.cameras import Array, Camera
 from posebench.base.errors import PosebenchError
@@ -21,6 +19,7 @@ from posebench.lifters.onnx.model import open_onnx
 from posebench.lifters.onnx.session import one_line
 from posebench.lifters.run import Trained, without_flip_averaging
 from posebench.lifters.timing.clock import Timer, wall
+from posebench.lifters.timing.multiply_adds import count
 from posebench.lifters.timing.receptive_field import clip_length
 from posebench.lifters.timing.resident import ResidentLift, graph, resident
 
@@ -104,18 +103,15 @@ def parameters(lifter: Lifter) -> int | None:
 
 
 def multiply_adds(lifter: Lifter, keypoints: Array, camera: Camera | None) -> int | None:
-    """Multiply-adds per pose of a trained lifter, in matrix products and convolutions, measured over one call.
+    """Multiply-adds per pose of a trained lifter, measured over one call; None for any other lifter.
 
-    None for any other lifter, and for networks with recurrent layers, which PyTorch's counter does not count.
+    Those of matrix products and convolutions; recurrent layers by :func:`posebench.lifters.timing.multiply_adds.per_step`.
     """
     trained = without_flip_averaging(lifter)
-    if trained is None or any(isinstance(part, nn.RNNBase) for part in trained.method.lifter.modules()):
+    if trained is None:
         return None
-    counter = FlopCounterMode(display=False)
-    # Not in inference mode: there a linear layer is one operation, which the counter does not know.
-    with counter:
-        _with(lifter, replace(trained, mode=torch.enable_grad)).lift(keypoints, camera)
-    return int(counter.get_total_flops()) // 2 // len(keypoints)
+    lift = _with(lifter, replace(trained, mode=torch.enable_grad)).lift
+    return count(trained.method.lifter, lambda: lift(keypoints, camera)) // len(keypoints)
 
 
 def _plain(name: str, lifter: Lifter) -> Backend:

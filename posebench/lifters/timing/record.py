@@ -95,7 +95,7 @@ class Timed:
         ahead: later frames that it was seen to depend on: what it has to wait for.
         flip_averaging: every call lifts twice.
         parameters: numbers in its weights; None if unknown.
-        multiply_adds: of one pose, in matrix products and convolutions, at the largest batch; None where they cannot be counted.
+        multiply_adds: of one pose, in matrix products, convolutions and recurrent layers, at the largest batch; None if unknown.
         opened: most memory in MiB once the lifter is open (of the process, or of the CUDA device); None if the system does not report it.
         lifted: most memory once it has lifted the largest batch.
         notes: what could not be timed, and why.

@@ -95,12 +95,6 @@ def test_what_a_backend_gives_is_what_a_prediction_gets(run, dataset, tmp_path):
     np.testing.assert_array_equal(usual.lift(points, clip.camera), lifter.lift(points, clip.camera))
 
 
-def test_a_network_with_recurrent_layers_has_no_count_of_multiply_adds(run, dataset):
-    lifter = open_lifter(str(run), dataset)
-    lifter.inner.method.lifter.memory = torch.nn.LSTM(2, 2)
-    assert multiply_adds(lifter, np.zeros((1, 17, 2)), None) is None
-
-
 def test_a_network_that_bfloat16_cannot_run_is_timed_without_it_and_noted(run, dataset, tmp_path, monkeypatch):
     lifter = open_lifter(str(run), dataset)
     kind = type(lifter.inner.method)
