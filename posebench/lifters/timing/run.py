@@ -52,6 +52,7 @@ class _TimedCase:
     lifter: int
     backend: str
     batch: int
+    given: int | None
     timer: Timer
 
 
@@ -67,7 +68,8 @@ def speed(
 ) -> Record:
     """Time lifters in turn, so that their times can be compared.
 
-    **Convention.** A call takes a clip of ``batch`` frames in pixels and ends when the poses are there as float64. All cases (backend and
+    **Convention.** A call takes a clip of ``batch`` frames in pixels and ends when the poses are there as float64. At batch 1 a lifter that
+    sees several frames is handed a clip of as many, as in a stream of which one frame is new. All cases (backend and
     batch of a lifter) are timed in turn, round by round, each warmed up before its turn. The clip is one of the embedded dataset, so that
     no dataset is needed.
 
@@ -103,7 +105,7 @@ def speed(
         machine_facts = machine(device) | _versions()
     results: list[list[Case]] = [[] for _ in candidates]
     for case, timing in zip(cases, timings, strict=True):
-        results[case.lifter].append(Case(case.backend, case.batch, len(timing.calls), timing.p50, timing.p99, timing.medians))
+        results[case.lifter].append(Case(case.backend, case.batch, len(timing.calls), timing.p50, timing.p99, timing.medians, case.given))
     return Record(
         machine=machine_facts,
         fps=candidates[0].clip.fps,
@@ -164,14 +166,16 @@ def _name(path: str, lifter: Lifter) -> str:
 
 def _cases(number: int, candidate: _Candidate, batches: Sequence[int]) -> Iterator[_TimedCase]:
     """The cases of one lifter; a backend that cannot be set up becomes one of its notes."""
+    context = candidate.lifter.info.context
     for backend in candidate.backends:
         for batch in filter(backend.batches, batches):
+            given = context if batch == 1 < context else None
             try:
-                timer = backend.timer(candidate.clip.frames(batch), candidate.clip.camera)
+                timer = backend.timer(candidate.clip.frames(given or batch), candidate.clip.camera)
             except RuntimeError as error:  # a graph that PyTorch cannot capture, or too little memory on the device
                 candidate.notes.append(f"{backend.name} at batch {batch}: {one_line(error)}")
                 continue
-            yield _TimedCase(number, backend.name, batch, timer)
+            yield _TimedCase(number, backend.name, batch, given, timer)
 
 
 def _facts(candidate: _Candidate, largest_batch: int, device: str, threads: int) -> Timed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,10 +21,11 @@ from posebench.lifters.flip import FlipAveraged
 from posebench.lifters.timing.backends import Backend, backends, multiply_adds, parameters
 from posebench.lifters.timing.clip import backend_difference, timing_clip
 from posebench.lifters.timing.memory import main as memory_main
-from posebench.lifters.timing.record import load_record
+from posebench.lifters.timing.record import Timed, load_record
 from posebench.lifters.timing.resident import ResidentLift
 from posebench.lifters.timing.run import names_of, speed
 
+TIMED = Timed("m", 1, 0, 0, True, None, None, None, None, (), (), ())
 FEW = {"batches": (1, 8), "rounds": 2, "seconds": 1e-6}
 
 
@@ -179,6 +181,23 @@ def test_cuda_is_timed_by_events_and_by_graph_replay(run):
     assert one.lifted > 0.0
 
 
+def test_a_lifter_of_several_frames_is_timed_as_a_stream_and_as_a_sequence(run, dataset, monkeypatch):
+    kind = type(open_lifter(str(run), dataset).inner.method)
+    monkeypatch.setattr(kind, "context", 3)
+    handed_over, whole = set(), kind.lift
+
+    def lift(self, points):
+        handed_over.add(len(points))
+        return whole(self, points)
+
+    monkeypatch.setattr(kind, "lift", lift)
+    monkeypatch.setattr("posebench.lifters.timing.run._facts", lambda *_: replace(TIMED, context=3))
+    (one,) = speed([str(run)], **FEW | {"batches": (1, 2, 8)}).lifters
+    assert {(case.batch, case.given) for case in one.cases} == {(1, 3), (2, None), (8, None)}
+    assert {2, 3, 8} <= handed_over
+    assert 1 not in handed_over
+
+
 @pytest.mark.parametrize("flips", [True, False])
 def test_a_lift_that_stays_on_the_device_gives_the_poses_of_a_prediction(run, dataset, flips):
     lifter = open_lifter(str(run), dataset)
@@ -193,19 +212,17 @@ def test_a_lift_that_stays_on_the_device_gives_the_poses_of_a_prediction(run, da
     assert np.abs(other - poses).max() > 1e-3 * np.abs(poses).max(), "the two can be told apart"
 
 
-def test_a_backend_that_cannot_be_set_up_is_a_note_and_the_others_are_timed(run, monkeypatch):
-    from posebench.lifters.timing import run as module
-
+def test_a_backend_that_cannot_be_set_up_is_a_note_and_the_others_are_timed(monkeypatch):
     def refuse(_keypoints, _camera):
         raise RuntimeError("operation not permitted when stream is capturing\nand more")
 
     def with_graph(*args, **settings):
         found, notes = backends(*args, **settings)
-        return [*found, Backend("graph", refuse, None, lambda batch: batch == 1)], notes
+        return [Backend("graph", refuse, None, lambda batch: batch == 1), *found], notes
 
-    monkeypatch.setattr(module, "backends", with_graph)
-    (one,) = speed([str(run)], **FEW).lifters
-    assert {case.backend for case in one.cases} == {"eager", "inference", "bf16", "onnx"}
+    monkeypatch.setattr("posebench.lifters.timing.run.backends", with_graph)
+    (one,) = speed(["flat"], **FEW).lifters
+    assert {case.backend for case in one.cases} == {"own"}
     (note,) = one.notes
     assert note.startswith("graph at batch 1: operation not permitted when stream is capturing")
     assert "\n" not in note
