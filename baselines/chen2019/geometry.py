@@ -7,6 +7,7 @@ to head; the root is at ``(0, 0, c)`` of the camera that looks at it.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from posebench.networks.views import NEAREST, unproject
@@ -28,4 +29,6 @@ def on_rays(image: Tensor, behind: Tensor, down: Tensor, distance: float) -> Ten
     sine, cosine = down.sin()[:, None], down.cos()[:, None]
     depth = (behind + distance * cosine) / (cosine - image[..., 1] * sine)
     point = unproject(image, depth.clamp_min(NEAREST))
-    return point - point.new_tensor([0.0, 0.0, distance])
+    # Filled on the device: a copy from the host cannot be captured in a CUDA graph.
+    root = torch.cat([point.new_zeros(2), point.new_full((1,), distance)])
+    return point - root

@@ -75,11 +75,14 @@ class NonLocal(nn.Module):
     al., not a softmax. There is no batch norm at the end and the input is not added: the layer has another branch that it is added to.
     """
 
+    pairs: Tensor
+
     def __init__(self, width: int, joints: Skeleton) -> None:
         super().__init__()
         inner = width // 2
         pairs = [pair for pair in GROUPS if set(pair) <= set(joints.joints)]
-        self.pairs = [[joints.index(name) for name in side] for side in zip(*pairs, strict=True)]
+        sides = [[joints.index(name) for name in side] for side in zip(*pairs, strict=True)]
+        self.register_buffer("pairs", torch.tensor(sides), persistent=False)
         self.theta, self.phi, self.value = (nn.Linear(width, inner) for _ in range(3))
         self.ask, self.answer = (nn.Linear(inner, 1, bias=False) for _ in range(2))
         self.out = nn.Linear(inner, width)
@@ -95,8 +98,7 @@ class NonLocal(nn.Module):
         return out
 
     def _pooled(self, features: Tensor) -> Tensor:
-        one, other = self.pairs
-        return torch.maximum(features[:, one], features[:, other])
+        return torch.maximum(features[:, self.pairs[0]], features[:, self.pairs[1]])
 
 
 class Layer(nn.Module):

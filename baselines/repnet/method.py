@@ -85,7 +85,7 @@ class RepNet(Method):
 
     def _aligned(self, pool: PosePool) -> Tensor:
         """The pool's poses (P, J, 3) in the canonical frame, metres, on the CPU; with ``mirror`` their mirror images after them."""
-        poses = pool.poses[:, self.lifter.pick].cpu().numpy().astype(np.float64) / 1000.0
+        poses = pool.poses[:, self.lifter.pick.to(pool.poses.device)].cpu().numpy().astype(np.float64) / 1000.0
         up = pool.up.cpu().numpy().astype(np.float64)
         real = align(poses, self.joints, template(poses, self.joints), how=self.settings.alignment, up=up)
         if self.settings.mirror:

@@ -95,23 +95,30 @@ def network_joints(settings: Settings, joints: Skeleton) -> Skeleton:
 class RepNetLifter(nn.Module):
     """The generator, with its input normalised and its output rotated to the camera frame."""
 
+    pick: Tensor
+    place: Tensor
+    spine_ends: Tensor
+
     def __init__(self, settings: Settings, joints: Skeleton) -> None:
         super().__init__()
         self.settings = settings
         self.root = joints.root_indices[0]
         inner = network_joints(settings, joints)
-        self.pick = list(range(len(joints)))
+        pick = list(range(len(joints)))
         if inner.id != joints.id:
             # Through h36m17, whose names the 16 have: the neck of MPI-INF-3DHP is the paper's thorax.
             named = joint_map(joints.id, "h36m17")
-            self.pick = [named[skeleton("h36m17").index(joint)] for joint in inner.joints]
-        without_spine = len(self.pick) < len(joints)
-        predicted = [*self.pick, joints.index("spine")] if without_spine else self.pick
+            pick = [named[skeleton("h36m17").index(joint)] for joint in inner.joints]
+        without_spine = len(pick) < len(joints)
+        predicted = [*pick, joints.index("spine")] if without_spine else pick
         #: Place of each joint of the skeleton among the predicted ones; the spine is appended to them.
-        self.place = [predicted.index(joint) for joint in range(len(joints))]
+        self.register_buffer("place", torch.tensor([predicted.index(joint) for joint in range(len(joints))]), persistent=False)
         #: Pelvis and thorax among the generator's joints, to place the spine midway; empty if the generator predicts it.
-        self.spine_ends = [inner.index(joint) for joint in ("pelvis", "thorax")] if without_spine else []
-        self.generator = Generator(settings, len(self.pick))
+        self.places_spine = without_spine
+        spine_ends = [inner.index(joint) for joint in ("pelvis", "thorax")] if without_spine else []
+        self.register_buffer("spine_ends", torch.tensor(spine_ends, dtype=torch.long), persistent=False)
+        self.register_buffer("pick", torch.tensor(pick), persistent=False)
+        self.generator = Generator(settings, len(pick))
 
     def image(self, keypoints: Tensor) -> tuple[Tensor, Tensor | None]:
         """Keypoints (B, J, 2) in the camera that the generator works in, and the rotations (B, 3, 3) to it; None if it is the input's."""
@@ -135,7 +142,7 @@ class RepNetLifter(nn.Module):
             # scale * spread is the size of a metre in the image of unit focal length, which is 1 / distance.
             distance = 1.0 / (scale * spread)[..., 0]
             points = unproject(image[:, self.pick], (distance + points[..., 2]).clamp_min(NEAREST))
-        if self.spine_ends:
+        if self.places_spine:
             spine = points[:, self.spine_ends].mean(dim=1, keepdim=True)
             points = torch.cat([points, spine], dim=1)[:, self.place]
         points = points - points[:, self.root : self.root + 1]

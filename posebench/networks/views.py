@@ -131,10 +131,11 @@ def look_at_root(keypoints: Tensor, root: int, tilt: float) -> RootView:
         root: its joint.
         tilt: degrees by which the frame's own camera looks down; its roll is assumed to be zero.
     """
-    level = about_x(keypoints.new_tensor(math.radians(tilt)))
+    # Filled on the device: a copy from the host cannot be captured in a CUDA graph.
+    level = about_x(keypoints.new_full((), math.radians(tilt)))
     rays = torch.cat([keypoints, torch.ones_like(keypoints[..., :1])], dim=-1) @ level
     to_root = rays[:, root]
-    ahead = to_root[:, [0, 2]].square().sum(dim=1).sqrt()  # not torch.hypot, which ONNX lacks
+    ahead = to_root[:, ::2].square().sum(dim=1).sqrt()  # not torch.hypot, which ONNX lacks
     down = torch.atan2(to_root[:, 1], ahead)
     aim = about_x(down) @ about_y(-torch.atan2(to_root[:, 0], to_root[:, 2]))
     seen = rotate(aim, rays)

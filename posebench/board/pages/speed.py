@@ -109,7 +109,8 @@ def _timings(record: Record) -> Table:
 
 def _timing(case: Case) -> list[object]:
     p99 = "" if case.p99 is None else milliseconds(case.p99)
-    return [case.backend, f"{case.batch:,}", milliseconds(case.p50), p99, f"{float(f'{case.rate:.3g}'):,.0f}"]
+    batch = f"{case.batch:,}" if case.given is None else f"{case.batch:,} new of {case.given:,}"
+    return [case.backend, batch, milliseconds(case.p50), p99, f"{float(f'{case.rate:.3g}'):,.0f}"]
 
 
 def milliseconds(seconds: float) -> str:

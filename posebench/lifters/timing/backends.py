@@ -9,8 +9,6 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from posebench.base.cameras import Array, Camera
 from posebench.base.errors import PosebenchError
@@ -21,7 +19,9 @@ from posebench.lifters.onnx.model import open_onnx
 from posebench.lifters.onnx.session import one_line
 from posebench.lifters.run import Trained, without_flip_averaging
 from posebench.lifters.timing.clock import Timer, wall
+from posebench.lifters.timing.multiply_adds import count
 from posebench.lifters.timing.receptive_field import clip_length
+from posebench.lifters.timing.resident import ResidentLift, graph, resident
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Backend:
     Attributes:
         name: as in :class:`posebench.lifters.timing.record.Case`.
         timer: makes a timer that lifts keypoints (T, J, 2) px of a camera and stops when the poses have been computed.
-        lift: as of a lifter, to compare its poses; None if they are those of ``inference``.
+        lift: as of a lifter, to compare its poses; None if they are those of another backend.
         batches: whether it is timed at a batch size.
     """
 
@@ -45,7 +45,8 @@ def backends(path: str, lifter: Lifter, scratch: Path, *, device: str, threads: 
     """The ways to run ``lifter``.
 
     **Convention.** As in prediction, calls take pixels and return float64 poses in main memory. Only ``resident`` and ``graph``, on a
-    CUDA device, take and return tensors there; they are timed by CUDA events, ``graph`` as the replay of a captured graph.
+    CUDA device, take and return tensors there; they are timed by CUDA events, ``graph`` as the replay of a captured graph. All of them
+    normalise, and average flips if the lifter does.
 
     Args:
         path: what the lifter was opened from.
@@ -80,9 +81,18 @@ def backends(path: str, lifter: Lifter, scratch: Path, *, device: str, threads: 
         except ModuleNotFoundError as error:
             notes.append(f"onnx: no module {error.name}")
     else:
-        found.append(Backend("resident", partial(_resident, trained), None))
+        on_device = partial(_on_device, lifter)
+        found.append(
+            Backend(
+                "resident",
+                lambda keypoints, camera: resident(on_device(camera), keypoints),
+                lambda keypoints, camera: on_device(camera).poses(keypoints),
+            )
+        )
         if trained.method.context == 1:
-            found.append(Backend("graph", partial(_graph, trained), None, lambda batch: batch == 1))
+            found.append(Backend("graph", lambda keypoints, camera: graph(on_device(camera), keypoints), None, lambda batch: batch == 1))
+        else:
+            notes.append("graph: only lifters of one frame are captured")
     return found, notes
 
 
@@ -93,18 +103,15 @@ def parameters(lifter: Lifter) -> int | None:
 
 
 def multiply_adds(lifter: Lifter, keypoints: Array, camera: Camera | None) -> int | None:
-    """Multiply-adds per pose of a trained lifter, in matrix products and convolutions, measured over one call.
+    """Multiply-adds per pose of a trained lifter, measured over one call; None for any other lifter.
 
-    None for any other lifter, and for networks with recurrent layers, which PyTorch's counter does not count.
+    Those of matrix products and convolutions; recurrent layers by :func:`posebench.lifters.timing.multiply_adds.per_step`.
     """
     trained = without_flip_averaging(lifter)
-    if trained is None or any(isinstance(part, nn.RNNBase) for part in trained.method.lifter.modules()):
+    if trained is None:
         return None
-    counter = FlopCounterMode(display=False)
-    # Not in inference mode: there a linear layer is one operation, which the counter does not know.
-    with counter:
-        _with(lifter, replace(trained, mode=torch.enable_grad)).lift(keypoints, camera)
-    return int(counter.get_total_flops()) // 2 // len(keypoints)
+    lift = _with(lifter, replace(trained, mode=torch.enable_grad)).lift
+    return count(trained.method.lifter, lambda: lift(keypoints, camera)) // len(keypoints)
 
 
 def _plain(name: str, lifter: Lifter) -> Backend:
@@ -130,40 +137,7 @@ def _exported(path: str, scratch: Path, threads: int) -> Lifter:
     return open_onnx(export_run(path, scratch / "model.onnx").network, threads=threads, confined=False)
 
 
-def _resident(trained: Trained, keypoints: Array, camera: Camera | None) -> Timer:
-    points = trained.points(keypoints, camera)
-
-    def lift() -> None:
-        with torch.inference_mode():
-            trained.method.lift(points)
-
-    return events(lift)
-
-
-def _graph(trained: Trained, keypoints: Array, camera: Camera | None) -> Timer:
-    points = trained.points(keypoints, camera)
-    graph, side_stream = torch.cuda.CUDAGraph(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
-    with torch.inference_mode():
-        # A few runs on a side stream, as PyTorch's manual asks for, so that nothing is set up while the graph is captured.
-        side_stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side_stream):
-            for _ in range(3):
-                trained.method.lift(points)
-        torch.cuda.current_stream().wait_stream(side_stream)
-        with torch.cuda.graph(graph):
-            trained.method.lift(points)
-    return events(graph.replay)
-
-
-def events(call: Callable[[], object]) -> Timer:
-    """A timer of ``call`` by CUDA events, which are recorded between its kernels."""
-
-    def timed() -> float:
-        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
-        start.record()
-        call()
-        end.record()
-        end.synchronize()
-        return float(start.elapsed_time(end)) / 1e3
-
-    return timed
+def _on_device(lifter: Lifter, camera: Camera | None) -> ResidentLift:
+    if camera is None:
+        raise RuntimeError("the clip has no camera")
+    return ResidentLift(lifter, camera)

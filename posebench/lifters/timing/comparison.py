@@ -32,18 +32,18 @@ class Change(NamedTuple):
 
 
 def changes(first: Record, second: Record) -> list[Change]:
-    """The change of every case that both records hold, in the order of the first.
+    """The change of every case that both records hold, in the order of the first; a stream and a clip of one frame are two cases.
 
     Raises:
         PosebenchError: they have none in common.
     """
-    in_second = {(one.name, case.backend, case.batch): case for one in second.lifters for case in one.cases}
+    in_second = {(one.name, case.backend, case.batch, case.given): case for one in second.lifters for case in one.cases}
     found = []
     for one in first.lifters:
         for case in one.cases:
-            key = (one.name, case.backend, case.batch)
+            key = (one.name, case.backend, case.batch, case.given)
             if key in in_second:
-                found.append(Change(*key, *ratio_interval(in_second[key].rounds, case.rounds)))
+                found.append(Change(*key[:3], *ratio_interval(in_second[key].rounds, case.rounds)))
     if not found:
         names = [", ".join(one.name for one in record.lifters) or "nothing" for record in (first, second)]
         raise PosebenchError(f"timings of {names[0]} and of {names[1]}", "two records of the same lifters", ADVICE)

@@ -47,11 +47,12 @@ class Case:
 
     Attributes:
         backend: ``eager``, ``inference``, ``bf16``, ``onnx``, ``resident``, ``graph``; ``own`` for a lifter with one backend only.
-        batch: frames handed over in one call, as one clip.
+        batch: poses wanted of one call; with ``given`` None also the frames handed over, as one clip.
         calls: how often it was called.
         p50: median seconds of a call.
         p99: 99th percentile; None if there were too few calls for one.
         rounds: median seconds of a call in each round.
+        given: frames handed over in one call where only the ``batch`` newest are new: a stream. None for whole clips.
     """
 
     backend: str
@@ -60,10 +61,11 @@ class Case:
     p50: float
     p99: float | None
     rounds: tuple[float, ...]
+    given: int | None = None
 
     @property
     def rate(self) -> float:
-        """Poses a second."""
+        """Poses a second; in a stream, new frames a second."""
         return self.batch / self.p50
 
 
@@ -95,7 +97,7 @@ class Timed:
         ahead: later frames that it was seen to depend on: what it has to wait for.
         flip_averaging: every call lifts twice.
         parameters: numbers in its weights; None if unknown.
-        multiply_adds: of one pose, in matrix products and convolutions, at the largest batch; None where they cannot be counted.
+        multiply_adds: of one pose, in matrix products, convolutions and recurrent layers, at the largest batch; None if unknown.
         opened: most memory in MiB once the lifter is open (of the process, or of the CUDA device); None if the system does not report it.
         lifted: most memory once it has lifted the largest batch.
         notes: what could not be timed, and why.
@@ -140,8 +142,11 @@ class Record:
         write_text(path, self.dump())
 
     def dump(self) -> str:
-        """The JSON text."""
-        return json.dumps({"posebench_speed": FORMAT, **asdict(self)}, indent=1) + "\n"
+        """The JSON text; only cases of a stream have the field ``given``."""
+        content = asdict(self)
+        for case in (case for one in content["lifters"] for case in one["cases"] if case["given"] is None):
+            del case["given"]
+        return json.dumps({"posebench_speed": FORMAT, **content}, indent=1) + "\n"
 
 
 def load_record(path: str | os.PathLike[str]) -> Record:
@@ -200,7 +205,10 @@ def _case(fields: Fields) -> Case:
         p50=fields.positive("p50"),
         p99=fields.positive("p99") if fields.present("p99") else None,
         rounds=fields.positives("rounds"),
+        given=fields.whole("given") if fields.present("given") else None,
     )
+    if case.given is not None and case.given <= case.batch:
+        raise fields.wrong("given", case.given, f"more than the batch of {case.batch}")
     fields.finish()
     return case
 

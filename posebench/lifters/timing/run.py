@@ -18,6 +18,7 @@ from posebench.base.errors import PosebenchError
 from posebench.data import open_dataset
 from posebench.lifters import Lifter
 from posebench.lifters.choose import open_lifter
+from posebench.lifters.onnx.session import one_line
 from posebench.lifters.run import without_flip_averaging
 from posebench.lifters.timing.backends import Backend, backends, multiply_adds, parameters
 from posebench.lifters.timing.clip import TimingClip, backend_difference, timing_clip
@@ -51,6 +52,7 @@ class _TimedCase:
     lifter: int
     backend: str
     batch: int
+    given: int | None
     timer: Timer
 
 
@@ -66,7 +68,8 @@ def speed(
 ) -> Record:
     """Time lifters in turn, so that their times can be compared.
 
-    **Convention.** A call takes a clip of ``batch`` frames in pixels and ends when the poses are there as float64. All cases (backend and
+    **Convention.** A call takes a clip of ``batch`` frames in pixels and ends when the poses are there as float64. At batch 1 a lifter that
+    sees several frames is handed a clip of as many, as in a stream of which one frame is new. All cases (backend and
     batch of a lifter) are timed in turn, round by round, each warmed up before its turn. The clip is one of the embedded dataset, so that
     no dataset is needed.
 
@@ -95,19 +98,23 @@ def speed(
             if candidate.path.endswith(".onnx"):  # its network runs in a child process before it is timed in this one
                 for batch in batches:
                     candidate.lifter.lift(candidate.clip.frames(batch), candidate.clip.camera)
-        cases = [case for number, candidate in enumerate(candidates) for case in _cases(number, candidate, batches)]
+        # Facts first: they warm the lifters up, before a timer may have to capture one in a graph.
         facts = [_facts(candidate, max(batches), device, threads) for candidate in candidates]
+        cases = [case for number, candidate in enumerate(candidates) for case in _cases(number, candidate, batches)]
         timings, noise = alternate([case.timer for case in cases], rounds=rounds, seconds=seconds, progress=progress)
         machine_facts = machine(device) | _versions()
     results: list[list[Case]] = [[] for _ in candidates]
     for case, timing in zip(cases, timings, strict=True):
-        results[case.lifter].append(Case(case.backend, case.batch, len(timing.calls), timing.p50, timing.p99, timing.medians))
+        results[case.lifter].append(Case(case.backend, case.batch, len(timing.calls), timing.p50, timing.p99, timing.medians, case.given))
     return Record(
         machine=machine_facts,
         fps=candidates[0].clip.fps,
         rounds=rounds,
         noise=noise,
-        lifters=tuple(replace(one, cases=tuple(measured)) for one, measured in zip(facts, results, strict=True)),
+        lifters=tuple(
+            replace(one, cases=tuple(measured), notes=tuple(candidate.notes))
+            for one, measured, candidate in zip(facts, results, candidates, strict=True)
+        ),
     )
 
 
@@ -158,15 +165,21 @@ def _name(path: str, lifter: Lifter) -> str:
 
 
 def _cases(number: int, candidate: _Candidate, batches: Sequence[int]) -> Iterator[_TimedCase]:
+    """The cases of one lifter; a backend that cannot be set up becomes one of its notes."""
+    context = candidate.lifter.info.context
     for backend in candidate.backends:
-        for batch in batches:
-            if backend.batches(batch):
-                timer = backend.timer(candidate.clip.frames(batch), candidate.clip.camera)
-                yield _TimedCase(number, backend.name, batch, timer)
+        for batch in filter(backend.batches, batches):
+            given = context if batch == 1 < context else None
+            try:
+                timer = backend.timer(candidate.clip.frames(given or batch), candidate.clip.camera)
+            except RuntimeError as error:  # a graph that PyTorch cannot capture, or too little memory on the device
+                candidate.notes.append(f"{backend.name} at batch {batch}: {one_line(error)}")
+                continue
+            yield _TimedCase(number, backend.name, batch, given, timer)
 
 
 def _facts(candidate: _Candidate, largest_batch: int, device: str, threads: int) -> Timed:
-    """All that a record holds of a lifter but its timings: ``cases`` is empty."""
+    """All that a record holds of a lifter but its timings: ``cases`` and ``notes`` are empty."""
     lifter, clip = candidate.lifter, candidate.clip
     field = receptive_field(lambda points: lifter.lift(points, clip.camera), clip.frames(clip_length(lifter.info.context)))
     keypoints = clip.frames(largest_batch)
@@ -186,7 +199,7 @@ def _facts(candidate: _Candidate, largest_batch: int, device: str, threads: int)
         lifted=peak.lifted if peak else None,
         cases=(),
         shifts=tuple(_differences(candidate)),
-        notes=tuple(candidate.notes),
+        notes=(),
     )
 
 

@@ -35,6 +35,23 @@ def test_a_record_comes_back_from_its_file(tmp_path):
     assert load_record(tmp_path / "r.json") == first
 
 
+def test_a_stream_comes_back_from_its_file_and_a_clip_is_written_without_its_field(tmp_path):
+    stream = replace(case(), given=27)
+    record(stream, case("eager")).save(tmp_path / "r.json")
+    written = json.loads((tmp_path / "r.json").read_text())["lifters"][0]["cases"]
+    assert ["given" in one for one in written] == [True, False]
+    assert load_record(tmp_path / "r.json") == record(stream, case("eager"))
+    assert "1 new of 27" in str(record_document(record(stream)))
+    (tmp_path / "r.json").write_text((tmp_path / "r.json").read_text().replace('"given": 27', '"given": 1'))
+    with pytest.raises(PosebenchError, match="given"):
+        load_record(tmp_path / "r.json")
+
+
+def test_a_stream_is_not_compared_with_a_clip_of_one_frame():
+    with pytest.raises(PosebenchError, match="same lifters"):
+        changes(record(case()), record(replace(case(), given=27)))
+
+
 @pytest.mark.parametrize(
     ("change", "named"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,12 +17,15 @@ import torch
 from posebench.base.errors import PosebenchError
 from posebench.cli.main import main
 from posebench.lifters.choose import open_lifter
-from posebench.lifters.timing.backends import backends, multiply_adds, parameters
+from posebench.lifters.flip import FlipAveraged
+from posebench.lifters.timing.backends import Backend, backends, multiply_adds, parameters
 from posebench.lifters.timing.clip import backend_difference, timing_clip
 from posebench.lifters.timing.memory import main as memory_main
-from posebench.lifters.timing.record import load_record
+from posebench.lifters.timing.record import Timed, load_record
+from posebench.lifters.timing.resident import ResidentLift
 from posebench.lifters.timing.run import names_of, speed
 
+TIMED = Timed("m", 1, 0, 0, True, None, None, None, None, (), (), ())
 FEW = {"batches": (1, 8), "rounds": 2, "seconds": 1e-6}
 
 
@@ -91,12 +95,6 @@ def test_what_a_backend_gives_is_what_a_prediction_gets(run, dataset, tmp_path):
     points = clip.frames(5)
     (usual,) = [backend for backend in found if backend.name == "inference"]
     np.testing.assert_array_equal(usual.lift(points, clip.camera), lifter.lift(points, clip.camera))
-
-
-def test_a_network_with_recurrent_layers_has_no_count_of_multiply_adds(run, dataset):
-    lifter = open_lifter(str(run), dataset)
-    lifter.inner.method.lifter.memory = torch.nn.LSTM(2, 2)
-    assert multiply_adds(lifter, np.zeros((1, 17, 2)), None) is None
 
 
 def test_a_network_that_bfloat16_cannot_run_is_timed_without_it_and_noted(run, dataset, tmp_path, monkeypatch):
@@ -181,6 +179,53 @@ def test_cuda_is_timed_by_events_and_by_graph_replay(run):
     held = {(case.backend, case.batch) for case in one.cases}
     assert held == {(name, batch) for name in ("eager", "inference", "bf16", "resident") for batch in (1, 8)} | {("graph", 1)}
     assert one.lifted > 0.0
+
+
+def test_a_lifter_of_several_frames_is_timed_as_a_stream_and_as_a_sequence(run, dataset, monkeypatch):
+    kind = type(open_lifter(str(run), dataset).inner.method)
+    monkeypatch.setattr(kind, "context", 3)
+    handed_over, whole = set(), kind.lift
+
+    def lift(self, points):
+        handed_over.add(len(points))
+        return whole(self, points)
+
+    monkeypatch.setattr(kind, "lift", lift)
+    monkeypatch.setattr("posebench.lifters.timing.run._facts", lambda *_: replace(TIMED, context=3))
+    (one,) = speed([str(run)], **FEW | {"batches": (1, 2, 8)}).lifters
+    assert {(case.batch, case.given) for case in one.cases} == {(1, 3), (2, None), (8, None)}
+    assert {2, 3, 8} <= handed_over
+    assert 1 not in handed_over
+
+
+@pytest.mark.parametrize("flips", [True, False])
+def test_a_lift_that_stays_on_the_device_gives_the_poses_of_a_prediction(run, dataset, flips):
+    lifter = open_lifter(str(run), dataset)
+    lifter = lifter if flips else lifter.inner
+    clip = timing_clip(lifter, dataset)
+    points = clip.frames(7)
+    poses = lifter.lift(points, clip.camera)
+    found = ResidentLift(lifter, clip.camera).poses(points)
+    assert found.dtype == np.float64
+    np.testing.assert_allclose(found, poses, atol=1e-5 * np.abs(poses).max())
+    other = (lifter.inner if flips else FlipAveraged(lifter)).lift(points, clip.camera)
+    assert np.abs(other - poses).max() > 1e-3 * np.abs(poses).max(), "the two can be told apart"
+
+
+def test_a_backend_that_cannot_be_set_up_is_a_note_and_the_others_are_timed(monkeypatch):
+    def refuse(_keypoints, _camera):
+        raise RuntimeError("operation not permitted when stream is capturing\nand more")
+
+    def with_graph(*args, **settings):
+        found, notes = backends(*args, **settings)
+        return [Backend("graph", refuse, None, lambda batch: batch == 1), *found], notes
+
+    monkeypatch.setattr("posebench.lifters.timing.run.backends", with_graph)
+    (one,) = speed(["flat"], **FEW).lifters
+    assert {case.backend for case in one.cases} == {"own"}
+    (note,) = one.notes
+    assert note.startswith("graph at batch 1: operation not permitted when stream is capturing")
+    assert "\n" not in note
 
 
 def test_rows_can_be_told_apart(run, make_run, tmp_path, network, dataset):
