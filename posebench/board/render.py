@@ -1,4 +1,4 @@
-"""Writing and checking a board's files: pages, tables and plots follow from its entries, published numbers and timing records alone."""
+"""Writing and checking a board's files: pages, tables and plots, which follow from its other files alone."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from posebench.board.pages.plot_data import Data
 from posebench.board.pages.plots import draw, fresh, plot_data
 from posebench.board.pages.reading import READING
 from posebench.board.pages.reported import reported_page
+from posebench.board.pages.robustness import load_studies, robustness_page, robustness_plots
 from posebench.board.pages.speed import load_records, speed_page
 from posebench.board.pages.tables import as_csv, as_json
 from posebench.board.published.reader import load_published
@@ -25,19 +26,28 @@ from posebench.board.published.reconciliation import reconciliation
 from posebench.board.rank import Key, Ranking, file_stems, rankings
 from posebench.lifters.timing.record import Record
 from posebench.scoring.protocol import load_protocol
+from posebench.scoring.robustness.record import Study
 
 #: Folders and endings of generated files; one that is there and was not generated is left over from an earlier entry.
 _GENERATED = (("entries", ".md"), ("tables", ".md"), ("tables", ".csv"), ("tables", ".json"), ("plots", ".svg"))
 
 
 def _texts(
-    board: Path, entries: Sequence[Entry], ranked: dict[Key, Ranking], records: Mapping[str, Record], underline: bool | None
+    board: Path,
+    entries: Sequence[Entry],
+    ranked: dict[Key, Ranking],
+    records: Mapping[str, Record],
+    studies: dict[str, Study],
+    underline: bool | None,
 ) -> dict[Path, str]:
     """Every generated text of a board: pages, entries' pages, tables; in LaTeX too, unless ``underline`` is None."""
     published = load_published(board)
-    texts = {board / "README.md": leaderboard_page(ranked, published, records), board / "how-to-read.md": READING}
+    others = [name for name, made in (("speed", records), ("robustness", studies)) if made]
+    texts = {board / "README.md": leaderboard_page(ranked, published, records, others), board / "how-to-read.md": READING}
     if records:
         texts[board / "speed.md"] = speed_page(records)
+    if studies:
+        texts[board / "robustness.md"] = robustness_page(board, studies)
     if published is not None:
         texts[board / "published.md"] = reported_page(published)
         texts[board / "reconciliation.md"] = reconciliation(published, entries)
@@ -58,7 +68,7 @@ Plot = tuple[Path, str, Data]
 
 
 class Contents(NamedTuple):
-    """What follows from a board's entries, published numbers and timing records.
+    """What follows from a board's entries, published numbers, timing records and files of robustness.
 
     Attributes:
         texts: pages and tables by their path.
@@ -78,14 +88,15 @@ def contents(board: Path, entries: Sequence[Entry], underline: bool | None) -> C
     """The generated files of a board; tables in LaTeX too, unless ``underline`` is None.
 
     Raises:
-        PosebenchError: ``published.toml`` or a timing record is invalid.
+        PosebenchError: ``published.toml``, a timing record or a file of robustness is invalid.
     """
-    ranked, records = rankings(entries), load_records(board)
-    return Contents(_texts(board, entries, ranked, records, underline), list(_plots(board, ranked, records)))
+    ranked, records, studies = rankings(entries), load_records(board), load_studies(board)
+    plots = [*_plots(board, ranked, records), *robustness_plots(board, studies)]
+    return Contents(_texts(board, entries, ranked, records, studies, underline), plots)
 
 
 def _plots(board: Path, ranked: dict[Key, Ranking], records: Mapping[str, Record]) -> Iterator[Plot]:
-    """Every plot of a board."""
+    """Every plot of the rankings."""
     for key, stem in file_stems(ranked).items():
         for name, data in plot_data(ranked[key], records).items():
             yield board / "plots" / f"{stem}-{name}.svg", name, data
@@ -94,7 +105,7 @@ def _plots(board: Path, ranked: dict[Key, Ranking], records: Mapping[str, Record
 def _left_over(board: Path, made: set[Path]) -> list[Path]:
     """Generated files whose entry no longer exists."""
     found = {path for folder, ending in _GENERATED for path in (board / folder).rglob(f"*{ending}")}
-    found |= {path for path in [board / "speed.md"] if path.exists()} | made_tables(board).keys()
+    found |= {path for path in (board / "speed.md", board / "robustness.md") if path.exists()} | made_tables(board).keys()
     return sorted(found - made)
 
 

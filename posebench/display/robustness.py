@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from posebench.base.errors import PosebenchError, drawing, needs
 from posebench.base.escape import plot_text
@@ -17,6 +18,11 @@ from posebench.scoring.robustness.across import Across
 from posebench.scoring.robustness.record import Study
 from posebench.scoring.robustness.summary import FLOOR, MethodRow, Summary, Value, summarise
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+#: Colours that people who do not see red or green can tell apart (Okabe and Ito 2008).
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#8b5a2b")
 #: Marks a method that was trained on keypoints with errors.
 TRAINED_ON_ERRORS = "*"
 #: Marks a cell of the dataset that the method was trained on.
@@ -156,8 +162,68 @@ def across_text(found: Across) -> Document:
     )
 
 
-def plot_curves(summary: Summary, path: str | os.PathLike[str], *, names: Sequence[str] = ()) -> Path:
+def curve_data(summary: Summary, names: Sequence[str] = ()) -> dict[str, Any]:
+    """What :func:`draw_curves` draws, as plain data.
+
+    Args:
+        summary: what is drawn.
+        names: the methods that are drawn; all if empty.
+
+    Returns:
+        ``axis``: metric and unit. ``floor``: the label of `flat`, or "". ``panels``: for each kind its name, unit, amounts, and the values
+        of each method by label, clean and at severities 1 to 5.
+    """
+    rows = [row for row in summary.rows if not names or row.name in names]
+    panels = [
+        {
+            "kind": kind,
+            "unit": (CORRUPTIONS.get(kind) or SHIFTS[kind]).unit,
+            "amounts": [f"{amount:g}" for amount in amounts(kind)],
+            "lines": {_label(row): [round(value, 2) for value in (row.clean.value, *row.curves[kind])] for row in rows},
+        }
+        for kind in summary.kinds
+    ]
+    floor = next((_label(row) for row in rows if row.name == FLOOR), "")
+    return {"axis": f"{summary.metric}, {summary.unit}", "floor": floor, "panels": panels}
+
+
+def draw_curves(figure: Figure, data: Mapping[str, Any]) -> None:
     """Error against severity, a panel for each kind, a line for each method; severity 0 is the clean error.
+
+    Args:
+        figure: what is drawn on; its size is set.
+        data: of :func:`curve_data`.
+    """
+    kinds = data["panels"]
+    columns = min(4, len(kinds))
+    lines = -(-len(kinds) // columns)
+    figure.set_size_inches(3.1 * columns, 2.5 * lines + 0.5)
+    panels = figure.subplots(lines, columns, squeeze=False, sharey=True).ravel()
+    for panel, kind in zip(panels, kinds, strict=False):
+        for number, (name, values) in enumerate(kind["lines"].items()):
+            floor = name == data["floor"]
+            panel.plot(
+                (0, *SEVERITIES),
+                values,
+                color="#777777" if floor else _COLOURS[number % len(_COLOURS)],
+                linestyle="--" if floor else ("-", "-.", ":")[number // len(_COLOURS) % 3],
+                marker="" if floor else "o",
+                markersize=3,
+                label=name,
+            )
+        panel.set_xticks((0, *SEVERITIES), ["clean", *kind["amounts"]], fontsize=7)
+        panel.set_title(f"{kind['kind']} [{kind['unit']}]", fontsize=9, loc="left")
+        panel.spines[["top", "right"]].set_visible(False)
+    panels[0].set_ylim(bottom=0.0)  # last, since it ends the automatic upper limit of all panels
+    for panel in panels[len(kinds) :]:
+        panel.set_visible(False)
+    figure.supylabel(data["axis"], fontsize=9)
+    handles, texts = panels[0].get_legend_handles_labels()
+    figure.legend(handles, texts, loc="outside upper left", ncols=4, fontsize=8, frameon=False)
+
+
+def plot_curves(summary: Summary, path: str | os.PathLike[str], *, names: Sequence[str] = ()) -> Path:
+    """:func:`draw_curves` into a file.
 
     Args:
         summary: what is drawn.
@@ -171,34 +237,12 @@ def plot_curves(summary: Summary, path: str | os.PathLike[str], *, names: Sequen
     with needs("plotting"), drawing():
         import matplotlib.backends.backend_agg as agg
         from matplotlib.figure import Figure
-    rows = [row for row in summary.rows if not names or row.name in names]
-    columns = min(4, len(summary.kinds))
-    lines = -(-len(summary.kinds) // columns)
-    figure = Figure(figsize=(3.1 * columns, 2.5 * lines + 0.5), layout="constrained")
+    figure = Figure(layout="constrained")
     agg.FigureCanvasAgg(figure)
-    panels = figure.subplots(lines, columns, squeeze=False, sharey=True).ravel()
-    for panel, kind in zip(panels, summary.kinds, strict=False):
-        for number, row in enumerate(rows):
-            floor = row.name == FLOOR
-            panel.plot(
-                (0, *SEVERITIES),
-                (row.clean.value, *row.curves[kind]),
-                color="#777777" if floor else f"C{number % 10}",
-                linestyle="--" if floor else ("-", "-.", ":")[number // 10 % 3],
-                marker="" if floor else "o",
-                markersize=3,
-                label=plot_text(_label(row)),
-            )
-        labels = [f"{amount:g}" for amount in amounts(kind)]
-        panel.set_xticks((0, *SEVERITIES), ["clean", *labels], fontsize=7)
-        panel.set_title(f"{kind} [{(CORRUPTIONS.get(kind) or SHIFTS[kind]).unit}]", fontsize=9, loc="left")
-        panel.spines[["top", "right"]].set_visible(False)
-    panels[0].set_ylim(bottom=0.0)  # last, since it ends the automatic upper limit of all panels
-    for panel in panels[len(summary.kinds) :]:
-        panel.set_visible(False)
-    figure.supylabel(f"{summary.metric}, {summary.unit}", fontsize=9)
-    handles, texts = panels[0].get_legend_handles_labels()
-    figure.legend(handles, texts, loc="outside upper left", ncols=4, fontsize=8, frameon=False)
+    data = curve_data(summary, names)
+    for panel in data["panels"]:
+        panel["lines"] = {plot_text(name): values for name, values in panel["lines"].items()}
+    draw_curves(figure, data)
     with replacing(path) as temporary:
         figure.savefig(temporary, format=path.suffix[1:], dpi=150, metadata={"Date": None} if path.suffix == ".svg" else None)
     return path

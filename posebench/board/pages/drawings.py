@@ -184,6 +184,27 @@ def draw_times(figure: Figure, data: Data) -> None:
     axes.set_title(f"{of}; dashed: no timed method is both faster and better", fontsize=8, wrap=True)
 
 
+def draw_rises(figure: Figure, data: Data) -> None:
+    """A row for each kind of error, a point with its interval for each pair of methods; left of 0: training on errors helps."""
+    kinds, series = data["kinds"], data["series"]
+    figure.set_size_inches(_WIDTH, _HEAD + 0.4 + (_ROW + 0.14 * len(series)) * len(kinds))
+    axes = figure.subplots()
+    step = 0.7 / max(1, len(series))
+    for number, (name, values) in enumerate(series.items()):
+        colour = _COLOURS[number % len(_COLOURS)]
+        places = [row + (number - (len(series) - 1) / 2) * step for row in range(len(kinds))]
+        for place, value in zip(places, values, strict=True):
+            if value["interval"]:
+                axes.plot(value["interval"], [place, place], color=colour, linewidth=4, alpha=0.35, solid_capstyle="butt")
+        points = [value["value"] for value in values]
+        axes.plot(points, places, _MARKERS[number % len(_MARKERS)], color=colour, markersize=6, label=name)
+    _name_rows(axes, kinds)
+    axes.axvline(0, color="#222222", linewidth=0.8)
+    axes.set_xlabel(f"change of {data['axis']}, mean over severities; left of 0: better than trained on exact keypoints", fontsize=9)
+    axes.tick_params(axis="x", labelsize=8)
+    figure.legend(loc="outside upper left", ncols=2, fontsize=8, frameon=False)
+
+
 def pareto(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     """The points, by the first coordinate, that no other point beats in one coordinate without losing in the other; smaller is better.
 

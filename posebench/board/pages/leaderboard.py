@@ -30,17 +30,20 @@ _MADE = "\nMade by `posebench board render` from the files under `entries/` and 
 _READING = "95 % intervals over takes in brackets. Rows that share a letter (*tie*) are not separable over these takes and seeds."
 
 
-def leaderboard_page(ranked: Mapping[Key, Ranking], published: Published | None, records: Mapping[str, Record]) -> str:
+def leaderboard_page(
+    ranked: Mapping[Key, Ranking], published: Published | None, records: Mapping[str, Record], others: Sequence[str] = ()
+) -> str:
     """The whole page.
 
     Args:
         ranked: the rankings by key, in the order of the page.
         published: numbers of papers, or None.
         records: timing records by the name of their machine.
+        others: names of the board's other pages that this one leads to.
     """
     stems = file_stems(ranked)
     reported = published.protocols() if published else []
-    links = ["[How to read the tables](how-to-read.md)", *(["[speed](speed.md)"] if records else [])]
+    links = ["[How to read the tables](how-to-read.md)", *(f"[{name}]({name}.md)" for name in others)]
     links += ["[numbers that papers report](published.md), [explained](reconciliation.md)"] if reported else []
     parts = [_TITLE, wrapped(_ABOUT), "", f"{'; '.join(links)}.\n"]
     for id in _in_order(ranked):

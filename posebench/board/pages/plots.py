@@ -1,4 +1,4 @@
-"""Plots of a ranking as SVG: error by method, effect of each part, error by action and by joint, PCK curves, error against time.
+"""Plots as SVG: of a ranking (error by method, action and joint, effect of each part, PCK curves, time), and of robustness.
 
 **Convention.** A plot is drawn from plain data only. It ends with a stamp: a digest of the data and :data:`STYLE_VERSION`, and a digest of
 the drawing. So :func:`fresh` recognises a stale or edited plot without drawing it again, whatever version of matplotlib drew it. One
@@ -19,6 +19,7 @@ from posebench.board.pages import drawings
 from posebench.board.pages import plot_data as sources
 from posebench.board.pages.plot_data import Data
 from posebench.board.rank import Ranking
+from posebench.display.robustness import draw_curves as draw_severities
 from posebench.lifters.timing.record import Record
 
 if TYPE_CHECKING:
@@ -29,9 +30,12 @@ STYLE_VERSION = 5
 
 
 class Plot(NamedTuple):
-    """A kind of plot: where its data come from (None: nothing to plot), how they are drawn, and what it shows, in words."""
+    """A kind of plot: where its data come from (None: nothing to plot), how they are drawn, and what it shows, in words.
 
-    data: Callable[[Ranking, Mapping[str, Record]], Data | None]
+    A plot that is not of a ranking has no ``data``: its page makes them.
+    """
+
+    data: Callable[[Ranking, Mapping[str, Record]], Data | None] | None
     draw: Callable[[Figure, Data], None]
     title: str
 
@@ -43,12 +47,14 @@ PLOTS = {
     "joints": Plot(sources.error_by_joint, drawings.draw_heat_map, "error by joint"),
     "pck": Plot(sources.error_thresholds, drawings.draw_curves, "share of joints below a threshold"),
     "time": Plot(sources.error_against_time, drawings.draw_times, "error against time"),
+    "robustness": Plot(None, draw_severities, "error against severity"),
+    "training on errors": Plot(None, drawings.draw_rises, "what training on keypoints with errors changes"),
 }
 
 
 def plot_data(ranking: Ranking, records: Mapping[str, Record]) -> dict[str, Data]:
     """Plot name to data, of every plot that a ranking has data for; ``records`` are timing records by the name of their machine."""
-    found = {name: plot.data(ranking, records) for name, plot in PLOTS.items() if ranking.entries}
+    found = {name: plot.data(ranking, records) for name, plot in PLOTS.items() if plot.data is not None and ranking.entries}
     return {name: data for name, data in found.items() if data is not None}
 
 

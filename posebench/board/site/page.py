@@ -23,6 +23,7 @@ _TOP = {
     "published.md": "Published numbers",
     "reconciliation.md": "What they mean",
     "speed.md": "Speed",
+    "robustness.md": "Robustness",
     "how-to-read.md": "How to read",
 }
 #: Endings of the files that hold the numbers of a page, with their words.

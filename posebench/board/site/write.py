@@ -24,6 +24,8 @@ SCHEMA = 1
 #: Folders beside a board whose pages are taken along, and the largest of their files, bytes.
 BESIDE = ("baselines", "docs", "protocols")
 LARGEST = 4_000_000
+#: Folders of a board whose files of numbers come along.
+_DATA = ("entries/**", "speed", "robustness")
 _PICTURES = (".svg", ".png", ".jpg")
 
 
@@ -76,7 +78,12 @@ def _files(board: Path, progress: Callable[[int, int], None] | None) -> dict[str
     texts = {path.relative_to(board).as_posix(): text for path, text in made.texts.items()}
     pages = {name: text for name, text in texts.items() if name.endswith(".md")}
     files = {name: text.encode() for name, text in texts.items() if name not in pages}
-    for path in [*(path for path, _, _ in made.plots), *board.glob("entries/**/*.json"), *board.glob("speed/*.json")]:
+    for path in [
+        *(path for path, _, _ in made.plots),
+        *board.glob("entries/**/*.json"),
+        *board.glob("speed/*.json"),
+        *board.glob("robustness/*.json"),
+    ]:
         files[path.relative_to(board).as_posix()] = path.read_bytes()
     pages |= _beside(board, pages, files)
     for number, (name, text) in enumerate(pages.items()):

@@ -171,6 +171,25 @@ def summarise(study: Study, metric: str | None = None) -> Summary:
     )
 
 
+def rises(study: Study, first: Method, second: Method) -> dict[str, Value]:
+    """The ranked error of the second method minus that of the first, paired over takes, with intervals.
+
+    Returns:
+        :data:`posebench.data.corruption.conditions.CLEAN` and each kind of the protocol (mean over severities) to the difference.
+    """
+    metric = study.protocol.metrics[0].name
+    averages = _Averages([Row(take, take.partition("/")[0], take, "", "") for take in study.takes], study.protocol.headline)
+
+    def of(method: Method) -> dict[str, Array]:
+        found = {
+            kind: _mean_of([_means(method, metric, f"{kind}/{severity}") for severity in SEVERITIES]) for kind in study.protocol.conditions
+        }
+        return {CLEAN: _means(method, metric, CLEAN), **found}
+
+    mine, other = of(first), of(second)
+    return {kind: averages.of(other[kind] - mine[kind]) for kind in mine}
+
+
 def require_metric(protocol: Protocol, metric: str) -> None:
     """Refuse a metric that a protocol does not measure.
 
