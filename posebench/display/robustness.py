@@ -21,7 +21,7 @@ from posebench.scoring.robustness.summary import FLOOR, MethodRow, Summary, Valu
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-#: Colours that people who do not see red or green can tell apart (Okabe and Ito 2008).
+#: Colours that differ for people who do not see red or green (Okabe and Ito 2008).
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#8b5a2b")
 #: Marks a method that was trained on keypoints with errors.
 TRAINED_ON_ERRORS = "*"
