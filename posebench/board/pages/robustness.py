@@ -19,7 +19,7 @@ from posebench.networks.recipe import baselines
 from posebench.scoring.robustness.record import Method, Study, merged
 from posebench.scoring.robustness.summary import Value, rises, summarise
 
-#: Where a board keeps files of `posebench robustness`, and the findings that somebody wrote about them.
+#: Where a board keeps files of `posebench robustness`, and its text of findings about them.
 FOLDER, FINDINGS = "robustness", "findings.md"
 #: The largest text of findings, bytes.
 _LARGEST = 100_000
