@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import tempfile
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.resources import files
@@ -42,6 +43,7 @@ class Model:
         protocol: that it was scored under; empty where the run has no result.
         values: headline values of that result.
         predictions: sha256 of the predictions that were scored, by which the leaderboard's entry is found.
+        half: its matrices are stored as 16-bit floats, so that poses differ a little from those that were scored.
         bytes: of its files together.
         sha256: of each file.
     """
@@ -59,6 +61,7 @@ class Model:
     protocol: str
     values: dict[str, float]
     predictions: str
+    half: bool
     bytes: int
     sha256: dict[str, str]
 
@@ -100,6 +103,7 @@ def _model(item: Fields) -> Model:
         **stated,
         seed=item.count("seed"),
         values={key: values.number(key) for key in values.names()},
+        half=item.flag("half"),
         bytes=item.whole("bytes"),
         sha256={key: digests.text(key) for key in _FILES},
     )
@@ -133,12 +137,13 @@ def find_model(name: str, folder: Path | None = None) -> Path | None:
     return folder / name
 
 
-def add_model(run: Path, *, name: str = "", folder: Path | None = None) -> Model:
+def add_model(run: Path, *, name: str = "", half: bool = False, folder: Path | None = None) -> Model:
     """Add the lifter of a finished run to the models, in place of one of the same name.
 
     Args:
         run: its folder.
         name: of the model; by default ``<method>``, with ``+<recipe>`` where that is not ``tuned``.
+        half: store matrices as 16-bit floats.
         folder: where the models are.
 
     Raises:
@@ -149,41 +154,52 @@ def add_model(run: Path, *, name: str = "", folder: Path | None = None) -> Model
     with needs("models", extra="baselines"):
         from posebench.lifters.run import open_run
         from posebench.networks.recipe import Recipe
+        from posebench.networks.weights import halve_weights
     lifter, recipe = open_run(run), Recipe.load(run / "recipe.toml")
     made = lifter.info.provenance
     assert made is not None
     name = name or recipe.method + ("" if recipe.recipe == "tuned" else f"+{recipe.recipe}")
     if not _NAME.fullmatch(name):
         raise PosebenchError(f"name {name!r}", "letters, digits, _ + @ -", "choose one with --name")
-    size = sum((run / file).stat().st_size for file in _FILES)
-    others = [model for model in list_models(folder) if model.name != name]
-    total = size + sum(model.bytes for model in others)
-    if total > MAX_BYTES:
-        found = f"{total:,} bytes of models with {name}, which has {size:,}"
-        raise PosebenchError(found, f"at most {MAX_BYTES:,}", "remove another one, or choose a smaller network")
-    protocol, values, predictions = _scored(run)
-    model = Model(
-        name=name,
-        method=recipe.method,
-        recipe=made.recipe,
-        preset=made.preset,
-        seed=made.seed,
-        supervision=lifter.info.supervision,
-        trained_on=made.trained_on,
-        keypoints=made.trained_keypoints,
-        scale=lifter.info.scale,
-        skeleton=lifter.info.skeleton,
-        protocol=protocol,
-        values=values,
-        predictions=predictions,
-        bytes=size,
-        sha256={file: sha256_of(run / file) for file in _FILES},
-    )
-    target = folder / name
-    target.mkdir(parents=True, exist_ok=True)
-    for file in _FILES:
-        if (run / file).resolve() != (target / file).resolve():
-            shutil.copyfile(run / file, target / file)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".adding-") as temporary:
+        made_files = Path(temporary) / name
+        made_files.mkdir()
+        for file in _FILES:
+            shutil.copyfile(run / file, made_files / file)
+        if half:
+            halve_weights(made_files)
+        size = sum((made_files / file).stat().st_size for file in _FILES)
+        others = [model for model in list_models(folder) if model.name != name]
+        total = size + sum(model.bytes for model in others)
+        if total > MAX_BYTES:
+            found = f"{total:,} bytes of models with {name}, which has {size:,}"
+            raise PosebenchError(
+                found, f"at most {MAX_BYTES:,}", "remove another one, store matrices in 16 bits with --half, or choose a smaller network"
+            )
+        protocol, values, predictions = _scored(run)
+        model = Model(
+            name=name,
+            method=recipe.method,
+            recipe=made.recipe,
+            preset=made.preset,
+            seed=made.seed,
+            supervision=lifter.info.supervision,
+            trained_on=made.trained_on,
+            keypoints=made.trained_keypoints,
+            scale=lifter.info.scale,
+            skeleton=lifter.info.skeleton,
+            protocol=protocol,
+            values=values,
+            predictions=predictions,
+            half=half,
+            bytes=size,
+            sha256={file: sha256_of(made_files / file) for file in _FILES},
+        )
+        target = folder / name
+        target.mkdir(exist_ok=True)
+        for file in _FILES:
+            (made_files / file).replace(target / file)
     listed = sorted([*others, model], key=lambda one: one.name)
     write_text(folder / INDEX, json.dumps({"posebench_models": FORMAT, "models": [asdict(one) for one in listed]}, indent=1) + "\n")
     return model

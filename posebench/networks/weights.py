@@ -64,6 +64,31 @@ def save_weights(folder: Path, lifter: nn.Module, about: About) -> None:
     write_text(folder / ABOUT, json.dumps(content, indent=1) + "\n")
 
 
+def halve_weights(folder: Path) -> None:
+    """Store the matrices of a lifter's weights as 16-bit floats, half the size; vectors, such as biases and statistics, stay as they are.
+
+    They are loaded as 32-bit floats again. ``lifter.json`` is written anew with the digest of the smaller file.
+
+    Raises:
+        PosebenchError: the files are damaged, or a weight is beyond 65,504, the largest 16-bit float; then nothing is written.
+    """
+    import torch
+    from safetensors.torch import load_file, save
+
+    load_about(folder)
+    tensors: dict[str, Tensor] = load_file(folder / WEIGHTS)
+    smaller = {name: value.half() if value.ndim > 1 and value.dtype == torch.float32 else value for name, value in tensors.items()}
+    for name, value in smaller.items():
+        if not bool(value.isfinite().all()):
+            found = f"{name} in {folder / WEIGHTS}, which has a number beyond 65,504"
+            raise PosebenchError(found, "weights that are 16-bit floats", "add the run without --half")
+    with replacing(folder / WEIGHTS) as temporary:
+        temporary.write_bytes(save(smaller))
+    content = read_json(folder / ABOUT, _MAX_JSON_BYTES)
+    content["weights_sha256"] = sha256_of(folder / WEIGHTS)
+    write_text(folder / ABOUT, json.dumps(content, indent=1) + "\n")
+
+
 def load_about(folder: Path) -> About:
     """Read ``lifter.json``, and check that the weights in its folder are the ones it was written with.
 

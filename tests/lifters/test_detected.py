@@ -143,6 +143,12 @@ def test_an_added_run_is_a_model_that_lifts_until_its_files_change(walk, make_ru
     assert sorted(listed["sha256"]) == ["lifter.json", "lifter.safetensors", "recipe.toml"]
     found, same = (lift(walk[0], name, size=(1000, 1000)) for name in ("small", "run"))
     assert np.array_equal(found.poses["3/walk/camera"], same.poses["3/walk/camera"])
+    assert main(["models", "add", "run", "--name", "half", "--half"]) == 0
+    full, half = (next(model for model in shipped.list_models() if model.name == name) for name in ("small", "half"))
+    assert (full.half, half.half) == (False, True)
+    assert half.bytes < 0.8 * full.bytes
+    rounded = lift(walk[0], "half", size=(1000, 1000)).poses["3/walk/camera"]
+    assert 0.0 < np.abs(rounded - same.poses["3/walk/camera"]).max() < 5.0
     monkeypatch.setattr(shipped, "MAX_BYTES", 10)
     with pytest.raises(PosebenchError, match="at most 10"):
         shipped.add_model(tmp_path / "run", name="other")

@@ -21,6 +21,7 @@ def configure(parser: Parser) -> None:
     add.example = "posebench models add runs/martinez"
     add.add_argument("runs", metavar="RUN", nargs="+", help="folder of a finished training run")
     add.add_argument("--name", metavar="NAME", default="", help="of the model (default: the method, with +recipe where that is not tuned)")
+    add.add_argument("--half", action="store_true", help="store matrices as 16-bit floats: half the size, and slightly other poses")
 
 
 def run_list(args: Namespace) -> int:
@@ -44,7 +45,7 @@ def run_list(args: Namespace) -> int:
             " ".join(model.trained_on.split()[:2]),
             model.scale,
             ", ".join(f"{name} {value:g}" for name, value in model.values.items()) + (f" on {model.protocol}" if model.protocol else ""),
-            f"{model.bytes / 1e6:.1f} MB",
+            f"{model.bytes / 1e6:.1f} MB" + (", 16 bits" if model.half else ""),
         ]
         for model in models
     ]
@@ -61,6 +62,6 @@ def run_add(args: Namespace) -> int:
     if args.name and len(args.runs) > 1:
         raise PosebenchError(f"--name with {len(args.runs)} runs", "one run", "leave --name out, or add one at a time")
     for run in args.runs:
-        model = add_model(Path(run), name=args.name)
+        model = add_model(Path(run), name=args.name, half=args.half)
         remark(f"{weights_folder() / model.name}: {model.bytes / 1e6:.1f} MB")
     return 0
