@@ -21,7 +21,7 @@ Array = npt.NDArray[np.float64]
 ORDER = 3
 #: Weights of these that are tried, besides 0.
 WEIGHTS = tuple(10.0**power for power in np.arange(-1.0, 5.1, 0.5))
-#: Fewest frames in which noise and motion can be told apart; shorter clips stay as they are.
+#: Fewest frames in which noise and motion can be distinguished; shorter clips stay as they are.
 FEWEST = 4 * ORDER
 #: In the words of a provenance: GCV is generalised cross-validation.
 FILTER = "smoothing spline, window by GCV"

@@ -2,7 +2,7 @@
 
 Prints a table of PA-MPJPE by frame on ``cmu``'s tuning subject, in mm, one column for each source of keypoints: of the lifter, of the
 tracker, of trackers with one thing changed, and of bounds that know the truth. ``--body`` adds lengths drawn towards the mean body of the
-training clips; ``--clips N`` takes about so many clips.
+training clips; ``--clips N`` takes about so many clips, ``--rows WORD`` only some rows.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SUBJECT = "S131"
 SOURCES = ("gt", "gauss5", "detector")
 #: Frames of windows, and lags of streams, that are tried.
 WINDOWS, LAGS = (27, 81, 162), (5, 15, 30, 60)
-#: First lengths, frames, of the groups of clips that are told apart.
+#: First lengths, frames, of the groups of clips that are reported.
 LENGTHS = (0, 200, 300, 400)
 #: Frames that the mean body of the training clips counts for, and how many of these clips are taken.
 SHRUNK, TAKEN = (10.0, 25.0), 35
@@ -102,14 +102,14 @@ def table(joints: Skeleton, mean_body: Array | None) -> Iterator[tuple[str, Call
             f"clips cut to {frames} frames",
             lambda case, frames=frames: trials.in_windows(tracker(case), frames)(case.from_smooth, case.smooth),  # type: ignore[misc]
         )
+    yield "bound: true lengths", body(lambda case: trials.true_body(case.truth, lengths=True, sizes=False))
+    yield "bound: true sizes", body(lambda case: trials.true_body(case.truth, lengths=False, sizes=True))
+    yield "bound: true lengths and sizes", body(lambda case: trials.true_body(case.truth, lengths=True, sizes=True))
     for lag in LAGS:
         yield (
             f"a stream, {lag} frames late",
             lambda case, lag=lag: trials.with_lag(tracker(case), lag)(case.from_smooth, case.smooth),  # type: ignore[misc]
         )
-    yield "bound: true lengths", body(lambda case: trials.true_body(case.truth, lengths=True, sizes=False))
-    yield "bound: true sizes", body(lambda case: trials.true_body(case.truth, lengths=False, sizes=True))
-    yield "bound: true lengths and sizes", body(lambda case: trials.true_body(case.truth, lengths=True, sizes=True))
 
 
 def error(cases: Sequence[Case], of: Callable[[Case], Array]) -> float:
@@ -124,6 +124,7 @@ def main() -> None:
     parser.add_argument("--root", required=True, help="folder of cmu")
     parser.add_argument("--keypoints", nargs="+", metavar="SOURCE", default=list(SOURCES), help="2D sources")
     parser.add_argument("--clips", type=int, default=0, help="about so many clips of the subject (default: all)")
+    parser.add_argument("--rows", nargs="+", metavar="WORD", default=[""], help="only rows whose words contain one of these")
     parser.add_argument("--body", action="store_true", help="also lengths drawn towards the mean body of training clips")
     args = parser.parse_args()
     dataset = open_dataset("cmu", args.root)
@@ -148,6 +149,8 @@ def main() -> None:
         mean_body = np.mean(bodies, axis=0)
     print(f"{'PA-MPJPE by frame, mm':36}" + "".join(f"{source:>10}" for source in cases))
     for words, of in table(joints, mean_body):
+        if not any(word in words for word in args.rows):
+            continue
         print(f"{words:36}" + "".join(f"{error(some, of):10.2f}" for some in cases.values()), flush=True)
     some = next(iter(cases.values()))
     for start, end in zip(LENGTHS, [*LENGTHS[1:], 10**9], strict=True):

@@ -96,8 +96,8 @@ def in_windows(tracker: Callable[[Array, Array], Array], frames: int) -> Callabl
     return tracked
 
 
-def with_lag(tracker: Callable[[Array, Array], Array], lag: int, step: int = 10) -> Callable[[Array, Array], Array]:
-    """A tracker as a stream, ``step`` frames at a time: a pose is told from all frames before it and at least ``lag`` after it."""
+def with_lag(tracker: Callable[[Array, Array], Array], lag: int, step: int = 20) -> Callable[[Array, Array], Array]:
+    """A tracker as a stream, ``step`` frames at a time: a pose is predicted from all frames before it and at least ``lag`` after it."""
 
     def tracked(poses: Array, keypoints: Array) -> Array:
         parts = []
