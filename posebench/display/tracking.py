@@ -42,7 +42,8 @@ def relative(case: Case) -> Array:
 def scaled(poses: Array, truth: Array) -> Array:
     """Poses (T, J, 3) in the size that fits each true pose best."""
     size = (poses * truth).sum(axis=(1, 2)) / np.maximum((poses**2).sum(axis=(1, 2)), 1e-12)
-    return poses * size[:, None, None]
+    fitted: Array = poses * size[:, None, None]
+    return fitted
 
 
 def two_depths(case: Case, joints: Skeleton) -> tuple[Array, Array, Array]:
@@ -108,7 +109,7 @@ def _two_places(axes: Axes) -> None:
         axes.plot(x, y, "o", color="#2166ac")
         axes.annotate(words, (x, y), xytext=(-4, 7), textcoords="offset points", fontsize=9, ha="right")
     axes.plot(*parent, "o", color="#4d4d4d")
-    axes.annotate("parent", parent, xytext=(4, -12), textcoords="offset points", fontsize=9)
+    axes.annotate("parent", (parent[0], parent[1]), xytext=(4, -12), textcoords="offset points", fontsize=9)
     axes.plot(0.0, 0.0, "s", color="#4d4d4d")
     axes.annotate("camera", (0.0, 0.0), xytext=(0, -14), textcoords="offset points", fontsize=9)
     axes.set_aspect("equal")
