@@ -111,7 +111,7 @@ def track(
         keypoints: (T, J, 2) unit focal length.
         joints: order of the joints.
         settings: of the tracker.
-        noise: (J,) deviation of the keypoints of each joint that is left in them, unit focal length; none if left out.
+        noise: (J,) deviation of the noise that smoothing took from the keypoints of each joint, unit focal length; none if left out.
         body: another first step than :func:`body_of`.
         signs: another third step than :func:`signs_of`.
 
