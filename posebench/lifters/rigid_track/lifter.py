@@ -1,4 +1,4 @@
-"""Any lifter with :func:`posebench.lifters.rigid_track.track.track` behind it."""
+"""Any lifter with smoothed keypoints before it and :func:`posebench.lifters.rigid_track.track.track` behind it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from posebench.base.cameras import Array, Camera
 from posebench.base.errors import PosebenchError
 from posebench.base.skeletons import skeleton
 from posebench.lifters import Lifter, LifterInfo
+from posebench.lifters.rigid_track.smooth import FILTER, removed, smoothed
 from posebench.lifters.rigid_track.track import DEFAULT, Settings, track
 from posebench.predictions.provenance import TRACKED, WHOLE_CLIP, Provenance
 
@@ -20,7 +21,7 @@ KNOWN = "rigid symmetric body within a clip"
 
 @dataclass(frozen=True)
 class Tracked:
-    """A lifter whose poses are tracked over each clip.
+    """A lifter that is given smoothed keypoints, and whose poses are tracked over each clip.
 
     Attributes:
         inner: the lifter; it may average flips itself.
@@ -52,11 +53,14 @@ class Tracked:
             focal, centre = np.array(info.nominal_camera[:2]), np.array(info.nominal_camera[2:])
         else:
             raise PosebenchError("no camera", "the camera of these keypoints: tracking needs their rays", "leave --track out")
-        return track(self.inner.lift(keypoints, camera), (keypoints - centre) / focal, skeleton(info.skeleton), self.settings)
+        smooth = smoothed(keypoints)
+        poses = self.inner.lift(smooth, camera)
+        noise = removed(keypoints, smooth) / focal.mean()
+        return track(poses, (smooth - centre) / focal, skeleton(info.skeleton), self.settings, noise=noise)
 
 
 def tracked_provenance(made: Provenance) -> Provenance:
-    """The provenance of a lifter, tracked: another recipe, the whole clip as context, and calibration at test time."""
+    """The provenance of a lifter, tracked: another recipe, the whole clip as context, smoothed keypoints, calibration at test time."""
     before = "" if made.test_time in ("", "none") else made.test_time
     if before:
         found = f"{made.recipe}, which does this at test time: {before}"
@@ -67,5 +71,6 @@ def tracked_provenance(made: Provenance) -> Provenance:
         context=WHOLE_CLIP,
         online="no",
         test_time="calibration, own clip",
+        input_filter=FILTER if made.input_filter in ("", "none") else f"{made.input_filter} + {FILTER}",
         side_information=tuple(dict.fromkeys([*made.side_information, KNOWN])),
     )

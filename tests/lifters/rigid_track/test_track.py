@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,7 +17,9 @@ from posebench.lifters import LifterInfo
 from posebench.lifters.flat import Flat
 from posebench.lifters.rigid_track.lifter import Tracked, tracked_provenance
 from posebench.lifters.rigid_track.signs import cheapest
-from posebench.lifters.rigid_track.track import track
+from posebench.lifters.rigid_track.smooth import FILTER
+from posebench.lifters.rigid_track.track import track, weighted_median
+from posebench.predictions.disclosure import fits
 from posebench.predictions.provenance import WHOLE_CLIP, Provenance
 
 H36M = skeleton("h36m17")
@@ -27,27 +30,6 @@ MADE = Provenance("tuned", "quick", 0, "cmu 1", "gt", 1, True, online="yes", tta
 def bones(poses):
     parents, children = zip(*H36M.bones, strict=True)
     return np.linalg.norm(poses[..., children, :] - poses[..., parents, :], axis=-1)
-
-
-@pytest.fixture(scope="module")
-def body():
-    """A rigid body that moves smoothly before a camera, 120 frames: absolute poses (T, J, 3) mm, and their keypoints."""
-    rng = np.random.default_rng(5)
-    lengths = {n: 120.0 + 25.0 * (n % 7) for n in range(len(H36M.bones))}
-    for left, right in H36M.bone_pairs:
-        lengths[left] = lengths[right] = 0.5 * (lengths[left] + lengths[right])
-    time = np.linspace(0.0, 4.0, 120)
-    poses = np.zeros((len(time), 17, 3))
-    for n, (parent, child) in enumerate(H36M.bones):
-        trunk = H36M.joints[child] in ("spine", "thorax", "neck_nose", "head_top")
-        swing = 0.15 if trunk else 1.2
-        phase, speed = rng.uniform(0, 6, 2), rng.uniform(0.6, 1.4, 2)
-        lean, turn = swing * np.sin(speed[0] * time + phase[0]), swing * np.sin(speed[1] * time + phase[1])
-        up = -1.0 if trunk else 1.0
-        way = np.stack([np.sin(turn) * np.cos(lean), up * np.cos(turn) * np.cos(lean), np.sin(lean)], axis=-1)
-        poses[:, child] = poses[:, parent] + lengths[n] * way
-    poses += np.stack([300.0 * np.sin(time), 100.0 + 0 * time, 4500.0 + 200.0 * np.cos(time)], axis=-1)[:, None]
-    return poses, poses[..., :2] / poses[..., 2:]
 
 
 def relative(poses):
@@ -119,6 +101,27 @@ def test_size_and_unit_do_not_matter_and_left_is_as_long_as_right(body):
     assert (tracked[:, 0] == 0.0).all()
 
 
+def test_noise_of_keypoints_gives_the_lifters_depths_more_weight(body):
+    poses, keypoints = body
+    lifted = relative(poses) + np.random.default_rng(2).normal(0, 30, poses.shape) * [0, 0, 1]
+    lifted[:, 0] = 0.0
+
+    def away(noise):
+        found = track(lifted, keypoints, H36M, noise=np.full(17, noise))
+        return np.linalg.norm(found - lifted, axis=-1).mean()
+
+    np.testing.assert_array_equal(track(lifted, keypoints, H36M, noise=np.zeros(17)), track(lifted, keypoints, H36M))
+    assert away(0.3) < 0.8 * away(0.0)
+    assert np.isfinite(away(1e6))
+
+
+@given(st.lists(st.integers(1, 5), min_size=1, max_size=9), st.integers(0, 10**6))
+def test_a_weighted_median_is_that_of_repeated_values(weights, seed):
+    values = np.random.default_rng(seed).normal(size=len(weights))
+    repeated = np.sort(np.repeat(values, weights))
+    assert weighted_median(values[:, None], np.array(weights, float)[:, None])[0] == repeated[(len(repeated) - 1) // 2]
+
+
 def test_joints_stay_on_their_rays(body):
     """Tracked poses project to the keypoints, whatever the depths were."""
     poses, keypoints = body
@@ -168,6 +171,9 @@ def test_a_tracked_lifter_says_what_it_is_and_needs_a_camera():
     info = Tracked(known).info
     assert (info.id, info.context, info.provenance.recipe, info.provenance.form) == ("known", WHOLE_CLIP, "tuned-track", "tuned")
     assert info.provenance.test_time == "calibration, own clip"
+    assert info.provenance.input_filter == FILTER
+    assert tracked_provenance(replace(MADE, input_filter="median, window 5")).input_filter == f"median, window 5 + {FILTER}"
+    assert all(fits("input_filter", value) for value in (FILTER, f"median, window 5 + {FILTER}"))
     assert info.provenance.side_information == ("rigid symmetric body within a clip",)
     assert Tracked(Flat()).info.id == "flat+track", "without provenance, the name alone tells it from the lifter itself"
     keypoints = np.random.default_rng(0).normal(500, 100, (5, 17, 2))
@@ -177,9 +183,25 @@ def test_a_tracked_lifter_says_what_it_is_and_needs_a_camera():
         Tracked(Flat()).lift(keypoints, None)
 
 
-def test_a_lifter_that_already_works_at_test_time_is_refused():
-    from dataclasses import replace
+def test_noisy_keypoints_are_smoothed_before_lifting_and_exact_ones_reach_the_lifter_as_they_are(body):
+    _, keypoints = body
+    camera = Camera(np.eye(3), np.zeros(3), np.full(2, 1145.0), np.full(2, 500.0), (1000, 1000))
+    exact = 1145.0 * keypoints + 500.0
+    seen = []
 
+    class Remembering(Flat):
+        def lift(self, keypoints, camera):
+            seen.append(keypoints)
+            return super().lift(keypoints, camera)
+
+    noisy = exact + np.random.default_rng(0).normal(0, 5, exact.shape)
+    Tracked(Remembering()).lift(exact, camera)
+    Tracked(Remembering()).lift(noisy, camera)
+    np.testing.assert_array_equal(seen[0], exact)
+    assert np.abs(seen[1] - exact).mean() < 0.6 * np.abs(noisy - exact).mean()
+
+
+def test_a_lifter_that_already_works_at_test_time_is_refused():
     with pytest.raises(PosebenchError, match="optimisation"):
         tracked_provenance(replace(MADE, test_time="optimisation (2 steps), own clip"))
 
