@@ -58,6 +58,10 @@ class ElevationLifter(nn.Module):
         self.network = ElevationNetwork(
             2 * len(joints), len(joints), width=settings.width, elevation=settings.elevation == "predicted"
         )
+        if settings.first_depths != 1.0:
+            with torch.no_grad():
+                for part in self.network.depth[-1].parameters():
+                    part.mul_(settings.first_depths)
         others = torch.ones(len(joints))
         others[self.camera.root] = 0.0
         self.register_buffer("not_root", others, persistent=False)

@@ -17,6 +17,7 @@ class Settings(Common):
     Attributes:
         width: units of each hidden layer of the lifter.
         standardise: the lifter's input has mean 0 and deviation 1, joint by joint.
+        first_depths: factor on the starting weights of the layer that tells depths: below 1, the training begins with flat poses.
         distance: c, from the camera to the root, in mean lengths from root to head.
         elevation: where random views come from. ``predicted``: from the distribution of the elevations that the network tells;
             ``tilt``: cameras look down by ``tilt`` degrees, and views are level turns of them; ``uniform``: up to 20 degrees up or down.
@@ -46,6 +47,7 @@ class Settings(Common):
 
     width: int = 1024
     standardise: bool = False
+    first_depths: float = 1.0
     distance: float = 10.0
     elevation: str = "predicted"
     tilt: float = 0.0
@@ -73,8 +75,8 @@ class Settings(Common):
             raise ValueError(f"flow_epochs = {self.flow_epochs} of {self.epochs} epochs, which leaves none for the lifter")
         if bool(self.tilt) and self.elevation != "tilt":
             raise ValueError('tilt is of use with elevation = "tilt" only')
-        if self.distance <= 1.0 or not self.flow_rate > 0.0 or not -90.0 < self.tilt < 90.0:
-            raise ValueError("distance must be above 1, flow_rate above 0, and tilt between -90 and 90")
+        if self.distance <= 1.0 or not self.flow_rate > 0.0 or not -90.0 < self.tilt < 90.0 or not 0.0 < self.first_depths <= 1.0:
+            raise ValueError("distance must be above 1, flow_rate above 0, tilt between -90 and 90, and first_depths above 0 and at most 1")
         weights = ("jitter", "likelihood", "consistency_2d", "consistency_3d", "deformation", "bones", "rest", "weight_decay")
         below = [name for name in weights if getattr(self, name) < 0.0]
         if below:
