@@ -52,9 +52,7 @@ class ElePose(Method):
             )
         self.swap = list(joints.mirror)
         self.lifter = ElevationLifter(settings, joints)
-        self.density = PoseDensity(
-            2 * len(joints), components=settings.components, layers=settings.flow_layers, width=settings.flow_width
-        )
+        self.density = PoseDensity(2 * len(joints), components=settings.components, layers=settings.flow_layers, width=settings.flow_width)
         self.register_buffer("ratios", torch.tensor(settings.bone_ratios), persistent=False)
         self.side_information = (*tilt_side_information(settings.tilt), *((RATIOS,) if settings.bone_ratios else ()))
 
@@ -86,10 +84,11 @@ class ElePose(Method):
         image, down = self.training_views.image[frames], self.training_views.down[frames]
         if self.settings.mirror:
             image = mirror_where(draw_half(len(frames), image.device), image, self.swap)
-        if epoch < self.settings.flow_epochs:
+        of_flow = epoch < self.settings.flow_epochs
+        self.density.requires_grad_(of_flow)
+        if of_flow:
             yield "flow", {"surprise": self.flow_loss(image)}
         else:
-            self.density.requires_grad_(requires_grad=False)
             yield "lifter", self.lifter_losses(image, down)
 
     def flow_loss(self, image: Tensor) -> Tensor:

@@ -55,9 +55,7 @@ class ElevationLifter(nn.Module):
         self.distance = settings.distance
         self.camera = RootCamera(joints, distance=settings.distance, tilt=settings.tilt, level=settings.elevation == "tilt")
         self.image = Standardise(len(joints), 2) if settings.standardise else None
-        self.network = ElevationNetwork(
-            2 * len(joints), len(joints), width=settings.width, elevation=settings.elevation == "predicted"
-        )
+        self.network = ElevationNetwork(2 * len(joints), len(joints), width=settings.width, elevation=settings.elevation == "predicted")
         if settings.first_depths != 1.0:
             with torch.no_grad():
                 for part in self.network.depth[-1].parameters():
