@@ -64,7 +64,10 @@ FACTS = {
 OF_UNTRAINED = {"online": "yes", "tta": NONE, "test_time": NONE, "input_filter": NONE, "oracle": NONE, "selection": NONE}
 
 #: Side information that was measured from true poses or places: how it begins, and what the column of supervision says about it.
-_MEASURED = (("cameras look down by ", "camera tilt from calibration (training split)"),)
+_MEASURED = (
+    ("cameras look down by ", "camera tilt from calibration (training split)"),
+    ("bone length ratios", "bone ratios of the training truth"),
+)
 
 
 def fits(name: str, value: str) -> bool:
