@@ -37,7 +37,7 @@ def _texts(
     published = load_published(board)
     texts = {board / "README.md": leaderboard_page(ranked, published, records), board / "how-to-read.md": READING}
     if records:
-        texts[board / "speed.md"] = speed_page(records)
+        texts[board / "speed.md"] = speed_page(records, published)
     if published is not None:
         texts[board / "published.md"] = reported_page(published)
         texts[board / "reconciliation.md"] = reconciliation(published, entries)

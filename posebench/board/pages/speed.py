@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from posebench.board.published.speed import published_speed
+from posebench.board.published.types import Published
 from posebench.display.document import Document, Paragraph, Table
 from posebench.lifters.timing.comparison import changes, differing, ratio_interval
 from posebench.lifters.timing.record import SPREAD, WAITING, Case, Record, Timed, load_record
@@ -17,7 +19,8 @@ _FIRST = ("processor", "cores", "device", "threads")
 _HEAD = """# How fast the lifters are
 
 Made by `posebench board render` from the records in `speed/`; do not edit by hand. docs/speed.md explains how they are measured and how to
-write one. Times of different machines are not comparable, and those of a noisy machine are not reliable.
+write one. Times of different machines are not comparable, and those of a noisy machine are not reliable. Numbers that papers state come
+last, in a table of their own: they were taken on other hardware, most of them on a GPU, and compare with nothing above.
 """
 
 
@@ -26,9 +29,11 @@ def load_records(board: Path) -> dict[str, Record]:
     return {path.stem: load_record(path) for path in sorted((board / FOLDER).glob("*.json"))}
 
 
-def speed_page(records: Mapping[str, Record]) -> str:
-    """The board's page."""
-    return "\n".join([_HEAD, *(f"## {name}\n\n{record_document(record).markdown()}\n" for name, record in records.items())])
+def speed_page(records: Mapping[str, Record], published: Published | None = None) -> str:
+    """The board's page: its records, and what papers state of their methods."""
+    sections = [f"## {name}\n\n{record_document(record).markdown()}\n" for name, record in records.items()]
+    stated = published_speed(published) if published else ""
+    return "\n".join([_HEAD, *sections, *([stated] if stated else [])])
 
 
 def record_document(record: Record) -> Document:

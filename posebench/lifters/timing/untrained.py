@@ -13,7 +13,7 @@ from posebench.base.errors import PosebenchError
 from posebench.lifters.run import build
 from posebench.networks.recipe import Recipe, form_of, load_baseline, read_method, resolve
 from posebench.networks.weights import About, save_weights
-from posebench.predictions.forms import TUNED
+from posebench.predictions.forms import TUNED, present_recipe
 from posebench.predictions.provenance import Provenance
 
 #: What stands in the place of a run's preset.
@@ -21,6 +21,18 @@ UNTRAINED = "untrained"
 #: The preset that has a recipe's own size of the network.
 _OWN_SIZE = "full"
 _SKELETON = "h36m17"
+
+
+def full_name(name: str) -> str:
+    """``METHOD+RECIPE/PRESET`` of a name in which recipe and preset may be left out.
+
+    Example:
+        >>> full_name("martinez"), full_name("repnet+paper"), full_name("repnet/quick")
+        ('martinez+tuned/full', 'repnet+paper/full', 'repnet+tuned/quick')
+    """
+    of_method, _, preset = name.partition("/")
+    method, _, recipe = of_method.partition("+")
+    return f"{method}+{present_recipe(recipe or TUNED)}/{preset or _OWN_SIZE}"
 
 
 def write_untrained(name: str, folder: Path) -> Path:
@@ -37,9 +49,8 @@ def write_untrained(name: str, folder: Path) -> Path:
     Raises:
         PosebenchError: no such method, recipe or preset.
     """
-    of_method, _, preset = name.partition("/")
+    of_method, _, preset = full_name(name).partition("/")
     method, _, recipe = of_method.partition("+")
-    recipe, preset = recipe or TUNED, preset or _OWN_SIZE
     content, where = read_method(method)
     settings = resolve(content, load_baseline(method).Settings, where=where, recipe=recipe, preset=preset)
     word = UNTRAINED if preset == _OWN_SIZE else f"{UNTRAINED}, {preset}"
