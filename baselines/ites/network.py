@@ -67,7 +67,7 @@ class SemanticConvolution(nn.Module):
         # The weights of a joint sum to one: a bias that is added before the mean is the same as one added after it.
         mine = functional.linear(features, self.own.weight, self.bias)
         theirs = functional.linear(features, self.others.weight, self.bias)
-        return torch.baddbmm(own[:, None] * mine, (weight - own.diag()).expand(len(features), -1, -1), theirs)
+        return torch.baddbmm(own[:, None] * mine, (weight - own.diag()).expand(features.shape[0], -1, -1), theirs)
 
 
 class NonLocal(nn.Module):
