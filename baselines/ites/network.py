@@ -11,6 +11,7 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from posebench.base.skeletons import Skeleton
 from posebench.networks.depth_flip import DepthFlip
@@ -62,10 +63,11 @@ class SemanticConvolution(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """(B, J, inputs) to (B, J, outputs)."""
         weight = self.edges.masked_fill(~self.mask, -math.inf).softmax(dim=1)
-        own = weight.diagonal()[:, None]
-        between = weight - weight.diagonal().diag()
-        out: Tensor = own * self.own(features) + between @ self.others(features) + self.bias
-        return out
+        own = weight.diagonal()
+        # The weights of a joint sum to one: a bias that is added before the mean is the same as one added after it.
+        mine = functional.linear(features, self.own.weight, self.bias)
+        theirs = functional.linear(features, self.others.weight, self.bias)
+        return torch.baddbmm(own[:, None] * mine, (weight - own.diag()).expand(features.shape[0], -1, -1), theirs)
 
 
 class NonLocal(nn.Module):
@@ -92,13 +94,13 @@ class NonLocal(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, J, width) to the same."""
-        phi, value = self._pooled(self.phi(features)), self._pooled(self.value(features))
-        attention = torch.relu(self.ask(self.theta(features)) + self.answer(phi).transpose(1, 2)) / phi.shape[1]
-        out: Tensor = self.out(attention @ value)
-        return out
-
-    def _pooled(self, features: Tensor) -> Tensor:
-        return torch.maximum(features[:, self.pairs[0]], features[:, self.pairs[1]])
+        both = functional.linear(features, torch.cat([self.phi.weight, self.value.weight]), torch.cat([self.phi.bias, self.value.bias]))
+        paired = both.index_select(1, self.pairs.flatten()).unflatten(1, self.pairs.shape)
+        phi, value = torch.maximum(*paired.unbind(1)).chunk(2, dim=-1)
+        # Linear layers in a row are one: a . theta is one row of weights; and ``out`` is applied to the pairs, which are fewer than joints.
+        score = functional.linear(features, self.ask.weight @ self.theta.weight, self.ask.weight @ self.theta.bias)
+        attention = torch.relu(score + self.answer(phi).transpose(1, 2)) / self.pairs.shape[1]
+        return torch.baddbmm(self.out.bias, attention, functional.linear(value, self.out.weight))
 
 
 class Layer(nn.Module):

@@ -45,7 +45,7 @@ def _texts(
     others = [name for name, made in (("speed", records), ("robustness", studies)) if made]
     texts = {board / "README.md": leaderboard_page(ranked, published, records, others), board / "how-to-read.md": READING}
     if records:
-        texts[board / "speed.md"] = speed_page(records)
+        texts[board / "speed.md"] = speed_page(records, published)
     if studies:
         texts[board / "robustness.md"] = robustness_page(board, studies)
     if published is not None:

@@ -1,6 +1,7 @@
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,9 @@ from posebench.board.entry_files import add, load_entries
 from posebench.board.pages.all_rows import all_rows_page
 from posebench.board.pages.leaderboard import leaderboard_page
 from posebench.board.pages.plots import draw, fresh, plot_data
+from posebench.board.pages.speed import speed_page
 from posebench.board.pages.tables import cell
+from posebench.board.published.reader import load_published
 from posebench.board.rank import rankings
 from posebench.board.render import check_board, render
 from posebench.lifters.timing.record import Case, Noise, Record, Timed
@@ -167,6 +170,19 @@ def test_timings_have_a_page_and_a_plot_that_go_stale_with_them(tmp_path, result
     render(tmp_path)
     assert not (tmp_path / "speed.md").exists()
     assert check_board(tmp_path) == 2
+
+
+def test_the_page_of_timings_ends_with_the_speeds_that_papers_state():
+    published = load_published(Path(__file__).parents[2] / "leaderboard")
+    case = Case("own", 1, 3, 0.002, None, (0.002, 0.002))
+    record = Record({"processor": "X"}, 30.0, 2, Noise(0.0, 0.0), (Timed("good", 1, 0, 0, False, None, None, None, None, (case,), (), ()),))
+    measured, stated = speed_page({"x": record}, published).split("## Published size and speed")
+    assert "| good " in measured
+    for speed in published.speeds:
+        assert published.papers[speed.paper].name in stated
+        assert speed.hardware in stated
+        assert speed.source in stated
+    assert "Published size" not in speed_page({"x": record}, None)
 
 
 def test_two_copies_of_the_data_have_tables_and_plots_of_their_own(results):

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from posebench.board.published.speed import published_speed
+from posebench.board.published.types import Published
 from posebench.display.document import Document, Paragraph, Table
-from posebench.lifters.timing.comparison import changes, differing
+from posebench.lifters.timing.comparison import changes, differing, ratio_interval
 from posebench.lifters.timing.record import SPREAD, WAITING, Case, Record, Timed, load_record
 
 #: Where a board keeps records, a file a machine.
@@ -17,7 +19,8 @@ _FIRST = ("processor", "cores", "device", "threads")
 _HEAD = """# How fast the lifters are
 
 Made by `posebench board render` from the records in `speed/`; do not edit by hand. docs/speed.md explains how they are measured and how to
-write one. Times of different machines are not comparable, and those of a noisy machine are not reliable.
+write one. Times of different machines are not comparable, and those of a noisy machine are not reliable. Numbers that papers state come
+last, in a table of their own: they were taken on other hardware, most of them on a GPU, and compare with nothing above.
 """
 
 
@@ -26,14 +29,17 @@ def load_records(board: Path) -> dict[str, Record]:
     return {path.stem: load_record(path) for path in sorted((board / FOLDER).glob("*.json"))}
 
 
-def speed_page(records: Mapping[str, Record]) -> str:
-    """The board's page."""
-    return "\n".join([_HEAD, *(f"## {name}\n\n{record_document(record).markdown()}\n" for name, record in records.items())])
+def speed_page(records: Mapping[str, Record], published: Published | None = None) -> str:
+    """The board's page: its records, and what papers state of their methods."""
+    sections = [f"## {name}\n\n{record_document(record).markdown()}\n" for name, record in records.items()]
+    stated = published_speed(published) if published else ""
+    return "\n".join([_HEAD, *sections, *([stated] if stated else [])])
 
 
 def record_document(record: Record) -> Document:
     """Machine, its noise, lifters, timings, and the difference of other backends from eager float32."""
-    parts: list[str | Paragraph | Table] = [_machine(record.machine), noise_paragraph(record), _lifters(record), _timings(record)]
+    parts: list[str | Paragraph | Table] = [_machine(record.machine), noise_paragraph(record), *_weights(record)]
+    parts += [_lifters(record), _timings(record)]
     shifts = [
         [one.name, shift.backend, f"{shift.mean:.2g}", f"{shift.largest:.2g}", f"{shift.pa_mpjpe:+.2g}"]
         for one in record.lifters
@@ -43,10 +49,35 @@ def record_document(record: Record) -> Document:
         heads = ["lifter", "backend", "joint moves, mean [mm]", "at most [mm]", "PA-MPJPE changes [mm]"]
         parts += ["Against eager float32, on a clip of `synthetic`; poses of unknown scale are made as large as the true ones:"]
         parts += [Table(heads, shifts, right=(2, 3, 4))]
+    parts += _additions(record)
     notes = [f"* {one.name}: {note}." for one in record.lifters for note in one.notes]
     if notes:
         parts += ["Not timed:", Paragraph("\n".join(notes), hanging=2)]
     return Document.of(*parts)
+
+
+def _additions(record: Record) -> list[str | Paragraph | Table]:
+    """What tracking and correction cost, with the 95 % interval of the ratio; nothing where neither was timed."""
+    rows = []
+    for one in record.lifters:
+        for what, without, having in one.additions:
+            _, low, high = ratio_interval(having.rounds, without.rounds)
+            times = [milliseconds(case.p50 / case.batch) for case in (without, having)]
+            ratio = "{} [{}, {}]".format(*map(three_digits, (having.p50 / without.p50, low, high)))
+            rows.append([one.name, what, _frames(without), *times, milliseconds(max(0.0, having.p50 - without.p50) / having.batch), ratio])
+    if not rows:
+        return []
+    heads = ["lifter", "what is added", "batch", "without [ms a pose]", "with [ms a pose]", "costs [ms a pose]", "times as long [95 %]"]
+    return ["What is done beyond lifting, of the backend that prediction uses:", Table(heads, rows, right=range(2, 7))]
+
+
+def _weights(record: Record) -> list[str | Paragraph | Table]:
+    """That weights were drawn, for a record with such networks."""
+    if not any(one.untrained for one in record.lifters):
+        return []
+    dependent = any(one.untrained and one.usual_is_corrected for one in record.lifters)
+    exception = " Where a correction may end early, its time does depend on them." if dependent else ""
+    return [f"Networks marked *untrained* have their size but drawn weights; the time of a lift does not depend on its weights.{exception}"]
 
 
 def noise_paragraph(record: Record) -> Paragraph:
@@ -109,8 +140,11 @@ def _timings(record: Record) -> Table:
 
 def _timing(case: Case) -> list[object]:
     p99 = "" if case.p99 is None else milliseconds(case.p99)
-    batch = f"{case.batch:,}" if case.given is None else f"{case.batch:,} new of {case.given:,}"
-    return [case.backend, batch, milliseconds(case.p50), p99, f"{float(f'{case.rate:.3g}'):,.0f}"]
+    return [case.backend, _frames(case), milliseconds(case.p50), p99, f"{float(f'{case.rate:.3g}'):,.0f}"]
+
+
+def _frames(case: Case) -> str:
+    return f"{case.batch:,}" if case.given is None else f"{case.batch:,} new of {case.given:,}"
 
 
 def milliseconds(seconds: float) -> str:
@@ -120,5 +154,15 @@ def milliseconds(seconds: float) -> str:
         >>> milliseconds(0.0012345), milliseconds(12.345), milliseconds(0.000012345)
         ('1.23', '12,300', '0.0123')
     """
-    value = float(f"{1e3 * seconds:.3g}")
+    return three_digits(1e3 * seconds)
+
+
+def three_digits(number: float) -> str:
+    """Three digits, never as a power of ten.
+
+    Example:
+        >>> three_digits(1.2345), three_digits(12345.0)
+        ('1.23', '12,300')
+    """
+    value = float(f"{number:.3g}")
     return f"{value:,.0f}" if value >= 100 else f"{value:.12g}"

@@ -13,7 +13,8 @@ from posebench.cli.printing import print_json, show
 
 def configure(parser: Parser) -> None:
     """What is timed, how often, and where the record goes."""
-    parser.example = "posebench speed flat runs/martinez --batch 1,64 -o speed.json\nposebench speed --compare before.json after.json"
+    parser.example = "posebench speed flat runs/martinez --batch 1,64 -o speed.json\nposebench speed --compare before.json after.json\n"
+    parser.example += "posebench speed --untrained repnet+paper repnet+tuned/quick"
     lifters = parser.add_argument(
         "lifters", metavar="LIFTER", nargs="*", help="as `posebench predict` takes them (default: flat mean-pose)"
     )
@@ -25,6 +26,11 @@ def configure(parser: Parser) -> None:
     parser.add_argument("--batch", metavar="N,N", default="1,64,1024", help="frames a call (default: %(default)s)")
     parser.add_argument("--rounds", metavar="N", type=int, default=15, help="how often each case is timed, in turn (default: %(default)s)")
     parser.add_argument("--seconds", metavar="S", type=float, default=2.0, help="seconds of timed calls a case (default: %(default)s)")
+    sized = "networks to time with drawn weights: METHOD[+RECIPE][/PRESET], such as repnet+paper (presets: smoke, quick, full)"
+    parser.add_argument("--untrained", metavar="NETWORK", nargs="+", default=[], help=sized)
+    override = "override a test-time setting of the runs (may be given more than once)"
+    parser.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help=override)
+    parser.add_argument("--track", action="store_true", help="time every lifter with tracking too: docs/rigid_track.md")
     parser.add_argument("-o", "--output", metavar="FILE", help="write the record as JSON")
     add_json(parser)
 
@@ -39,8 +45,8 @@ def _compare(args: Namespace) -> int:
     from posebench.board.pages.speed import changes_document
     from posebench.lifters.timing.comparison import changes
 
-    if args.lifters or args.output:
-        raise PosebenchError("--compare with lifters or -o", "two records and nothing to time", "leave the others out")
+    if args.lifters or args.untrained or args.set or args.track or args.output:
+        raise PosebenchError("--compare with lifters or with options of timing", "two records and nothing to time", "leave the others out")
     first, second = map(load_record, args.compare)
     if args.json:
         print_json([{**one._asdict(), "verdict": one.verdict} for one in changes(first, second)])
@@ -63,7 +69,10 @@ def _time(args: Namespace) -> int:
         with needs("timing", extra="baselines"):
             from posebench import speed
         record = speed(
-            args.lifters or ["flat", "mean-pose"],
+            args.lifters or ([] if args.untrained else ["flat", "mean-pose"]),
+            untrained=args.untrained,
+            changes=args.set,
+            track=args.track,
             batches=batches,
             device=args.device,
             threads=args.threads,

@@ -31,7 +31,7 @@ class Backend:
     Attributes:
         name: as in :class:`posebench.lifters.timing.record.Case`.
         timer: makes a timer that lifts keypoints (T, J, 2) px of a camera and stops when the poses have been computed.
-        lift: as of a lifter, to compare its poses; None if they are those of another backend.
+        lift: as of a lifter, to compare its poses; None if they are those of another backend, or of other work.
         batches: whether it is timed at a batch size.
     """
 
@@ -62,7 +62,7 @@ def backends(path: str, lifter: Lifter, scratch: Path, *, device: str, threads: 
     if trained is None:
         # Timed in this process, where nothing else takes part of the time. It has run in its child process before.
         own = open_onnx(Path(path), threads=threads, confined=False) if path.endswith(".onnx") else lifter
-        return [_plain("own", own)], []
+        return [plain_backend("own", own)], []
     modes: dict[str, Callable[[], AbstractContextManager[object]]]
     modes = {"eager": torch.enable_grad, "inference": torch.inference_mode, "bf16": partial(_bfloat16, device)}
     notes = []
@@ -72,10 +72,10 @@ def backends(path: str, lifter: Lifter, scratch: Path, *, device: str, threads: 
     except RuntimeError as error:  # an operation that does not accept two precisions at once
         del modes["bf16"]
         notes.append(f"bf16: {one_line(error)}")
-    found = [_plain(name, _with(lifter, replace(trained, mode=mode))) for name, mode in modes.items()]
+    found = [plain_backend(name, _with(lifter, replace(trained, mode=mode))) for name, mode in modes.items()]
     if device == "cpu":
         try:
-            found.append(_plain("onnx", _exported(path, scratch, threads)))
+            found.append(plain_backend("onnx", _exported(path, scratch, threads)))
         except PosebenchError as error:
             notes.append(f"onnx: {error.found}")
         except ModuleNotFoundError as error:
@@ -114,7 +114,9 @@ def multiply_adds(lifter: Lifter, keypoints: Array, camera: Camera | None) -> in
     return count(trained.method.lifter, lambda: lift(keypoints, camera)) // len(keypoints)
 
 
-def _plain(name: str, lifter: Lifter) -> Backend:
+def plain_backend(name: str, lifter: Lifter) -> Backend:
+    """A lifter as it is, in main memory."""
+
     def timer(keypoints: Array, camera: Camera | None) -> Timer:
         return wall(lambda: lifter.lift(keypoints, camera))
 

@@ -1,4 +1,7 @@
-"""Peak memory of a lifter, measured in a process of its own: ``python -m posebench.lifters.timing.memory LIFTER FOLDER THREADS``."""
+"""Peak memory of a lifter, measured in a process of its own.
+
+``python -m posebench.lifters.timing.memory LIFTER FOLDER THREADS [NAME=VALUE ...]``.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,7 +30,7 @@ class Peak(NamedTuple):
     lifted: float
 
 
-def peak_memory(name: str, keypoints: Array, camera: Camera | None, threads: int) -> Peak | None:
+def peak_memory(name: str, keypoints: Array, camera: Camera | None, threads: int, changes: Sequence[str] = ()) -> Peak | None:
     """Open the lifter ``name`` in a fresh process and lift ``keypoints`` once; None on a system without ``/proc``.
 
     Raises:
@@ -37,7 +41,7 @@ def peak_memory(name: str, keypoints: Array, camera: Camera | None, threads: int
     with tempfile.TemporaryDirectory() as folder:
         arrays = {"keypoints": keypoints} | ({} if camera is None else {"focal": camera.focal, "centre": camera.centre})
         write_npz(Path(folder) / "clip.npz", arrays.items())
-        command = [sys.executable, "-m", "posebench.lifters.timing.memory", name, folder, str(threads)]
+        command = [sys.executable, "-m", "posebench.lifters.timing.memory", name, folder, str(threads), *changes]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         message = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
@@ -53,15 +57,15 @@ def peak_mib() -> float:
     return round(int(line.split()[1]) / 2**10, 1)
 
 
-def main(name: str, folder: str, threads: str) -> None:
+def main(name: str, folder: str, threads: str, *changes: str) -> None:
     """Runs in the process of its own: prints the two peaks as JSON."""
-    from posebench.lifters.choose import open_lifter
+    from posebench.lifters.choose import lifter_maker
     from posebench.lifters.onnx.model import open_onnx
 
     if name.endswith(".onnx"):
         lifter = open_onnx(Path(name), threads=int(threads), confined=False)
     else:
-        lifter = open_lifter(name, open_dataset("synthetic"), threads=int(threads))
+        lifter = lifter_maker(name, threads=int(threads), changes=changes)(open_dataset("synthetic"))
     if "torch" in sys.modules:
         import torch
 

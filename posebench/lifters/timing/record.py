@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,6 +20,8 @@ SPREAD = 0.10
 WAITING = 0.05
 #: The backends whose poses a prediction file holds: of a trained lifter, and of any other.
 USUAL = ("inference", "own")
+#: The usual backend with tracking, and without the correction that the lifter does at test time.
+TRACKED, UNCORRECTED = "tracked", "uncorrected"
 _MAX_BYTES = 2**24
 ADVICE = "write it again: posebench speed LIFTER ... -o speed.json"
 
@@ -47,6 +50,7 @@ class Case:
 
     Attributes:
         backend: ``eager``, ``inference``, ``bf16``, ``onnx``, ``resident``, ``graph``; ``own`` for a lifter with one backend only.
+            ``tracked``: as prediction runs the lifter, and then tracked; ``uncorrected``: so run, without its correction at test time.
         batch: poses wanted of one call; with ``given`` None also the frames handed over, as one clip.
         calls: how often it was called.
         p50: median seconds of a call.
@@ -101,6 +105,7 @@ class Timed:
         opened: most memory in MiB once the lifter is open (of the process, or of the CUDA device); None if the system does not report it.
         lifted: most memory once it has lifted the largest batch.
         notes: what could not be timed, and why.
+        untrained: its weights were drawn, to time a network of its size.
     """
 
     name: str
@@ -115,10 +120,26 @@ class Timed:
     cases: tuple[Case, ...]
     shifts: tuple[BackendDifference, ...]
     notes: tuple[str, ...]
+    untrained: bool = False
 
     def usual(self, batch: int) -> Case | None:
         """The timing of the backend that prediction uses, at one batch; None if it was not timed."""
         return next((case for case in self.cases if case.backend in USUAL and case.batch == batch), None)
+
+    @property
+    def usual_is_corrected(self) -> bool:
+        """Whether the lifter corrects its poses at test time, as seen from its cases."""
+        return any(case.backend == UNCORRECTED for case in self.cases)
+
+    @property
+    def additions(self) -> Iterator[tuple[str, Case, Case]]:
+        """What is done beyond lifting, without it, and with it: tracking and correction, for each batch that has both times."""
+        for case in self.cases:
+            usual = self.usual(case.batch)
+            if usual is not None and case.backend == TRACKED:
+                yield "tracking", usual, case
+            elif usual is not None and case.backend == UNCORRECTED:
+                yield "correction", case, usual
 
 
 @dataclass(frozen=True)
@@ -142,8 +163,10 @@ class Record:
         write_text(path, self.dump())
 
     def dump(self) -> str:
-        """The JSON text; only cases of a stream have the field ``given``."""
+        """The JSON text; only cases of a stream have the field ``given``, only untrained lifters the field ``untrained``."""
         content = asdict(self)
+        for lifter in (lifter for lifter in content["lifters"] if not lifter["untrained"]):
+            del lifter["untrained"]
         for case in (case for one in content["lifters"] for case in one["cases"] if case["given"] is None):
             del case["given"]
         return json.dumps({"posebench_speed": FORMAT, **content}, indent=1) + "\n"
@@ -192,6 +215,7 @@ def _timed(fields: Fields) -> Timed:
         cases=tuple(_case(one) for one in fields.tables("cases")),
         shifts=tuple(_difference(one) for one in fields.tables("shifts")),
         notes=fields.texts("notes"),
+        untrained=fields.flag("untrained") if fields.present("untrained") else False,
     )
     fields.finish()
     return timed

@@ -17,15 +17,17 @@ from posebench.base.cameras import Array
 from posebench.base.errors import PosebenchError
 from posebench.data import open_dataset
 from posebench.lifters import Lifter
-from posebench.lifters.choose import open_lifter
+from posebench.lifters.choose import lifter_maker, open_lifter
 from posebench.lifters.onnx.session import one_line
 from posebench.lifters.run import without_flip_averaging
+from posebench.lifters.timing.additions import with_tracking, without_correction
 from posebench.lifters.timing.backends import Backend, backends, multiply_adds, parameters
 from posebench.lifters.timing.clip import TimingClip, backend_difference, timing_clip
 from posebench.lifters.timing.clock import Timer, alternate
 from posebench.lifters.timing.memory import Peak, peak_memory
 from posebench.lifters.timing.receptive_field import clip_length, receptive_field
 from posebench.lifters.timing.record import BackendDifference, Case, Record, Timed
+from posebench.lifters.timing.untrained import full_name, judge_finite, write_untrained
 from posebench.networks.machine import machine, torch_threads
 
 #: Frames on which the poses of backends are compared.
@@ -38,6 +40,8 @@ class _Candidate:
     """A lifter to time, with its timing clip, its backends, and notes on backends that it lacks."""
 
     path: str
+    changes: tuple[str, ...]
+    untrained: bool
     name: str
     lifter: Lifter
     clip: TimingClip
@@ -64,6 +68,9 @@ def speed(
     batches: Sequence[int] = (1, 64, 1024),
     rounds: int = 15,
     seconds: float = 2.0,
+    untrained: Sequence[str] = (),
+    changes: Sequence[str] = (),
+    track: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Record:
     """Time lifters in turn, so that their times can be compared.
@@ -80,20 +87,24 @@ def speed(
         batches: frames in a call.
         rounds: turns of each case; intervals are resampled from them.
         seconds: budget of a case in all rounds together; it is called at least once a round.
+        untrained: networks to time with drawn weights, each ``METHOD[+RECIPE][/PRESET]``, at the size that they have with this preset,
+            by default ``full``. The time of a lift does not depend on its weights.
+        changes: test-time settings, ``name=value``, of all ``lifters``, which must be runs.
+        track: time every lifter with tracking too (:mod:`posebench.lifters.rigid_track`), for batches of more than one frame.
         progress: called with (turns done, turns in all).
 
     Raises:
         PosebenchError: a lifter cannot be opened or fails, no CUDA device, or a number out of range.
     """
-    if not lifters or not batches or min([threads, rounds, *batches]) < 1 or not seconds > 0.0:
+    if not (lifters or untrained) or not batches or min([threads, rounds, *batches]) < 1 or not seconds > 0.0:
         numbers = f"{threads} threads, {rounds} rounds, {seconds:g} seconds"
-        found = f"{len(lifters)} lifters, batches {', '.join(map(str, batches)) or 'none'}, {numbers}"
+        found = f"{len(lifters) + len(untrained)} lifters, batches {', '.join(map(str, batches)) or 'none'}, {numbers}"
         raise PosebenchError(found, "lifters, numbers from 1, and seconds above 0", "correct the option")
     if device == "cuda" and not torch.cuda.is_available():
         raise PosebenchError("no CUDA device that PyTorch can use", "a device", "leave --device out, or use --device cpu")
     batches = sorted(set(batches))
     with torch_threads(threads), tempfile.TemporaryDirectory() as scratch:
-        candidates = _open(lifters, Path(scratch), device=device, threads=threads)
+        candidates = _open(lifters, untrained, Path(scratch), device=device, threads=threads, changes=tuple(changes), track=track)
         for candidate in candidates:
             if candidate.path.endswith(".onnx"):  # its network runs in a child process before it is timed in this one
                 for batch in batches:
@@ -118,22 +129,45 @@ def speed(
     )
 
 
-def _open(paths: Sequence[str], scratch: Path, *, device: str, threads: int) -> list[_Candidate]:
+def _open(
+    paths: Sequence[str],
+    untrained: Sequence[str],
+    scratch: Path,
+    *,
+    device: str,
+    threads: int,
+    changes: tuple[str, ...],
+    track: bool,
+) -> list[_Candidate]:
     """Open lifters and their backends; ``scratch`` is an empty folder.
 
     Raises:
         PosebenchError: a lifter cannot be opened.
     """
     dataset = open_dataset("synthetic")
-    lifters = {path: open_lifter(path, dataset, threads=threads, device=device) for path in paths}
+    lifters = {path: lifter_maker(path, threads=threads, device=device, changes=changes)(dataset) for path in paths}
+    drawn = [
+        str(write_untrained(name, scratch / f"untrained {number}")) for number, name in enumerate(dict.fromkeys(map(full_name, untrained)))
+    ]
+    lifters |= {path: open_lifter(path, dataset, threads=threads, device=device) for path in drawn}
     names = names_of(lifters)
     candidates = []
     for number, (path, lifter) in enumerate(lifters.items()):
         folder = scratch / str(number)
         folder.mkdir()
         own_device = device if without_flip_averaging(lifter) else "cpu"
-        found, notes = backends(path, lifter, folder, device=own_device, threads=threads)
-        candidates.append(_Candidate(path, names[path], lifter, timing_clip(lifter, dataset), found, notes))
+        clip, is_drawn = timing_clip(lifter, dataset), path in drawn
+        own_changes = () if is_drawn else changes
+        if is_drawn:
+            judge_finite(names[path], lifter.lift(clip.frames(clip_length(lifter.info.context)), clip.camera))
+        parts = [
+            backends(path, lifter, folder, device=own_device, threads=threads),
+            without_correction(path, lifter, device=own_device, threads=threads, changes=own_changes),
+            with_tracking(lifter, clip, untrained=is_drawn) if track else ([], []),
+        ]
+        found = [backend for part, _ in parts for backend in part]
+        notes = [note.replace(f"{path}: ", "") if is_drawn else note for _, told in parts for note in told]
+        candidates.append(_Candidate(path, own_changes, is_drawn, names[path], lifter, clip, found, notes))
     return candidates
 
 
@@ -186,7 +220,7 @@ def _facts(candidate: _Candidate, largest_batch: int, device: str, threads: int)
     if device == "cuda" and without_flip_averaging(lifter):
         peak: Peak | None = _peak_on_device(candidate, keypoints)
     else:
-        peak = peak_memory(candidate.path, keypoints, clip.camera, threads)
+        peak = peak_memory(candidate.path, keypoints, clip.camera, threads, candidate.changes)
     return Timed(
         name=candidate.name,
         context=lifter.info.context,
@@ -200,6 +234,7 @@ def _facts(candidate: _Candidate, largest_batch: int, device: str, threads: int)
         cases=(),
         shifts=tuple(_differences(candidate)),
         notes=(),
+        untrained=candidate.untrained,
     )
 
 
