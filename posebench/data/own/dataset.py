@@ -114,6 +114,17 @@ def _with_noise(dataset: Dataset) -> Dataset:
     return replace(dataset, load=load, keypoint_sources=(*dataset.keypoint_sources, *made))
 
 
+def action_of(subject: str, take: str) -> str:
+    """What a take shows, by its name: without its number, and without the subject in front; the whole name where that leaves nothing.
+
+    Example:
+        >>> action_of("S1", "walk_02"), action_of("S1", "S1_walk_02"), action_of("07", "07_01")
+        ('walk', 'walk', '07_01')
+    """
+    left = take.removeprefix(subject).strip("_- ").rstrip("0123456789").rstrip("_- ")
+    return left or take
+
+
 def _splits(card: Card, takes: list[TakeFile]) -> tuple[dict[tuple[str, str], str], dict[str, list[str]]]:
     """(subject, take) to the subject's label, for the takes of a split; and split to labels."""
     split_of: dict[tuple[str, str], str] = {}
@@ -165,10 +176,9 @@ def _recording(one: TakeFile, label: str, card: Card, rig: Rig, sources: Mapping
         }
         for name, files in sources.items()
     }
-    action = card.actions.get(f"{one.subject}/{one.take}", one.take.rstrip("0123456789").rstrip("_- ") or one.take)
-    return Recording(
-        label, one.take, action, one.take, pose, cameras, {name: found for name, found in keypoints.items() if found}, take.valid
-    )
+    action = card.actions.get(f"{one.subject}/{one.take}", action_of(one.subject, one.take))
+    present = {name: by_camera for name, by_camera in keypoints.items() if by_camera}
+    return Recording(label, one.take, action, one.take, pose, cameras, present, take.valid, take.seen)
 
 
 def _source(files: list[SourceFile], one: TakeFile, camera: str) -> SourceFile | None:
