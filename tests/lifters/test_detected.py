@@ -112,6 +112,25 @@ def test_keypoints_that_are_no_pixels_are_refused(tmp_path):
         lift(tmp_path / "a.npy", "flat", size=(1000, 1000))
 
 
+def test_keypoints_of_another_joint_order_are_refused_unless_it_is_stated(tmp_path, walk):
+    np.save(tmp_path / "h36m.npy", walk[1][0])
+    with pytest.raises(PosebenchError, match=r"upside down in the joint order coco17, and on their feet in h36m17.*--skeleton h36m17"):
+        lift(tmp_path / "h36m.npy", "flat", size=(1000, 1000))
+    right = lift(tmp_path / "h36m.npy", "flat", size=(1000, 1000), skeleton="h36m17")
+    assert not any("upside down" in note for note in right.notes)
+    stated = lift(tmp_path / "h36m.npy", "flat", size=(1000, 1000), skeleton="coco17")
+    assert any("upside down in the joint order coco17" in note for note in stated.notes)
+
+
+def test_absurd_keypoints_and_devices_are_refused_without_a_warning(tmp_path, recwarn):
+    (tmp_path / "big.json").write_text(json.dumps([{"image_id": t, "keypoints": [1e308] * 51} for t in range(3)]))
+    with pytest.raises(PosebenchError, match="outside of an image"):
+        lift(tmp_path / "big.json", "flat", size=(1000, 1000))
+    assert not recwarn.list
+    with pytest.raises(PosebenchError, match="device or pipe"):
+        lift("/dev/zero", "flat", size=(1000, 1000))
+
+
 def test_a_person_of_whom_legs_are_never_seen_is_refused_with_the_joints(tmp_path):
     points = np.random.default_rng(0).uniform(100, 900, (5, 17, 3))
     points[..., 2] = 0.9

@@ -154,6 +154,9 @@ def read_take(one: TakeFile, card: Card) -> Take:
     valid = None if marked is None else marked[card.first :: step]
     if not len(points):
         raise PosebenchError(f"{one.path}: {len(content.points)} frames", f"more than first_frame = {card.first}", ADVICE)
+    if len(points) < 2 <= len(content.points[card.first :]):
+        found = f"{one.path}: 1 frame of {len(content.points)} is left of {content.fps:g} Hz, if fps = {card.fps:g}"
+        raise PosebenchError(found, "at least two frames of a take", ADVICE)
     pose = _joints(one.path, points, content.labels, card)
     seen = np.asarray(np.isfinite(pose).all(axis=2))
     finite = np.asarray(seen.all(axis=1))
