@@ -150,10 +150,16 @@ def test_an_added_run_is_a_model_that_lifts_until_its_files_change(walk, make_ru
     from posebench.lifters import shipped
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(shipped, "weights_folder", lambda: tmp_path / "weights")
+    weights = tmp_path / "leaderboard/weights"
+    monkeypatch.setattr(shipped, "weights_folder", lambda: weights)
     assert main(["models"]) == 0
-    assert "No trained model" in capsys.readouterr().out
+    assert "No trained model is here: they come with the checkout" in capsys.readouterr().out
     make_run(tmp_path / "run")
+    assert main(["models", "add", "run"]) == 2
+    assert "an installed posebench" in capsys.readouterr().err
+    (tmp_path / "pyproject.toml").touch()
+    assert main(["models", "add", "run", "--name", "flat"]) == 2
+    assert "name flat, which is a lifter that needs no training" in capsys.readouterr().err
     assert main(["models", "add", "run", "--name", "small"]) == 0
     capsys.readouterr()
     assert main(["models", "list", "--json"]) == 0
@@ -162,9 +168,18 @@ def test_an_added_run_is_a_model_that_lifts_until_its_files_change(walk, make_ru
     assert sorted(listed["sha256"]) == ["lifter.json", "lifter.safetensors", "recipe.toml"]
     found, same = (lift(walk[0], name, size=(1000, 1000)) for name in ("small", "run"))
     assert np.array_equal(found.poses["3/walk/camera"], same.poses["3/walk/camera"])
+    index = json.loads((weights / "models.json").read_text())
+    for change, message in (
+        ([{**index["models"][0], "recipe": "paper"}], "small, which is .*recipe paper"),
+        (2 * index["models"], "small twice"),
+    ):
+        (weights / "models.json").write_text(json.dumps({**index, "models": change}))
+        with pytest.raises(PosebenchError, match=message):
+            shipped.add_model(tmp_path / "run", name="small")
+    (weights / "models.json").write_text(json.dumps(index))
     monkeypatch.setattr(shipped, "MAX_BYTES", 10)
     with pytest.raises(PosebenchError, match="at most 10"):
         shipped.add_model(tmp_path / "run", name="other")
-    (tmp_path / "weights/small/recipe.toml").write_text("changed")
+    (weights / "small/recipe.toml").write_text("changed")
     with pytest.raises(PosebenchError, match="not the file that the list states"):
         lift(walk[0], "small", size=(1000, 1000))
