@@ -69,8 +69,11 @@ def sha256_of_input(path: str | os.PathLike[str], advice: str) -> str:
     """:func:`sha256_of` of a file from outside, for a fingerprint or a key; ``advice`` is what to do if it cannot be read.
 
     Raises:
-        PosebenchError: it is a folder, is missing or may not be read.
+        PosebenchError: it is a folder or a device, is missing or may not be read.
     """
+    if Path(path).exists() and not Path(path).is_file():
+        what = "a folder" if Path(path).is_dir() else "a device or pipe"
+        raise PosebenchError(f"{path}, which is {what}", "a file", advice)
     try:
         return sha256_of(path)
     except OSError as error:

@@ -10,6 +10,10 @@ from posebench.base.errors import PosebenchError
 _MISSING: Any = object()
 
 
+#: Characters of a value that a message shows.
+_LONGEST = 200
+
+
 class Fields:
     """One table of a file.
 
@@ -30,8 +34,10 @@ class Fields:
 
     def wrong(self, key: str, found: object, wanted: str) -> PosebenchError:
         """The error for a field that holds ``found``."""
+        shown = repr(found)
+        shown = shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]} ..."
         return PosebenchError(
-            f"{self._where}: {key} = {found!r}" if found is not _MISSING else f"{self._where}: no {key}", wanted, self._advice
+            f"{self._where}: {key} = {shown}" if found is not _MISSING else f"{self._where}: no {key}", wanted, self._advice
         )
 
     def names(self) -> list[str]:

@@ -132,6 +132,7 @@ class Dataset:
         load: clip id to :class:`Clip`.
         note: how this copy differs from the definition; empty if it does not.
         valid: clip id to the frames that may be scored, ascending; clips without an entry are scored on all frames.
+        seen: clip id to (T, J), which true joints are known; clips without an entry know all. A frame that lacks one is not in ``valid``.
         labels: clip id to the action of each frame, for clips whose action changes (the activities of 3DHP).
         up: unit vector that points up in the world frame of the cameras; None if it is unknown.
         protocol: file of the protocol that comes with this copy; empty where the dataset has one of its own.
@@ -154,6 +155,7 @@ class Dataset:
     up: tuple[float, float, float] | None = None
     unreadable: tuple[str, ...] = ()
     protocol: str = ""
+    seen: Mapping[str, npt.NDArray[np.bool_]] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         poses = sum(info.frames for info in self.infos.values())
@@ -186,6 +188,13 @@ def describe(dataset: Dataset) -> dict[str, object]:
         takes = len({info.take for info in infos})
         return f"{', '.join(dataset.splits[split])}: {takes} takes, {len(infos)} clips, {sum(info.frames for info in infos)} poses"
 
+    unscored = {id: dataset.infos[id].frames - len(rows) for id, rows in dataset.valid.items()}
+    lost: dict[str, int] = {}
+    for seen in dataset.seen.values():
+        for joint, frames in zip(SKELETONS[dataset.skeleton].joints, (~seen).sum(axis=0).tolist(), strict=True):
+            lost[joint] = lost.get(joint, 0) + frames
+    joints = ", ".join(f"{joint} {frames:,}" for joint, frames in lost.items() if frames)
+    left_out = f"{sum(unscored.values()):,} poses in {len(unscored):,} clips" + (f"; joints that are missing: {joints}" if joints else "")
     return {
         "dataset": f"{dataset.name} {dataset.version}",
         "official": dataset.official,
@@ -196,4 +205,5 @@ def describe(dataset: Dataset) -> dict[str, object]:
         "keypoints": ", ".join(dataset.keypoint_sources),
         "actions": ", ".join(sorted({info.action for info in dataset.infos.values()})),
         **{split: count(split) for split in dataset.splits},
+        **({"not scored": left_out} if unscored else {}),
     }

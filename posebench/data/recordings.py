@@ -5,7 +5,7 @@ that moves or has no known place; then the clip's camera has intrinsics only, at
 the ground. Frames that are not valid hold the nearest valid pose, so that every number is finite; they are never scored and no network is
 trained on them.
 
-Validity is by frame: a frame in which one joint is missing is not valid.
+A frame in which one joint is missing is not valid, whichever joints a metric is of; ``Dataset.seen`` says which joints were missing.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from posebench.data.people import require_size
 Array = npt.NDArray[np.float64]
 
 #: Raise it when the judging or the stored form changes: old cache entries are then ignored.
-READER_VERSION = "1"
+READER_VERSION = "2"
 #: What every copy of these datasets is noted with: no file of them was at hand.
 UNTESTED = "this reader was tested on generated files only"
 
@@ -47,6 +47,7 @@ class Recording:
         cameras: camera name to calibration; None where it is unknown and the poses are in this camera's frame.
         keypoints: source to camera to (T, K, 2) px.
         valid: (T,) frames that may be scored; None for all.
+        seen: (T, J) joints that the files hold; None for all. A frame that lacks one may not be scored.
     """
 
     subject: str
@@ -57,6 +58,13 @@ class Recording:
     cameras: Mapping[str, Camera | None]
     keypoints: Mapping[str, Mapping[str, npt.NDArray[np.floating]]] = field(default_factory=dict)
     valid: npt.NDArray[np.bool_] | None = None
+    seen: npt.NDArray[np.bool_] | None = None
+
+    @property
+    def scorable(self) -> npt.NDArray[np.bool_]:
+        """(T,) frames that may be scored and lack no joint."""
+        usable = np.ones(len(self.pose), dtype=bool) if self.valid is None else self.valid
+        return usable if self.seen is None else np.asarray(usable & self.seen.all(axis=1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,10 +147,21 @@ def open_recordings(
         splits={"train": (), "test": ()} | {split: subjects for split, subjects in kept.items() if subjects},
         keypoint_sources=(*sources, *(later or {})),
         load=partial(_load, layout, entry.arrays, clips, later or {}),
-        note="; ".join(part for part in ("" if tested else UNTESTED, note, entry.note) if part),
+        note="; ".join(part for part in ("" if tested else UNTESTED, note, _left_out(entry.facts["empty"]), entry.note) if part),
         valid={id: rows for id, stored in clips.items() if len(rows := _valid(entry.arrays, stored)) < stored.info.frames},
         up=layout.up,
+        seen=_gaps(entry.arrays, clips),
     )
+
+
+def _left_out(empty: list[str]) -> str:
+    return f"no frame with all joints in {first_ten(empty)}, left out" if empty else ""
+
+
+def _gaps(arrays: Mapping[str, npt.NDArray[Any]], clips: Mapping[str, _Stored]) -> dict[str, npt.NDArray[np.bool_]]:
+    if "seen" not in arrays:
+        return {}
+    return {id: seen for id, stored in clips.items() if not (seen := arrays["seen"][stored.rows]).all()}
 
 
 @dataclass(frozen=True)
@@ -187,14 +206,17 @@ def _valid(arrays: Mapping[str, npt.NDArray[Any]], stored: _Stored) -> npt.NDArr
 def _build(layout: Layout, read: Callable[[], Iterable[Recording]]) -> CacheEntry:
     poses: list[Array] = []
     valids: list[npt.NDArray[np.bool_]] = []
+    seens: list[npt.NDArray[np.bool_]] = []
+    empty: list[str] = []
     points: dict[str, list[npt.NDArray[np.float32]]] = {}
     clips: list[Any] = []
     start, starts, seen = 0, dict[str, int](), set[str]()
     digest = hashlib.sha256(f"{layout.name} {layout.version}\n".encode())
     for one in read():
         frames = len(one.pose)
-        valid = np.ones(frames, dtype=bool) if one.valid is None else one.valid
+        valid = one.scorable
         if not valid.any():
+            empty.append(f"{one.subject}/{one.name}")
             continue
         pose = _filled(np.asarray(one.pose, dtype=np.float64), valid)
         _judge(layout, one, pose, valid)
@@ -217,13 +239,16 @@ def _build(layout: Layout, read: Callable[[], Iterable[Recording]]) -> CacheEntr
             digest.update(f"{id} {frames} {one.action}\n".encode())
         digest.update(np.round(pose[valid] * 100.0).astype("<i8").tobytes() + valid.tobytes())
         poses.append(pose)
+        seens.append(one.seen if one.seen is not None else np.ones(pose.shape[:2], dtype=bool))
         valids.append(valid)
         start += frames
     if not clips:
         raise layout.wrong(f"no recording of {layout.name} with a frame that may be scored", "at least one")
     arrays: dict[str, npt.NDArray[Any]] = {"poses": np.concatenate(poses), "valid": np.concatenate(valids)}
+    if not all(seen.all() for seen in seens):
+        arrays["seen"] = np.concatenate(seens)
     arrays |= {key: np.concatenate(values) for key, values in points.items()}
-    return CacheEntry(arrays, {"clips": clips, "fingerprint": digest.hexdigest()})
+    return CacheEntry(arrays, {"clips": clips, "fingerprint": digest.hexdigest(), "empty": empty})
 
 
 def _filled(pose: Array, valid: npt.NDArray[np.bool_]) -> Array:

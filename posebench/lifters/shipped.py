@@ -20,6 +20,7 @@ from posebench.base.errors import PosebenchError, needs
 from posebench.base.files import sha256_of, write_text
 from posebench.base.readers.text import read_json
 from posebench.base.schema import Fields
+from posebench.lifters import simple_lifters
 
 INDEX = "models.json"
 FORMAT = 1
@@ -74,6 +75,11 @@ def weights_folder() -> Path:
     return next((place for place in places if (place / INDEX).is_file()), places[-1])
 
 
+def in_checkout() -> bool:
+    """Whether this posebench runs from its checkout, which the models come with; an installed package has none."""
+    return (weights_folder().parents[1] / "pyproject.toml").is_file()
+
+
 def list_models(folder: Path | None = None) -> list[Model]:
     """Every model of the list; none where there is no list.
 
@@ -92,6 +98,9 @@ def list_models(folder: Path | None = None) -> list[Model]:
         raise fields.wrong("posebench_models", content["posebench_models"], f"format {FORMAT}; upgrade posebench")
     found = [_model(item) for item in fields.tables("models")]
     fields.finish()
+    names = [model.name for model in found]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise PosebenchError(f"{path}: {twice[0]} twice", "each model once", _ADVICE)
     return found
 
 
@@ -138,7 +147,7 @@ def find_model(name: str, folder: Path | None = None) -> Path | None:
 
 
 def add_model(run: Path, *, name: str = "", half: bool = False, folder: Path | None = None) -> Model:
-    """Add the lifter of a finished run to the models, in place of one of the same name.
+    """Add the lifter of a finished run to the models, in place of one of the same name, method and recipe.
 
     Args:
         run: its folder.
@@ -147,9 +156,14 @@ def add_model(run: Path, *, name: str = "", half: bool = False, folder: Path | N
         folder: where the models are.
 
     Raises:
-        PosebenchError: the run is not finished or cannot lift; a name that cannot be a folder's; or the models would take more than
-            :data:`MAX_BYTES`.
+        PosebenchError: this is no checkout; the run is not finished or cannot lift; a name that cannot be a folder's, or is that of
+            another lifter; or the models would take more than :data:`MAX_BYTES`.
     """
+    if folder is None and not in_checkout():
+        found = f"an installed posebench, {weights_folder().parents[1]}"
+        raise PosebenchError(
+            found, "a checkout, which the models come with", "lift with the run itself: posebench lift KEYPOINTS --with RUN"
+        )
     folder = folder or weights_folder()
     with needs("models", extra="baselines"):
         from posebench.lifters.run import open_run
@@ -161,6 +175,10 @@ def add_model(run: Path, *, name: str = "", half: bool = False, folder: Path | N
     name = name or recipe.method + ("" if recipe.recipe == "tuned" else f"+{recipe.recipe}")
     if not _NAME.fullmatch(name):
         raise PosebenchError(f"name {name!r}", "letters, digits, _ + @ -", "choose one with --name")
+    there = next((model for model in list_models(folder) if model.name == name), None)
+    if name in simple_lifters() or (there and (there.method, there.recipe) != (recipe.method, made.recipe)):
+        kind = f"{there.method}, recipe {there.recipe}" if there else "a lifter that needs no training"
+        raise PosebenchError(f"name {name}, which is {kind}", "a name of its own", "choose one with --name")
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".adding-") as temporary:
         made_files = Path(temporary) / name

@@ -250,7 +250,16 @@ def coverage_of(submission: Submission, clips: Sequence[ClipSums]) -> Coverage:
     """How much of the protocol the clips hold, from their counts."""
     poses, wanted = sum(sums.poses for sums in clips), submission.scope.pose_count
     held, clips_wanted = len(submission.clips), len(submission.scope.clips)
-    return Coverage(poses=poses, poses_wanted=wanted, clips=held, clips_wanted=clips_wanted, partial=poses != wanted)
+    left_out = submission.scope.left_out
+    return Coverage(
+        poses=poses,
+        poses_wanted=wanted,
+        clips=held,
+        clips_wanted=clips_wanted,
+        partial=poses != wanted,
+        left_out=left_out.frames,
+        joints_missing=left_out.joints,
+    )
 
 
 def invalid_poses_of(clips: Sequence[ClipSums]) -> InvalidPoses:

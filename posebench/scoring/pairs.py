@@ -53,10 +53,11 @@ class Difference:
     @property
     def verdict(self) -> str:
         """In words: which method is better, by how much, with the interval; or that the two are not separable, or the same."""
+        takes = f"{self.takes} take" + ("s" if self.takes != 1 else "")
         if self.value == self.low == self.high == 0.0:
-            return f"the same on {self.takes} takes"
+            return f"the same on {takes}"
         if not self.separable or self.low is None or self.high is None:
-            return f"not separable on {self.takes} takes"
+            return f"not separable on {takes}"
         better = self.a if (self.value > 0) == higher_is_better(self.metric) else self.b
         low, high = sorted((abs(self.low), abs(self.high)))
         return f"{better} is better by {abs(self.value):.1f} {self.unit} [{low:.1f}, {high:.1f}]"

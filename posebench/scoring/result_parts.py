@@ -55,13 +55,22 @@ class ScoredFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Coverage:
-    """How much of what the protocol asks for the file holds."""
+    """How much of what the protocol asks for the file holds, and how much of the truth can be scored.
+
+    Attributes:
+        poses, clips: that the file holds; ``poses_wanted``, ``clips_wanted``: that are scored.
+        partial: the file holds fewer poses.
+        left_out: frames of the protocol's clips that are not scored, since the data lack a joint there or mark them as not valid.
+        joints_missing: joint to the number of these frames that lack it; empty where the data do not say.
+    """
 
     poses: int
     poses_wanted: int = field(metadata={"key": "poses wanted"})
     clips: int
     clips_wanted: int = field(metadata={"key": "clips wanted"})
     partial: bool
+    left_out: int = field(default=0, metadata={"key": "frames left out", "optional": True})
+    joints_missing: dict[str, int] = field(default_factory=dict, metadata={"key": "joints missing", "optional": True})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,13 @@ from posebench.data.people import not_a_person
 from posebench.scoring.image_space import ImageSpace
 from posebench.scoring.protocol import Protocol
 from posebench.scoring.truth import Truth, TruthLocation, open_truth
+
+
+class LeftOut(NamedTuple):
+    """Frames of the scored clips, every ``stride``-th counted, that are not scored: how many, and how many of them lack a joint."""
+
+    frames: int
+    joints: dict[str, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,10 +101,25 @@ class Scope:
         """
         stride = self.protocol.stride
         if clip not in self.source.valid:
-            return np.arange(0, self.clips[clip].frames * self.spacing, stride)
+            return self._all_frames(clip)
         valid = self.source.valid[clip]
         scored: npt.NDArray[np.int64] = valid[valid % stride == 0]
         return scored
+
+    def _all_frames(self, clip: str) -> npt.NDArray[np.int64]:
+        return np.arange(0, self.clips[clip].frames * self.spacing, self.protocol.stride)
+
+    @cached_property
+    def left_out(self) -> LeftOut:
+        """What the protocol does not score of its clips: frames that lack a joint, whichever joints a metric is of, or are not valid."""
+        frames, joints = 0, dict[str, int]()
+        for clip in self.clips:
+            if clip in self.source.valid:
+                absent = np.setdiff1d(self._all_frames(clip), self.source.valid[clip])
+                frames += len(absent)
+                for joint, count in self.source.missing(clip, absent).items():
+                    joints[joint] = joints.get(joint, 0) + count
+        return LeftOut(frames, joints)
 
     def actions(self, clip: str, frames: npt.NDArray[np.int64]) -> Iterator[tuple[str, npt.NDArray[np.bool_] | slice]]:
         """Each action of a clip, and which of ``frames`` it has: all of them, unless the dataset labels frames."""

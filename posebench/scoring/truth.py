@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from posebench.base.cameras import Camera
 from posebench.base.errors import PosebenchError
-from posebench.base.skeletons import joint_map
+from posebench.base.skeletons import joint_map, skeleton
 from posebench.data import open_dataset
 from posebench.data.clip import ClipInfo, Dataset
 from posebench.data.corruption.conditions import Condition
@@ -57,6 +57,9 @@ class Truth(Interface):
     @property
     def valid(self) -> Mapping[str, npt.NDArray[np.int64]]:
         """Clip id to the numbers of the frames that may be scored, for clips where not all may."""
+
+    def missing(self, clip: str, frames: npt.NDArray[np.int64]) -> Mapping[str, int]:
+        """Joints of the source to how many of these frames lack them; those that none lacks are left out."""
 
     @property
     def labels(self) -> Mapping[str, npt.NDArray[np.str_]]:
@@ -104,6 +107,13 @@ class DatasetTruth:
     def poses(self, clip: str) -> npt.NDArray[np.floating]:
         """See :class:`Truth`."""
         return self._dataset.load(clip).pose[:, self._joints]
+
+    def missing(self, clip: str, frames: npt.NDArray[np.int64]) -> Mapping[str, int]:
+        """See :class:`Truth`."""
+        if clip not in self._dataset.seen:
+            return {}
+        counts = (~self._dataset.seen[clip][frames // self.spacing]).sum(axis=0).tolist()
+        return {joint: count for joint, count in zip(skeleton(self._dataset.skeleton).joints, counts, strict=True) if count}
 
     def camera(self, clip: str) -> Camera | None:
         """See :class:`Truth`."""
@@ -166,6 +176,10 @@ class FileTruth:
         stated = "metres" if self._file.meta.unit == "m" else "millimetres"
         require_size(poses, f"{self._file.path}: {clip}", "write the truth file again, with the unit of its numbers", stated=stated)
         return poses
+
+    def missing(self, clip: str, frames: npt.NDArray[np.int64]) -> Mapping[str, int]:  # noqa: ARG002 - a truth file holds all joints
+        """None: a truth file whose poses are not finite is refused."""
+        return {}
 
     def camera(self, clip: str) -> Camera | None:  # noqa: ARG002 - a truth file holds no cameras
         """None: a truth file holds no cameras."""

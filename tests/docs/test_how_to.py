@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from posebench.base.skeletons import skeleton
 from posebench.cli.main import main
 
 PAGES = sorted((Path(__file__).parents[2] / "docs" / "how-to").glob("*.md"))
@@ -19,6 +22,7 @@ LEFT = {
     "run-your-lifter": ["my-board/README.md", "my-board/entries/synthetic/lift+own-gt-none.md"],
     "train": ["my-board/README.md", "my-site/index.html", "my-site/entries/synthetic/martinez+tuned-gt-smoke.html"],
     "time": ["speed.json", "after.json"],
+    "lift-a-video": ["lifted.npz", "lifted.html", "lifted.gif"],
 }
 #: Words in what the last command of a page prints.
 SAID = {
@@ -27,6 +31,7 @@ SAID = {
     "run-your-lifter": "my-board/README.md",
     "train": "my-site/index.html",
     "time": "flat",
+    "lift-a-video": "lifted.gif",
 }
 
 
@@ -35,11 +40,22 @@ def commands(page):
     return [shlex.split(line, comments=True)[1:] for block in blocks for line in block.splitlines() if line.strip()]
 
 
+def detected(clip, frames=20):
+    """A clip's keypoints as a list of COCO's results."""
+    ours, order = skeleton(clip.skeleton).joints, skeleton("coco17").joints
+    places = [ours.index(name) if name in ours else ours.index("neck_nose") for name in order]
+    points = clip.keypoints("gt")[:frames, places]
+    scored = np.concatenate([points, np.full_like(points[..., :1], 0.9)], axis=-1)
+    return [{"image_id": frame, "category_id": 1, "keypoints": one.ravel().tolist()} for frame, one in enumerate(scored)]
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_the_commands_of_a_page_run_in_order(page, tmp_path, monkeypatch, capsys):
-    if page.stem in ("train", "time"):
+def test_the_commands_of_a_page_run_in_order(page, tmp_path, monkeypatch, capsys, synthetic):
+    if page.stem in ("train", "time", "lift-a-video"):
         pytest.importorskip("torch", reason="the page needs the extra [baselines]")
     monkeypatch.chdir(tmp_path)
+    if page.stem == "lift-a-video":
+        (tmp_path / "keypoints.json").write_text(json.dumps(detected(synthetic.load("S9/Walking 1/c0"))))
     for code in re.findall(
         r"^Write `(\w+)\.py`:\n\n```python\n(.*?)^```", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL
     ):

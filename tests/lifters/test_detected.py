@@ -112,6 +112,25 @@ def test_keypoints_that_are_no_pixels_are_refused(tmp_path):
         lift(tmp_path / "a.npy", "flat", size=(1000, 1000))
 
 
+def test_keypoints_of_another_joint_order_are_refused_unless_it_is_stated(tmp_path, walk):
+    np.save(tmp_path / "h36m.npy", walk[1][0])
+    with pytest.raises(PosebenchError, match=r"upside down in the joint order coco17, and on their feet in h36m17.*--skeleton h36m17"):
+        lift(tmp_path / "h36m.npy", "flat", size=(1000, 1000))
+    right = lift(tmp_path / "h36m.npy", "flat", size=(1000, 1000), skeleton="h36m17")
+    assert not any("upside down" in note for note in right.notes)
+    stated = lift(tmp_path / "h36m.npy", "flat", size=(1000, 1000), skeleton="coco17")
+    assert any("upside down in the joint order coco17" in note for note in stated.notes)
+
+
+def test_absurd_keypoints_and_devices_are_refused_without_a_warning(tmp_path, recwarn):
+    (tmp_path / "big.json").write_text(json.dumps([{"image_id": t, "keypoints": [1e308] * 51} for t in range(3)]))
+    with pytest.raises(PosebenchError, match="outside of an image"):
+        lift(tmp_path / "big.json", "flat", size=(1000, 1000))
+    assert not recwarn.list
+    with pytest.raises(PosebenchError, match="device or pipe"):
+        lift("/dev/zero", "flat", size=(1000, 1000))
+
+
 def test_a_person_of_whom_legs_are_never_seen_is_refused_with_the_joints(tmp_path):
     points = np.random.default_rng(0).uniform(100, 900, (5, 17, 3))
     points[..., 2] = 0.9
@@ -131,10 +150,16 @@ def test_an_added_run_is_a_model_that_lifts_until_its_files_change(walk, make_ru
     from posebench.lifters import shipped
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(shipped, "weights_folder", lambda: tmp_path / "weights")
+    weights = tmp_path / "leaderboard/weights"
+    monkeypatch.setattr(shipped, "weights_folder", lambda: weights)
     assert main(["models"]) == 0
-    assert "No trained model" in capsys.readouterr().out
+    assert "No trained model is here: they come with the checkout" in capsys.readouterr().out
     make_run(tmp_path / "run")
+    assert main(["models", "add", "run"]) == 2
+    assert "an installed posebench" in capsys.readouterr().err
+    (tmp_path / "pyproject.toml").touch()
+    assert main(["models", "add", "run", "--name", "flat"]) == 2
+    assert "name flat, which is a lifter that needs no training" in capsys.readouterr().err
     assert main(["models", "add", "run", "--name", "small"]) == 0
     capsys.readouterr()
     assert main(["models", "list", "--json"]) == 0
@@ -150,9 +175,19 @@ def test_an_added_run_is_a_model_that_lifts_until_its_files_change(walk, make_ru
     rounded = lift(walk[0], "half", size=(1000, 1000)).poses["3/walk/camera"]
     exact = same.poses["3/walk/camera"]
     assert 0.0 < np.abs(rounded - exact).max() < 0.01 * np.abs(exact).max()
+    index = json.loads((weights / "models.json").read_text())
+    small = next(model for model in index["models"] if model["name"] == "small")
+    for change, message in (
+        ([{**small, "recipe": "paper"}], "small, which is .*recipe paper"),
+        ([small, small], "small twice"),
+    ):
+        (weights / "models.json").write_text(json.dumps({**index, "models": change}))
+        with pytest.raises(PosebenchError, match=message):
+            shipped.add_model(tmp_path / "run", name="small")
+    (weights / "models.json").write_text(json.dumps(index))
     monkeypatch.setattr(shipped, "MAX_BYTES", 10)
     with pytest.raises(PosebenchError, match="at most 10"):
         shipped.add_model(tmp_path / "run", name="other")
-    (tmp_path / "weights/small/recipe.toml").write_text("changed")
+    (weights / "small/recipe.toml").write_text("changed")
     with pytest.raises(PosebenchError, match="not the file that the list states"):
         lift(walk[0], "small", size=(1000, 1000))

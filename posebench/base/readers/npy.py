@@ -104,6 +104,8 @@ def open_file(path: Path) -> IO[bytes]:
     Raises:
         PosebenchError: it cannot be read.
     """
+    if path.is_char_device() or path.is_fifo() or path.is_block_device():
+        raise PosebenchError(f"{path}, which is a device or pipe", "a file", "write it into a file first")
     try:
         return path.open("rb")
     except OSError as error:

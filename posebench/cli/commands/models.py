@@ -28,14 +28,15 @@ def run_list(args: Namespace) -> int:
     """Models and their facts."""
     from dataclasses import asdict
 
-    from posebench.lifters.shipped import list_models
+    from posebench.lifters.shipped import in_checkout, list_models
 
     models = list_models()
     if args.json:
         print_json([asdict(model) for model in models])
         return 0
     if not models:
-        remark("No trained model is here. A run folder of `posebench train` lifts as well: posebench lift KEYPOINTS --with RUN")
+        why = "" if in_checkout() else ": they come with the checkout, and this is an installed package"
+        remark(f"No trained model is here{why}. A run folder of `posebench train` lifts as well: posebench lift KEYPOINTS --with RUN")
         return 0
     rows: list[list[object]] = [
         [

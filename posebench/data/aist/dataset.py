@@ -158,7 +158,8 @@ def _recording(path: Path, sequence: str, subject: str, genre: str, rig: Mapping
     )
     if len(raw) != len(smooth):
         raise LAYOUT.wrong(f"{path}: keypoints3d of {len(raw)} frames, keypoints3d_optim of {len(smooth)}", "as many in both")
-    valid = np.asarray(np.isfinite(raw).reshape(len(raw), -1).all(axis=1) & np.isfinite(smooth).reshape(len(raw), -1).all(axis=1))
+    seen = np.asarray(np.isfinite(raw).all(axis=2) & np.isfinite(smooth).all(axis=2))
+    valid = np.asarray(seen.all(axis=1))
     if not valid.any():
         raise LAYOUT.wrong(f"{path}: no frame with all joints", "numbers in keypoints3d and keypoints3d_optim")
     cameras: dict[str, Camera | None] = {name: rig[name] for name in CAMERAS if (sequence, name) not in BAD_VIEWS}
@@ -166,7 +167,7 @@ def _recording(path: Path, sequence: str, subject: str, genre: str, rig: Mapping
     require_size(smooth[valid] * 10.0, str(path), _ADVICE, stated=LAYOUT.unit)
     if detections.is_file():
         _judge_detections(detections, smooth[valid] * 10.0, valid, {name: camera for name, camera in rig.items() if name in cameras})
-    return Recording(subject, sequence, genre, sequence, smooth * 10.0, cameras, valid=valid)
+    return Recording(subject, sequence, genre, sequence, smooth * 10.0, cameras, seen=seen)
 
 
 def _judge_detections(path: Path, pose: Array, valid: npt.NDArray[np.bool_], cameras: Mapping[str, Camera]) -> None:

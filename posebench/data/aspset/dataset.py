@@ -118,9 +118,9 @@ def _recording(folder: Path, row: Row, label: str) -> Recording:
         raise LAYOUT.wrong(f"{path}: {content.points.shape[1]} points of skeleton {kind or 'unstated'}", f"17 of {SKELETON_OF_FILE}")
     if unit not in _UNITS or abs(content.rate - RATE) > 0.01:
         raise LAYOUT.wrong(f"{path}: {content.rate:g} Hz in {unit!r}", f"{RATE:g} Hz in mm")
-    valid = np.asarray(~np.isnan(content.points).any(axis=-1).any(axis=-1))
+    seen = np.asarray(~np.isnan(content.points).any(axis=-1))
     cameras: dict[str, Camera | None] = {name: read_camera(file) for name, file in _calibrations(folder, row).items()}
-    return Recording(label, clip, "clip", clip, content.points * _UNITS[unit], cameras, valid=valid)
+    return Recording(label, clip, "clip", clip, content.points * _UNITS[unit], cameras, seen=seen)
 
 
 def read_camera(path: Path) -> Camera:

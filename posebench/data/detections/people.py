@@ -13,12 +13,16 @@ import numpy as np
 import numpy.typing as npt
 
 from posebench.base.errors import PosebenchError
-from posebench.base.skeletons import skeleton
+from posebench.base.skeletons import SKELETONS, skeleton
 
 Array = npt.NDArray[np.float64]
 
 #: Joint order by the number of keypoints, for files that do not state it.
 BY_COUNT = {14: "lsp14", 17: "coco17", 18: "openpose18", 25: "openpose25", 26: "halpe26", 133: "coco133"}
+#: Share of frames in which people of a right joint order stand upright, and of a wrong one do not.
+_MOSTLY = 0.8
+#: Frames that tell a joint order from another: a single pose may be of any kind.
+_FRAMES = 10
 #: Points of a face, which stand in for each other where a person is seen from behind.
 FACE = ("nose", "l_eye", "r_eye", "l_ear", "r_ear")
 
@@ -85,12 +89,13 @@ def gathered(
     if not found:
         raise PosebenchError(f"{place}: no person in {kind}", "at least one detection", "name another file")
     counts = sorted({len(one.points) for one in found})
+    stated = bool(order)
     order = order or BY_COUNT.get(counts[0], "")
     if len(counts) > 1 or not order or len(skeleton(order)) != counts[0]:
-        stated = f", and {order} has {len(skeleton(order))}" if order else ""
+        wrong = f", and {order} has {len(skeleton(order))}" if order else ""
         known = ", ".join(f"{count} ({id})" for count, id in BY_COUNT.items())
         raise PosebenchError(
-            f"{place}: {' or '.join(map(str, counts))} keypoints a person{stated}", f"one number for all: {known}", "state --skeleton"
+            f"{place}: {' or '.join(map(str, counts))} keypoints a person{wrong}", f"one number for all: {known}", "state --skeleton"
         )
     by_person: dict[str, dict[int, Detection]] = {}
     doubled = 0
@@ -120,7 +125,35 @@ def gathered(
             people[id] = Person(np.array(numbers, dtype=np.int64), points)
     if not people:
         raise PosebenchError(f"{place}: no keypoint with a score of {least:g} or more", "keypoints that were seen", "lower --min-score")
+    notes += _judged_order(people, order, place, stated=stated)
     return Detections(kind, order, people, size, tuple(notes))
+
+
+def _judged_order(people: Mapping[str, Person], order: str, place: str, *, stated: bool) -> list[str]:
+    """A note on people who stand on their heads in an order, and on their feet in another one; refused if none is stated."""
+    points = np.concatenate([person.points for person in people.values()])
+    if not _upright(points, order) < 1.0 - _MOSTLY:
+        return []
+    likely = [one for one, names in SKELETONS.items() if len(names) == len(skeleton(order)) and _upright(points, one) > _MOSTLY]
+    if not likely:
+        return []
+    found = f"people upside down in the joint order {order}, and on their feet in {' or '.join(likely)}"
+    if not stated:
+        advice = f"--skeleton {likely[0]}; or --skeleton {order}, if they do stand on their heads"
+        raise PosebenchError(f"{place}: {found}", "the joint order of the keypoints", advice)
+    return [found]
+
+
+def _upright(points: Array, order: str) -> float:
+    """Share of keypoints (n, J, 2) with shoulders above hips above ankles, of those in which all were seen; NaN where these are few."""
+    joints = skeleton(order)
+    names = [[f"{side}_{joint}" for side in "lr"] for joint in ("shoulder", "hip", "ankle")]
+    if any(name not in joints.joints for pair in names for name in pair):
+        return np.nan
+    with np.errstate(over="ignore"):
+        heights = np.stack([points[:, [joints.index(name) for name in pair], 1].mean(axis=1) for pair in names])
+    heights = heights[:, np.isfinite(heights).all(axis=0)]
+    return float((np.diff(heights, axis=0) > 0.0).all(axis=0).mean()) if heights.shape[1] >= _FRAMES else np.nan
 
 
 def _size(one: Detection) -> float:
@@ -138,7 +171,8 @@ def _with_gaps(values: Array, least: float, joints: tuple[str, ...]) -> Array:
     face = [joints.index(name) for name in FACE if name in joints]
     if face:
         count = seen[:, face].sum(axis=1)
-        middle = np.where(seen[:, face, None], values[:, face, :2], 0.0).sum(axis=1) / np.maximum(count, 1)[:, None]
+        with np.errstate(over="ignore"):
+            middle = np.where(seen[:, face, None], values[:, face, :2], 0.0).sum(axis=1) / np.maximum(count, 1)[:, None]
         for joint in face:
             instead = ~seen[:, joint] & (count > 0)
             points[instead, joint] = middle[instead]

@@ -26,6 +26,7 @@ from posebench.base.schema import Fields
 
 FILES = ("cameras.toml", "cameras.json")
 _MAX_TEXT = 2**22
+_MAX_SIDE = 2**16
 _ADVICE = "write the calibration again, as Anipose or Pose2Sim does; docs/own.md shows a table"
 #: Pixels by which tangential distortion that is left out may move a corner of the image.
 LARGEST = 5.0
@@ -119,9 +120,11 @@ def _camera(fields: Fields, mm: float) -> tuple[Camera, float]:
     for unused in ("error", "grid", "comment"):
         fields.present(unused)
     fields.finish()
+    if not 1.0 <= min(width, height) <= max(width, height) < _MAX_SIDE:
+        raise fields.wrong("size", [width, height], "width and height of the images in pixels")
     focal, centre = matrix[[0, 1], [0, 1]], matrix[:2, 2]
-    if min(width, height) < 1 or (focal <= 0.0).any() or abs(matrix[2, 2] - 1.0) > 1e-6:
-        raise fields.wrong("matrix", matrix.tolist(), "[fx 0 cx], [0 fy cy], [0 0 1] in pixels, and a size above 0")
+    if (focal <= 0.0).any() or abs(matrix[2, 2] - 1.0) > 1e-6:
+        raise fields.wrong("matrix", matrix.tolist(), "[fx 0 cx], [0 fy cy], [0 0 1] in pixels")
     reach = float(np.max((np.array([width, height]) / focal) ** 2))
     moved = float(3.0 * np.abs(lens[2:4]).max() * reach * focal.max())
     if moved > LARGEST:

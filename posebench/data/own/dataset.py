@@ -29,6 +29,7 @@ from posebench.data.own.cameras import Rig, read_rig
 from posebench.data.own.card import ADVICE, CAPTURES, CARD, UNITS, UPS, Card, read_card
 from posebench.data.own.sources import SourceFile, contents, find_sources, order_of, read_source
 from posebench.data.own.takes import TakeFile, find_takes, read_take, to_y_up
+from posebench.data.people import not_a_person
 from posebench.data.recordings import Layout, Recording, open_recordings, subjects_by_split
 from posebench.data.simulation import CAMERAS, SOURCES, simulated_sources, static_camera
 
@@ -38,6 +39,8 @@ Array = npt.NDArray[np.float64]
 PROTOCOL = "protocol.toml"
 #: Height of the lowest joint over the floor where the floor is measured: that of an ankle, mm.
 ANKLE = 80.0
+#: Farthest that the feet of a take may be from the floor that the card states, mm: people on a stair or a box.
+OFF_FLOOR = 1000.0
 #: Least and greatest height of a person who stands, from the lengths of its bones, mm.
 STATURE = (1200.0, 2200.0)
 #: Ankle to shoulder as a share of the height: 0.818 - 0.039, by Drillis and Contini's lengths of segments.
@@ -114,6 +117,17 @@ def _with_noise(dataset: Dataset) -> Dataset:
     return replace(dataset, load=load, keypoint_sources=(*dataset.keypoint_sources, *made))
 
 
+def action_of(subject: str, take: str) -> str:
+    """What a take shows, by its name: without its number, and without the subject in front; the whole name where that leaves nothing.
+
+    Example:
+        >>> action_of("S1", "walk_02"), action_of("S1", "S1_walk_02"), action_of("07", "07_01")
+        ('walk', 'walk', '07_01')
+    """
+    left = take.removeprefix(subject).strip("_- ").rstrip("0123456789").rstrip("_- ")
+    return left or take
+
+
 def _splits(card: Card, takes: list[TakeFile]) -> tuple[dict[tuple[str, str], str], dict[str, list[str]]]:
     """(subject, take) to the subject's label, for the takes of a split; and split to labels."""
     split_of: dict[tuple[str, str], str] = {}
@@ -138,13 +152,18 @@ def _recording(one: TakeFile, label: str, card: Card, rig: Rig, sources: Mapping
     pose, place = take.pose, str(one.path)
     if not take.valid.any():
         raise layout.wrong(f"{place}: no frame in which all joints were seen", "at least one")
-    if card.up:
-        pose = to_y_up(pose, card.up)
-        _require_upright(pose[take.valid], card, place, layout)
-    _require_stature(pose[take.valid], card, place, layout)
+    with np.errstate(over="ignore", invalid="ignore"):
+        if card.up:
+            pose = to_y_up(pose, card.up)
+            _require_upright(pose[take.valid], card, place, layout)
+        _require_stature(pose[take.valid], card, place, layout)
+    if (fault := not_a_person(pose[take.valid])) is not None:
+        frame = int(np.flatnonzero(take.valid)[fault[0]])
+        wrong = f"{place}: the pose of frame {frame} at {card.fps:g} Hz {fault[1]}"
+        raise layout.wrong(wrong, "poses of a person; a joint that was not seen is NaN, or marked in valid")
     _require_speed(pose, take.valid, card, place, layout)
     if card.simulated:
-        pose = pose - [0.0, _floor(pose[take.valid], card), 0.0]
+        pose = pose - [0.0, _floor(pose[take.valid], card, place, layout), 0.0]
         root = list(skeleton(card.skeleton).root_indices)
         pelvis = pose[take.valid][:, root].mean(axis=1)
         cameras: dict[str, Camera | None] = {name: static_camera(pelvis, name) for name in CAMERAS}
@@ -165,10 +184,9 @@ def _recording(one: TakeFile, label: str, card: Card, rig: Rig, sources: Mapping
         }
         for name, files in sources.items()
     }
-    action = card.actions.get(f"{one.subject}/{one.take}", one.take.rstrip("0123456789").rstrip("_- ") or one.take)
-    return Recording(
-        label, one.take, action, one.take, pose, cameras, {name: found for name, found in keypoints.items() if found}, take.valid
-    )
+    action = card.actions.get(f"{one.subject}/{one.take}", action_of(one.subject, one.take))
+    present = {name: by_camera for name, by_camera in keypoints.items() if by_camera}
+    return Recording(label, one.take, action, one.take, pose, cameras, present, take.valid, take.seen)
 
 
 def _source(files: list[SourceFile], one: TakeFile, camera: str) -> SourceFile | None:
@@ -186,11 +204,20 @@ def _unplaced(camera: Camera) -> Camera:
     return replace(camera, rotation=np.eye(3), position=np.zeros(3))
 
 
-def _floor(pose: Array, card: Card) -> float:
-    """Height of the floor: the card's, or :data:`ANKLE` below the lowest joint of all but one in a hundred frames."""
-    if card.floor is not None:
-        return card.floor
-    return float(np.quantile(pose[..., 1].min(axis=1), 0.01)) - ANKLE
+def _floor(pose: Array, card: Card, place: str, layout: Layout) -> float:
+    """Height of the floor: the card's, or :data:`ANKLE` below the lowest joint of all but one in a hundred frames.
+
+    Raises:
+        PosebenchError: the card's is farther than :data:`OFF_FLOOR` from the feet.
+    """
+    measured = float(np.quantile(pose[..., 1].min(axis=1), 0.01)) - ANKLE
+    if card.floor is None:
+        return measured
+    if abs(measured - card.floor) > OFF_FLOOR:
+        side = "above" if measured > card.floor else "below"
+        found = f"{place}: feet {abs(measured - card.floor) / 1000.0:.3g} m {side} the floor, if floor = {card.floor / card.mm:g}"
+        raise layout.wrong(found, f'a floor at most {OFF_FLOOR / 1000:g} m from the feet, in the unit of the poses, or "measured"')
+    return card.floor
 
 
 def _mean(pose: Array, order: str, *names: str) -> Array | None:

@@ -40,9 +40,13 @@ class TakeFile(NamedTuple):
 
 
 class Take(NamedTuple):
-    """Poses (T, J, 3) mm in the card's skeleton, in the axes of the file, and the frames (T,) in which every joint was seen."""
+    """Poses (T, J, 3) mm in the card's skeleton, in the axes of the file; the joints (T, J) that were seen; the frames (T,) to score.
+
+    A joint was seen where all points that it is made of were, and where the file does not mark it as invalid.
+    """
 
     pose: Array
+    seen: npt.NDArray[np.bool_]
     valid: npt.NDArray[np.bool_]
 
 
@@ -82,7 +86,9 @@ def suffix_of(path: Path) -> str:
 
 
 def read_file(path: Path) -> tuple[PointFile, npt.NDArray[np.bool_] | None]:
-    """The points of a file of any kind, and where it says so the frames that may be used. Labels are empty for poses in a stated order.
+    """The points of a file of any kind, NaN where one is missing, and where it says so the frames (T,) that may be used.
+
+    Labels are empty for poses in a stated order.
 
     Raises:
         PosebenchError: it cannot be read.
@@ -124,8 +130,11 @@ def _of_arrays(
         of, kind = shapes["valid"]
         if of not in (shape[:1], shape[:2]) or kind.kind not in "bui":
             raise PosebenchError(f"{path}: valid of {kind} {of}", f"valid {shape[:1]} or {shape[:2]}, true or false", ADVICE)
-        valid = np.asarray(read("valid").astype(bool).reshape(shape[0], -1).all(axis=1))
-    return PointFile(labels, np.array(read("pose"), dtype=np.float64), fps, ""), valid
+        valid = read("valid").astype(bool)
+    points = np.array(read("pose"), dtype=np.float64)
+    if valid is not None and valid.ndim == 2:
+        points[~valid], valid = np.nan, None
+    return PointFile(labels, points, fps, ""), valid
 
 
 def _text(label: object) -> str:
@@ -145,12 +154,16 @@ def read_take(one: TakeFile, card: Card) -> Take:
     valid = None if marked is None else marked[card.first :: step]
     if not len(points):
         raise PosebenchError(f"{one.path}: {len(content.points)} frames", f"more than first_frame = {card.first}", ADVICE)
+    if len(points) < 2 <= len(content.points[card.first :]):
+        found = f"{one.path}: 1 frame of {len(content.points)} is left of {content.fps:g} Hz, if fps = {card.fps:g}"
+        raise PosebenchError(found, "at least two frames of a take", ADVICE)
     pose = _joints(one.path, points, content.labels, card)
-    finite = np.asarray(np.isfinite(pose).all(axis=(1, 2)))
+    seen = np.asarray(np.isfinite(pose).all(axis=2))
+    finite = np.asarray(seen.all(axis=1))
     pose = np.where(finite[:, None, None], pose, 0.0) * card.mm
     if card.mirrored:
         pose[..., "xyz".index(card.mirrored)] *= -1.0
-    return Take(pose, finite if valid is None else finite & valid)
+    return Take(pose, seen, finite if valid is None else finite & valid)
 
 
 def to_y_up(points: npt.ArrayLike, up: str) -> Array:

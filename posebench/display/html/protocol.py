@@ -50,6 +50,10 @@ def protocol_section(content: Content) -> Markup:
     ]
     if len({text for _, text in covered}) == 1:
         covered = [("Poses scored", covered[0][1])]
+    left_out, joints = result.coverage.left_out, result.coverage.joints_missing
+    if left_out:
+        lacking = "; joints missing in them: " + ", ".join(f"{joint} {count:,}" for joint, count in joints.items()) if joints else ""
+        covered.append(("Frames left out", f"{left_out:,}, which the data mark as not valid or without a joint{lacking}"))
     known = facts(
         [
             ("Protocol", stated),

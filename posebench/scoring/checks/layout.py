@@ -38,6 +38,7 @@ def layout_findings(submission: Submission, *, allow_partial: bool = False) -> l
         *_hypotheses(submission, swapped),
         *_skeleton(submission),
         *_oracle(submission),
+        *_gaps_of_truth(submission),
     ]
 
 
@@ -234,6 +235,19 @@ def _skeleton(submission: Submission) -> list[Finding]:
     severity = "warning" if equated else "note"
     message = f"joints are taken by name from {stored} to {wanted}" + "".join(f"; {theirs} stands for {ours}" for ours, theirs in equated)
     return [Finding("skeleton", severity, message, "none needed, if that is what you meant")]
+
+
+def _gaps_of_truth(submission: Submission) -> list[Finding]:
+    """That frames of the truth are not scored, where that is not part of the dataset's definition."""
+    scope = submission.scope
+    frames, joints = scope.left_out
+    if not frames or scope.source.describe().official:
+        return []
+    most = sorted(joints.items(), key=lambda one: -one[1])
+    why = "the truth lacks a joint there: " + ", ".join(f"{joint} in {count:,}" for joint, count in most[:4]) if most else ""
+    why += f" and {len(most) - 4} more joints" if len(most) > 4 else ""
+    message = f"{frames:,} of {frames + scope.pose_count:,} frames of the truth are not scored; {why or 'the data mark them as not valid'}"
+    return [Finding("truth-gaps", "note", message, "none needed: a frame counts with all its joints, or not at all")]
 
 
 def _oracle(submission: Submission) -> list[Finding]:

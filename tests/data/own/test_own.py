@@ -75,6 +75,24 @@ def change(folder, *pairs):
     (folder / "dataset.toml").write_text(text)
 
 
+def far_joint(pose, mm):
+    """The poses with a joint far away in one frame."""
+    out = pose.copy()
+    out[9, 3, 0] += mm
+    return out
+
+
+def linked(path, target):
+    path.unlink()
+    path.symlink_to(target)
+
+
+CAMERA = """[a]
+size = [1000, 1000]
+matrix = [[1145.0, 0.0, 500.0], [0.0, 1145.0, 500.0], [0.0, 0.0, 1.0]]
+"""
+
+
 def test_arrays_and_a_card_become_clips_under_the_four_cameras_of_cmu(folder, world):
     dataset = open_dataset("own", folder)
     assert dataset.name == "own-mine"
@@ -202,6 +220,16 @@ def test_the_joints_of_common_programs_are_told_by_their_names():
         (lambda f, _: (f / "keypoints/vit/S1").mkdir(parents=True), "keypoints.*which the card does not name"),
         (lambda f, _: (f / "dataset.toml").unlink(), "posebench data new"),
         (lambda f, _: (f / "cameras.toml").write_text("[a]\n"), "no camera|tables of cameras"),
+        (lambda f, _: change(f, ("floor = 0", "floor = 1e12")), "feet 1e\\+09 m below the floor"),
+        (lambda f, w: write(f / "poses/S1/walk1.npz", pose=far_joint(w[0], 1e300)), "inf m from end"),
+        (lambda f, w: write(f / "poses/S1/walk1.npz", pose=far_joint(w[0], 1e5)), "frame 9 at 50 Hz is 100 m from end to end"),
+        (
+            lambda f, w: [write(f / "poses/S1/walk1.npz", pose=w[0], fps=50.0), change(f, ("fps = 50", "fps = 0.5"))],
+            "1 frame of 60 is left",
+        ),
+        (lambda f, _: linked(f / "poses/S1/walk1.npz", "/dev/zero"), "is a device or pipe"),
+        (lambda f, _: (f / "cameras.toml").write_text(CAMERA.replace("[1000, 1000]", "[1e18, 1000]")), r"size = \[1e\+18, 1000\]"),
+        (lambda f, _: change(f, ('up = "y"', f'up = "{"y" * 10_000}"')), r"^.{,900}$"),
     ],
 )
 def test_what_does_not_fit_is_refused_in_a_paragraph(folder, world, spoil, message):
