@@ -44,6 +44,7 @@ SECTIONS: dict[str, list[str]] = {
         "leaderboard/published.md",
         "leaderboard/reconciliation.md",
         "leaderboard/speed.md",
+        "leaderboard/robustness.md",
         "docs/board.md",
         "docs/site.md",
         "docs/reproduce.md",
