@@ -173,7 +173,8 @@ def curve_data(summary: Summary, names: Sequence[str] = ()) -> dict[str, Any]:
         ``axis``: metric and unit. ``floor``: the label of `flat`, or "". ``panels``: for each kind its name, unit, amounts, and the values
         of each method by label, clean and at severities 1 to 5.
     """
-    rows = [row for row in summary.rows if not names or row.name in names]
+    # By name, so that a method has the same colour under every protocol.
+    rows = sorted((row for row in summary.rows if not names or row.name in names), key=lambda row: row.name)
     panels = [
         {
             "kind": kind,
