@@ -10,7 +10,7 @@ from posebench.base.errors import PosebenchError
 from posebench.base.escape import markdown_text
 from posebench.base.readers.text import read_text
 from posebench.board.pages.plot_data import Data
-from posebench.board.pages.prose import wrapped
+from posebench.board.pages.prose import wrapped, wrapped_markdown
 from posebench.data.corruption.conditions import CLEAN
 from posebench.display.document import Document, Table
 from posebench.display.robustness import curve_data, robustness_text
@@ -77,7 +77,12 @@ def robustness_page(board: Path, studies: dict[str, Study]) -> str:
     """
     parts = [_HEAD, *_findings(board / FOLDER / FINDINGS), "## The methods\n", _methods(studies), ""]
     for id, study in studies.items():
-        parts += [f"## `{id}`\n", f"![Error against severity]({_plot(id, 'curves')})\n", robustness_text(study).markdown(), ""]
+        parts += [
+            f"## `{id}`\n",
+            f"![Error against severity]({_plot(id, 'curves')})\n",
+            wrapped_markdown(robustness_text(study).markdown()),
+            "",
+        ]
         if pairs(study):
             parts += ["### Training on keypoints with errors\n", f"![Differences]({_plot(id, 'training')})\n"]
             parts += [wrapped(_TRAINING), "", Document.of(_differences(study)).markdown(), ""]

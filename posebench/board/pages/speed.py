@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from posebench.board.pages.prose import wrapped_markdown
 from posebench.board.published.speed import published_speed
 from posebench.board.published.types import Published
 from posebench.display.document import Document, Paragraph, Table
@@ -33,7 +34,7 @@ def speed_page(records: Mapping[str, Record], published: Published | None = None
     """The board's page: its records, and what papers state of their methods."""
     sections = [f"## {name}\n\n{record_document(record).markdown()}\n" for name, record in records.items()]
     stated = published_speed(published) if published else ""
-    return "\n".join([_HEAD, *sections, *([stated] if stated else [])])
+    return wrapped_markdown("\n".join([_HEAD, *sections, *([stated] if stated else [])])) + "\n"
 
 
 def record_document(record: Record) -> Document:
