@@ -92,7 +92,8 @@ def test_columns_can_be_left_out_and_the_address_says_so(browser, site):
 def test_rows_are_found_by_words_and_by_number_of_seeds(browser, site):
     browser.open(site / "index.html")
     search(browser, "pose_machine tuned")
-    assert browser.run(NAMES) == ["pose_machine"]
+    assert browser.run(NAMES)
+    assert set(browser.run(NAMES)) == {"pose_machine"}
     search(browser, "")
     choose(browser, "seeds", ">=3")
     seeds = browser.run(
