@@ -93,7 +93,7 @@ def test_rows_are_found_by_words_and_by_number_of_seeds(browser, site):
     browser.open(site / "index.html")
     search(browser, "pose_machine tuned")
     assert browser.run(NAMES)
-    assert set(browser.run(NAMES)) == {"pose_machine"}
+    assert all(name.startswith("pose_machine") for name in browser.run(NAMES))
     search(browser, "")
     choose(browser, "seeds", ">=3")
     seeds = browser.run(
