@@ -43,14 +43,14 @@ def test_the_page_has_tables_curves_and_what_training_on_errors_changes(board):
 
 
 def test_findings_stand_on_the_page_which_goes_stale_with_them(board):
-    findings = board / "robustness" / "findings.md"
+    findings = board / "robustness" / "findings.txt"
     findings.write_text("## What was learnt\n\nErrors **grow**.\n", encoding="utf-8")
     with pytest.raises(PosebenchError, match=r"robustness\.md is not what"):
         check_board(board)
     render(board)
     assert "Errors **grow**." in (board / "robustness.md").read_text(encoding="utf-8")
     findings.write_bytes(b"\xff")
-    with pytest.raises(PosebenchError, match=r"findings\.md"):
+    with pytest.raises(PosebenchError, match=r"findings\.txt"):
         check_board(board)
 
 

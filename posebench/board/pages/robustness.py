@@ -20,7 +20,7 @@ from posebench.scoring.robustness.record import Method, Study, merged
 from posebench.scoring.robustness.summary import Value, rises, summarise
 
 #: Where a board keeps files of `posebench robustness`, and its text of findings about them.
-FOLDER, FINDINGS = "robustness", "findings.md"
+FOLDER, FINDINGS = "robustness", "findings.txt"
 #: The largest text of findings, bytes.
 _LARGEST = 100_000
 
