@@ -20,8 +20,9 @@ from posebench.networks.samples import TrainingData
 from posebench.networks.windows import whole_batches
 
 from ..videopose3d.losses import joint_distance, velocity_error
+from ..videopose3d.network import METRE
 from .losses import scaled_distance
-from .network import METRE, MotionLifter
+from .network import MotionLifter
 from .settings import Settings
 
 

@@ -17,10 +17,9 @@ from torch.nn import functional
 from posebench.base.skeletons import Skeleton
 from posebench.networks.samples import TrainingData
 
+from ..videopose3d.network import half_image_width, in_millimetres
 from .settings import Settings
 
-#: mm in the network's unit, a metre.
-METRE = 1000.0
 #: Numbers of a joint that the network sees: image coordinates and, always 1 here, the detector's confidence.
 INPUTS = 3
 #: Neighbours, from joint to joint, that the table of edges in [C] leaves out, while it has them in the other direction.
@@ -185,7 +184,7 @@ class MotionLifter(nn.Module):
 
     def fit(self, data: TrainingData) -> None:
         """Take the image size of the training's nominal camera."""
-        self.half_width.fill_(float(data.nominal.size[0] / (2.0 * data.nominal.focal[0])))
+        self.half_width.fill_(half_image_width(data))
 
     def metres(self, keypoints: Tensor) -> Tensor:
         """Keypoints (B, T, J, 2) to the network's poses (B, T, J, 3) in metres; the root's place is predicted like any."""
@@ -194,5 +193,4 @@ class MotionLifter(nn.Module):
 
     def forward(self, keypoints: Tensor) -> Tensor:
         """Keypoints (B, T, J, 2), unit focal length, to poses (B, T, J, 3) in mm, camera frame, root at the origin."""
-        pose = self.metres(keypoints) * METRE
-        return torch.cat([pose[..., : self.root, :], torch.zeros_like(pose[..., :1, :]), pose[..., self.root + 1 :, :]], dim=-2)
+        return in_millimetres(self.metres(keypoints), self.root)

@@ -22,6 +22,17 @@ KERNEL = 3
 METRE = 1000.0
 
 
+def half_image_width(data: TrainingData) -> float:
+    """Half the width of the image of the training's nominal camera, in units of its focal length."""
+    return float(data.nominal.size[0] / (2.0 * data.nominal.focal[0]))
+
+
+def in_millimetres(pose: Tensor, root: int) -> Tensor:
+    """Poses (..., J, 3) in metres to mm, with the root, joint ``root``, at the origin whatever was predicted for it."""
+    pose = pose * METRE
+    return torch.cat([pose[..., :root, :], torch.zeros_like(pose[..., :1, :]), pose[..., root + 1 :, :]], dim=-2)
+
+
 class TemporalNetwork(nn.Module):
     """Dilated convolutions without padding; each residual block sees three times as many frames as the one before it."""
 
@@ -93,7 +104,7 @@ class VideoPoseLifter(nn.Module):
         if self.root_and_offsets:
             self.image.fit(self.arranged(data.keypoints))
         else:
-            self.half_width.fill_(float(data.nominal.size[0] / (2.0 * data.nominal.focal[0])))
+            self.half_width.fill_(half_image_width(data))
 
     def arranged(self, keypoints: Tensor) -> Tensor:
         """Keypoints (..., J, 2): the root's, and the other joints' relative to it."""
@@ -109,5 +120,4 @@ class VideoPoseLifter(nn.Module):
 
     def forward(self, keypoints: Tensor) -> Tensor:
         """Keypoints (B, T, J, 2), unit focal length, to poses (B, T - context + 1, J, 3) in mm, camera frame, root at the origin."""
-        pose = self.metres(keypoints) * METRE
-        return torch.cat([pose[..., : self.root, :], torch.zeros_like(pose[..., :1, :]), pose[..., self.root + 1 :, :]], dim=-2)
+        return in_millimetres(self.metres(keypoints), self.root)

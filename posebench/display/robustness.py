@@ -13,6 +13,7 @@ from posebench.base.files import replacing
 from posebench.data.corruption.cameras import SHIFTS
 from posebench.data.corruption.conditions import SEVERITIES, amounts
 from posebench.data.corruption.keypoints import CORRUPTIONS
+from posebench.display.colours import COLOURS
 from posebench.display.document import Document, Paragraph, Table
 from posebench.scoring.robustness.across import Across
 from posebench.scoring.robustness.record import Study
@@ -21,8 +22,8 @@ from posebench.scoring.robustness.summary import FLOOR, MethodRow, Summary, Valu
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-#: Colours that differ for people who do not see red or green (Okabe and Ito 2008).
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#8b5a2b")
+#: Of the methods but the floor, which is grey.
+_COLOURS = (*COLOURS, "#8b5a2b")
 #: Marks a method that was trained on keypoints with errors.
 TRAINED_ON_ERRORS = "*"
 #: Marks a cell of the dataset that the method was trained on.

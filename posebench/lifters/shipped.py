@@ -43,7 +43,7 @@ class Model:
         skeleton: joint order.
         protocol: that it was scored under; empty where the run has no result.
         values: headline values of that result.
-        predictions: sha256 of the predictions that were scored, by which the leaderboard's entry is found.
+        predictions: sha256 of the predictions that were scored; an entry of the leaderboard states that of its own.
         half: its matrices are stored as 16-bit floats, so that poses differ a little from those that were scored.
         bytes: of its files together.
         sha256: of each file.
@@ -192,9 +192,8 @@ def add_model(run: Path, *, name: str = "", half: bool = False, folder: Path | N
         total = size + sum(model.bytes for model in others)
         if total > MAX_BYTES:
             found = f"{total:,} bytes of models with {name}, which has {size:,}"
-            raise PosebenchError(
-                found, f"at most {MAX_BYTES:,}", "remove another one, store matrices in 16 bits with --half, or choose a smaller network"
-            )
+            smaller = "" if half else ", store matrices in 16 bits with --half,"
+            raise PosebenchError(found, f"at most {MAX_BYTES:,}", f"remove another one{smaller} or choose a smaller network")
         protocol, values, predictions = _scored(run)
         model = Model(
             name=name,

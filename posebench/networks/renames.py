@@ -1,6 +1,6 @@
 """Renamed settings: recipes and run folders that hold a setting under its former name are read as if they held the present one.
 
-So are the former names of recipes that a setting names.
+So are the former names of recipes that a setting names. A setting that was removed may stay where it does nothing.
 """
 
 from __future__ import annotations
@@ -55,6 +55,8 @@ RENAMED_SETTINGS: dict[str, dict[str, str]] = {
     },
     "repnet": {"look": "look_at_root", "penalty": "gradient_penalty", "rays": "on_rays"},
 }
+#: By baseline id: settings that there were, and the only value that the method still has.
+REMOVED_SETTINGS: dict[str, dict[str, Any]] = {"heap_pairs": {"noise": 0.0}}
 #: Settings whose value is the name of a recipe.
 _NAMING_RECIPES = ("teacher_recipe",)
 
@@ -74,5 +76,7 @@ def present_names(method: str, values: Mapping[str, Any], where: str) -> dict[st
     for old, new in renamed.items():
         if old in values and new in values:
             raise PosebenchError(f"{where}: both {old!r} and {new!r}", f"{new!r} alone: {old!r} is its former name", f"remove {old!r}")
+    removed = REMOVED_SETTINGS.get(method, {})
+    values = {name: value for name, value in values.items() if name not in removed or value != removed[name]}
     present = {renamed.get(name, name): value for name, value in values.items()}
     return {name: present_recipe(value) if name in _NAMING_RECIPES else value for name, value in present.items()}

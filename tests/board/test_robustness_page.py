@@ -36,7 +36,7 @@ def test_the_page_has_tables_curves_and_what_training_on_errors_changes(board):
     assert "plots/robustness/cmu-noise-curves.svg" in text
     row = next(line for line in text.splitlines() if "trained on detector" in line)
     assert [cell.strip() for cell in row.split("|")][2:4] == ["+10.0 ±0.0", "+7.0 ±0.0"]
-    assert "posebench robustness show leaderboard/robustness/mine.json --all" in text
+    assert f"posebench robustness show {board.name}/robustness/mine.json --all" in text
     assert "(robustness.md)" in (board / "README.md").read_text(encoding="utf-8")
     for plot in ("curves", "training"):
         assert (board / "plots" / "robustness" / f"cmu-noise-{plot}.svg").exists()

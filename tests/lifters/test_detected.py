@@ -145,6 +145,19 @@ def test_a_lifter_that_needs_a_dataset_is_refused(walk):
         lift(walk[0], "mean-pose", size=(1000, 1000))
 
 
+def test_every_model_of_the_checkout_is_whole_and_lifts(walk):
+    pytest.importorskip("torch", reason="models need the extra [baselines]")
+    from posebench.lifters import shipped
+
+    models = shipped.list_models()
+    assert {model.method for model in models} >= {"chen2019", "ites", "martinez", "pose_machine", "repnet"}
+    assert sum(model.bytes for model in models) <= shipped.MAX_BYTES
+    for model in models:
+        poses = lift(walk[0], model.name, size=(1000, 1000)).poses["3/walk/camera"]
+        assert np.isfinite(poses).all()
+        assert poses[..., 2].std() > 0.0, "depths that are not all zero"
+
+
 def test_an_added_run_is_a_model_that_lifts_until_its_files_change(walk, make_run, tmp_path, monkeypatch, capsys):
     pytest.importorskip("torch", reason="models need the extra [baselines]")
     from posebench.lifters import shipped

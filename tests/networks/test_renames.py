@@ -24,6 +24,13 @@ def test_a_former_name_is_read_as_the_present_one_and_both_together_are_refused(
         present_names("martinez", {"hidden_units": 8, "width": 9}, "r.toml")
 
 
+def test_a_removed_setting_may_stay_where_it_does_nothing():
+    assert present_names("heap_pairs", {"noise": 0.0, "blocks": 2}, "r.toml") == {"blocks": 2}
+    assert present_names("heap_pairs", {"noise": 5.0}, "r.toml") == {"noise": 5.0}, "refused later, as a name that is not known"
+    for method, removed in renames.REMOVED_SETTINGS.items():
+        assert not removed.keys() & {field.name for field in dataclasses.fields(load_baseline(method).Settings)}
+
+
 @pytest.mark.usefixtures("renamed")
 def test_a_run_folder_and_a_change_by_hand_may_use_the_former_name(tmp_path):
     content, where = read_method("martinez")

@@ -11,15 +11,16 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from posebench.board.pages.plot_data import Data
+from posebench.display.colours import COLOURS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#888888")
+_COLOURS = (*COLOURS, "#888888")
 _MARKERS = "os^DvPX<>*"
 _STYLES = ("-", "--", "-.", ":")
-_BETTER, _WORSE, _OPEN = "#0072b2", "#d55e00", "#888888"
+_BETTER, _WORSE, _OPEN = _COLOURS[0], _COLOURS[1], _COLOURS[-1]
 #: Height of a row, height of all that is around the rows, and width of a plot, inches.
 _ROW, _HEAD, _WIDTH = 0.3, 1.0, 7.6
 #: Characters of tie groups that a plot has room for.

@@ -27,11 +27,9 @@ _LARGEST = 100_000
 _HEAD = """# Robustness
 
 Made by `posebench board render` from the files in `robustness/`; do not edit by hand. [What is changed, and how it is
-measured](../docs/robustness.md). Each row is one training (seed 0); an interval covers other takes, not other seeds.
+measured](../docs/robustness.md). A row is one training: its intervals cover other takes, not other seeds.
 """
-_METHODS = (
-    "`keypoints`: those of the training. A method's page says how it is trained; rows of another context or supervision are no match."
-)
+_METHODS = "`frames`: how many one pose depends on. `keypoints`: those of the training, whose details are on the page of the method."
 _TRAINING = """Error of the training on keypoints with errors minus error of the same training on exact ones, PA-MPJPE, paired over takes,
 with the 95 % interval. Below 0, training on errors helps."""
 
@@ -83,10 +81,10 @@ def robustness_page(board: Path, studies: dict[str, Study]) -> str:
             wrapped_markdown(robustness_text(study).markdown()),
             "",
         ]
-        if pairs(study):
+        if found := _rises(study):
             parts += ["### Training on keypoints with errors\n", f"![Differences]({_plot(id, 'training')})\n"]
-            parts += [wrapped(_TRAINING), "", Document.of(_differences(study)).markdown(), ""]
-    files = " ".join(f"leaderboard/{FOLDER}/{path.name}" for path in sorted((board / FOLDER).glob("*.json")))
+            parts += [wrapped(_TRAINING), "", Document.of(_differences(found)).markdown(), ""]
+    files = " ".join(f"{board.resolve().name}/{FOLDER}/{path.name}" for path in sorted((board / FOLDER).glob("*.json")))
     parts += ["Each severity, and the differences between methods:\n", f"```bash\nposebench robustness show {files} --all\n```\n"]
     return "\n".join(parts)
 
@@ -104,7 +102,7 @@ def robustness_plots(board: Path, studies: dict[str, Study]) -> Iterator[tuple[P
     """Path, name and data of every plot of the page."""
     for id, study in studies.items():
         yield board / _plot(id, "curves"), "robustness", curve_data(summarise(study))
-        if found := pairs(study):
+        if found := _rises(study):
             yield board / _plot(id, "training"), "training on errors", _training_data(study, found)
 
 
@@ -126,13 +124,15 @@ def _methods(studies: dict[str, Study]) -> str:
     return f"{table}\n\n{wrapped(_METHODS)}"
 
 
-def _differences(study: Study) -> Table:
-    """A row for each pair of methods."""
-    kinds = (CLEAN, *study.protocol.conditions)
-    rows = []
-    for pair in pairs(study):
-        found = rises(study, pair.exact, pair.noisy)
-        rows.append([pair.name, *(_difference(found[kind]) for kind in kinds)])
+def _rises(study: Study) -> dict[str, dict[str, Value]]:
+    """Name of each pair to what training on errors changes, by kind."""
+    return {pair.name: rises(study, pair.exact, pair.noisy) for pair in pairs(study)}
+
+
+def _differences(found: dict[str, dict[str, Value]]) -> Table:
+    """A row for each pair of methods, a column for each kind."""
+    kinds = list(next(iter(found.values())))
+    rows = [[name, *(_difference(value) for value in values.values())] for name, values in found.items()]
     return Table(["method", *kinds], rows, right=range(1, 1 + len(kinds)))
 
 
@@ -140,17 +140,13 @@ def _difference(value: Value) -> str:
     return f"{value.value:+.1f}" + (f" ±{value.half:.1f}" if value.half is not None else "")
 
 
-def _training_data(study: Study, found: list[Pair]) -> Data:
+def _training_data(study: Study, found: dict[str, dict[str, Value]]) -> Data:
     """For each pair and kind: the difference with its interval."""
     metric = study.protocol.metrics[0]
-    series = {}
-    for pair in found:
-        values = rises(study, pair.exact, pair.noisy)
-        series[pair.name] = [
-            {
-                "value": round(value.value, 2),
-                "interval": None if value.low is None or value.high is None else [round(value.low, 2), round(value.high, 2)],
-            }
-            for value in values.values()
-        ]
+
+    def point(value: Value) -> Data:
+        bounds = None if value.low is None or value.high is None else [round(value.low, 2), round(value.high, 2)]
+        return {"value": round(value.value, 2), "interval": bounds}
+
+    series = {name: [point(value) for value in values.values()] for name, values in found.items()}
     return {"axis": f"{metric.name} [{metric.unit}]", "kinds": [CLEAN, *study.protocol.conditions], "series": series}

@@ -78,12 +78,7 @@ def _files(board: Path, progress: Callable[[int, int], None] | None) -> dict[str
     texts = {path.relative_to(board).as_posix(): text for path, text in made.texts.items()}
     pages = {name: text for name, text in texts.items() if name.endswith(".md")}
     files = {name: text.encode() for name, text in texts.items() if name not in pages}
-    for path in [
-        *(path for path, _, _ in made.plots),
-        *board.glob("entries/**/*.json"),
-        *board.glob("speed/*.json"),
-        *board.glob("robustness/*.json"),
-    ]:
+    for path in [*(path for path, _, _ in made.plots), *(path for folder in _DATA for path in board.glob(f"{folder}/*.json"))]:
         files[path.relative_to(board).as_posix()] = path.read_bytes()
     pages |= _beside(board, pages, files)
     for number, (name, text) in enumerate(pages.items()):

@@ -140,8 +140,9 @@ def main() -> None:
         bodies: list[Array] = []
 
         def remembered(seen: Seen, joints: Skeleton, settings: Settings) -> Body:
-            bodies.append(np.log(body_of(seen, joints, settings).lengths))
-            return body_of(seen, joints, settings)
+            found = body_of(seen, joints, settings)
+            bodies.append(np.log(found.lengths))
+            return found
 
         for id in others[:: max(1, len(others) // TAKEN)]:
             case = case_of(lifter, dataset.load(id), "gt")

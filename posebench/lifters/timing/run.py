@@ -27,7 +27,7 @@ from posebench.lifters.timing.clock import Timer, alternate
 from posebench.lifters.timing.memory import Peak, peak_memory
 from posebench.lifters.timing.receptive_field import clip_length, receptive_field
 from posebench.lifters.timing.record import BackendDifference, Case, Record, Timed
-from posebench.lifters.timing.untrained import full_name, judge_finite, write_untrained
+from posebench.lifters.timing.untrained import judge_finite, network_of, write_untrained
 from posebench.networks.machine import machine, torch_threads
 
 #: Frames on which the poses of backends are compared.
@@ -146,9 +146,8 @@ def _open(
     """
     dataset = open_dataset("synthetic")
     lifters = {path: lifter_maker(path, threads=threads, device=device, changes=changes)(dataset) for path in paths}
-    drawn = [
-        str(write_untrained(name, scratch / f"untrained {number}")) for number, name in enumerate(dict.fromkeys(map(full_name, untrained)))
-    ]
+    networks = dict.fromkeys(map(network_of, untrained))
+    drawn = [str(write_untrained(network, scratch / f"untrained {number}")) for number, network in enumerate(networks)]
     lifters |= {path: open_lifter(path, dataset, threads=threads, device=device) for path in drawn}
     names = names_of(lifters)
     candidates = []

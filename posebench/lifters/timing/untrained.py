@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -23,24 +24,31 @@ _OWN_SIZE = "full"
 _SKELETON = "h36m17"
 
 
-def full_name(name: str) -> str:
-    """``METHOD+RECIPE/PRESET`` of a name in which recipe and preset may be left out.
+class Network(NamedTuple):
+    """A network without weights: of which method and recipe, and the preset whose size it has."""
+
+    method: str
+    recipe: str
+    preset: str
+
+
+def network_of(name: str) -> Network:
+    """The network that ``METHOD[+RECIPE][/PRESET]`` names: the recipe as in the names of a leaderboard's rows.
 
     Example:
-        >>> full_name("martinez"), full_name("repnet+paper"), full_name("repnet/quick")
-        ('martinez+tuned/full', 'repnet+paper/full', 'repnet+tuned/quick')
+        >>> tuple(network_of("repnet+paper")), tuple(network_of("repnet/quick"))
+        (('repnet', 'paper', 'full'), ('repnet', 'tuned', 'quick'))
     """
     of_method, _, preset = name.partition("/")
     method, _, recipe = of_method.partition("+")
-    return f"{method}+{present_recipe(recipe or TUNED)}/{preset or _OWN_SIZE}"
+    return Network(method, present_recipe(recipe or TUNED), preset or _OWN_SIZE)
 
 
-def write_untrained(name: str, folder: Path) -> Path:
+def write_untrained(network: Network, folder: Path) -> Path:
     """Write the folder of a run whose weights have been drawn and whose statistics are those of no data. It is for timing only.
 
     Args:
-        name: ``METHOD[+RECIPE][/PRESET]``: the recipe as in the names of a leaderboard's rows, by default ``tuned``; the preset whose size
-            the network has, by default ``full``.
+        network: what is drawn.
         folder: to write to; it is made.
 
     Returns:
@@ -49,8 +57,7 @@ def write_untrained(name: str, folder: Path) -> Path:
     Raises:
         PosebenchError: no such method, recipe or preset.
     """
-    of_method, _, preset = full_name(name).partition("/")
-    method, _, recipe = of_method.partition("+")
+    method, recipe, preset = network
     content, where = read_method(method)
     settings = resolve(content, load_baseline(method).Settings, where=where, recipe=recipe, preset=preset)
     word = UNTRAINED if preset == _OWN_SIZE else f"{UNTRAINED}, {preset}"

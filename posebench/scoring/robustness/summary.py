@@ -181,10 +181,8 @@ def rises(study: Study, first: Method, second: Method) -> dict[str, Value]:
     averages = _Averages([Row(take, take.partition("/")[0], take, "", "") for take in study.takes], study.protocol.headline)
 
     def of(method: Method) -> dict[str, Array]:
-        found = {
-            kind: _mean_of([_means(method, metric, f"{kind}/{severity}") for severity in SEVERITIES]) for kind in study.protocol.conditions
-        }
-        return {CLEAN: _means(method, metric, CLEAN), **found}
+        by_kind = {kind: _mean_of(columns) for kind, columns in _by_kind(study, method, metric).items()}
+        return {CLEAN: _means(method, metric, CLEAN), **by_kind}
 
     mine, other = of(first), of(second)
     return {kind: averages.of(other[kind] - mine[kind]) for kind in mine}
@@ -207,8 +205,12 @@ def _means(method: Method, metric: str, condition: str) -> Array:
 
 def _corrupted(study: Study, method: Method, metric: str) -> Array:
     """(takes,) mean over kinds and severities."""
-    values = [_means(method, metric, f"{kind}/{severity}") for kind in study.protocol.conditions for severity in SEVERITIES]
-    return _mean_of(values)
+    return _mean_of([values for columns in _by_kind(study, method, metric).values() for values in columns])
+
+
+def _by_kind(study: Study, method: Method, metric: str) -> dict[str, list[Array]]:
+    """Kind to the means (takes,) at each severity."""
+    return {kind: [_means(method, metric, f"{kind}/{severity}") for severity in SEVERITIES] for kind in study.protocol.conditions}
 
 
 def _mean_of(values: Sequence[Array]) -> Array:
@@ -240,9 +242,7 @@ class _Averages:
 
 
 def _row(study: Study, method: Method, metric: str, averages: _Averages, mean: Array, group: str, floor: Method | None) -> MethodRow:
-    kinds = study.protocol.conditions
-    clean = _means(method, metric, CLEAN)
-    by_kind = {kind: [_means(method, metric, f"{kind}/{severity}") for severity in SEVERITIES] for kind in kinds}
+    clean, by_kind = _means(method, metric, CLEAN), _by_kind(study, method, metric)
     curves = {kind: tuple(_value(values) for values in columns) for kind, columns in by_kind.items()}
     values = {kind: averages.of(_mean_of(columns)) for kind, columns in by_kind.items()}
     higher = higher_is_better(metric)
@@ -252,7 +252,7 @@ def _row(study: Study, method: Method, metric: str, averages: _Averages, mean: A
     reference = study.protocol.reference
     relative = {}
     if reference and metric == study.protocol.metrics[0].name:
-        relative = {kind: 100.0 * sum(curves[kind]) / sum(reference[1][kind]) for kind in kinds}
+        relative = {kind: 100.0 * sum(curves[kind]) / sum(reference[1][kind]) for kind in curves}
     at_rest = averages.of(clean)
     return MethodRow(
         name=method.name,

@@ -17,30 +17,21 @@ from posebench.cli.main import main
 from posebench.lifters.run import open_run
 from posebench.lifters.timing.record import load_record
 from posebench.lifters.timing.run import speed
-from posebench.lifters.timing.untrained import judge_finite, write_untrained
+from posebench.lifters.timing.untrained import judge_finite, network_of, write_untrained
 
 FEW = {"batches": (1, 4), "rounds": 2, "seconds": 1e-6}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def no_process_for_memory():
-    """Memory is measured in test_run.py; a process for every lifter is most of these tests' time."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("posebench.lifters.timing.run.peak_memory", lambda *_: None)
-        yield
-
-
 @pytest.fixture(scope="module")
-def record():
+def record(no_process_for_memory):  # noqa: ARG001 - a fixture of a fixture
     names = ["martinez+paper/smoke", "martinez/smoke", "martinez+tuned/smoke"]
     return speed([], untrained=names, track=True, **FEW)
 
 
 def test_a_network_has_the_size_of_its_recipe_and_preset(tmp_path):
     """Two linear layers a block: 2 D in, 3 (J - 1) D out. Sizes as in the papers' own form: Martinez 4.29 M."""
-    paper, smoke = (
-        open_run(write_untrained(name, tmp_path / name.replace("/", "-"))) for name in ("martinez+paper", "martinez+paper/smoke")
-    )
+    networks = map(network_of, ("martinez+paper", "martinez+paper/smoke"))
+    paper, smoke = (open_run(write_untrained(network, tmp_path / network.preset)) for network in networks)
     sizes = [sum(value.numel() for value in one.method.lifter.parameters()) for one in (paper, smoke)]
     assert sizes[0] == 4_293_680 > sizes[1]
     assert paper.info.provenance.named("martinez") == "martinez+paper (untrained)"
@@ -50,7 +41,7 @@ def test_a_network_has_the_size_of_its_recipe_and_preset(tmp_path):
 def test_weights_are_the_same_each_time_and_other_random_numbers_are_left_alone(tmp_path):
     torch.manual_seed(5)
     before = torch.get_rng_state()
-    one, other = (write_untrained("martinez/smoke", tmp_path / name) for name in "ab")
+    one, other = (write_untrained(network_of("martinez/smoke"), tmp_path / name) for name in "ab")
     assert torch.equal(torch.get_rng_state(), before)
     assert (one / "lifter.safetensors").read_bytes() == (other / "lifter.safetensors").read_bytes()
 

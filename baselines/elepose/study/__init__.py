@@ -1,0 +1,1 @@
+"""What was measured for the recipe."""
