@@ -5,6 +5,7 @@ import pytest
 
 from posebench.base.errors import PosebenchError
 from posebench.board.pages.leaderboard import leaderboard_page
+from posebench.board.pages.paper_order import PAPERS_ORDER
 from posebench.board.pages.reported import reported_page
 from posebench.board.published.reader import load_published
 from posebench.board.published.speed import published_speed
@@ -418,3 +419,17 @@ def test_no_cell_of_the_committed_rows_is_a_paragraph():
     text = "".join(published_section(published, protocol) for protocol in protocols) + published_speed(published)
     cells = [re.sub(r"\]\(\S+\)", "]", cell).strip() for line in text.splitlines() if line.startswith("| ") for cell in line.split("|")]
     assert max(map(len, cells)) <= 70
+
+
+@pytest.mark.parametrize(("better", "worse"), [pair for pair in PAPERS_ORDER if "ites" not in pair])
+def test_the_order_of_the_papers_is_that_of_the_published_numbers(better: str, worse: str) -> None:
+    """ITES is left out: what its abstract says compares classes of methods, not two numbers."""
+    book = load_published(COMMITTED)
+    assert book is not None
+
+    def best(method: str) -> float:
+        papers = {paper.id for paper in book.papers.values() if method in paper.methods}
+        rows = [row for row in book.rows if row.paper in papers and not row.variant and (row.dataset, row.keypoints) == ("h36m", "gt")]
+        return min(float(value.printed) for row in rows for value in row.values if value.metric == "PA-MPJPE")
+
+    assert best(better) < best(worse)
