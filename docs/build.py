@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SECTIONS: dict[str, list[str]] = {
     "Start": ["README.md", "docs/quickstart.md", "docs/how-to/score.md", "docs/how-to/run-your-lifter.md", "docs/how-to/*.md"],
     "Score": [f"docs/{name}.md" for name in ("files", "formats", "metrics", "coverage", "explain", "diagnose", "report")],
-    "Lift and train": [f"docs/{name}.md" for name in ("lifters", "lift", "rigid_track", "training", "speed", "robustness")],
+    "Lift and train": [f"docs/{name}.md" for name in ("lifters", "lift", "training", "speed", "robustness")],
     "Data and protocols": [
         "protocols/README.md",
         "docs/datasets.md",

@@ -1,7 +1,7 @@
 """Figures of the tracker: ``python -m posebench.display.tracking RUN --root DIR --idea idea.png --worst worst.png``.
 
-Clips are those of ``cmu``'s tuning subject, for a run made with ``--tune``; see ``docs/rigid_track.md``. ``--idea`` shows what the tracker
-does to one bone; ``--worst`` shows the clips whose tracked poses have the largest PA-MPJPE.
+Clips are those of ``cmu``'s tuning subject, for a run made with ``--tune``; see ``baselines/rigid_track/README.md``. ``--idea`` shows
+what the tracker does to one bone; ``--worst`` shows the clips whose tracked poses have the largest PA-MPJPE.
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ Made by `posebench board render`; do not edit by hand.
 * **Method.** The page behind its name has every number of the row, where it comes from, and the commands that make it again.
 * **Form.** `paper`: the method as its paper describes it. `released`: as the authors' code has it, where the two differ. `tuned`: changed
   by this project in network, losses or side information; it says nothing about the paper's method. `+ tracking`: its poses are then
-  [made those of one rigid body](../docs/rigid_track.md), which is not of the paper. The form links to the page of the method, which lists
-  what differs.
+  [made those of one rigid body](../baselines/rigid_track/README.md), which is not of the paper. The form links to the page of the
+  method, which lists what differs.
 * **Budget.** How long the training was: `smoke` takes seconds, `quick` 10 to 17 minutes on one CPU thread, `full` is the paper's work.
   `quick` is a small part of what the papers spent: rows compare with each other, not with the papers' tables.
 * **3D seen, and side information.** The 3D that the method has seen in training: `none`, `unpaired 3D` or `paired 3D`. Side information

@@ -23,7 +23,7 @@ def configure(parser: Parser) -> None:
     add_threads(parser, "of a run or an ONNX model; 0 for the choice of PyTorch or ONNX Runtime")
     override = "override a test-time setting of a trained run (may be given more than once)"
     parser.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help=override)
-    parser.add_argument("--track", action="store_true", help="make the poses of each clip those of one rigid body: docs/rigid_track.md")
+    parser.add_argument("--track", action="store_true", help="make the poses of each clip those of one rigid body: baselines/rigid_track")
     parser.add_argument("-o", "--output", metavar="PREDS", required=True, help=".npz or .h5")
 
 

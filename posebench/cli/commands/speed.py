@@ -30,7 +30,7 @@ def configure(parser: Parser) -> None:
     parser.add_argument("--untrained", metavar="NETWORK", nargs="+", default=[], help=sized)
     override = "override a test-time setting of the runs (may be given more than once)"
     parser.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help=override)
-    parser.add_argument("--track", action="store_true", help="time every lifter with tracking too: docs/rigid_track.md")
+    parser.add_argument("--track", action="store_true", help="time every lifter with tracking too: baselines/rigid_track")
     parser.add_argument("-o", "--output", metavar="FILE", help="write the record as JSON")
     add_json(parser)
 

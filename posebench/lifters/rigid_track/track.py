@@ -2,7 +2,7 @@
 
 **Convention.** Everything happens before a camera that looks at the root, with unit focal length. A joint lies on its ray r = (x, y, 1),
 at the place (c + d) r, where c is the distance of the root and d the joint's depth behind it. The unit is the mean distance from root to
-head. Prior art: docs/rigid_track.md.
+head. Prior art: baselines/rigid_track/README.md.
 """
 
 from __future__ import annotations
