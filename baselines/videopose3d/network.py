@@ -55,20 +55,27 @@ class TemporalNetwork(nn.Module):
         """
         # An exported network has a free number of frames.
         single = not torch.compiler.is_compiling() and sequence.shape[-1] == self.context
-        hidden = functional.conv1d(sequence, self.first.weight, stride=KERNEL) if single else self.first(sequence)
-        hidden = self._finish(hidden, 0)
+        if single:
+            return self._middle(sequence.transpose(1, 2))
+        hidden = self._finish(self.first(sequence), 0)
         for n, (wide, pointwise) in enumerate(zip(self.wide, self.pointwise, strict=True)):
-            if single:
-                middle, seen = hidden[..., 1::KERNEL], functional.conv1d(hidden, wide.weight, stride=KERNEL)
-            else:
-                reach = KERNEL ** (n + 1)
-                middle, seen = hidden[..., reach : hidden.shape[-1] - reach], wide(hidden)
-            hidden = middle + self._finish(pointwise(self._finish(seen, 2 * n + 1)), 2 * n + 2)
+            reach = KERNEL ** (n + 1)
+            middle = hidden[..., reach : hidden.shape[-1] - reach]
+            hidden = middle + self._finish(pointwise(self._finish(wide(hidden), 2 * n + 1)), 2 * n + 2)
         out: Tensor = self.last(hidden)
         return out
 
+    def _middle(self, windows: Tensor) -> Tensor:
+        """Windows (B, context, inputs) to (B, outputs, 1): three neighbouring frames make one, by a matrix, until one is left."""
+        hidden = self._finish(_thirds(windows, self.first.weight), 0)
+        for n, (wide, pointwise) in enumerate(zip(self.wide, self.pointwise, strict=True)):
+            middle = hidden.reshape(-1, KERNEL, hidden.shape[1])[:, 1]
+            seen = self._finish(_thirds(hidden, wide.weight), 2 * n + 1)
+            hidden = middle + self._finish(functional.linear(seen, pointwise.weight[..., 0]), 2 * n + 2)
+        return functional.linear(hidden, self.last.weight[..., 0], self.last.bias)[..., None]
+
     def _finish(self, hidden: Tensor, norm: int) -> Tensor:
-        """Batch norm, rectifier and dropout of (B, width, T)."""
+        """Batch norm, rectifier and dropout of (B, width, T) or (N, width)."""
         finished: Tensor = self.dropout(functional.relu(self.norms[norm](hidden)))
         return finished
 
@@ -77,6 +84,12 @@ class TemporalNetwork(nn.Module):
         for norm in self.norms:
             assert isinstance(norm, nn.BatchNorm1d)
             norm.momentum = momentum
+
+
+def _thirds(frames: Tensor, weight: Tensor) -> Tensor:
+    """A convolution of weight (outputs, inputs, KERNEL) and as large a stride, over frames (N, inputs) or (B, T, inputs), to (N / 3, outputs)."""
+    taps = weight.transpose(1, 2).flatten(1)
+    return functional.linear(frames.reshape(-1, taps.shape[1]), taps)
 
 
 class VideoPoseLifter(nn.Module):

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from posebench.lifters import simple_lifters
 from posebench.networks.recipe import baselines
 from posebench.predictions.disclosure import FACTS, NONE, NOT_STATED, OF_UNTRAINED, supervision_in_words, why_unranked
-from posebench.predictions.provenance import TRACKED, Provenance, context_in_words
+from posebench.predictions.provenance import Provenance, context_in_words, untracked_recipe
 from posebench.scoring.sums import Row, Sums, average
 
 SCHEMA = 4
@@ -139,7 +139,8 @@ class Entry:
         made = self.seeds[0].provenance
         if made is None:
             return "untrained" if self.untrained else NOT_STATED
-        return f"{made.form} + tracking" if made.recipe.endswith(TRACKED) else made.form
+        how = untracked_recipe(made.recipe)[1]
+        return made.form + (" + tracking" * bool(how)) + (" as a stream" * ("--lag" in how))
 
     @property
     def untrained(self) -> bool:
@@ -178,7 +179,7 @@ class Entry:
         made = self.seeds[0].provenance
         if self._learnt_elsewhere:
             return ELSEWHERE
-        return ABLATION if made and self.method in baselines() and made.recipe.removesuffix(TRACKED) != made.form else METHOD
+        return ABLATION if made and self.method in baselines() and untracked_recipe(made.recipe)[0] != made.form else METHOD
 
     def is_parent_of(self, other: Entry) -> bool:
         """Whether ``other`` is this row with one thing changed: a part of the method, or the training data."""

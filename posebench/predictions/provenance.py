@@ -29,6 +29,30 @@ _OF_ONE_SEED = re.compile(r", seed [0-9]+\), weights [0-9a-f]+$")
 WHOLE_CLIP = 0
 #: What the name of a recipe ends with if its poses were tracked (:mod:`posebench.lifters.rigid_track`).
 TRACKED = "-track"
+_OF_TRACKED = re.compile(r"(?P<trained>.+?)-track(?:-lag(?P<lag>[0-9]+))?")
+
+
+def tracked_recipe(recipe: str, lag: int | None = None) -> str:
+    """What a recipe is called whose poses were tracked; as a stream, with the frames that it waits for.
+
+    Example:
+        >>> tracked_recipe("tuned"), tracked_recipe("tuned", 5)
+        ('tuned-track', 'tuned-track-lag5')
+    """
+    return f"{recipe}{TRACKED}" + ("" if lag is None else f"-lag{lag}")
+
+
+def untracked_recipe(recipe: str) -> tuple[str, str]:
+    """The recipe that was trained, and the options of ``posebench predict`` that tracked its poses; none if they were not tracked.
+
+    Example:
+        >>> untracked_recipe("tuned-track"), untracked_recipe("tuned-track-lag5"), untracked_recipe("paper")
+        (('tuned', '--track'), ('tuned', '--track --lag 5'), ('paper', ''))
+    """
+    found = _OF_TRACKED.fullmatch(recipe)
+    if found is None:
+        return recipe, ""
+    return found["trained"], "--track" if found["lag"] is None else f"--track --lag {found['lag']}"
 
 
 def context_in_words(frames: int) -> str:

@@ -20,7 +20,7 @@ from posebench.lifters import simple_lifters
 from posebench.metrics.behaviour import BEHAVIOUR
 from posebench.networks.recipe import baselines
 from posebench.predictions.forms import TUNED
-from posebench.predictions.provenance import TRACKED
+from posebench.predictions.provenance import untracked_recipe
 from posebench.scoring.protocol import Protocol
 from posebench.scoring.sums import group_means
 
@@ -188,8 +188,9 @@ def _training_commands(entry: Entry, number: int, protocol: Protocol) -> tuple[l
     made = entry.seeds[number].provenance
     assert made is not None, "all seeds of an entry have provenance, or none"
     seed = _seed_number(entry, number)
-    tracked, trained = TRACKED * made.recipe.endswith(TRACKED), made.recipe.removesuffix(TRACKED)
-    run = f"runs/{entry.name.replace(TRACKED, '')}-s{seed}"
+    trained, how = untracked_recipe(made.recipe)
+    tracked = made.recipe.removeprefix(trained)
+    run = f"runs/{entry.name.replace(tracked, '', 1)}-s{seed}"
     same_data = entry.learnt_on == entry.data["name"]
     root = "" if not needs_root(entry.learnt_on) else " --root DIR" if same_data else f" --root {_word(entry.learnt_on.upper())}"
     recipe = "" if trained == TUNED else f" --recipe {_word(trained)}"
@@ -206,8 +207,8 @@ def _training_commands(entry: Entry, number: int, protocol: Protocol) -> tuple[l
     predictions, result = f"{run}/predictions.npz", f"{run}/{protocol.id.replace('/', '-')}{tracked}.json"
     if not same_data or tracked:
         predictions = f"{run}/{protocol.dataset}{tracked}.npz"
-        how = " --track" if tracked else ""
-        lines.append(f"posebench predict {_word(run)}{how} {_dataset_options(entry, protocol)} -o {_word(predictions)}")
+        options = f"{how} {_dataset_options(entry, protocol)}".strip()
+        lines.append(f"posebench predict {_word(run)} {options} -o {_word(predictions)}")
     return [*lines, _score_command(predictions, protocol, result)], result
 
 

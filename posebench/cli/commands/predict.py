@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
+from posebench.base.errors import PosebenchError
 from posebench.cli import choices
 from posebench.cli.options import add_dataset, add_keypoints, add_split, add_threads, completed
 from posebench.cli.parser import Parser
@@ -24,6 +25,8 @@ def configure(parser: Parser) -> None:
     override = "override a test-time setting of a trained run (may be given more than once)"
     parser.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help=override)
     parser.add_argument("--track", action="store_true", help="make the poses of each clip those of one rigid body: baselines/rigid_track")
+    lag = "with --track: as a stream, so many frames late, in place of whole clips"
+    parser.add_argument("--lag", type=int, metavar="FRAMES", help=lag)
     parser.add_argument("-o", "--output", metavar="PREDS", required=True, help=".npz or .h5")
 
 
@@ -34,6 +37,8 @@ def run(args: Namespace) -> int:
     from posebench.lifters import joint_notes
     from posebench.lifters.choose import lifter_maker
 
+    if args.lag is not None and not args.track:
+        raise PosebenchError("--lag without --track", "both, or neither", "add --track to get poses of a rigid body as a stream")
     with progress(f"predicting with {args.lifter}") as advance:
         # A wrong name or file is reported before the dataset is read.
         make = lifter_maker(args.lifter, threads=args.threads, changes=args.set)
@@ -41,8 +46,9 @@ def run(args: Namespace) -> int:
         lifter = make(dataset)
         if args.track:
             from posebench.lifters.rigid_track.lifter import Tracked
+            from posebench.lifters.rigid_track.stream import TrackedStream
 
-            lifter = Tracked(lifter)
+            lifter = Tracked(lifter) if args.lag is None else TrackedStream(lifter, args.lag)
         poses = predict(lifter, dataset, keypoints=args.keypoints, split=args.split, progress=advance, log=log)
         save_predictions(
             args.output,

@@ -13,7 +13,7 @@ from posebench.base.skeletons import skeleton
 from posebench.lifters import Lifter, LifterInfo
 from posebench.lifters.rigid_track.smooth import FILTER, removed, smoothed
 from posebench.lifters.rigid_track.track import DEFAULT, Settings, track
-from posebench.predictions.provenance import TRACKED, WHOLE_CLIP, Provenance
+from posebench.predictions.provenance import WHOLE_CLIP, Provenance, tracked_recipe
 
 #: What tracking uses besides the lifter's own supervision, in the words of a provenance.
 KNOWN = "rigid symmetric body within a clip"
@@ -46,29 +46,45 @@ class Tracked:
         Raises:
             PosebenchError: no camera, and no nominal one of the inner lifter.
         """
-        info = self.inner.info
-        if isinstance(camera, Camera):
-            focal, centre = camera.focal, camera.centre
-        elif info.nominal_camera is not None:
-            focal, centre = np.array(info.nominal_camera[:2]), np.array(info.nominal_camera[2:])
-        else:
-            raise PosebenchError("no camera", "the camera of these keypoints: tracking needs their rays", "leave --track out")
+        focal, centre = intrinsics_for(self.inner.info, camera)
         smooth = smoothed(keypoints)
         poses = self.inner.lift(smooth, camera)
         noise = removed(keypoints, smooth) / focal.mean()
-        return track(poses, (smooth - centre) / focal, skeleton(info.skeleton), self.settings, noise=noise)
+        return track(poses, (smooth - centre) / focal, skeleton(self.inner.info.skeleton), self.settings, noise=noise)
 
 
-def tracked_provenance(made: Provenance) -> Provenance:
-    """The provenance of a lifter, tracked: another recipe, the whole clip as context, smoothed keypoints, calibration at test time."""
+def intrinsics_for(info: LifterInfo, camera: Any) -> tuple[Array, Array]:
+    """Focal length and centre (2,) px of a clip's camera, or of the lifter's nominal one where the clip has none.
+
+    Raises:
+        PosebenchError: neither is known.
+    """
+    if isinstance(camera, Camera):
+        return camera.focal, camera.centre
+    if info.nominal_camera is None:
+        raise PosebenchError("no camera", "the camera of these keypoints: tracking needs their rays", "leave --track out")
+    return np.array(info.nominal_camera[:2]), np.array(info.nominal_camera[2:])
+
+
+def tracked_provenance(made: Provenance, context: int = WHOLE_CLIP, lag: int | None = None) -> Provenance:
+    """The provenance of a lifter, tracked: another recipe and context, smoothed keypoints, calibration at test time.
+
+    Args:
+        made: that of the lifter.
+        context: the most frames that a pose depends on.
+        lag: of a stream, frames; None for whole clips.
+
+    Raises:
+        PosebenchError: the lifter works at test time itself.
+    """
     before = "" if made.test_time in ("", "none") else made.test_time
     if before:
         found = f"{made.recipe}, which does this at test time: {before}"
         raise PosebenchError(found, "a lifter that does nothing at test time", "leave --track out, or --set correction=none")
     return replace(
         made,
-        recipe=f"{made.recipe}{TRACKED}",
-        context=WHOLE_CLIP,
+        recipe=tracked_recipe(made.recipe, lag),
+        context=context,
         online="no",
         test_time="calibration, own clip",
         input_filter=FILTER if made.input_filter in ("", "none") else f"{made.input_filter} + {FILTER}",
