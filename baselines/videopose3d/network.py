@@ -87,7 +87,7 @@ class TemporalNetwork(nn.Module):
 
 
 def _thirds(frames: Tensor, weight: Tensor) -> Tensor:
-    """A convolution of weight (outputs, inputs, KERNEL) and as large a stride, over frames (N, inputs) or (B, T, inputs), to (N / 3, outputs)."""
+    """Frames (B, T, inputs), or (N, inputs), convolved by weight (outputs, inputs, KERNEL) with strides, to (N / 3, outputs)."""
     taps = weight.transpose(1, 2).flatten(1)
     return functional.linear(frames.reshape(-1, taps.shape[1]), taps)
 

@@ -233,6 +233,21 @@ def test_a_tracked_row_is_a_method_whose_form_context_and_commands_say_so(tmp_pa
     assert f"posebench score {run}/synthetic-track.npz --protocol synthetic -o {run}/synthetic-track.json" in page
 
 
+def test_the_row_of_a_stream_says_so_and_its_commands_have_the_lag(tmp_path, results, made):
+    stream = {**made, "seed": 0, "trained_on": "synthetic 1 a5: S1", "form": "paper", "recipe": "paper-track-lag5", "context": 164}
+    add(
+        tmp_path,
+        [replace(results["good"], predictions=replace(results["good"].predictions, method="martinez", provenance=stream))],
+        ["good"],
+    )
+    render(tmp_path)
+    (row,) = load_entries(tmp_path)
+    assert (row.role, row.form, row.facts["context"]) == (METHOD, "paper + tracking as a stream", "164")
+    run = "runs/martinez+paper-gt-quick-s0"
+    command = f"posebench predict {run} --track --lag 5 --dataset synthetic --keypoints gt -o {run}/synthetic-track-lag5.npz"
+    assert command in row.path(tmp_path).with_suffix(".md").read_text()
+
+
 def test_names_from_other_people_break_no_page_table_plot_or_command(tmp_path, results, made):
     import csv
     import xml.etree.ElementTree

@@ -25,7 +25,8 @@ LONGEST = 1000
 class Stream:
     """One clip whose frames arrive in order; each is lifted, and the last ``memory`` of them are tracked, every ``step`` frames.
 
-    A pose depends on at most ``memory + step`` frames before it, and on ``lag`` to ``lag + step - 1`` frames after it.
+    A pose depends on ``lag`` to ``lag + step - 1`` frames after it, and on at most ``2 (memory + step)`` before it: it is tracked together
+    with poses of the last ``memory`` frames, which were lifted from keypoints that were smoothed over so many frames before them.
 
     Attributes:
         inner: the lifter. One that sees several frames lifts all that are kept, each time.
@@ -107,7 +108,7 @@ class TrackedStream:
     @property
     def context(self) -> int:
         """The most frames that a pose depends on."""
-        return self.memory + self.lag + 2 * self.step - 1
+        return 2 * (self.memory + self.step) + self.lag + self.step
 
     def lift(self, keypoints: Array, camera: Any) -> Array:
         """Keypoints (T, J, 2) px of one clip to tracked poses (T, J, 3), camera frame, root at the origin, in the inner lifter's unit.

@@ -22,13 +22,14 @@ from posebench.lifters import Lifter
 from posebench.lifters.choose import lifter_maker
 from posebench.lifters.rigid_track import trials
 from posebench.lifters.rigid_track.smooth import removed, smoothed
+from posebench.lifters.rigid_track.stream import TrackedStream
 from posebench.lifters.rigid_track.track import DEFAULT, Array, Body, Seen, Settings, body_of, track
 from posebench.metrics.position import pa_mpjpe
 
 SUBJECT = "S131"
 SOURCES = ("gt", "gauss5", "detector")
-#: Frames of windows, and lags of streams, that are tried.
-WINDOWS, LAGS = (27, 81, 162), (5, 15, 30, 60)
+#: Frames of windows, and lags, memories and steps of streams, that are tried.
+WINDOWS, STREAMS = (27, 81, 162), ((0, 150, 5), (5, 150, 5), (15, 150, 5), (5, 75, 5), (5, 300, 5), (5, 150, 1), (5, 150, 10))
 #: First lengths, frames, of the groups of clips that are reported.
 LENGTHS = (0, 200, 300, 400)
 #: Frames that the mean body of the training clips counts for, and how many of these clips are taken.
@@ -39,12 +40,15 @@ class Case(NamedTuple):
     """One clip and source.
 
     Attributes:
+        clip, source: that were lifted.
         truth: (T, J, 3) mm, camera frame, absolute.
         given, smooth: (T, J, 2) keypoints, unit focal length, as given and smoothed.
         lifted, from_smooth: (T, J, 3) the lifter's poses from either.
         noise: (J,) deviation that smoothing took away.
     """
 
+    clip: Clip
+    source: str
     truth: Array
     given: Array
     smooth: Array
@@ -64,7 +68,7 @@ def case_of(lifter: Lifter, clip: Clip, source: str) -> Case:
         return np.asarray(lifter.lift(keypoints, camera), np.float64)
 
     noise = removed(given, smooth) / camera.focal.mean()
-    return Case(clip.pose, _rays(given, camera), _rays(smooth, camera), lifted(given), lifted(smooth), noise)
+    return Case(clip, source, clip.pose, _rays(given, camera), _rays(smooth, camera), lifted(given), lifted(smooth), noise)
 
 
 def _rays(keypoints: Array, camera: Camera) -> Array:
@@ -72,7 +76,7 @@ def _rays(keypoints: Array, camera: Camera) -> Array:
     return rays
 
 
-def table(joints: Skeleton, mean_body: Array | None) -> Iterator[tuple[str, Callable[[Case], Array]]]:
+def table(lifter: Lifter, joints: Skeleton, mean_body: Array | None) -> Iterator[tuple[str, Callable[[Case], Array]]]:
     """The rows: words, and what makes the poses of a case."""
 
     def tracker(case: Case, settings: Settings = DEFAULT) -> Callable[[Array, Array], Array]:
@@ -105,10 +109,11 @@ def table(joints: Skeleton, mean_body: Array | None) -> Iterator[tuple[str, Call
     yield "bound: true lengths", body(lambda case: trials.true_body(case.truth, lengths=True, sizes=False))
     yield "bound: true sizes", body(lambda case: trials.true_body(case.truth, lengths=False, sizes=True))
     yield "bound: true lengths and sizes", body(lambda case: trials.true_body(case.truth, lengths=True, sizes=True))
-    for lag in LAGS:
+    for lag, memory, step in STREAMS:
+        stream = TrackedStream(lifter, lag, memory, step)
         yield (
-            f"a stream, {lag} frames late",
-            lambda case, lag=lag: trials.with_lag(tracker(case), lag)(case.from_smooth, case.smooth),  # type: ignore[misc]
+            f"stream: lag {lag}, memory {memory}, step {step}",
+            lambda case, stream=stream: stream.lift(case.clip.keypoints(case.source), case.clip.camera),  # type: ignore[misc]
         )
 
 
@@ -149,7 +154,7 @@ def main() -> None:
             track(case.from_smooth, case.smooth, joints, body=remembered)
         mean_body = np.mean(bodies, axis=0)
     print(f"{'PA-MPJPE by frame, mm':36}" + "".join(f"{source:>10}" for source in cases))
-    for words, of in table(joints, mean_body):
+    for words, of in table(lifter, joints, mean_body):
         if not any(word in words for word in args.rows):
             continue
         print(f"{words:36}" + "".join(f"{error(some, of):10.2f}" for some in cases.values()), flush=True)

@@ -96,19 +96,6 @@ def in_windows(tracker: Callable[[Array, Array], Array], frames: int) -> Callabl
     return tracked
 
 
-def with_lag(tracker: Callable[[Array, Array], Array], lag: int, step: int = 20) -> Callable[[Array, Array], Array]:
-    """A tracker as a stream, ``step`` frames at a time: a pose is predicted from all frames before it and at least ``lag`` after it."""
-
-    def tracked(poses: Array, keypoints: Array) -> Array:
-        parts = []
-        for start in range(0, len(poses), step):
-            end = start + step + lag
-            parts.append(tracker(poses[:end], keypoints[:end])[start : start + step])
-        return np.concatenate(parts)
-
-    return tracked
-
-
 #: Settings that were tried, besides those of the tracker.
 SETTINGS: dict[str, Settings] = {
     "signs frame by frame": DEFAULT._replace(most_acceleration=0.0),

@@ -14,14 +14,14 @@ def test_it_prints_errors_of_the_tuning_subject_alone_and_the_cost(walkers, monk
     dataset = walkers()
     monkeypatch.setattr(study, "open_dataset", lambda *_: dataset)
     monkeypatch.setattr(study, "SUBJECT", "B")
-    monkeypatch.setattr(study, "LAGS", (30,))
+    monkeypatch.setattr(study, "STREAMS", ((5, 30, 5),))
     monkeypatch.setattr(sys, "argv", ["study", "flat", "--root", "DIR", "--keypoints", "gt", "--body"])
     study.main()
     printed = capsys.readouterr().out
     errors = dict(re.findall(r"^(.{36}) +([\d.]+)$", printed, flags=re.MULTILINE))
     names = [name.strip() for name in errors]
     assert names[:4] == ["as lifted", "smoothed and lifted", "tracked", "keypoints not smoothed"]
-    assert len(names) == 6 + len(trials.SETTINGS) + 2 + len(study.SHRUNK) + len(study.WINDOWS) + len(study.LAGS) + 3
+    assert len(names) == 6 + len(trials.SETTINGS) + 2 + len(study.SHRUNK) + len(study.WINDOWS) + len(study.STREAMS) + 3
     assert all(0.0 < float(error) < 500.0 for error in errors.values())
     lifter = posebench.lifters.choose.lifter_maker("flat")(dataset)
     expected = []
@@ -43,7 +43,7 @@ def test_planted_feet_and_lines_leave_a_true_body_as_it_is(body):
         assert np.linalg.norm(tracked - plain, axis=-1).mean() < 10.0, "mm"
 
 
-def test_a_stream_and_windows_cover_every_frame(body):
+def test_windows_cover_every_frame(body):
     poses, keypoints = body
     seen = []
 
@@ -53,6 +53,3 @@ def test_a_stream_and_windows_cover_every_frame(body):
 
     np.testing.assert_array_equal(trials.in_windows(tracker, 50)(poses, keypoints), poses)
     assert seen == [50, 50, 20]
-    seen.clear()
-    np.testing.assert_array_equal(trials.with_lag(tracker, 30, 50)(poses, keypoints), poses)
-    assert seen == [80, 120, 120]
