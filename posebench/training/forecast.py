@@ -21,7 +21,7 @@ from posebench.training.gather import split_takes
 from posebench.training.job import Job
 from posebench.training.loop import steps_in, take_step
 from posebench.training.run import job_of_teacher, poses_seen, training_data
-from posebench.training.teacher import lift_frames, open_teacher
+from posebench.training.teacher import open_teacher, taught
 
 #: Steps are measured in this many epochs, spread evenly over the training: stages and warm-ups differ in cost.
 _PLACES = 5
@@ -118,9 +118,9 @@ def _forecast(job: Job, measured: bool) -> tuple[Forecast, Method]:
         teaching = open_teacher(job.teacher, job.recipe, settings.teacher_baseline[0], job.device).lifter.method
     elif settings.teacher_baseline:
         teacher, teaching = _forecast(job_of_teacher(job), measured)
-    _, data = training_data(part, None)
+    _, data = training_data(part)
     if teaching:
-        data = replace(data, teacher_poses=lift_frames(teaching, data))
+        data = taught(teaching, data, settings)
     torch.manual_seed(job.recipe.seed)
     method = build(job.recipe).to(job.device)
     clock = _clock(job)

@@ -59,7 +59,7 @@ def test_all_samples_are_counted_though_few_takes_are_read(job, method, changes,
     assert forecast(one, measured=False) == whole
     from posebench.lifters.run import build
 
-    method_whole, data = build(one.recipe), training_data(one, None)[1]
+    method_whole, data = build(one.recipe), training_data(one)[1]
     method_whole.prepare(data)
     assert (whole.samples, whole.frames) == (len(method_whole.samples(data)), len(data.keypoints))
 

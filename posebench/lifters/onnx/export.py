@@ -78,7 +78,7 @@ def _export(folder: Path, path: Path, threads: int) -> Exported:
     lifter = open_run(folder, threads=threads)
     trained = without_flip_averaging(lifter)
     assert trained is not None
-    if trained.info.context > 1 and not trained.method.slides:
+    if trained.info.context != 1 and not trained.method.slides:
         raise PosebenchError(
             f"{folder}: a pose of {trained.info.id} depends on {trained.info.context} frames",
             "a lifter of single frames, or one that is a convolution over time",
