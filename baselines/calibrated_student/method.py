@@ -32,11 +32,11 @@ from .placement import placed_on_keypoints
 from .settings import Settings
 
 #: What the pseudo poses rest on, in the words of a provenance.
+RIGID = "rigid symmetric body within a training clip"
 #: The context of a pose that depends on all frames of its clip, as in a provenance.
 WHOLE_CLIP = 0
 #: Deviation of the errors of the lengths and distances that the network is told in training, and share of samples that are told none.
 LENGTH_ERROR, UNKNOWN = 0.03, 0.3
-RIGID = "rigid symmetric body within a training clip"
 
 
 class CalibratedStudent(VideoPose3D):
@@ -81,9 +81,6 @@ class CalibratedStudent(VideoPose3D):
         image = data.keypoints - data.keypoints[:, self.lifter.root, None]
         self.image_unit = float(image[:, self.head].norm(dim=-1).mean())
         self.lifter.fit(self.pairs)
-        if settings.lengths:
-            assert self.pairs.poses is not None
-            self.lifter.lengths.copy_(bone_lengths(self.pairs.poses / METRE, list(self.joints.bones)).log().mean(dim=0))
 
     def losses(self, data: TrainingData, frames: Tensor, epoch: int) -> Iterator[tuple[str, dict[str, Tensor]]]:  # noqa: ARG002
         """The weighted error of the poses and, weighted, of their changes; and the changes of their bone lengths."""

@@ -16,9 +16,10 @@ from posebench.networks.standardise import Standardise
 from posebench.networks.views import NEAREST, look_at_root, rotate, unproject
 
 from ..videopose3d.network import METRE, TemporalNetwork
+from .calibration import bone_lengths
 from .settings import Settings
 
-#: Image coordinates that the network's output 1 moves a joint by: a thirtieth of a body's usual extent.
+#: Image coordinates that the network's output 1 moves a joint by; heads are some 0.12 from the root.
 SHIFT = 0.005
 #: Change of the root's log distance by the network's output 1.
 AWAY = 0.2
@@ -30,7 +31,7 @@ class RayLifter(nn.Module):
     """Arrange the keypoints, apply the network, and place the joints.
 
     Of each joint the network predicts the depth behind the root and a small shift of its image, of the root its distance. The attributes
-    ``distance``, ``image`` and ``network`` name the tensors in weight files.
+    ``distance``, ``lengths``, ``image`` and ``network`` name the tensors in weight files.
     """
 
     distance: Tensor
@@ -44,18 +45,18 @@ class RayLifter(nn.Module):
         # Mean log bone lengths of the pseudo poses.
         self.register_buffer("lengths", torch.zeros(len(joints.bones)))
         self.image = Standardise(len(joints), 2)
-        self.told = settings.lengths
-        self.bones = len(joints.bones)
-        inputs = 2 * len(joints) + (self.bones + 2 if settings.lengths else 0)
+        self.told, self.bones = settings.lengths, list(joints.bones)
+        inputs = 2 * len(joints) + (len(self.bones) + 2 if settings.lengths else 0)
         self.network = TemporalNetwork(inputs, 3 * len(joints), width=settings.width, blocks=settings.blocks, dropout=settings.dropout)
         self.reach = self.network.context // 2
 
     def fit(self, data: TrainingData) -> None:
-        """Take the statistics of the training split's views, and the mean distance of its pseudo poses (N, J, 3)."""
+        """Take the statistics of the training split's views, and mean distance and bone lengths of its pseudo poses (N, J, 3)."""
         assert data.poses is not None
         seen = look_at_root(data.keypoints, self.root, self.tilt)
         self.image.fit(self.arranged(seen.image, data.keypoints))
         self.distance.copy_(data.poses[:, self.root].norm(dim=-1).mean() / METRE)
+        self.lengths.copy_(bone_lengths(data.poses / METRE, self.bones).log().mean(dim=0))
 
     def arranged(self, image: Tensor, keypoints: Tensor) -> Tensor:
         """Views (N, J, 2) of cameras that look at the root, with the root's own keypoint in its place, where they have zeros."""
@@ -81,7 +82,7 @@ class RayLifter(nn.Module):
         seen = look_at_root(flat, self.root, self.tilt)
         given = self.image(self.arranged(seen.image, flat)).reshape(batch, frames, 2 * joints)
         if self.told:
-            given = torch.cat([given, given.new_zeros(batch, frames, self.bones + 2) if body is None else body], dim=-1)
+            given = torch.cat([given, given.new_zeros(batch, frames, len(self.bones) + 2) if body is None else body], dim=-1)
         out = self.network(given.transpose(1, 2)).transpose(1, 2).unflatten(2, (joints, 3))
         kept = slice(self.reach, frames - self.reach)
         image = seen.image.unflatten(0, (batch, frames))[:, kept]
