@@ -49,7 +49,8 @@ class Forecast:
         poses: training poses seen in all, each time counted.
         step_s: seconds of a step, measured.
         measured: measured steps.
-        preparation_s: seconds before the first step: statistics of the data, and initial weights where they are chosen.
+        preparation_s: seconds before the first step: the teacher's poses of all frames, statistics of the data, and initial weights where
+            they are chosen.
         device: ``cpu`` or ``cuda``.
         threads: CPU threads.
         teacher: of the teacher, if it is trained first.
@@ -119,15 +120,18 @@ def _forecast(job: Job, measured: bool) -> tuple[Forecast, Method]:
     elif settings.teacher_baseline:
         teacher, teaching = _forecast(job_of_teacher(job), measured)
     _, data = training_data(part)
+    clock = _clock(job)
+    started = clock()
     if teaching:
         data = taught(teaching, data, settings)
+    teaching_s = clock() - started
     torch.manual_seed(job.recipe.seed)
     method = build(job.recipe).to(job.device)
-    clock = _clock(job)
     started = clock()
     method.prepare(data)
     preparation_s = clock() - started
     whole = _index(job, data)
+    preparation_s += teaching_s * len(whole.first) / len(data.first)  # as many frames as the whole split has
     samples = len(method.samples(whole))
     of_epoch = min(settings.samples or samples, samples)
     steps = settings.epochs * steps_in(of_epoch, settings.batch)
