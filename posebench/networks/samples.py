@@ -47,6 +47,8 @@ class TrainingData:
         nominal: the camera that is assumed for a clip without one, see :func:`nominal_camera`.
         teacher_poses: (N, J, 3) the teacher's predictions for these frames, camera frame, root at the origin, in the teacher's unit;
             None for a method without a teacher.
+        teacher_margins: (N, J) how much more the other place of each joint would cost the tracker of the teacher's poses, infinite where it
+            has none; None if they are not tracked.
         take: (N,) number of each frame's take, shared by its cameras; None if each clip is a take of its own.
         up: (N, 3) float32, the world's up direction in the camera frame; NaN where a clip has no camera or the dataset no up direction;
             None for a method without paired supervision.
@@ -64,6 +66,7 @@ class TrainingData:
     pool: PosePool | None = None
     take: Tensor | None = None
     teacher_poses: Tensor | None = None
+    teacher_margins: Tensor | None = None
     up: Tensor | None = None
 
     def neighbours(self, frames: Tensor, offsets: Tensor) -> Tensor:

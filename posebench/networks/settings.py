@@ -100,6 +100,11 @@ class Settings:
         """Id and recipe of the baseline that this method learns from (its teacher); None if it needs no teacher."""
         return None
 
+    @property
+    def teacher_tracked(self) -> bool:
+        """Whether the teacher's poses of each clip are tracked as one rigid body before the student sees them."""
+        return False
+
     def rate(self, epoch: float) -> float:
         """Factor on the learning rate after ``epoch`` epochs, which need not be a whole number.
 

@@ -21,7 +21,7 @@ from posebench.training.gather import split_takes
 from posebench.training.job import Job
 from posebench.training.loop import steps_in, take_step
 from posebench.training.run import job_of_teacher, poses_seen, training_data
-from posebench.training.teacher import lift_frames, open_teacher
+from posebench.training.teacher import open_teacher, taught
 
 #: Steps are measured in this many epochs, spread evenly over the training: stages and warm-ups differ in cost.
 _PLACES = 5
@@ -49,7 +49,8 @@ class Forecast:
         poses: training poses seen in all, each time counted.
         step_s: seconds of a step, measured.
         measured: measured steps.
-        preparation_s: seconds before the first step: statistics of the data, and initial weights where they are chosen.
+        preparation_s: seconds before the first step: the teacher's poses of all frames, statistics of the data, and initial weights where
+            they are chosen.
         device: ``cpu`` or ``cuda``.
         threads: CPU threads.
         teacher: of the teacher, if it is trained first.
@@ -118,16 +119,19 @@ def _forecast(job: Job, measured: bool) -> tuple[Forecast, Method]:
         teaching = open_teacher(job.teacher, job.recipe, settings.teacher_baseline[0], job.device).lifter.method
     elif settings.teacher_baseline:
         teacher, teaching = _forecast(job_of_teacher(job), measured)
-    _, data = training_data(part, None)
+    _, data = training_data(part)
+    clock = _clock(job)
+    started = clock()
     if teaching:
-        data = replace(data, teacher_poses=lift_frames(teaching, data))
+        data = taught(teaching, data, settings)
+    teaching_s = clock() - started
     torch.manual_seed(job.recipe.seed)
     method = build(job.recipe).to(job.device)
-    clock = _clock(job)
     started = clock()
     method.prepare(data)
     preparation_s = clock() - started
     whole = _index(job, data)
+    preparation_s += teaching_s * len(whole.first) / len(data.first)  # as many frames as the whole split has
     samples = len(method.samples(whole))
     of_epoch = min(settings.samples or samples, samples)
     steps = settings.epochs * steps_in(of_epoch, settings.batch)

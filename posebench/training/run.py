@@ -221,13 +221,16 @@ def learn(job: Job) -> None:
     recipe, settings, dataset, folder = job.recipe, job.settings, job.dataset, job.folder
     resume = job.resume and (folder / CHECKPOINT).is_file()  # killed before the first checkpoint: start again
     teacher = _teacher(job)
-    clips, data = training_data(job, teacher)
+    clips, data = training_data(job)
     if not resume:
         (folder / LOG).unlink(missing_ok=True)
 
+    wall_start, cpu_start = time.monotonic(), time.process_time()
+    if teacher:
+        job.log(f"taught by {teacher}")
+        data = teacher.teach(data, settings)
     torch.manual_seed(recipe.seed)
     method = build(recipe).to(job.device)
-    wall_start, cpu_start = time.monotonic(), time.process_time()
     method.prepare(data)
     preparation = _Seconds(time.monotonic() - wall_start, time.process_time() - cpu_start)
     watched = diagnostic_frames(dataset, clips)
@@ -243,12 +246,8 @@ def learn(job: Job) -> None:
     save_weights(folder, method.lifter, About(recipe.method, job.supervision, data.nominal, provenance, costs))
 
 
-def training_data(job: Job, teacher: Teacher | None) -> tuple[list[str], TrainingData]:
-    """Read all that a job's method may learn from.
-
-    Args:
-        job: the training.
-        teacher: predicts poses for the same keypoints.
+def training_data(job: Job) -> tuple[list[str], TrainingData]:
+    """Read all that a job's method may learn from, but for its teacher's poses.
 
     Returns:
         The clips that keypoints come from, and the data.
@@ -265,9 +264,6 @@ def training_data(job: Job, teacher: Teacher | None) -> tuple[list[str], Trainin
         data = replace(
             data, extra=gather(other, other.clip_ids("train"), keypoints, skeleton_id=dataset.skeleton, with_poses=False, device=device)
         )
-    if teacher:
-        job.log(f"taught by {teacher}")
-        data = replace(data, teacher_poses=teacher.predict(data))
     unpaired = f", and {len(pool.poses):,} unpaired 3D poses," if pool else ""
     threads = torch.get_num_threads()
     machine_words = f"{device}, {threads} thread{'' if threads == 1 else 's'}"

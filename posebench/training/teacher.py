@@ -20,8 +20,10 @@ from posebench.lifters.run import Trained, open_run, without_flip_averaging
 from posebench.networks.method import Method
 from posebench.networks.recipe import Recipe
 from posebench.networks.samples import TrainingData
+from posebench.networks.settings import Settings
 from posebench.networks.weights import WEIGHTS
 from posebench.predictions.provenance import Provenance, taught_by
+from posebench.training.tracked import tracked_frames
 
 #: Folder below a student's run that holds the teacher trained for it.
 FOLDER = "teacher"
@@ -57,9 +59,9 @@ class Teacher:
         is_default = (own.method, own.recipe) == default and (own.preset, own.seed) == (student.preset, student.seed)
         return student.recipe if is_default else f"{student.recipe}, teacher={own.recipe} {own.preset} seed {own.seed}"
 
-    def predict(self, data: TrainingData) -> Tensor:
-        """Poses (N, J, 3) of every training frame, camera frame, root at the origin."""
-        return lift_frames(self.lifter.method, data)
+    def teach(self, data: TrainingData, settings: Settings) -> TrainingData:
+        """The training data of a student with these settings, with the teacher's poses of every frame."""
+        return taught(self.lifter.method, data, settings)
 
     def add_to_provenance(self, student: Provenance) -> Provenance:
         """A student's provenance, with the teacher and with the side information and extra data of the teacher."""
@@ -79,6 +81,14 @@ class Teacher:
                 both[f"teacher_{name}"] = float(own[name])
                 both[name] = round(float(student[name]) + float(own[name]), 1)
         return {**both, "teacher_code": str(own.get("code", ""))}
+
+
+def taught(method: Method, data: TrainingData, settings: Settings) -> TrainingData:
+    """The training data of a student with these settings, with its teacher's poses, tracked if it asks for that."""
+    if settings.teacher_tracked:
+        poses, margins = tracked_frames(method, data)
+        return replace(data, teacher_poses=poses, teacher_margins=margins)
+    return replace(data, teacher_poses=lift_frames(method, data))
 
 
 def lift_frames(method: Method, data: TrainingData) -> Tensor:

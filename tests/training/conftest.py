@@ -23,7 +23,7 @@ def tiny_teachers():
 
     def read(method):
         content, where = read_method(method)
-        if method == "ites_teacher":
+        if method in ("ites_teacher", "chen2019"):
             smoke = content["presets"]["smoke"] | {"width": 16, "epochs": 1, "samples": 256}
             content["presets"] = content["presets"] | {"smoke": smoke}
         return content, where

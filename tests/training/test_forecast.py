@@ -59,7 +59,7 @@ def test_all_samples_are_counted_though_few_takes_are_read(job, method, changes,
     assert forecast(one, measured=False) == whole
     from posebench.lifters.run import build
 
-    method_whole, data = build(one.recipe), training_data(one, None)[1]
+    method_whole, data = build(one.recipe), training_data(one)[1]
     method_whole.prepare(data)
     assert (whole.samples, whole.frames) == (len(method_whole.samples(data)), len(data.keypoints))
 
@@ -78,6 +78,25 @@ def test_a_student_is_forecast_with_the_teacher_that_is_trained_first(job):
     assert found.teacher.name == "ites_teacher (paper)"
     assert found.seconds == found.own_seconds + found.teacher.seconds
     assert found.all_steps == found.steps + found.teacher.steps
+
+
+def test_the_teachers_poses_of_all_frames_are_part_of_the_time(job, monkeypatch):
+    from posebench.training import forecast as module
+
+    now, read, real = [0.0], [], module.taught
+
+    def teaching(method, data, settings):
+        now[0] += 10.0
+        read.append(len(data.keypoints))
+        return real(method, data, settings)
+
+    monkeypatch.setattr(module, "_FRAMES", 1)
+    monkeypatch.setattr(module, "_TAKES", 1)
+    monkeypatch.setattr(module, "_clock", lambda _: lambda: now[0])
+    monkeypatch.setattr(module, "taught", teaching)
+    found = forecast(job("ites", STUDENT))
+    assert read[-1] < found.frames
+    assert found.preparation_s == pytest.approx(10.0 * found.frames / read[-1])
 
 
 def test_the_command_prints_work_and_time_and_writes_nothing(copies, tmp_path, monkeypatch, capsys):

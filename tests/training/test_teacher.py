@@ -12,6 +12,7 @@ from posebench.board.regeneration.freshness import digests_of
 from posebench.board.regeneration.grid import Cell
 from posebench.lifters.run import open_run
 from posebench.networks.recipe import Recipe, load_baseline, read_method, resolve
+from posebench.networks.settings import Settings
 from posebench.networks.weights import load_about
 from posebench.predictions.archive import open_predictions
 from posebench.training import run
@@ -140,7 +141,7 @@ def test_a_teacher_lifts_each_clip_on_its_own(taught, dataset):
     lifter = open_run(teacher, changes=["flip=tilt", "flip_tilt=6.2", "votes=31"]).inner
     clips = dataset.clip_ids("train")
     data = gather(dataset, clips, "gt", with_poses=False)
-    predicted = replace(known, lifter=lifter).predict(data)
+    predicted = replace(known, lifter=lifter).teach(data, Settings(epochs=1, batch=2, learning_rate=1.0)).teacher_poses
     assert predicted.shape == (len(data.keypoints), 17, 3)
     for number in (0, 5):
         part = data.keypoints[60 * number : 60 * number + 60]

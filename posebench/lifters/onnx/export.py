@@ -26,6 +26,7 @@ from posebench.lifters.run import open_run, without_flip_averaging
 from posebench.networks.machine import torch_threads
 from posebench.networks.method import Method
 from posebench.networks.weights import About
+from posebench.predictions.provenance import WHOLE_CLIP
 
 #: Random poses on which the exported network must agree with the run before it is kept.
 CHECKED_POSES = 256
@@ -78,9 +79,11 @@ def _export(folder: Path, path: Path, threads: int) -> Exported:
     lifter = open_run(folder, threads=threads)
     trained = without_flip_averaging(lifter)
     assert trained is not None
-    if trained.info.context > 1 and not trained.method.slides:
+    context = trained.info.context
+    if context != 1 and not trained.method.slides:
+        frames = "all frames of its clip" if context == WHOLE_CLIP else f"{context} frames"
         raise PosebenchError(
-            f"{folder}: a pose of {trained.info.id} depends on {trained.info.context} frames",
+            f"{folder}: a pose of {trained.info.id} depends on {frames}",
             "a lifter of single frames, or one that is a convolution over time",
             f"use the run itself: posebench predict {folder} ...",
         )

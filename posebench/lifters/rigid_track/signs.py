@@ -1,4 +1,7 @@
-"""Which of two values a track takes in each frame: the cheapest sequence under a cost of each value and one of the acceleration."""
+"""Which of two values a track takes in each frame: the cheapest sequence under a cost of each value and one of the acceleration.
+
+``cheapest`` has the choices, ``margins`` how much more the other choice of each frame would cost.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +31,7 @@ def cheapest(values: Array, costs: Array, deviation: float, most: float) -> npt.
     best = costs[:, 0, :, None] + costs[:, 1, None, :]
     came_from = np.zeros((frames, tracks, 2, 2), np.int8)
     for t in range(2, frames):
-        acceleration = values[:, t, None, None, :] - 2.0 * values[:, t - 1, None, :, None] + values[:, t - 2, :, None, None]
-        total = best[:, :, :, None] + np.minimum((acceleration / deviation) ** 2, most)
+        total = best[:, :, :, None] + _of_acceleration(values, t, deviation, most)
         came_from[t] = total.argmin(axis=1)
         best = total.min(axis=1) + costs[:, t, None, :]
     chosen = np.zeros((tracks, frames), np.intp)
@@ -39,3 +41,37 @@ def cheapest(values: Array, costs: Array, deviation: float, most: float) -> npt.
     for t in range(frames - 1, 1, -1):
         chosen[:, t - 2] = came_from[t, every, chosen[:, t - 1], chosen[:, t]]
     return chosen
+
+
+def margins(values: Array, costs: Array, deviation: float, most: float) -> Array:
+    """How much more (N, T) the cheapest sequence with the other choice in a frame costs than the cheapest of all.
+
+    These are differences of min-marginals: small where both choices explain the track about as well. Arguments as for :func:`cheapest`.
+    """
+    tracks, frames, _ = values.shape
+    if frames == 1:
+        single: Array = np.abs(costs[..., 1] - costs[..., 0])
+        return single
+    # Of the last two choices (k, l): the cheapest way to them, and on from them.
+    there = np.empty((frames, tracks, 2, 2))
+    there[1] = costs[:, 0, :, None] + costs[:, 1, None, :]
+    changes = [_of_acceleration(values, t, deviation, most) for t in range(2, frames)]
+    for t in range(2, frames):
+        there[t] = (there[t - 1][:, :, :, None] + changes[t - 2]).min(axis=1) + costs[:, t, None, :]
+    on = np.zeros((tracks, 2, 2))
+    out = np.empty((tracks, frames))
+    for t in range(frames - 1, 0, -1):
+        through = there[t] + on
+        out[:, t] = np.abs(np.diff(through.min(axis=1), axis=1))[:, 0]
+        if t == 1:
+            out[:, 0] = np.abs(np.diff(through.min(axis=2), axis=1))[:, 0]
+        else:
+            on = (changes[t - 2] + (costs[:, t, None, :] + on)[:, None]).min(axis=3)
+    return out
+
+
+def _of_acceleration(values: Array, t: int, deviation: float, most: float) -> Array:
+    """The cost (N, 2, 2, 2) of the acceleration in frame t for each choice in the frames t - 2, t - 1 and t."""
+    acceleration = values[:, t, None, None, :] - 2.0 * values[:, t - 1, None, :, None] + values[:, t - 2, :, None, None]
+    cost: Array = np.minimum((acceleration / deviation) ** 2, most)
+    return cost

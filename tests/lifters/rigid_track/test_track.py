@@ -16,7 +16,7 @@ from posebench.base.skeletons import skeleton
 from posebench.lifters import LifterInfo
 from posebench.lifters.flat import Flat
 from posebench.lifters.rigid_track.lifter import Tracked, tracked_provenance
-from posebench.lifters.rigid_track.signs import cheapest
+from posebench.lifters.rigid_track.signs import cheapest, margins
 from posebench.lifters.rigid_track.smooth import FILTER
 from posebench.lifters.rigid_track.track import track, weighted_median
 from posebench.predictions.disclosure import fits
@@ -43,7 +43,7 @@ def spread(poses):
 
 @given(st.integers(1, 7), st.integers(0, 10**6))
 @settings(deadline=None)
-def test_the_signs_are_those_of_brute_force(frames, seed):
+def test_the_signs_and_their_margins_are_those_of_brute_force(frames, seed):
     rng = np.random.default_rng(seed)
     values, costs = rng.normal(0, 1, (2, frames, 2)), rng.uniform(0, 3, (2, frames, 2))
 
@@ -52,10 +52,14 @@ def test_the_signs_are_those_of_brute_force(frames, seed):
         acceleration = np.diff(q, 2) if frames > 2 else np.zeros(0)
         return costs[track, np.arange(frames), choice].sum() + np.minimum((acceleration / 0.3) ** 2, 25.0).sum()
 
-    found = cheapest(values, costs, 0.3, 25.0)
+    found, more = cheapest(values, costs, 0.3, 25.0), margins(values, costs, 0.3, 25.0)
     for track_ in range(2):
-        least = min(cost(track_, np.array(choice)) for choice in itertools.product((0, 1), repeat=frames))
-        assert cost(track_, found[track_]) == pytest.approx(least)
+        cost_of = {choice: cost(track_, np.array(choice)) for choice in itertools.product((0, 1), repeat=frames)}
+        least = min(cost_of.values())
+        assert cost_of[tuple(found[track_])] == pytest.approx(least)
+        for t in range(frames):
+            other = min(cost_of[choice] for choice in cost_of if choice[t] != found[track_, t])
+            assert more[track_, t] == pytest.approx(other - least, abs=1e-9)
 
 
 def test_true_poses_of_a_rigid_body_stay_as_they_are(body):
