@@ -2,7 +2,7 @@
 
 **Convention.** Lengths in mean lengths from root to head. They are weighted medians over the clip and over left and right; what the lengths
 of a frame differ by as a whole is an error of its distance, which is smoothed in time; the two are computed in turn. Bones across the view
-count most, because an error of their depth hardly changes their length. The tracker of ``docs/rigid_track.md`` has the same rule.
+count most, because an error of their depth hardly changes their length. The tracker has the same rule (baselines/rigid_track/README.md).
 """
 
 from __future__ import annotations
