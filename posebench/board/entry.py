@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from posebench.lifters import simple_lifters
+from posebench.lifters.rigid_track.lifter import KNOWN
 from posebench.networks.recipe import baselines
 from posebench.predictions.disclosure import FACTS, NONE, NOT_STATED, OF_UNTRAINED, supervision_in_words, why_unranked
 from posebench.predictions.provenance import Provenance, context_in_words, untracked_recipe
@@ -139,7 +140,7 @@ class Entry:
         made = self.seeds[0].provenance
         if made is None:
             return "untrained" if self.untrained else NOT_STATED
-        how = untracked_recipe(made.recipe)[1]
+        _, how = self.trained_and_tracked
         return made.form + (" + tracking" * bool(how)) + (" as a stream" * ("--lag" in how))
 
     @property
@@ -179,7 +180,7 @@ class Entry:
         made = self.seeds[0].provenance
         if self._learnt_elsewhere:
             return ELSEWHERE
-        return ABLATION if made and self.method in baselines() and untracked_recipe(made.recipe)[0] != made.form else METHOD
+        return ABLATION if made and self.method in baselines() and self.trained_and_tracked[0] != made.form else METHOD
 
     def is_parent_of(self, other: Entry) -> bool:
         """Whether ``other`` is this row with one thing changed: a part of the method, or the training data."""
@@ -188,7 +189,17 @@ class Entry:
             return False
         if other.role == ELSEWHERE:
             return self.role != ELSEWHERE and mine.recipe == its.recipe
-        return other.role == ABLATION and self.role == METHOD
+        same_tracking = self.trained_and_tracked[1] == other.trained_and_tracked[1]
+        return same_tracking and other.role == ABLATION and self.role == METHOD
+
+    @property
+    def trained_and_tracked(self) -> tuple[str, str]:
+        """See :func:`untracked_recipe`. A recipe of another author's method may end like one whose poses were tracked."""
+        made = self.seeds[0].provenance
+        if made is None:
+            return "", ""
+        tracked = self.method in baselines() or KNOWN in made.side_information
+        return untracked_recipe(made.recipe) if tracked else (made.recipe, "")
 
     @property
     def _learnt_elsewhere(self) -> str:

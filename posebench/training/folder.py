@@ -68,7 +68,9 @@ def _as_written_now(path: Path, form: str) -> str:
 
 
 def _first_difference(found: str, wanted: str) -> str:
-    for found_line, wanted_line in zip(found.splitlines(), wanted.splitlines(), strict=False):
-        if found_line != wanted_line:
-            return f"there: {found_line}; asked for: {wanted_line}"
+    """The first line in which two texts of a recipe differ; a line such as ``teacher`` may be missing from one of them."""
+    there, asked = ({line.partition(" = ")[0]: line for line in text.splitlines()} for text in (found, wanted))
+    for name in dict.fromkeys([*there, *asked]):
+        if there.get(name) != asked.get(name):
+            return f"there: {there.get(name, f'no {name}')}; asked for: {asked.get(name, f'no {name}')}"
     return "of other settings"

@@ -187,6 +187,8 @@ def plan(
         named_run = _named_teacher(Path(teacher), resolved, settings, device)
         recipe_name = named_run.recipe_name_of(resolved, settings.teacher_baseline)
         resolved = replace(resolved, recipe=recipe_name, teacher=str(named_run))
+    elif settings.teacher_baseline:
+        _judge_teachers_recipe(*settings.teacher_baseline)
     return Job(
         recipe=resolved,
         settings=settings,
@@ -292,6 +294,19 @@ def _named_teacher(folder: Path, recipe: Recipe, settings: Settings, device: str
             "leave --teacher out",
         )
     return open_teacher(folder, recipe, settings.teacher_baseline[0], device)
+
+
+def _judge_teachers_recipe(method: str, recipe: str) -> None:
+    """Refuse a recipe that the baseline of a teacher does not have, before anything is written.
+
+    Raises:
+        PosebenchError: no such recipe.
+    """
+    content, where = read_method(method)
+    try:
+        form_of(content, recipe, where)
+    except PosebenchError as error:
+        raise PosebenchError(f"teacher {method}, {error.found}", error.wanted, "correct the setting teacher_recipe") from error
 
 
 def job_of_teacher(job: Job) -> Job:

@@ -18,7 +18,7 @@ from posebench.base.errors import PosebenchError
 from posebench.base.files import sha256_of
 from posebench.lifters.run import Trained, open_run, without_flip_averaging
 from posebench.networks.method import Method
-from posebench.networks.recipe import Recipe
+from posebench.networks.recipe import Recipe, read_method
 from posebench.networks.samples import TrainingData
 from posebench.networks.settings import Settings
 from posebench.networks.weights import WEIGHTS
@@ -113,7 +113,8 @@ def open_teacher(folder: Path, student: Recipe, method: str, device: str) -> Tea
         device: a torch device.
 
     Raises:
-        PosebenchError: no finished run; one of another method; or one that was trained on other data, subjects, keypoints or joints.
+        PosebenchError: no finished run; one of another method or supervision; or one that was trained on other data, subjects, keypoints or
+            joints.
     """
     trained = without_flip_averaging(open_run(folder, device=device))
     assert trained is not None
@@ -124,6 +125,8 @@ def open_teacher(folder: Path, student: Recipe, method: str, device: str) -> Tea
         "dataset": (_data(own), _data(student)),
         "training subjects": (" ".join(own.subjects), " ".join(student.subjects)),
         "keypoints": (own.keypoints, student.keypoints),
+        # Else the student would have seen more than it states.
+        "supervision": (trained.about.supervision, read_method(student.method)[0]["supervision"]),
     }
     for name, (found, asked) in wanted.items():
         if found != asked:

@@ -10,6 +10,7 @@ from posebench.base.errors import PosebenchError
 from posebench.board.admission import entry_of
 from posebench.board.entry import METHOD
 from posebench.board.entry_files import add, load_entries
+from posebench.board.pages.ablations import what_changes
 from posebench.board.pages.all_rows import all_rows_page
 from posebench.board.pages.leaderboard import leaderboard_page
 from posebench.board.pages.plots import draw, fresh, plot_data
@@ -18,6 +19,7 @@ from posebench.board.pages.tables import cell
 from posebench.board.published.reader import load_published
 from posebench.board.rank import rankings
 from posebench.board.render import check_board, render
+from posebench.lifters.rigid_track.lifter import KNOWN
 from posebench.lifters.timing.record import Case, Noise, Record, Timed
 from posebench.predictions.provenance import WHOLE_CLIP
 from posebench.scoring.protocol import load_protocol
@@ -246,6 +248,33 @@ def test_the_row_of_a_stream_says_so_and_its_commands_have_the_lag(tmp_path, res
     run = "runs/martinez+paper-gt-quick-s0"
     command = f"posebench predict {run} --track --lag 5 --dataset synthetic --keypoints gt -o {run}/synthetic-track-lag5.npz"
     assert command in row.path(tmp_path).with_suffix(".md").read_text()
+
+
+def test_an_ablation_is_compared_with_the_row_that_was_tracked_as_it_was(results, made):
+    about = {"seed": 0, "trained_on": "synthetic 1 a5: S1", "form": "tuned"}
+    recipes = ("tuned", "tuned-track", "tuned-track-lag5", "lengths", "lengths-track", "lengths-track-lag5", "lengths-track-lag9")
+    rows = []
+    for recipe in recipes:
+        predictions = replace(results["good"].predictions, method="calibrated_student", provenance={**made, **about, "recipe": recipe})
+        rows.append(entry_of(replace(results["good"], predictions=predictions), recipe))
+    parents = {row.variant: [other.variant for other in rows if other.is_parent_of(row)] for row in rows}
+    name = "calibrated_student+"
+    assert parents == {
+        **{f"{name}tuned{how}": [] for how in ("", "-track", "-track-lag5")},
+        **{f"{name}lengths{how}": [f"{name}tuned{how}"] for how in ("", "-track", "-track-lag5")},
+        f"{name}lengths-track-lag9": [],
+    }
+    assert what_changes(rows[3]) == what_changes(rows[4]) != ""
+
+
+def test_a_recipe_of_another_method_may_end_with_track_without_being_tracked(results, made):
+    own = {**made, "seed": 0, "recipe": "fast-track"}
+    row, tracked = (
+        entry_of(replace(results["good"], predictions=replace(results["good"].predictions, method="mine", provenance=one)), "a")
+        for one in (own, {**own, "side_information": [KNOWN]})
+    )
+    assert (row.form, tracked.form) == ("tuned", "tuned + tracking")
+    assert row.variant == "mine+fast-track@cmu"
 
 
 def test_names_from_other_people_break_no_page_table_plot_or_command(tmp_path, results, made):

@@ -1,6 +1,7 @@
 """Teachers: what a student records of its teacher, which teachers are refused, and interruptions."""
 
 import json
+import shutil
 from dataclasses import asdict, replace
 
 import pytest
@@ -16,6 +17,7 @@ from posebench.networks.settings import Settings
 from posebench.networks.weights import load_about
 from posebench.predictions.archive import open_predictions
 from posebench.training import run
+from posebench.training.folder import claim
 from posebench.training.gather import gather
 from posebench.training.run import train
 from posebench.training.teacher import open_teacher
@@ -123,6 +125,22 @@ def test_a_teacher_of_other_data_is_refused(taught, copies, tmp_path):
     assert not (tmp_path / "run").exists(), "refused before anything is written"
 
 
+def test_a_teacher_that_saw_true_poses_cannot_teach_a_student_that_states_none(taught, tmp_path):
+    teacher, student, _ = taught
+    seeing = tmp_path / "seeing"
+    shutil.copytree(teacher, seeing)
+    about = json.loads((seeing / "lifter.json").read_text())
+    (seeing / "lifter.json").write_text(json.dumps({**about, "supervision": "paired 3D"}))
+    with pytest.raises(PosebenchError, match=r"whose supervision is paired 3D\. Wanted: none"):
+        open_teacher(seeing, Recipe.load(student / "recipe.toml"), "ites_teacher", "cpu")
+
+
+def test_an_unknown_recipe_of_the_teacher_leaves_no_folder(copies, tmp_path):
+    with pytest.raises(PosebenchError, match=r"teacher ites_teacher, recipe 'nonsense'.*correct the setting teacher_recipe"):
+        ites(copies, tmp_path / "run", changes=(*TINY, "teacher_recipe=nonsense"))
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize(("method", "changes"), [("martinez", ("width=8",)), ("ites", ("distillation=0.0", *TINY))])
 def test_a_method_without_a_teacher_refuses_one(taught, copies, tmp_path, method, changes):
     with pytest.raises(PosebenchError, match=r"a method that learns from a teacher, such as ites.*leave --teacher out"):
@@ -130,8 +148,12 @@ def test_a_method_without_a_teacher_refuses_one(taught, copies, tmp_path, method
 
 
 def test_a_folder_of_a_student_of_another_teacher_is_refused(taught, copies):
-    with pytest.raises(PosebenchError, match="holds another run"):
+    with pytest.raises(PosebenchError, match=r"holds another run .*there: recipe = .*teacher="):
         ites(copies, taught[1], resume=True)
+    # A teacher that is trained first is named nowhere in a recipe, though its name may be that of the student's.
+    known = Recipe.load(taught[1] / "recipe.toml")
+    with pytest.raises(PosebenchError, match=r"there: teacher = \"ites_teacher .*; asked for: no teacher\)"):
+        claim(taught[1], replace(known, teacher=""), resume=True)
 
 
 def test_a_teacher_lifts_each_clip_on_its_own(taught, dataset):

@@ -98,10 +98,9 @@ def verdict(difference: RowDifference) -> str:
 
 def what_changes(entry: Entry) -> str:
     """What the recipe of an entry changes, in the words of the method's ``recipe.toml``; empty for a recipe that is no longer there."""
-    made = entry.seeds[0].provenance
     try:
         recipes: Mapping[str, Any] = read_method(entry.method)[0].get("recipes", {})
     except PosebenchError:
         return ""
-    about = str(recipes.get(made.recipe if made else "", {}).get("about", ""))
+    about = str(recipes.get(entry.trained_and_tracked[0], {}).get("about", ""))
     return markdown_text(about.removeprefix("ablation: "))

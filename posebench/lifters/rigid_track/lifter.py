@@ -80,7 +80,8 @@ def tracked_provenance(made: Provenance, context: int = WHOLE_CLIP, lag: int | N
     before = "" if made.test_time in ("", "none") else made.test_time
     if before:
         found = f"{made.recipe}, which does this at test time: {before}"
-        raise PosebenchError(found, "a lifter that does nothing at test time", "leave --track out, or --set correction=none")
+        leave = "leave --track out" + (", or --set correction=none" if before.startswith("optimisation") else "")
+        raise PosebenchError(found, "a lifter that does nothing at test time", leave)
     return replace(
         made,
         recipe=tracked_recipe(made.recipe, lag),

@@ -21,12 +21,34 @@ MEMORY, STEP = 150, 5
 LONGEST = 1000
 
 
+def _judge(lag: int, memory: int, step: int) -> None:
+    """Refuse a stream that would lose poses, or wait for ever."""
+    if not 0 <= lag <= LONGEST:
+        raise PosebenchError(f"a lag of {lag} frames", f"0 to {LONGEST}", "such as --lag 5, or leave --lag out for whole clips")
+    if memory < 1 or step < 1:
+        raise PosebenchError(f"a stream with memory {memory} and step {step}", "at least 1 each", f"memory={MEMORY}, step={STEP}")
+
+
+def frames_seen(context: int, lag: int, memory: int, step: int) -> int:
+    """The most frames that a pose of a :class:`Stream` depends on, itself included, for a lifter of this ``context``.
+
+    Example:
+        >>> frames_seen(1, 5, 150, 5), frames_seen(27, 5, 150, 5)
+        (310, 160)
+    """
+    # A lifter of several frames lifts all that are kept anew. One of single frames has lifted the oldest of them with the others of
+    # their step, whose first came up to step - 1 frames earlier.
+    earlier = memory + -memory % step if context == 1 else 0
+    return earlier + memory + step + lag
+
+
 @dataclass
 class Stream:
     """One clip whose frames arrive in order; each is lifted, and the last ``memory`` of them are tracked, every ``step`` frames.
 
-    A pose depends on ``lag`` to ``lag + step - 1`` frames after it, and on at most ``2 (memory + step)`` before it: it is tracked together
-    with poses of the last ``memory`` frames, which were lifted from keypoints that were smoothed over so many frames before them.
+    A pose depends on ``lag`` to ``lag + step - 1`` frames after it. Of the frames before it, it is tracked together with the last
+    ``memory``; poses of a lifter of single frames were lifted when they were new, from keypoints that were smoothed over as many frames
+    before them: :func:`frames_seen` counts both.
 
     Attributes:
         inner: the lifter. One that sees several frames lifts all that are kept, each time.
@@ -47,6 +69,7 @@ class Stream:
     _lifted: list[Array] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
+        _judge(self.lag, self.memory, self.step)
         self._focal, self._centre = intrinsics_for(self.inner.info, self.camera)
         self._joints = skeleton(self.inner.info.skeleton)
 
@@ -95,8 +118,7 @@ class TrackedStream:
     step: int = STEP
 
     def __post_init__(self) -> None:
-        if not 0 <= self.lag <= LONGEST:
-            raise PosebenchError(f"a lag of {self.lag} frames", f"0 to {LONGEST}", "such as --lag 5, or leave --lag out for whole clips")
+        _judge(self.lag, self.memory, self.step)
 
     @property
     def info(self) -> LifterInfo:
@@ -108,7 +130,7 @@ class TrackedStream:
     @property
     def context(self) -> int:
         """The most frames that a pose depends on."""
-        return 2 * (self.memory + self.step) + self.lag + self.step
+        return frames_seen(self.inner.info.context, self.lag, self.memory, self.step)
 
     def lift(self, keypoints: Array, camera: Any) -> Array:
         """Keypoints (T, J, 2) px of one clip to tracked poses (T, J, 3), camera frame, root at the origin, in the inner lifter's unit.

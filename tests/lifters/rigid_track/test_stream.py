@@ -83,6 +83,21 @@ def test_frames_that_are_older_than_the_memory_do_not_matter(body):
     assert not np.allclose(first[30:40], second[30:40])
 
 
+@pytest.mark.parametrize("lifter", [Wavy(), Neighbours(info=LifterInfo("n", "h36m17", "none", "unknown", context=3))])
+def test_a_pose_depends_on_as_many_frames_as_are_stated(body, lifter):
+    random = np.random.default_rng(0)
+    keypoints = pixels(body)[:70] + random.normal(0, 3, (70, 17, 2))
+    stream = TrackedStream(lifter, lag=2, memory=13, step=4)
+    lifted, before = stream.lift(keypoints, CAMERA), []
+    for first in range(20, 24):
+        moved = keypoints.copy()
+        moved[:first] += random.normal(0, 15, (first, 17, 2))
+        last_changed = np.flatnonzero((stream.lift(moved, CAMERA) != lifted).any(axis=(1, 2)))[-1]
+        before.append(last_changed - (first - 1))
+    # The pose that reaches back farthest is the last of its step, of which lag frames after it are seen.
+    assert max(before) + 1 + 2 == stream.context
+
+
 def test_wrong_signs_are_put_right_as_they_arrive(body):
     poses, _ = body
     truth = poses - poses[:, :1]
@@ -105,15 +120,22 @@ def test_wrong_signs_are_put_right_as_they_arrive(body):
 def test_it_says_what_it_is_and_refuses_a_lag_without_sense():
     known = Flat(info=LifterInfo("known", "h36m17", "none", "unknown", provenance=MADE))
     info = TrackedStream(known, 5).info
-    assert (info.context, info.provenance.context) == (2 * (MEMORY + STEP) + 5 + STEP,) * 2
+    assert (info.context, info.provenance.context) == (2 * MEMORY + 5 + STEP,) * 2
     assert (info.provenance.recipe, info.provenance.online) == ("tuned-track-lag5", "no")
     assert TrackedStream(Flat(), 5).info.id == "flat+track"
     for lag in (-1, 1001):
         with pytest.raises(PosebenchError, match=f"a lag of {lag} frames"):
             TrackedStream(known, lag)
     optimising = replace(known.info, provenance=replace(MADE, test_time="optimisation (2 steps), own clip"))
-    with pytest.raises(PosebenchError, match="optimisation"):
+    with pytest.raises(PosebenchError, match=r"optimisation.*correction=none"):
         _ = TrackedStream(Flat(info=optimising), 5).info
+    calibrating = replace(known.info, provenance=replace(MADE, test_time="calibration, own clip"))
+    with pytest.raises(PosebenchError, match=r"Next: leave --track out$"):
+        _ = TrackedStream(Flat(info=calibrating), 5).info
+    for memory, step in ((0, 5), (-5, 5), (150, 0)):
+        for made in (lambda: TrackedStream(known, 5, memory, step), lambda: Stream(known, CAMERA, 5, memory, step)):  # noqa: B023
+            with pytest.raises(PosebenchError, match=f"memory {memory} and step {step}"):
+                made()
     with pytest.raises(PosebenchError, match="no camera"):
         TrackedStream(Flat(), 5).lift(np.zeros((3, 17, 2)), None)
 
