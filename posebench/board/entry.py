@@ -141,7 +141,9 @@ class Entry:
         if made is None:
             return "untrained" if self.untrained else NOT_STATED
         _, how = self.trained_and_tracked
-        return made.form + (" + tracking" * bool(how)) + (" as a stream" * ("--lag" in how))
+        if not how:
+            return made.form
+        return f"{made.form} + tracking as a stream" if "--lag" in how else f"{made.form} + tracking"
 
     @property
     def untrained(self) -> bool:

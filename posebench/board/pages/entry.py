@@ -20,7 +20,6 @@ from posebench.lifters import simple_lifters
 from posebench.metrics.behaviour import BEHAVIOUR
 from posebench.networks.recipe import baselines
 from posebench.predictions.forms import TUNED
-from posebench.predictions.provenance import untracked_recipe
 from posebench.scoring.protocol import Protocol
 from posebench.scoring.sums import group_means
 
@@ -188,7 +187,7 @@ def _training_commands(entry: Entry, number: int, protocol: Protocol) -> tuple[l
     made = entry.seeds[number].provenance
     assert made is not None, "all seeds of an entry have provenance, or none"
     seed = _seed_number(entry, number)
-    trained, how = untracked_recipe(made.recipe)
+    trained, how = entry.trained_and_tracked
     tracked = made.recipe.removeprefix(trained)
     run = f"runs/{entry.name.replace(tracked, '', 1)}-s{seed}"
     same_data = entry.learnt_on == entry.data["name"]

@@ -13,7 +13,7 @@ from posebench.base.skeletons import skeleton
 from posebench.lifters import Lifter, LifterInfo
 from posebench.lifters.rigid_track.lifter import intrinsics_for, tracked_provenance
 from posebench.lifters.rigid_track.smooth import removed, smoothed
-from posebench.lifters.rigid_track.track import DEFAULT, Settings, track
+from posebench.lifters.rigid_track.track import track
 
 #: Frames before the newest one that are tracked again with it, and how many new frames are waited for in between.
 MEMORY, STEP = 150, 5
@@ -56,7 +56,6 @@ class Stream:
         lag: fewest frames after a pose that it is predicted from.
         memory: frames that are kept.
         step: poses that are given out together.
-        settings: of the tracker.
     """
 
     inner: Lifter
@@ -64,7 +63,6 @@ class Stream:
     lag: int
     memory: int = MEMORY
     step: int = STEP
-    settings: Settings = DEFAULT
     _given: list[Array] = field(default_factory=list, init=False)
     _lifted: list[Array] = field(default_factory=list, init=False)
 
@@ -94,7 +92,7 @@ class Stream:
         else:
             poses = np.asarray(self.inner.lift(smooth, self.camera), np.float64)
         noise = removed(given, smooth) / self._focal.mean()
-        tracked = track(poses, (smooth - self._centre) / self._focal, self._joints, self.settings, noise=noise)
+        tracked = track(poses, (smooth - self._centre) / self._focal, self._joints, noise=noise)
         self._lifted.extend(poses[done : done + count])
         old = max(0, len(self._lifted) - self.memory)
         del self._given[:old], self._lifted[:old]
