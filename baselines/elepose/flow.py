@@ -135,7 +135,7 @@ class PoseDensity(nn.Module):
             latent = layer.undo(latent)
         return latent
 
-    def surprise(self, samples: Tensor) -> Tensor:
+    def negative_log_likelihood(self, samples: Tensor) -> Tensor:
         """The negative logarithm of the density (B,) of samples (B, F), up to a constant that depends on no weight of a lifter."""
         latent, log_determinant = self.latent(self.components(samples))
         return 0.5 * latent.square().sum(dim=1) - log_determinant

@@ -87,7 +87,7 @@ class ElePose(Method):
         of_flow = epoch < self.settings.flow_epochs
         self.density.requires_grad_(of_flow)
         if of_flow:
-            yield "flow", {"surprise": self.flow_loss(image)}
+            yield "flow", {"negative log likelihood": self.flow_loss(image)}
         else:
             yield "lifter", self.lifter_losses(image, down)
 
@@ -95,7 +95,7 @@ class ElePose(Method):
         """Negative log likelihood of training images (B, J, 2), up to a constant."""
         if self.settings.jitter:
             image = image + self.settings.jitter / self.settings.distance * torch.randn_like(image)
-        return self.density.surprise(image.flatten(1)).mean()
+        return self.density.negative_log_likelihood(image.flatten(1)).mean()
 
     def lifter_losses(self, image: Tensor, down: Tensor) -> dict[str, Tensor]:
         """The lifter's weighted loss terms.
@@ -119,7 +119,7 @@ class ElePose(Method):
         judged = torch.cat(views).flatten(1)
         in_2d, in_3d = (consistency, consistency) if settings.squared else (image_distance, pose_distance)
         terms = {
-            "likelihood": settings.likelihood * self.density.surprise(judged).mean(),
+            "negative log likelihood": settings.likelihood * self.density.negative_log_likelihood(judged).mean(),
             "consistency 2D": settings.consistency_2d * in_2d(image, seen_back),
             "consistency 3D": settings.consistency_3d * in_3d(turned, again),
         }

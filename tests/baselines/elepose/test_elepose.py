@@ -106,7 +106,7 @@ def test_the_released_step_by_the_authors_formulas(make, data):
     again = lifted(view, method.lifter.network(view.flatten(1))[0])
     back = rotate(turn.mT, again)
     expected = {
-        "likelihood": method.density.surprise(view.flatten(1)).mean(),
+        "negative log likelihood": method.density.negative_log_likelihood(view.flatten(1)).mean(),
         "consistency 2D": (seen(back) - image).abs().sum(dim=(1, 2)).mean(),
         "consistency 3D": (turned - again).flatten(1).norm(dim=1).mean(),
         "deformation": deformation(points, back),
@@ -115,7 +115,7 @@ def test_the_released_step_by_the_authors_formulas(make, data):
     assert set(terms) == set(expected)
     for name, value in expected.items():
         torch.testing.assert_close(terms[name], value, rtol=1e-4, atol=1e-5)
-    gradient = torch.autograd.grad(terms["likelihood"], method.lifter.network.elevation[-1].bias, allow_unused=True)[0]
+    gradient = torch.autograd.grad(terms["negative log likelihood"], method.lifter.network.elevation[-1].bias, allow_unused=True)[0]
     assert gradient is not None, "the elevations learn through their distribution"
     assert float(gradient.abs()) > 0.0
 
@@ -158,7 +158,7 @@ def test_the_schedule_of_the_lifter_begins_when_the_flow_is_trained(make):
 
 def test_training_begins_with_flat_poses_whose_views_are_likely(make, data):
     """Otherwise the first views are so unlikely that the other losses do not count beside them."""
-    surprise = {}
+    loss_by_start = {}
     for first in (1.0, 0.05):
         method = make("tuned", f"first_depths={first}")
         method.prepare(data)
@@ -169,8 +169,10 @@ def test_training_begins_with_flat_poses_whose_views_are_likely(make, data):
             loss.backward()
             optimiser.step()
         with torch.no_grad():
-            surprise[first] = float(method.lifter_losses(method.training_views.image, method.training_views.down)["likelihood"])
-    assert surprise[0.05] < 0.5 * surprise[1.0]
+            loss_by_start[first] = float(
+                method.lifter_losses(method.training_views.image, method.training_views.down)["negative log likelihood"]
+            )
+    assert loss_by_start[0.05] < 0.5 * loss_by_start[1.0]
 
 
 @pytest.mark.parametrize("recipe", ["tuned", "released", "blind", "no-bones"])

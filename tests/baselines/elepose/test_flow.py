@@ -64,11 +64,11 @@ def test_an_untrained_flow_without_subnets_is_the_normal_density():
     components = torch.randn(6, 3, dtype=torch.float64)
     normal = torch.distributions.MultivariateNormal(torch.zeros(3, dtype=torch.float64), torch.eye(3, dtype=torch.float64))
     torch.testing.assert_close(flow.log_density(components), normal.log_prob(components), rtol=1e-5, atol=1e-5)
-    torch.testing.assert_close(flow.surprise(components), 0.5 * components.square().sum(dim=1), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(flow.negative_log_likelihood(components), 0.5 * components.square().sum(dim=1), rtol=1e-5, atol=1e-5)
 
 
 def test_a_trained_flow_is_close_to_a_density_that_is_known():
-    """A banana: y is normal around x squared. Its entropy is the least surprise that a flow can have."""
+    """A banana: y is normal around x squared. Its entropy is the least negative log likelihood that a flow can have."""
     torch.manual_seed(0)
     flow = PoseDensity(2, components=2, layers=4, width=32)
     optimiser = torch.optim.Adam(flow.parameters(), lr=5e-3)
