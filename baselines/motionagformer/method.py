@@ -79,7 +79,7 @@ class MotionAGFormer(Method):
         for batch in whole_batches(len(keypoints), self.settings.window, TILE):
             lifted = self.lifter(keypoints[torch.from_numpy(batch.frames).to(keypoints.device)])
             row, frame = torch.from_numpy(batch.take.T).to(keypoints.device)
-            poses[torch.from_numpy(batch.put).to(keypoints.device)] = lifted[row, frame]
+            poses[torch.from_numpy(batch.put).to(keypoints.device)] = lifted[row, frame].to(poses.dtype)
         return poses
 
 

@@ -49,7 +49,7 @@ def overlapping_windows(network: Network, clip: Tensor, window: int, stride: int
         frames = some[:, None] + inside
         output = network(clip[frames])
         if not total.dim():  # only now the number of outputs is known
-            total = output.new_zeros(length, output.shape[-1])
+            total = clip.new_zeros(length, output.shape[-1])
         total.index_add_(0, frames.flatten(), (output * weight).flatten(0, 1))
         weights.index_add_(0, frames.flatten(), weight.repeat(len(some), 1))
     return total / weights

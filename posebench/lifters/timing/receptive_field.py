@@ -15,7 +15,7 @@ CUTS = 64
 #: Frames of the shortest clip that is measured on.
 SHORTEST = 12
 #: A pose has changed if a coordinate did by more than this share of the largest coordinate; rounding in float32 stays below.
-_CHANGED = 1e-5
+CHANGED = 1e-5
 
 
 class ReceptiveField(NamedTuple):
@@ -30,11 +30,12 @@ def clip_length(context: int) -> int:
     return max(SHORTEST, 3 * context)
 
 
-def receptive_field(lift: Callable[[Array], Array], keypoints: Array) -> ReceptiveField:
+def receptive_field(lift: Callable[[Array], Array], keypoints: Array, changed: float = CHANGED) -> ReceptiveField:
     """Measure which frames the poses of ``lift`` depend on.
 
     The clip ``keypoints`` (T, J, 2) is cut at frames of its middle third. All keypoints on one side of a cut are perturbed; the poses
-    that change on the other side show how far the lifter looks across the cut.
+    that change on the other side show how far the lifter looks across the cut. A change counts if it is more than ``changed`` times the
+    largest coordinate. Use 0 for a network with drawn weights: some start with branches so small that other frames hardly count.
 
     Example:
         >>> import numpy as np
@@ -44,15 +45,15 @@ def receptive_field(lift: Callable[[Array], Array], keypoints: Array) -> Recepti
     """
     frames = len(keypoints)
     reference = lift(keypoints)
-    threshold = _CHANGED * float(np.abs(reference).max())
+    threshold = changed * float(np.abs(reference).max())
     perturbation = 0.1 * keypoints.std() * np.random.default_rng(0).standard_normal(keypoints.shape)
     frame = np.arange(frames)
 
     def changed_frames(perturbed: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
         """Frames outside ``perturbed`` (T,), a mask, whose pose changes when the keypoints inside are perturbed."""
         poses = lift(keypoints + perturbation * perturbed[:, None, None])
-        changed = np.abs(poses - reference).max(axis=(1, 2)) > threshold
-        return np.flatnonzero(changed & ~perturbed)
+        moved = np.abs(poses - reference).max(axis=(1, 2)) > threshold
+        return np.flatnonzero(moved & ~perturbed)
 
     back = ahead = 0
     cuts = np.unique(np.linspace(frames // 3, 2 * frames // 3 - 1, min(CUTS, frames // 3)).round().astype(int))

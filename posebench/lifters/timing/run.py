@@ -25,7 +25,7 @@ from posebench.lifters.timing.backends import Backend, backends, multiply_adds, 
 from posebench.lifters.timing.clip import TimingClip, backend_difference, timing_clip
 from posebench.lifters.timing.clock import Timer, alternate
 from posebench.lifters.timing.memory import Peak, peak_memory
-from posebench.lifters.timing.receptive_field import clip_length, receptive_field
+from posebench.lifters.timing.receptive_field import CHANGED, clip_length, receptive_field
 from posebench.lifters.timing.record import BackendDifference, Case, Record, Timed
 from posebench.lifters.timing.untrained import judge_finite, network_of, write_untrained
 from posebench.networks.machine import machine, torch_threads
@@ -214,7 +214,8 @@ def _cases(number: int, candidate: _Candidate, batches: Sequence[int]) -> Iterat
 def _facts(candidate: _Candidate, largest_batch: int, device: str, threads: int) -> Timed:
     """All that a record holds of a lifter but its timings: ``cases`` and ``notes`` are empty."""
     lifter, clip = candidate.lifter, candidate.clip
-    field = receptive_field(lambda points: lifter.lift(points, clip.camera), clip.frames(clip_length(lifter.info.context)))
+    changed = 0.0 if candidate.untrained else CHANGED
+    field = receptive_field(lambda points: lifter.lift(points, clip.camera), clip.frames(clip_length(lifter.info.context)), changed)
     keypoints = clip.frames(largest_batch)
     if device == "cuda" and without_flip_averaging(lifter):
         peak: Peak | None = _peak_on_device(candidate, keypoints)

@@ -84,3 +84,13 @@ def test_poses_that_are_not_finite_are_refused():
     judge_finite("a", np.zeros((2, 17, 3)))
     with pytest.raises(PosebenchError, match="b gives poses that are not finite"):
         judge_finite("b", np.full((2, 17, 3), np.nan))
+
+
+@pytest.mark.parametrize(("method", "windows"), [("motionagformer", "one after the other"), ("pose_machine", "overlapping")])
+def test_a_network_of_windows_shows_all_that_it_sees_and_runs_in_bfloat16(method, windows, no_process_for_memory):  # noqa: ARG001 - a fixture
+    """However little the other frames count at first: some networks start with branches of a hundred thousandth of their size."""
+    one = speed([], untrained=[f"{method}/smoke"], batches=(1,), rounds=2, seconds=1e-6).lifters[0]
+    seen = one.context // 2 if windows == "overlapping" else one.context - 1
+    assert (one.back, one.ahead) == (seen, seen)
+    assert one.context > 1
+    assert "bf16" in {case.backend for case in one.cases}
