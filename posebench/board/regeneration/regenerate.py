@@ -16,6 +16,7 @@ from pathlib import Path
 
 from posebench.base.errors import PosebenchError
 from posebench.base.workers import parallel
+from posebench.board.entry_files import load_entry
 from posebench.board.regeneration.cells import MAX_STARTS, GridContext, Outcome, run_cell
 from posebench.board.regeneration.freshness import digests_of, status_of
 from posebench.board.regeneration.grid import Cell, read_grid, select
@@ -32,17 +33,20 @@ def overview(cells: Sequence[Cell], context: GridContext) -> list[tuple[Cell, st
         note = status.why
         if no_folder and status.state == "fresh":
             note = f"data not checked: no --root {cell.dataset}=DIR"
-        if status.state == "missing" and any(path.is_file() for path in _entries_of(cell, context.board)):
-            note = f"its entry is on the board; its run is not in {context.runs}"
+        if status.state == "missing" and (entry := _entry_of(cell, context.board)):
+            seeds = {seed.provenance and seed.provenance.seed for seed in load_entry(entry, context.board).seeds}
+            with_run = f"its entry is on the board; its run is not in {context.runs}"
+            note = with_run if cell.seed in seeds else "its entry is on the board, without this seed"
         rows.append((cell, {"fresh": "up to date", "rescore": "stale"}.get(status.state, status.state), note))
     return rows
 
 
-def _entries_of(cell: Cell, board: Path) -> list[Path]:
-    """Where a board may hold the entry of a cell: under its present name, and under that of earlier versions."""
+def _entry_of(cell: Cell, board: Path) -> Path | None:
+    """The file of a cell's entry on a board, under its present name or that of earlier versions; None if it has none."""
     variant, rest = cell.entry.split(f"-{cell.dataset}-", 1)
     names = [variant, variant.removesuffix(f"+{TUNED}")]
-    return [board / "entries" / DATASETS[cell.dataset].protocol / f"{name}-{rest}.json" for name in names]
+    paths = (board / "entries" / DATASETS[cell.dataset].protocol / f"{name}-{rest}.json" for name in names)
+    return next((path for path in paths if path.is_file()), None)
 
 
 def regenerate(

@@ -303,6 +303,8 @@ def test_the_list_shows_the_state_of_each_cell_and_entries_without_runs(tmp_path
     assert [state for _, state, _ in fresh] == ["missing"] * 4
     assert "its entry is on the board" in fresh[0][2]
     assert fresh[2][2] == ""
+    third = overview([replace(cells[0], seed=2)], context)
+    assert third[0][1:] == ("missing", "its entry is on the board, without this seed")
 
 
 @pytest.fixture
