@@ -31,6 +31,8 @@ FRAMES = {"h36m": 1_559_752, "3dhp": 1_052_736}
 TINY = {
     "martinez": ["width=16"],
     "chen2019": ["width=16", "blocks=1", "discriminator_width=16"],
+    "videopose3d": ["width=16", "blocks=1"],
+    "elepose": ["width=16", "flow_width=16", "flow_layers=2", "components=4", "flow_epochs=1"],
     "repnet": ["width=16", "critic_width=16", "critic_pose_width=16"],
     "ites": ["width=8", "blocks=1"],
     "pose_machine": ["width=16", "embedding_width=16", "copy_width=16", "projector_width=16", "correction_steps=1"],
