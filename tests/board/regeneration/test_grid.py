@@ -7,12 +7,15 @@ from pathlib import Path
 import pytest
 
 from posebench.base.errors import PosebenchError
+from posebench.board.entry_files import load_entries
 from posebench.board.regeneration.grid import Cell, read_grid, select
 from posebench.cli.main import main
 from posebench.lifters import simple_lifters
 from posebench.networks.recipe import baselines, read_method
 
 GRID = Path(__file__).parents[3] / "leaderboard" / "grid.toml"
+#: How recipes end that are choices of `posebench predict`.
+TEST_TIME = ("-track", "-none", "-copy", "-projector")
 WHOLE = {"methods": ["martinez"], "datasets": ["synthetic"], "keypoints": ["gt"], "presets": ["smoke"], "seeds": [0]}
 
 
@@ -32,6 +35,20 @@ def test_the_committed_grid_holds_every_method_with_three_seeds_on_true_keypoint
         assert {f"{method}+tuned-cmu-gauss5-quick-s0", f"{method}+tuned-synthetic-gt-smoke-s0"} <= names
     assert {f"{method}-{data}" for method, data in product(simple_lifters(), ("cmu-gt", "cmu-gauss5", "synthetic-gt"))} <= names
     assert {f"chen2019+{recipe}-cmu-gt-quick-s0" for recipe in ("cycle", "single", "blind", "adapter")} <= names
+
+
+def test_the_grid_names_exactly_the_trainings_of_the_board():
+    """Rows of other recipes at test time, of tracking, and of another dataset are predictions of these trainings."""
+    named = {trained: {cell.name for cell in read_grid(GRID) if cell.trained is trained} for trained in (True, False)}
+    on_board = {True: set(), False: set()}
+    for entry in load_entries(GRID.parent):
+        for seed in entry.seeds:
+            made, data = seed.provenance, f"{entry.data['name']}-{entry.keypoints}"
+            if made is None:
+                on_board[False].add(f"{entry.method}-{data}")
+            elif made.trained_on.startswith(f"{entry.data['name']} ") and not made.recipe.endswith(TEST_TIME):
+                on_board[True].add(f"{entry.method}+{made.recipe}-{data}-{made.preset}-s{made.seed}")
+    assert on_board == named
 
 
 def test_a_table_expands_to_every_combination_of_its_lists(tmp_path):
