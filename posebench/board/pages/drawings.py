@@ -71,10 +71,10 @@ def draw_differences(figure: Figure, data: Data) -> None:
             names.append(f"{row['recipe']}  ")
             colour = _OPEN if not row["separable"] else _BETTER if value < 0 else _WORSE
             if abs(value) > limit:
-                edge = limit if value > 0 else -limit
+                edge, inside = (limit, "right") if value > 0 else (-limit, "left")
                 axes.plot([0, edge], [place, place], color=colour, linewidth=1.2, linestyle=":")
                 axes.annotate(
-                    f"{value:+.0f}", (edge, place), (-3 if value > 0 else 3, 4), textcoords="offset points", fontsize=8, ha="right"
+                    f"{value:+.0f}", (edge, place), (-3 if value > 0 else 3, 4), textcoords="offset points", fontsize=8, ha=inside
                 )
                 continue
             axes.plot([0, value], [place, place], color=colour, linewidth=1.2)
