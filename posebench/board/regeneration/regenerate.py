@@ -35,8 +35,8 @@ def overview(cells: Sequence[Cell], context: GridContext) -> list[tuple[Cell, st
             note = f"data not checked: no --root {cell.dataset}=DIR"
         if status.state == "missing" and (entry := _entry_of(cell, context.board)):
             seeds = {seed.provenance and seed.provenance.seed for seed in load_entry(entry, context.board).seeds}
-            with_run = f"its entry is on the board; its run is not in {context.runs}"
-            note = with_run if cell.seed in seeds else "its entry is on the board, without this seed"
+            rest = f"; its run is not in {context.runs}" if cell.seed in seeds else ", without this seed"
+            note = f"its entry is on the board{rest}"
         rows.append((cell, {"fresh": "up to date", "rescore": "stale"}.get(status.state, status.state), note))
     return rows
 
